@@ -1,0 +1,320 @@
+# qsticky. `make help` lists the targets; GNU make.
+
+VERSION := 3.0.0
+
+# What a user may set, on the command line or in the environment.
+BUILD ?= build
+PREFIX ?= /usr/local
+DESTDIR ?=
+MUSL_CC ?= musl-gcc
+HOST_CC ?= gcc
+CLANG ?= clang
+STRIP ?= strip
+CFLAGS ?= -Os
+# V=1 shows the whole commands.
+V ?=
+# Debian's own Python: it is the one that has Debian's pytest.
+PYTHON ?= /usr/bin/python3
+# Most of what the end-to-end tests do is waiting, so they may be more than the processors.
+PYTEST_WORKERS ?= 4
+PYTEST_FLAGS ?=
+FUZZ_RUNS ?= 20000
+# A directory with the pinned tarballs, for a build without a network.
+THIRD_PARTY_SOURCES ?=
+# What is linked in. BearSSL is pinned and builds; it waits for HTTPS: THIRD_PARTY="jsmn bearssl".
+THIRD_PARTY ?= jsmn
+
+# The tree stays as it was checked out.
+export PYTHONDONTWRITEBYTECODE := 1
+
+MAKEFLAGS += --no-builtin-rules --no-builtin-variables --no-print-directory
+AR := ar
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+# --- What there is -----------------------------------------------------------------------------
+# By wildcard: a new file needs no word here.
+
+sources := $(sort $(wildcard src/*.c))
+headers := $(sort $(wildcard src/*.h))
+test_sources := $(sort $(wildcard tests/*.c))
+scripts := .ci/run tests/setup.sh third_party/fetch
+python_sources := $(sort $(wildcard tests/*.py))
+
+objects = $(sources:src/%.c=$(BUILD)/$1/%.o)
+programs_in = $(patsubst tests/%.c,$(BUILD)/$1/%,$(filter $2,$(test_sources)))
+
+unit_tests := $(call programs_in,tests,tests/test_%.c)
+fuzz_targets := $(call programs_in,fuzz,tests/fuzz_%.c)
+# Small programs that the tests in Python use.
+test_programs := $(filter-out $(unit_tests),\
+	$(call programs_in,tests,$(filter-out tests/fuzz_%.c,$(test_sources))))
+
+# --- How it is compiled ------------------------------------------------------------------------
+# Three builds of the same sources, each in its own directory below $(BUILD):
+#   musl  what users get;
+#   asan  for the tests: sanitizers need a dynamic libc, hence the host's compiler;
+#   fuzz  for libFuzzer, hence clang.
+
+warnings := -Wall -Wextra -Werror -Wpedantic -Wshadow -Wconversion -Wsign-conversion \
+	-Wdouble-promotion -Wswitch-enum -Wvla -Wstrict-prototypes -Wmissing-prototypes \
+	-Wold-style-definition -Wmissing-variable-declarations -Wformat=2 -Wformat-signedness \
+	-Wundef -Wcast-qual -Wcast-align -Wpointer-arith -Wwrite-strings -Wredundant-decls \
+	-Wnested-externs -Wimplicit-fallthrough -Wdate-time -Wnull-dereference
+# Each compiler lacks one of them.
+warnings.gcc := $(filter-out -Wmissing-variable-declarations,$(warnings))
+warnings.clang := $(filter-out -Wformat-signedness,$(warnings))
+
+language := -std=c11 -D_GNU_SOURCE -DQSTICKY_VERSION='"$(VERSION)"' -Isrc
+
+# Optimized as a whole (-flto): a kilobyte less.
+# Paths do not reach the binary, sections that nothing refers to neither.
+compile.musl = $(MUSL_CC) $(CFLAGS) -flto -g -ffile-prefix-map=$(CURDIR)=. -fno-pie -fno-common \
+	-ffunction-sections -fdata-sections -fstack-protector-strong \
+	-fno-asynchronous-unwind-tables
+sanitizers := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+compile.asan = $(HOST_CC) -O1 -g $(sanitizers)
+compile.fuzz = $(CLANG) -O1 -g -fsanitize=fuzzer-no-link $(sanitizers)
+
+# Fewer pages on disk and in memory: one segment for code and constants instead of three, and no
+# padding before the data. RELRO would pad too, for nothing: musl's static start does not apply it.
+link.musl = -static -no-pie -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,noseparate-code \
+	-Wl,-z,norelro -Wl,-z,common-page-size=512 $(LDFLAGS)
+
+# Headers of third parties are the system's to the compiler: our warnings are not for them.
+include.jsmn := -isystem $(BUILD)/third_party/jsmn
+include.bearssl := -isystem $(BUILD)/third_party/bearssl/inc
+includes := $(foreach name,$(THIRD_PARTY),$(include.$(name)))
+verified := $(THIRD_PARTY:%=$(BUILD)/third_party/%/.verified)
+libraries = $(patsubst %,$(BUILD)/$1/lib%.a,$(filter-out jsmn,$(THIRD_PARTY)))
+
+ours.musl = $(compile.musl) $(language) $(warnings.gcc) $(includes)
+ours.asan = $(compile.asan) $(language) $(warnings.gcc) $(includes)
+ours.fuzz = $(compile.fuzz) $(language) $(warnings.clang) $(includes)
+track = -MMD -MP -MF $@.d
+say = $(if $(V),,@printf '  %-6s%s\n' $1 $@;)
+
+# --- What users get ----------------------------------------------------------------------------
+
+.PHONY: all
+all: $(BUILD)/qsticky
+
+$(BUILD)/qsticky: $(BUILD)/musl/qsticky
+	$(call say,STRIP) $(STRIP) --strip-all --remove-section=.comment -o $@ $<
+
+# The same with its symbols, for `make size`, callgrind and gdb.
+$(BUILD)/musl/qsticky: $(call objects,musl) $(call libraries,musl)
+	$(call say,LINK) $(compile.musl) $(link.musl) -Wl,-Map=$@.map $^ -o $@
+
+$(call objects,musl): $(BUILD)/musl/%.o: src/%.c $(BUILD)/musl/command $(verified)
+	$(call say,CC) $(ours.musl) $(track) -c $< -o $@
+
+# --- The build for the tests -------------------------------------------------------------------
+
+$(BUILD)/asan/qsticky: $(BUILD)/asan/main.o $(BUILD)/asan/libqsticky.a $(call libraries,asan)
+	$(call say,LINK) $(compile.asan) $^ -o $@
+
+$(call objects,asan): $(BUILD)/asan/%.o: src/%.c $(BUILD)/asan/command $(verified)
+	$(call say,CC) $(ours.asan) $(track) -c $< -o $@
+
+$(call objects,fuzz): $(BUILD)/fuzz/%.o: src/%.c $(BUILD)/fuzz/command $(verified)
+	$(call say,CC) $(ours.fuzz) $(track) -c $< -o $@
+
+# All but main.o, which has the function main() of a test.
+$(BUILD)/asan/libqsticky.a: $(filter-out %/main.o,$(call objects,asan))
+$(BUILD)/fuzz/libqsticky.a: $(filter-out %/main.o,$(call objects,fuzz))
+$(BUILD)/asan/libqsticky.a $(BUILD)/fuzz/libqsticky.a:
+	@rm -f $@
+	$(call say,AR) $(AR) rcs $@ $^
+
+$(unit_tests): $(BUILD)/tests/%: tests/%.c $(BUILD)/asan/libqsticky.a $(call libraries,asan)
+	@mkdir -p $(@D)
+	$(call say,CC) $(ours.asan) $(track) $(filter %.c %.a,$^) -lcmocka -o $@
+
+$(test_programs): $(BUILD)/tests/%: tests/%.c $(BUILD)/musl/command
+	@mkdir -p $(@D)
+	$(call say,CC) $(ours.musl) $(track) $(link.musl) $< -o $@
+
+$(fuzz_targets): $(BUILD)/fuzz/%: tests/%.c $(BUILD)/fuzz/libqsticky.a $(call libraries,fuzz)
+	$(call say,CC) $(ours.fuzz) -fsanitize=fuzzer $(track) $(filter %.c %.a,$^) -o $@
+
+# --- Third parties -----------------------------------------------------------------------------
+
+$(BUILD)/third_party/%/.verified: third_party/%.pin third_party/fetch
+	$(call say,FETCH) third_party/fetch $* $(BUILD)/third_party '$(THIRD_PARTY_SOURCES)'
+
+# With our compiler and flags, but as it came: no warnings of ours, and BearSSL reads words where
+# they lie, which UBSan does not allow.
+$(BUILD)/%/libbearssl.a: $(BUILD)/third_party/bearssl/.verified $(BUILD)/%/command \
+		third_party/bearssl.mk
+	@rm -rf $(BUILD)/$*/bearssl
+	$(call say,AR) $(MAKE) -f third_party/bearssl.mk SOURCE=$(BUILD)/third_party/bearssl \
+		OBJECTS=$(BUILD)/$*/bearssl LIBRARY=$@ AR='$(AR)' \
+		COMPILE='$(compile.$*) -fno-sanitize=undefined -w'
+
+# --- When to build anew ------------------------------------------------------------------------
+
+# Remembers what a build was made with and of: other flags, or a file more or less, and it is made
+# anew. The first thing that every build needs, so also the place to say that a compiler is missing.
+made_of = $(ours.$*) $(link.$*) $(sources)
+quote = '$(subst ','\'',$1)'
+$(BUILD)/%/command: FORCE
+	@command -v $(firstword $(compile.$*)) >/dev/null || { \
+		echo "$(firstword $(compile.$*)) is not installed: run tests/setup.sh" >&2; exit 1; }
+	@mkdir -p $(@D)
+	@printf '%s\n' $(call quote,$(made_of)) | cmp -s - $@ || \
+		printf '%s\n' $(call quote,$(made_of)) >$@
+
+.PHONY: FORCE
+FORCE:
+
+# A rule that has changed may make something else of the same files.
+$(foreach kind,musl asan fuzz,$(call objects,$(kind))) $(unit_tests) $(test_programs): Makefile
+
+-include $(wildcard $(BUILD)/*/*.d)
+
+# --- Run it ------------------------------------------------------------------------------------
+# Debian's packages are installed before anything else starts, hence the second make.
+
+.PHONY: setup demo bench
+setup:
+	tests/setup.sh
+
+demo:
+	tests/setup.sh build demo
+	$(MAKE) all
+	$(PYTHON) tests/demo.py
+
+bench:
+	tests/setup.sh build bench
+	$(MAKE) all $(test_programs)
+	$(PYTHON) tests/bench.py
+
+# --- Tests -------------------------------------------------------------------------------------
+
+.PHONY: test unit fuzz e2e
+# The end-to-end tests come last: pytest's last line is the result.
+test:
+	tests/setup.sh build test
+	$(MAKE) $(BUILD)/qsticky $(BUILD)/asan/qsticky $(unit_tests) $(test_programs) $(fuzz_targets)
+	$(MAKE) unit
+	$(MAKE) fuzz
+	$(MAKE) e2e
+
+unit: $(unit_tests)
+	@for test in $^; do $$test || exit 1; done
+
+# Short and the same each time; for a search, start $(BUILD)/fuzz/NAME by hand. The inputs that
+# reached new code are kept in $(BUILD)/corpus/NAME; tests/corpus/NAME adds seeds where it is there.
+fuzz: $(fuzz_targets)
+	@for target in $(^F); do \
+		mkdir -p $(BUILD)/corpus/$$target; \
+		set -- $(BUILD)/corpus/$$target; \
+		[ ! -d tests/corpus/$$target ] || set -- "$$@" tests/corpus/$$target; \
+		$(BUILD)/fuzz/$$target -runs=$(FUZZ_RUNS) -seed=1 -timeout=10 \
+			-artifact_prefix=$(BUILD)/fuzz/ "$$@" >$(BUILD)/fuzz/$$target.log 2>&1 || \
+			{ cat $(BUILD)/fuzz/$$target.log; exit 1; }; \
+		tail -n 1 $(BUILD)/fuzz/$$target.log | sed "s/^/$$target: /"; \
+	done
+
+e2e: $(BUILD)/qsticky $(BUILD)/asan/qsticky $(test_programs)
+	$(PYTHON) -m pytest -o cache_dir=$(abspath $(BUILD))/pytest -n $(PYTEST_WORKERS) \
+		--timeout=120 $(PYTEST_FLAGS) tests
+
+# --- Checks ------------------------------------------------------------------------------------
+
+tidied := $(sources:%=$(BUILD)/lint/%.tidy) $(test_sources:%=$(BUILD)/lint/%.tidy)
+# Beyond the warnings of every build: gcc's analyzer and what only one of the two can say.
+strict.gcc := $(language) $(warnings.gcc) $(includes) -fanalyzer -Wlogical-op -Wduplicated-cond \
+	-Wduplicated-branches -Wjump-misses-init -Walloca -Warith-conversion -Wcast-align=strict
+strict.clang := $(language) $(warnings.clang) $(includes) -Wcomma -Wunreachable-code-aggressive \
+	-Wconditional-uninitialized -Wassign-enum -Wextra-semi-stmt -Wthread-safety \
+	-Wloop-analysis -Wshift-sign-overflow -Wtautological-compare -Wcovered-switch-default
+
+.PHONY: lint lint-all lint-format lint-cppcheck lint-shell lint-python format
+lint:
+	tests/setup.sh build lint
+	$(MAKE) lint-all
+
+lint-all: $(tidied) lint-format lint-cppcheck lint-shell lint-python
+
+lint-format:
+	clang-format --dry-run -Werror $(sources) $(headers) $(test_sources)
+
+# Variables are declared at the top of a block here, whatever part of it uses them; and cppcheck
+# does not see that a struct behind a pointer in another struct is written, so it "knows" too much.
+lint-cppcheck: $(verified)
+	@mkdir -p $(BUILD)/lint/cppcheck
+	cppcheck --quiet --error-exitcode=1 --cppcheck-build-dir=$(BUILD)/lint/cppcheck --std=c11 \
+		--enable=warning,style,performance,portability --inline-suppr \
+		--suppress=missingIncludeSystem --suppress=variableScope \
+		--suppress=knownConditionTrueFalse \
+		-D_GNU_SOURCE -DQSTICKY_VERSION='"$(VERSION)"' -Isrc $(sources) $(test_sources)
+
+lint-shell:
+	shellcheck --external-sources $(scripts)
+
+lint-python:
+	@$(PYTHON) -W error -c 'import pathlib, sys; \
+		[compile(pathlib.Path(name).read_bytes(), name, "exec") for name in sys.argv[1:]]' \
+		$(python_sources)
+
+# Both compilers and clang-tidy, a file at a time so that they run in parallel.
+$(BUILD)/lint/%.tidy: % $(headers) Makefile .clang-tidy $(verified)
+	@mkdir -p $(@D)
+	$(call say,LINT) $(HOST_CC) -O2 $(strict.gcc) -c $< -o $(BUILD)/lint/$<.o
+	@$(CLANG) -O2 $(strict.clang) -c $< -o $(BUILD)/lint/$<.o
+	@found=$$(clang-tidy --quiet $< -- $(language) $(includes) 2>&1) || \
+		{ printf '%s\n' "$$found"; exit 1; }
+	@touch $@
+
+format:
+	clang-format -i $(sources) $(headers) $(test_sources)
+
+# The same bytes from a directory with another name, at another time, under another umask.
+.PHONY: reproducible
+reproducible: $(BUILD)/qsticky
+	@rm -rf $(BUILD)/elsewhere
+	@mkdir -p $(BUILD)/elsewhere/deeper
+	@cp -R Makefile src third_party $(BUILD)/elsewhere/deeper
+	@umask 077 && TZ=Asia/Tokyo $(MAKE) -C $(BUILD)/elsewhere/deeper BUILD=out \
+		THIRD_PARTY_SOURCES=$(abspath $(BUILD))/third_party >/dev/null
+	cmp $(BUILD)/qsticky $(BUILD)/elsewhere/deeper/out/qsticky
+	@rm -rf $(BUILD)/elsewhere
+	@sha256sum $(BUILD)/qsticky
+
+.PHONY: size
+size: $(BUILD)/qsticky
+	@nm --print-size --size-sort --reverse-sort --radix=d $(BUILD)/musl/qsticky | head -n 30
+	@size $(BUILD)/qsticky
+	@stat --format='%s bytes  %n' $(BUILD)/qsticky
+
+# --- The rest ----------------------------------------------------------------------------------
+
+.PHONY: install uninstall clean distclean help
+install: $(BUILD)/qsticky
+	install -D -m 0755 $(BUILD)/qsticky $(DESTDIR)$(PREFIX)/bin/qsticky
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/qsticky
+
+# The verified third-party sources stay: `make clean` should not need a network.
+clean:
+	rm -rf $(filter-out %/third_party,$(wildcard $(BUILD)/*))
+
+distclean:
+	rm -rf $(BUILD)
+
+help:
+	@echo 'make               $(BUILD)/qsticky: one static binary'
+	@echo 'make install       into PREFIX (/usr/local), below DESTDIR if that is given'
+	@echo 'make demo          watch it work with a real qBittorrent'
+	@echo 'make test          all tests; also: make unit, fuzz, e2e'
+	@echo 'make lint          compilers, clang-format, clang-tidy, cppcheck, shellcheck'
+	@echo 'make format        clang-format, in place'
+	@echo 'make bench         what it costs, beside the goals'
+	@echo 'make size          what the binary is made of'
+	@echo 'make reproducible  a second build gives the same bytes'
+	@echo 'make setup         install all Debian packages that these need (also done by demo, test,'
+	@echo '                   lint and bench, for themselves)'
+	@echo 'make clean         remove what was built; make distclean: and what was downloaded'

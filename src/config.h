@@ -1,0 +1,51 @@
+/* config: the environment, checked, as one struct. */
+#ifndef QSTICKY_CONFIG_H
+#define QSTICKY_CONFIG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "log.h"
+#include "text.h"
+
+/* Longest host name (RFC 1035, section 2.3.4: 253 characters), with its NUL. */
+#define CONFIG_HOST_MAX 256
+
+/* Longest user name or password, in bytes. */
+#define CONFIG_SECRET_MAX 4096
+
+/* Longest path, in bytes with its NUL. Shorter than PATH_MAX, since copies live on the stack, whose
+ * every page counts. */
+#define CONFIG_PATH_MAX 1024
+
+/* Strings are borrowed from the environment or are literals; both outlive the process's work. */
+struct config {
+	char host[CONFIG_HOST_MAX]; /* name or address, without brackets */
+	uint16_t port;              /* 1 to 65535 */
+	const char *user;           /* at most CONFIG_SECRET_MAX bytes */
+	const char *pass;           /* secret: never shown */
+	const char *port_file_path; /* absolute */
+	const char *health_path;    /* absolute */
+	unsigned interval_s;        /* 1 to 86400 */
+	unsigned no_port_grace_s;   /* 0 to 86400 */
+	enum log_level log_level;
+	enum log_format log_format;
+};
+
+/* Takes one sentence about one variable; `context` is the caller's. */
+typedef void config_complain(void *context, const char *sentence);
+
+/* Reads the variables of `environment` ("NAME=value", ended by NULL) into `config`. An unset or
+ * empty variable has its default. Returns how many are wrong; each of those is told to `complain`
+ * (never with a secret's value) and has its default in `config`. */
+size_t config_load(struct config *config, char *const environment[], config_complain *complain,
+                   void *context);
+
+/* Tells `complain` of each QSTICKY_ variable that this version does not know: most often a
+ * misspelling. Not an error. */
+void config_unknown(char *const environment[], config_complain *complain, void *context);
+
+/* Appends the table of variables, a line or two each, for --help. */
+void config_help(struct text *text);
+
+#endif

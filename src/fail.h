@@ -1,0 +1,44 @@
+/* fail: what went wrong, as one kind to branch on and one text to show.
+ *
+ * Every function that can fail returns `enum fail`; FAIL_NONE is 0, so `if (f)` reads "if it
+ * failed". The text goes to the log and into the health file: it names the host or path, the
+ * reason, and where possible what to do. It never holds a password, cookie, key or body. */
+#ifndef QSTICKY_FAIL_H
+#define QSTICKY_FAIL_H
+
+enum fail {
+	FAIL_NONE = 0,
+	FAIL_STOPPED,   /* a stop was asked for; nothing is wrong */
+	FAIL_IO,        /* a system call failed */
+	FAIL_RESOLVE,   /* the host name has no address */
+	FAIL_REFUSED,   /* nobody listens there */
+	FAIL_TIMEOUT,   /* the deadline passed */
+	FAIL_CLOSED,    /* the peer ended the connection too early */
+	FAIL_TOO_BIG,   /* over a limit of ours */
+	FAIL_FORMAT,    /* not what the format allows */
+	FAIL_ANSWER,    /* well-formed, but not what qBittorrent answers */
+	FAIL_REJECTED,  /* qBittorrent refused user name or password */
+	FAIL_BANNED,    /* qBittorrent takes no logins from this address */
+	FAIL_HELD_BACK, /* a login is needed, but must not be tried now */
+	FAIL_UNPROVEN,  /* accepted, but reading back shows otherwise */
+};
+
+/* Longest text, in bytes with its NUL: fits a log line of 1 KiB even where bytes are escaped. */
+#define FAILURE_MAX 512
+
+struct failure {
+	char text[FAILURE_MAX];
+};
+
+/* Sets the text (cut at FAILURE_MAX, with "..." at the end) and returns `kind`. */
+enum fail fail_set(struct failure *why, enum fail kind, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* As fail_set() with FAIL_IO; appends ": " and the text of errno. */
+enum fail fail_errno(struct failure *why, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Puts "<format>: " before the text that is there. */
+void fail_in(struct failure *why, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

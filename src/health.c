@@ -1,0 +1,285 @@
+#include "health.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "json.h"
+#include "utc.h"
+
+/* ---- writing ---- */
+
+static void put_key(struct text *text, const char *key)
+{
+	text_printf(text, "%s\"%s\": ", text->len > 1 ? ", " : "", key);
+}
+
+static void put_bool(struct text *text, const char *key, bool value)
+{
+	put_key(text, key);
+	text_puts(text, value ? "true" : "false");
+}
+
+static void put_string(struct text *text, const char *key, const char *value)
+{
+	put_key(text, key);
+	if (!value) {
+		text_puts(text, "null");
+		return;
+	}
+	text_puts(text, "\"");
+	text_add_json(text, value, strlen(value));
+	text_puts(text, "\"");
+}
+
+static void put_number(struct text *text, const char *key, uint64_t value)
+{
+	put_key(text, key);
+	text_printf(text, "%llu", (unsigned long long)value);
+}
+
+static void put_port(struct text *text, const char *key, int64_t port)
+{
+	put_key(text, key);
+	if (port < 0)
+		text_puts(text, "null");
+	else
+		text_printf(text, "%lld", (long long)port);
+}
+
+static void put_time(struct text *text, const char *key, time_t moment)
+{
+	char utc[UTC_MAX];
+
+	utc_format(utc, moment);
+	put_string(text, key, moment ? utc : NULL);
+}
+
+static void put_uptime(struct text *text, uint64_t uptime_s)
+{
+	char uptime[64];
+	struct text words = text_on(uptime, sizeof uptime);
+	uint64_t days = uptime_s / 86400;
+
+	if (days > 0)
+		text_printf(&words, "%llu days, ", (unsigned long long)days);
+	text_printf(&words, "%u:%02u:%02u", (unsigned)(uptime_s / 3600 % 24),
+	            (unsigned)(uptime_s / 60 % 60), (unsigned)(uptime_s % 60));
+	put_string(text, "uptime", uptime);
+}
+
+static void put_health(struct text *text, const struct health *health)
+{
+	text_puts(text, "{");
+	put_bool(text, "healthy", health->healthy);
+	put_string(text, "state", health->state);
+	put_port(text, "current_port", health->current_port);
+	put_port(text, "forwarded_port", health->forwarded_port);
+	put_string(text, "reachable", NULL);
+	put_time(text, "last_check", health->last_check);
+	put_time(text, "last_port_change", health->last_port_change);
+	put_time(text, "timestamp", health->timestamp);
+	put_uptime(text, health->uptime_s);
+	put_number(text, "uptime_seconds", health->uptime_s);
+	put_number(text, "consecutive_failures", health->consecutive_failures);
+	put_string(text, "last_error", health->last_error);
+	put_string(text, "qbittorrent_version", health->qbittorrent_version);
+	put_string(text, "version", health->version);
+	text_puts(text, "}\n");
+}
+
+/* Makes the directories above `path` that are missing. */
+static enum fail make_parents(const char *path, struct failure *why)
+{
+	char parent[CONFIG_PATH_MAX];
+	size_t len = strlen(path);
+
+	if (len >= sizeof parent)
+		return fail_set(why, FAIL_TOO_BIG, "health file: the path is too long");
+	for (size_t i = 1; i < len; i++) {
+		if (path[i] != '/')
+			continue;
+		memcpy(parent, path, i);
+		parent[i] = '\0';
+		/* EEXIST, EROFS, EACCES: what matters is whether the file can be made in the end.
+		 */
+		(void)mkdir(parent, 0755);
+	}
+	return FAIL_NONE;
+}
+
+/* Opens a new file in the place of what a killed process, or somebody else, may have left there. */
+static int create(const char *path)
+{
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
+	int fd = open(path, flags, 0644);
+
+	if (fd < 0 && errno == EEXIST && unlink(path) == 0)
+		fd = open(path, flags, 0644);
+	return fd;
+}
+
+static enum fail write_beside(const char *beside, const char *path, const struct text *content,
+                              struct failure *why)
+{
+	enum fail f = FAIL_NONE;
+	ssize_t written;
+	int fd = create(beside);
+
+	if (fd < 0 && errno == ENOENT) {
+		f = make_parents(path, why);
+		if (f)
+			return f;
+		fd = create(beside);
+	}
+	if (fd < 0)
+		return fail_errno(why, "health file: create %s", beside);
+	written = write(fd, content->buf, content->len);
+	if (written < 0)
+		f = fail_errno(why, "health file: write %s", beside);
+	else if ((size_t)written < content->len)
+		f = fail_set(why, FAIL_IO, "health file: write %s: no space left", beside);
+	if (close(fd) < 0 && !f)
+		f = fail_errno(why, "health file: write %s", beside);
+	if (!f && rename(beside, path) < 0)
+		f = fail_errno(why, "health file: rename to %s", path);
+	if (f)
+		(void)unlink(beside);
+	return f;
+}
+
+enum fail health_write(const char *path, const struct health *health, struct failure *why)
+{
+	char buf[HEALTH_MAX];
+	char beside[CONFIG_PATH_MAX + 4];
+	struct text content = text_on(buf, sizeof buf);
+	struct text name = text_on(beside, sizeof beside);
+	enum fail f;
+
+	put_health(&content, health);
+	text_printf(&name, "%s.new", path);
+	if (content.full || name.full)
+		f = fail_set(why, FAIL_TOO_BIG, "health file: content or path is too long");
+	else
+		f = write_beside(beside, path, &content, why);
+	if (!f)
+		return FAIL_NONE;
+	/* What stands there is no longer true. Once it is gone there may be room for the new one.
+	 */
+	if (unlink(path) == 0) {
+		if (f == FAIL_IO)
+			f = write_beside(beside, path, &content, why);
+	} else if (errno != ENOENT) {
+		/* Where the directory refuses, the file may not. */
+		int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+		if (fd >= 0)
+			close(fd);
+	}
+	return f;
+}
+
+void health_remove(const char *path)
+{
+	(void)unlink(path);
+}
+
+/* ---- judging ---- */
+
+static enum fail read_file(const char *path, char buf[static HEALTH_MAX + 1], size_t *len,
+                           struct failure *why)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat status;
+	enum fail f = FAIL_NONE;
+	ssize_t got = 0;
+
+	if (fd < 0 && errno == ENOENT)
+		return fail_set(
+			why, FAIL_IO,
+			"no health file at %s: qsticky does not run, has only just started, or cannot write it (then its log says so)",
+			path);
+	if (fd < 0)
+		return fail_errno(why, "open %s", path);
+	if (fstat(fd, &status) < 0)
+		f = fail_errno(why, "%s", path);
+	else if (!S_ISREG(status.st_mode))
+		f = fail_set(why, FAIL_FORMAT, "%s is not a regular file", path);
+	else if ((got = read(fd, buf, HEALTH_MAX + 1)) < 0)
+		f = fail_errno(why, "read %s", path);
+	else if (got > HEALTH_MAX)
+		f = fail_set(why, FAIL_TOO_BIG, "%s is over %d bytes: not a health file of qsticky",
+		             path, HEALTH_MAX);
+	else if (got == 0)
+		f = fail_set(why, FAIL_FORMAT, "%s is empty: qsticky could not write it", path);
+	close(fd);
+	*len = (size_t)got;
+	return f;
+}
+
+static bool read_age(const struct json *json, time_t now, long long *age)
+{
+	char utc[UTC_MAX];
+	time_t written = 0;
+
+	if (!json_string(json, "timestamp", utc, sizeof utc) || !utc_parse(utc, &written))
+		return false;
+	*age = (long long)now - (long long)written;
+	return true;
+}
+
+/* Judges what was read. Sets `why` where it is not healthy. */
+static bool judge_json(const struct json *json, const char *path, unsigned interval_s, time_t now,
+                       struct text *line, struct failure *why)
+{
+	char error[FAILURE_MAX] = "unknown";
+	int64_t port = 0;
+	bool healthy;
+	long long age;
+
+	if (!json_bool(json, "healthy", &healthy) || !read_age(json, now, &age)) {
+		fail_set(why, FAIL_FORMAT, "%s is not a health file of qsticky", path);
+	} else if (age > 2LL * interval_s + HEALTH_AGE_SPARE_S) {
+		fail_set(why, FAIL_TIMEOUT, "written %lld s ago: qsticky hangs or is gone", age);
+	} else if (age < -HEALTH_AGE_SPARE_S) {
+		fail_set(why, FAIL_FORMAT, "written %lld s in the future: the clock was changed",
+		         -age);
+	} else if (!healthy) {
+		if (!json_string(json, "last_error", error, sizeof error))
+			(void)json_string(json, "state", error, sizeof error);
+		fail_set(why, FAIL_IO, "%s, checked %lld s ago", error, age < 0 ? 0 : age);
+	} else {
+		if (json_int(json, "forwarded_port", &port))
+			text_printf(line, "healthy: port %lld, ", (long long)port);
+		else
+			text_puts(line, "healthy: no forwarded port yet, ");
+		/* A moment before now is the clock put right by a second or so. */
+		text_printf(line, "checked %lld s ago", age < 0 ? 0 : age);
+		return true;
+	}
+	return false;
+}
+
+bool health_judge(const char *path, unsigned interval_s, time_t now, struct text *line)
+{
+	char buf[HEALTH_MAX + 1];
+	struct failure why;
+	struct json json;
+	size_t len = 0;
+	enum fail f = read_file(path, buf, &len, &why);
+
+	if (!f) {
+		f = json_parse(&json, buf, len, &why);
+		if (!f && judge_json(&json, path, interval_s, now, line, &why))
+			return true;
+		if (f)
+			fail_in(&why, "%s is not a health file of qsticky", path);
+	}
+	text_puts(line, "unhealthy: ");
+	text_add_printable(line, why.text, strlen(why.text));
+	return false;
+}

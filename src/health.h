@@ -1,0 +1,48 @@
+/* health: write the health file; judge it for `healthcheck`. */
+#ifndef QSTICKY_HEALTH_H
+#define QSTICKY_HEALTH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "fail.h"
+#include "text.h"
+
+/* Longest health file read or written, in bytes. */
+#define HEALTH_MAX 4096
+
+/* Seconds that a health file may be old, beyond two intervals: a cycle may take as long. */
+#define HEALTH_AGE_SPARE_S 15
+
+/* One moment's health. Strings are borrowed; NULL, 0 in a time, and -1 in a port are written as
+ * null. */
+struct health {
+	bool healthy;
+	const char *state; /* starting, waiting_for_port, in_sync, retrying, error */
+	int64_t current_port;
+	int64_t forwarded_port;
+	time_t last_check;
+	time_t last_port_change;
+	time_t timestamp;
+	uint64_t uptime_s;
+	unsigned consecutive_failures;
+	const char *last_error;
+	const char *qbittorrent_version;
+	const char *version;
+};
+
+/* Replaces the file at `path` (under CONFIG_PATH_MAX) with `health`, atomically; makes the
+ * directories that are missing. FAIL_IO: it cannot; then the old file is gone or empty, or, where
+ * the file system refuses that too, grows too old to be believed. */
+enum fail health_write(const char *path, const struct health *health, struct failure *why);
+
+/* Removes the file. Async-signal-safe. */
+void health_remove(const char *path);
+
+/* Reads the file at `path` and judges it at the time `now`: whether it says healthy, and is no
+ * older than two intervals and HEALTH_AGE_SPARE_S. Appends one line, without newline, that says
+ * why. */
+bool health_judge(const char *path, unsigned interval_s, time_t now, struct text *line);
+
+#endif

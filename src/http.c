@@ -1,0 +1,339 @@
+#include "http.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "http_exchange.h"
+#include "pages.h"
+
+/* Bytes of an ordinary reply, whose memory stays: it is used again in the next cycle. */
+#define KEPT_BYTES (16 * 1024)
+
+/* ---- request ---- */
+
+/* Appends `value` percent-encoded; with `text` NULL only counts. Returns the encoded length. */
+static size_t put_encoded(struct text *text, const char *value)
+{
+	/* RFC 3986, section 2.3. */
+	static const char unreserved[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+	size_t len = 0;
+
+	for (; *value; value++) {
+		bool plain = strchr(unreserved, *value);
+
+		len += plain ? 1 : 3;
+		if (text && plain)
+			text_add(text, value, 1);
+		else if (text)
+			text_printf(text, "%%%02X", (unsigned)(unsigned char)*value);
+	}
+	return len;
+}
+
+/* The same for a whole form: "a=1&b=2". */
+static size_t put_form(struct text *text, const struct http_request *request)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < request->form_count; i++) {
+		const struct http_field *field = &request->form[i];
+
+		if (text)
+			text_printf(text, "%s%s=", i > 0 ? "&" : "", field->name);
+		len += (i > 0 ? 1 : 0) + strlen(field->name) + 1;
+		len += put_encoded(text, field->value);
+	}
+	return len;
+}
+
+static void put_request(struct text *text, const struct http_request *request)
+{
+	text_printf(text, "%s %s HTTP/1.1\r\nHost: %s\r\n", request->post ? "POST" : "GET",
+	            request->path, request->host);
+	if (request->cookies->count > 0) {
+		text_puts(text, "Cookie: ");
+		cookies_put(request->cookies, text);
+		text_puts(text, "\r\n");
+	}
+	if (request->post)
+		text_printf(text,
+		            "Content-Type: application/x-www-form-urlencoded\r\n"
+		            "Content-Length: %zu\r\n",
+		            put_form(NULL, request));
+	text_puts(text, "\r\n");
+	if (request->post)
+		put_form(text, request);
+}
+
+/* ---- reading ---- */
+
+enum fail http_malformed(struct http_exchange *x, const char *what)
+{
+	return fail_set(x->why, FAIL_FORMAT, "not a reply in HTTP: %s", what);
+}
+
+enum fail http_read_more(struct http_exchange *x, char *space, size_t room, size_t *len,
+                         const char *part)
+{
+	enum fail f = x->stream->read(x->stream, space, room, len, x->deadline_ms, x->why);
+
+	if (f == FAIL_TIMEOUT && !x->reply->begun)
+		return fail_set(x->why, f, "timed out: the connection is there, but no reply");
+	if (f == FAIL_TIMEOUT)
+		return fail_set(x->why, f, "timed out before the end of the reply's %s", part);
+	if (f == FAIL_CLOSED)
+		fail_in(x->why, x->reply->begun ? "in the reply" : "before the reply");
+	if (f)
+		return f;
+	if (*len > 0)
+		x->reply->begun = true;
+	return FAIL_NONE;
+}
+
+enum fail http_read_some(struct http_exchange *x, char *space, size_t room, size_t *len,
+                         const char *part)
+{
+	enum fail f = http_read_more(x, space, room, len, part);
+
+	if (f || *len > 0)
+		return f;
+	if (!x->reply->begun)
+		return fail_set(x->why, FAIL_CLOSED,
+		                "the server closed the connection without a reply");
+	return fail_set(x->why, FAIL_CLOSED,
+	                "the server closed the connection before the end of the reply's %s", part);
+}
+
+void http_touch(struct http_reply *reply, size_t len)
+{
+	if (len > reply->touched)
+		reply->touched = len;
+}
+
+/* ---- head ---- */
+
+static enum fail head_too_big(struct http_exchange *x)
+{
+	return fail_set(x->why, FAIL_TOO_BIG, "the reply's headers are over 16 KiB");
+}
+
+/* Bytes up to and with the blank line that ends the head, or 0 while there is none. */
+static size_t head_end(const char *bytes, size_t len)
+{
+	const char *end = memmem(bytes, len, "\r\n\r\n", 4);
+
+	return end ? (size_t)(end - bytes) + 4 : 0;
+}
+
+static bool is_token(char c)
+{
+	/* RFC 9110, section 5.6.2. */
+	return c && strchr("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+	                   "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+	                   c);
+}
+
+/* Every line must be "name: value", unfolded, without control bytes (RFC 9112, section 5). */
+static bool head_is_sound(const char *line, const char *end)
+{
+	while (line < end) {
+		const char *stop = memmem(line, (size_t)(end - line), "\r\n", 2);
+		const char *colon;
+
+		if (!stop)
+			return false;
+		if (stop == line)
+			return stop + 2 == end;
+		colon = memchr(line, ':', (size_t)(stop - line));
+		if (!colon || colon == line)
+			return false;
+		for (const char *at = line; at < colon; at++)
+			if (!is_token(*at))
+				return false;
+		for (const char *at = colon; at < stop; at++)
+			if (((unsigned char)*at < 0x20 && *at != '\t') || *at == 0x7f)
+				return false;
+		line = stop + 2;
+	}
+	return false;
+}
+
+/* "HTTP/1.1 200 Any Words"; qBittorrent 5.3 sends no words. */
+static bool parse_status_line(struct http_reply *reply, size_t *len)
+{
+	static const char form[] = "HTTP/1.d ddd";
+	const char *head = reply->space;
+	const char *stop = memmem(head, reply->head_len, "\r\n", 2);
+
+	if (!stop || (size_t)(stop - head) < sizeof form - 1)
+		return false;
+	for (size_t i = 0; form[i]; i++)
+		if (form[i] == 'd' ? head[i] < '0' || head[i] > '9' : head[i] != form[i])
+			return false;
+	if (stop > head + sizeof form - 1 && head[sizeof form - 1] != ' ')
+		return false;
+	if (memchr(head, '\0', (size_t)(stop - head)))
+		return false;
+	reply->status = (head[9] - '0') * 100 + (head[10] - '0') * 10 + (head[11] - '0');
+	reply->keep_alive = head[7] != '0';
+	*len = (size_t)(stop - head) + 2;
+	return reply->status >= 100 && reply->status <= 599;
+}
+
+/* Reads one head to the front of the space; what came behind it are the first raw bytes. */
+static enum fail read_head(struct http_exchange *x)
+{
+	struct http_reply *reply = x->reply;
+	size_t got = x->raw_len, end, status_len;
+
+	/* A 1xx head may have brought bytes of the next one. */
+	memmove(reply->space, reply->space + x->raw_at, got);
+	while ((end = head_end(reply->space, got)) == 0) {
+		size_t len;
+		enum fail f;
+
+		if (got >= x->head_room)
+			return head_too_big(x);
+		f = http_read_some(x, reply->space + got, HTTP_HEAD_MAX - got, &len, "headers");
+		if (f)
+			return f;
+		got += len;
+		http_touch(reply, got);
+		if (reply->space[0] == 0x15 || reply->space[0] == 0x16)
+			return http_malformed(
+				x, "the server speaks TLS on this port (https, not http)");
+		if (reply->space[0] != 'H')
+			return http_malformed(x, "it does not begin with HTTP/1");
+	}
+	if (end > x->head_room)
+		return head_too_big(x);
+	x->head_room -= end;
+	x->raw_at = x->body_at = end;
+	x->raw_len = got - end;
+	reply->head_len = end;
+	reply->body = reply->space + end;
+	if (!parse_status_line(reply, &status_len))
+		return http_malformed(x, "its first line is not a status line");
+	if (!head_is_sound(reply->space + status_len, reply->space + end))
+		return http_malformed(x, "its headers are malformed");
+	return FAIL_NONE;
+}
+
+const char *http_header(const struct http_reply *reply, const char *name, size_t *cursor,
+                        size_t *len)
+{
+	size_t name_len = strlen(name);
+
+	while (*cursor < reply->head_len) {
+		const char *line = reply->space + *cursor;
+		const char *stop = memmem(line, reply->head_len - *cursor, "\r\n", 2);
+
+		if (!stop)
+			break;
+		*cursor = (size_t)(stop - reply->space) + 2;
+		if ((size_t)(stop - line) <= name_len || line[name_len] != ':' ||
+		    strncasecmp(line, name, name_len) != 0)
+			continue;
+		line += name_len + 1;
+		while (line < stop && (*line == ' ' || *line == '\t'))
+			line++;
+		while (line < stop && (stop[-1] == ' ' || stop[-1] == '\t'))
+			stop--;
+		*len = (size_t)(stop - line);
+		return line;
+	}
+	return NULL;
+}
+
+bool http_value_is(const char *value, size_t len, const char *word)
+{
+	return strlen(word) == len && strncasecmp(value, word, len) == 0;
+}
+
+/* Whether the comma-separated values of all headers `name` hold `word`. */
+static bool lists(const struct http_reply *reply, const char *name, const char *word)
+{
+	size_t cursor = 0, len;
+	const char *value;
+
+	while ((value = http_header(reply, name, &cursor, &len))) {
+		while (len > 0) {
+			const char *comma = memchr(value, ',', len);
+			size_t part = comma ? (size_t)(comma - value) : len;
+			size_t bare = part;
+
+			while (bare > 0 && (value[bare - 1] == ' ' || value[bare - 1] == '\t'))
+				bare--;
+			if (http_value_is(value, bare, word))
+				return true;
+			part += comma ? 1 : 0;
+			while (part < len && (value[part] == ' ' || value[part] == '\t'))
+				part++;
+			value += part;
+			len -= part;
+		}
+	}
+	return false;
+}
+
+/* ---- the whole ---- */
+
+static enum fail send_request(struct http_exchange *x, const struct http_request *request)
+{
+	/* The space is free until the reply comes. */
+	struct text text = text_on(x->reply->space, HTTP_REQUEST_MAX);
+	enum fail f;
+
+	put_request(&text, request);
+	http_touch(x->reply, text.len);
+	if (text.full)
+		return fail_set(x->why, FAIL_TOO_BIG, "the request is over 32 KiB");
+	f = x->stream->write(x->stream, text.buf, text.len, x->deadline_ms, x->why);
+	explicit_bzero(text.buf, text.len);
+	if (f == FAIL_TIMEOUT)
+		return fail_set(x->why, f, "timed out: the server does not take the request");
+	if (f == FAIL_CLOSED)
+		fail_in(x->why, "before the reply");
+	return f;
+}
+
+enum fail http_send(struct stream *stream, const struct http_request *request,
+                    struct http_reply *reply, int64_t deadline_ms, struct failure *why)
+{
+	struct http_exchange x = {
+		.stream = stream,
+		.reply = reply,
+		.why = why,
+		.deadline_ms = deadline_ms,
+		.head_room = HTTP_HEAD_MAX,
+	};
+	enum fail f;
+
+	reply->status = 0;
+	reply->begun = reply->keep_alive = false;
+	reply->head_len = reply->body_len = 0;
+	reply->body = reply->space;
+	f = send_request(&x, request);
+	if (f)
+		return f;
+	do {
+		f = read_head(&x);
+		if (f)
+			return f;
+		if (reply->status == 101)
+			return http_malformed(&x, "it switches protocols unasked");
+	} while (reply->status < 200);
+	if (lists(reply, "Connection", "close"))
+		reply->keep_alive = false;
+	return http_read_body(&x);
+}
+
+void http_forget(struct http_reply *reply)
+{
+	explicit_bzero(reply->space, reply->touched);
+	if (reply->touched > KEPT_BYTES)
+		pages_release(reply->space + KEPT_BYTES, sizeof reply->space - KEPT_BYTES);
+	reply->head_len = reply->body_len = reply->touched = 0;
+}

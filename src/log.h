@@ -1,0 +1,21 @@
+/* log: lines on stderr, one an event, at most 1 KiB each, written whole.
+ *
+ * The reader may be slow or gone: a line that the pipe has no room for now is dropped and counted,
+ * since waiting for a reader would stop the job and the stop alike. */
+#ifndef QSTICKY_LOG_H
+#define QSTICKY_LOG_H
+
+enum log_level { LEVEL_DEBUG, LEVEL_INFO, LEVEL_WARN, LEVEL_ERROR };
+enum log_format { FORMAT_TEXT, FORMAT_JSON };
+
+/* Longest line in bytes, newline included. At most PIPE_BUF, so that lines never mix. */
+#define LOG_LINE_MAX 1024
+
+/* Sets what is written from now on. Before the first call: LEVEL_INFO and FORMAT_TEXT. */
+void log_start(enum log_level least, enum log_format format);
+
+/* Writes a line if `level` is at least the one set. Control characters are escaped, a line that
+ * would be too long ends in "...". Never blocks, never fails, leaves errno as it was. */
+void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,424 @@
+#include "qbittorrent.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "json.h"
+#include "mono.h"
+
+static const char preferences_path[] = "/api/v2/app/preferences";
+
+/* A 4.x qBittorrent closes and opens the socket its Web UI listens on with every change of its
+ * preferences, by whomever; a connect at that instant is refused. */
+#define REFUSED_AGAIN_MS 50
+
+struct qbittorrent qbittorrent_for(const struct config *config, const struct net_stop *stop,
+                                   struct http_reply *reply)
+{
+	return (struct qbittorrent){
+		.config = config, .stop = stop, .reply = reply, .tcp = { .fd = -1 }
+	};
+}
+
+void qbittorrent_begin(struct qbittorrent *qb, int64_t deadline_ms, bool may_login)
+{
+	qb->deadline_ms = deadline_ms;
+	qb->may_login = may_login;
+	qb->login = QBITTORRENT_LOGIN_NONE;
+}
+
+void qbittorrent_end(struct qbittorrent *qb)
+{
+	net_close(&qb->tcp);
+	http_forget(qb->reply);
+}
+
+/* ---- one exchange ---- */
+
+static enum fail open_connection(struct qbittorrent *qb, struct failure *why)
+{
+	const struct config *config = qb->config;
+	enum fail f;
+
+	if (qb->tcp.fd >= 0)
+		return FAIL_NONE;
+	qb->used = false;
+	f = net_connect(&qb->tcp, config->host, config->port, qb->stop, qb->deadline_ms, why);
+	if (f == FAIL_REFUSED) {
+		f = net_sleep(qb->stop, mono_now_ms() + REFUSED_AGAIN_MS, why);
+		if (f)
+			return f;
+		f = net_connect(&qb->tcp, config->host, config->port, qb->stop, qb->deadline_ms,
+		                why);
+	}
+	if (f == FAIL_REFUSED)
+		return fail_set(why, f,
+		                "connection refused: is it running, and is this its Web UI port?");
+	return f;
+}
+
+static void take_cookies(struct qbittorrent *qb)
+{
+	size_t cursor = 0, len;
+	const char *value;
+
+	while ((value = http_header(qb->reply, "Set-Cookie", &cursor, &len)))
+		if (cookies_take(&qb->cookies, value, len))
+			qb->version_asked = false; /* another session, perhaps of another version */
+}
+
+/* The value of the Host header: never with the port, since qBittorrent refuses one that is not the
+ * port it listens on itself, as behind a port mapping or a proxy. */
+static void host_header(char out[static CONFIG_HOST_MAX + 2], const char *host)
+{
+	struct text text = text_on(out, CONFIG_HOST_MAX + 2);
+
+	/* The zone of a link-local address means nothing to the other side. */
+	if (strchr(host, ':'))
+		text_printf(&text, "[%.*s]", (int)strcspn(host, "%"), host);
+	else
+		text_puts(&text, host);
+}
+
+/* Sends a request, on the connection of the cycle or a new one, and reads its reply. A connection
+ * that was closed while idle is replaced silently where `repeatable`. */
+static enum fail exchange(struct qbittorrent *qb, struct http_request request, bool repeatable,
+                          struct failure *why)
+{
+	char host[CONFIG_HOST_MAX + 2];
+	enum fail f;
+
+	host_header(host, qb->config->host);
+	request.host = host;
+	request.cookies = &qb->cookies;
+	for (;;) {
+		int64_t deadline_ms;
+		bool stale;
+
+		f = open_connection(qb, why);
+		if (f)
+			return f;
+		deadline_ms =
+			mono_earlier(mono_now_ms() + QBITTORRENT_EXCHANGE_MS, qb->deadline_ms);
+		f = http_send(&qb->tcp.stream, &request, qb->reply, deadline_ms, why);
+		stale = f == FAIL_CLOSED && qb->used && !qb->reply->begun;
+		if (f || !qb->reply->keep_alive)
+			net_close(&qb->tcp);
+		qb->used = true;
+		if (!stale || !repeatable)
+			break;
+	}
+	if (f) {
+		if (f == FAIL_CLOSED && !qb->reply->begun)
+			fail_in(why, "no answer to plain HTTP (does this port speak HTTPS?)");
+		if (f != FAIL_STOPPED)
+			fail_in(why, "%s %s", request.post ? "POST" : "GET", request.path);
+		return f;
+	}
+	take_cookies(qb);
+	return FAIL_NONE;
+}
+
+/* ---- what the answer means ---- */
+
+static bool is_html(const struct http_reply *reply)
+{
+	static const char html[] = "text/html";
+	size_t cursor = 0, len;
+	const char *type = http_header(reply, "Content-Type", &cursor, &len);
+	size_t at = 0;
+
+	while (at < reply->body_len && memchr(" \t\r\n", reply->body[at], 4))
+		at++;
+	return (at < reply->body_len && reply->body[at] == '<') ||
+	       (type && reply->body_len > 0 && len >= sizeof html - 1 &&
+	        strncasecmp(type, html, sizeof html - 1) == 0);
+}
+
+/* A redirect's target without its query, which may hold a token. */
+static enum fail redirected(const struct http_reply *reply, struct failure *why)
+{
+	size_t cursor = 0, len;
+	const char *location = http_header(reply, "Location", &cursor, &len);
+	char shown[160];
+	struct text text = text_on(shown, sizeof shown);
+
+	if (location)
+		text_add_printable(&text, location, strcspn(location, "?#\r\n"));
+	return fail_set(why, FAIL_ANSWER,
+	                "not qBittorrent: HTTP %d, a redirect to %s: a proxy or its login page is "
+	                "in between; "
+	                "address qBittorrent itself",
+	                reply->status, location ? shown : "nowhere");
+}
+
+/* Judges a reply to `path` that is neither expected nor a 403. */
+static enum fail unexpected(const struct http_reply *reply, const char *path, struct failure *why)
+{
+	if (reply->status >= 300 && reply->status < 400)
+		return redirected(reply, why);
+	if (reply->status == 401)
+		return fail_set(
+			why, FAIL_ANSWER,
+			"HTTP 401: qBittorrent does not accept the Host header (Options, Web UI, "
+			"server domains), or a proxy in front wants a login");
+	if (is_html(reply))
+		return fail_set(why, FAIL_ANSWER,
+		                "not qBittorrent: HTTP %d and an HTML page for %s; another program "
+		                "or a proxy answers here",
+		                reply->status, path);
+	return fail_set(why, FAIL_ANSWER, "HTTP %d for %s: not what qBittorrent answers",
+	                reply->status, path);
+}
+
+static bool succeeded(const struct http_reply *reply)
+{
+	return reply->status == 200 || reply->status == 204;
+}
+
+/* ---- login ---- */
+
+static bool body_is(const struct http_reply *reply, const char *text)
+{
+	return reply->body_len == strlen(text) && memcmp(reply->body, text, reply->body_len) == 0;
+}
+
+static enum fail judge_login(struct qbittorrent *qb, struct failure *why)
+{
+	const struct http_reply *reply = qb->reply;
+
+	if (reply->status == 204 || (reply->status == 200 && body_is(reply, "Ok."))) {
+		qb->login = QBITTORRENT_LOGIN_ACCEPTED;
+		return FAIL_NONE;
+	}
+	/* The request before was answered as qBittorrent does, so this 401 is about the password.
+	 */
+	if (reply->status == 401 || (reply->status == 200 && body_is(reply, "Fails."))) {
+		qb->login = QBITTORRENT_LOGIN_REJECTED;
+		return fail_set(why, FAIL_REJECTED,
+		                "user name or password rejected: correct QSTICKY_QBITTORRENT_USER "
+		                "and _PASS (from "
+		                "4.6.1 on, a qBittorrent without a stored password makes up a new "
+		                "one at each start)");
+	}
+	if (reply->status == 403 && !is_html(reply)) {
+		qb->login = QBITTORRENT_LOGIN_BANNED;
+		return fail_set(why, FAIL_BANNED,
+		                "this address is banned after too many failed logins, by whomever: "
+		                "qBittorrent lifts "
+		                "that after an hour (its setting) or when it restarts");
+	}
+	/* Not qBittorrent's own words: a proxy may have put them in the place of a rejection that
+	 * counts. */
+	return unexpected(reply, "the login", why);
+}
+
+static enum fail log_in(struct qbittorrent *qb, struct failure *why)
+{
+	const struct http_field form[] = {
+		{ "username", qb->config->user },
+		{ "password", qb->config->pass },
+	};
+	const struct http_request request = {
+		.post = true, .path = "/api/v2/auth/login", .form = form, .form_count = 2
+	};
+	enum fail f;
+
+	/* On a connection of its own: where one that was used before turns out to be closed, nobody
+	 * can tell whether the login was counted. For the same reason it is not repeated. */
+	net_close(&qb->tcp);
+	qb->login = QBITTORRENT_LOGIN_UNANSWERED;
+	f = exchange(qb, request, false, why);
+	if (!qb->used)
+		qb->login = QBITTORRENT_LOGIN_NONE;
+	return f ? f : judge_login(qb, why);
+}
+
+static enum fail lost_session(const char *path, struct failure *why)
+{
+	return fail_set(
+		why, FAIL_ANSWER,
+		"the login was accepted, but %s is still forbidden: is the session cookie lost in "
+		"a proxy?",
+		path);
+}
+
+/* An exchange for which a session is needed: where there is none (any more), log in once a cycle
+ * and repeat. The reply has succeeded if this returns FAIL_NONE. */
+static enum fail ask(struct qbittorrent *qb, struct http_request request, struct failure *why)
+{
+	enum fail f = exchange(qb, request, true, why);
+
+	if (f || succeeded(qb->reply))
+		return f;
+	/* A proxy's 403 is a page; qBittorrent's is one plain word, or nothing in 4.1. Never send
+	 * the password to the former. */
+	if (qb->reply->status != 403 || is_html(qb->reply))
+		return unexpected(qb->reply, request.path, why);
+	if (qb->login == QBITTORRENT_LOGIN_ACCEPTED)
+		return lost_session(request.path, why);
+	if (!qb->may_login)
+		return fail_set(why, FAIL_HELD_BACK, "a login is needed, and not tried now");
+	f = log_in(qb, why);
+	if (!f)
+		f = exchange(qb, request, true, why);
+	if (f || succeeded(qb->reply))
+		return f;
+	if (qb->reply->status == 403 && !is_html(qb->reply))
+		return lost_session(request.path, why);
+	return unexpected(qb->reply, request.path, why);
+}
+
+/* ---- preferences ---- */
+
+/* "proxy_type" is a number up to 4.5 (0, in old versions also -1, for none), then a word. */
+static bool has_proxy(const struct json *json)
+{
+	int64_t number = 0;
+	char word[16] = "None";
+
+	if (json_int(json, "proxy_type", &number))
+		return number > 0;
+	return json_string(json, "proxy_type", word, sizeof word) && strcmp(word, "None") != 0;
+}
+
+static enum fail parse_view(const struct http_reply *reply, struct qbittorrent_view *view,
+                            struct failure *why)
+{
+	struct qbittorrent_view found = { 0 };
+	bool peers = true;
+	struct json json;
+	enum fail f;
+
+	if (is_html(reply))
+		return unexpected(reply, preferences_path, why);
+	f = json_parse(&json, reply->body, reply->body_len, why);
+	if (f)
+		fail_in(why, "not qBittorrent, or a damaged reply to %s", preferences_path);
+	else if (!json_int(&json, "listen_port", &found.listen_port))
+		f = fail_set(why, FAIL_ANSWER,
+		             "not qBittorrent: its preferences hold no listen_port");
+	if (!f) {
+		(void)json_bool(&json, "random_port", &found.random_port);
+		(void)json_bool(&json, "upnp", &found.upnp);
+		(void)json_int(&json, "announce_port", &found.announce_port);
+		(void)json_bool(&json, "proxy_peer_connections", &peers);
+		found.peer_proxy = peers && has_proxy(&json);
+		*view = found;
+	}
+	json_forget(&json);
+	return f;
+}
+
+/* Every failure names the server it is about. */
+static enum fail told(const struct qbittorrent *qb, enum fail f, struct failure *why)
+{
+	char host[CONFIG_HOST_MAX + 2];
+
+	host_header(host, qb->config->host);
+	if (f && f != FAIL_STOPPED)
+		fail_in(why, "qBittorrent at %s:%u", host, (unsigned)qb->config->port);
+	return f;
+}
+
+static enum fail read_view(struct qbittorrent *qb, struct qbittorrent_view *view,
+                           struct failure *why)
+{
+	const struct http_request request = { .path = preferences_path };
+	enum fail f = ask(qb, request, why);
+
+	return f ? f : parse_view(qb->reply, view, why);
+}
+
+enum fail qbittorrent_read(struct qbittorrent *qb, struct qbittorrent_view *view,
+                           struct failure *why)
+{
+	return told(qb, read_view(qb, view, why), why);
+}
+
+/* 200 and 204 alone prove nothing: qBittorrent answers 200 to any number. */
+static enum fail verify(struct qbittorrent *qb, uint16_t port, struct qbittorrent_view *view,
+                        struct failure *why)
+{
+	const int64_t longest_pause_ms = 250;
+	int64_t until_ms = mono_earlier(mono_now_ms() + QBITTORRENT_VERIFY_MS, qb->deadline_ms);
+	int64_t pause_ms = 20;
+
+	for (;;) {
+		enum fail f = read_view(qb, view, why);
+		int64_t now_ms = mono_now_ms();
+
+		if (f || view->listen_port == port)
+			return f;
+		if (now_ms >= until_ms)
+			return fail_set(why, FAIL_UNPROVEN,
+			                "it accepted port %u, but still reports port %lld",
+			                (unsigned)port, (long long)view->listen_port);
+		f = net_sleep(qb->stop, mono_earlier(now_ms + pause_ms, until_ms), why);
+		if (f)
+			return f;
+		pause_ms = mono_earlier(2 * pause_ms, longest_pause_ms);
+	}
+}
+
+enum fail qbittorrent_set_port(struct qbittorrent *qb, uint16_t port, struct qbittorrent_view *view,
+                               struct failure *why)
+{
+	char preferences[96];
+	struct text text = text_on(preferences, sizeof preferences);
+	const struct http_field form = { "json", preferences };
+	const struct http_request request = {
+		.post = true, .path = "/api/v2/app/setPreferences", .form = &form, .form_count = 1
+	};
+	enum fail f;
+
+	text_printf(&text, "{\"listen_port\":%u", (unsigned)port);
+	if (view->random_port)
+		text_puts(&text, ",\"random_port\":false");
+	if (view->upnp)
+		text_puts(&text, ",\"upnp\":false");
+	text_puts(&text, "}");
+	f = ask(qb, request, why);
+	if (!f)
+		f = verify(qb, port, view, why);
+	return told(qb, f, why);
+}
+
+/* ---- version, end ---- */
+
+void qbittorrent_ask_version(struct qbittorrent *qb)
+{
+	const struct http_request request = { .path = "/api/v2/app/version" };
+	struct failure unused;
+	struct text text;
+
+	if (qb->version_asked)
+		return;
+	qb->version_asked = true;
+	text = text_on(qb->version, sizeof qb->version);
+	if (exchange(qb, request, true, &unused) || qb->reply->status != 200 || is_html(qb->reply))
+		return;
+	text_add_printable(&text, qb->reply->body, qb->reply->body_len);
+	if (text.full)
+		qb->version[0] = '\0';
+}
+
+void qbittorrent_logout(struct qbittorrent *qb)
+{
+	struct net_stop none = { .fd = -1 };
+	int64_t deadline_ms = mono_now_ms() + QBITTORRENT_LOGOUT_MS;
+	char host[CONFIG_HOST_MAX + 2];
+	const struct http_request request = {
+		.post = true, .path = "/api/v2/auth/logout", .host = host, .cookies = &qb->cookies
+	};
+	struct failure unused;
+
+	net_close(&qb->tcp);
+	/* To the address of last time: a lookup could take longer than the stop may. */
+	if (qb->cookies.count == 0 || net_connect_again(&qb->tcp, &none, deadline_ms, &unused))
+		return;
+	host_header(host, qb->config->host);
+	(void)http_send(&qb->tcp.stream, &request, qb->reply, deadline_ms, &unused);
+	net_close(&qb->tcp);
+}

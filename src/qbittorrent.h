@@ -1,0 +1,91 @@
+/* qbittorrent: log in; read and set the port that qBittorrent listens on for peers.
+ *
+ * Versions are told apart by what they answer (4.1 to 5.3). The session is kept for life: its
+ * cookies are echoed with every request, where no login was needed too, since qBittorrent opens a
+ * new session for each request that comes without. */
+#ifndef QSTICKY_QBITTORRENT_H
+#define QSTICKY_QBITTORRENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config.h"
+#include "cookies.h"
+#include "fail.h"
+#include "http.h"
+#include "net.h"
+
+/* Longest wait for one request and its reply, in milliseconds. */
+#define QBITTORRENT_EXCHANGE_MS 10000
+
+/* Longest wait until a port that was set is read back. */
+#define QBITTORRENT_VERIFY_MS 5000
+
+/* Longest time that a logout may take: a stop is to be over in 50 ms. One takes about 1 ms. */
+#define QBITTORRENT_LOGOUT_MS 20
+
+/* What became of the login of this cycle. */
+enum qbittorrent_login {
+	QBITTORRENT_LOGIN_NONE, /* none was sent */
+	QBITTORRENT_LOGIN_ACCEPTED,
+	QBITTORRENT_LOGIN_REJECTED,   /* counted by qBittorrent, which bans after five */
+	QBITTORRENT_LOGIN_BANNED,     /* this address may not log in at all */
+	QBITTORRENT_LOGIN_UNANSWERED, /* sent, and no verdict came: it may have counted */
+};
+
+/* The preferences that matter here. */
+struct qbittorrent_view {
+	int64_t listen_port; /* as qBittorrent has it, valid or not */
+	bool random_port;
+	bool upnp;
+	int64_t announce_port; /* 0: the listening port is announced, as it should be */
+	bool peer_proxy;       /* peers are reached through a proxy: nothing listens */
+};
+
+struct qbittorrent {
+	const struct config *config; /* borrowed */
+	const struct net_stop *stop; /* borrowed */
+	struct http_reply *reply;    /* borrowed */
+	struct net_tcp tcp;
+	bool used; /* the connection has carried a reply */
+	struct cookies cookies;
+	char version[32]; /* "v4.5.2"; "" while not known */
+	bool version_asked;
+
+	/* Of the present cycle. */
+	int64_t deadline_ms;
+	bool may_login;
+	enum qbittorrent_login login;
+};
+
+/* A session with the qBittorrent that `config` names; nothing is sent yet. All three are borrowed
+ * for its life. */
+struct qbittorrent qbittorrent_for(const struct config *config, const struct net_stop *stop,
+                                   struct http_reply *reply);
+
+/* Begins a cycle, all of which must end by `deadline_ms`. Unless `may_login`, no login is sent. */
+void qbittorrent_begin(struct qbittorrent *qb, int64_t deadline_ms, bool may_login);
+
+/* Reads the preferences into `*view`, logging in where that is asked for.
+ * FAIL_REJECTED, FAIL_BANNED: the login was refused. FAIL_HELD_BACK: a login is needed, and was not
+ * allowed. FAIL_ANSWER: not what qBittorrent answers. Else as net_connect() and http_send(). */
+enum fail qbittorrent_read(struct qbittorrent *qb, struct qbittorrent_view *view,
+                           struct failure *why);
+
+/* Sets the listening port (1 to 65535), and switches off what in `*view` would change it again.
+ * Then reads `*view` anew until it shows that port. FAIL_UNPROVEN: it does not within
+ * QBITTORRENT_VERIFY_MS. Else as qbittorrent_read(). */
+enum fail qbittorrent_set_port(struct qbittorrent *qb, uint16_t port, struct qbittorrent_view *view,
+                               struct failure *why);
+
+/* Asks for qb->version once a session. A failure is no failure of the cycle: the version stays "".
+ */
+void qbittorrent_ask_version(struct qbittorrent *qb);
+
+/* Ends the cycle: closes the connection, which qBittorrent would not keep for longer than 7 s. */
+void qbittorrent_end(struct qbittorrent *qb);
+
+/* Ends the session at qBittorrent too, if that takes no longer than QBITTORRENT_LOGOUT_MS. */
+void qbittorrent_logout(struct qbittorrent *qb);
+
+#endif

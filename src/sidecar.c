@@ -1,0 +1,339 @@
+#include "sidecar.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fail.h"
+#include "health.h"
+#include "http.h"
+#include "log.h"
+#include "mono.h"
+#include "port_file.h"
+#include "qbittorrent.h"
+#include "sync.h"
+#include "tell.h"
+
+static const enum sync_login login_events[] = {
+	[QBITTORRENT_LOGIN_NONE] = SYNC_LOGIN_NONE,
+	[QBITTORRENT_LOGIN_ACCEPTED] = SYNC_LOGIN_ACCEPTED,
+	[QBITTORRENT_LOGIN_REJECTED] = SYNC_LOGIN_REJECTED,
+	[QBITTORRENT_LOGIN_BANNED] = SYNC_LOGIN_BANNED,
+	[QBITTORRENT_LOGIN_UNANSWERED] = SYNC_LOGIN_UNANSWERED,
+};
+
+/* The largest thing here; see http.h. */
+static struct http_reply reply;
+
+struct sidecar {
+	struct situation now;
+	struct tell tell;
+	const struct init *init;
+	struct port_file_watch watch;
+	bool watch_refused;
+	struct qbittorrent qbittorrent;
+	struct qbittorrent_view view; /* as the last cycle found or left qBittorrent */
+	bool view_is_recent;          /* and that was the cycle before this one */
+	uint16_t unproved_port;       /* set, but not read back; 0: none */
+	struct failure login_why;     /* why logins are held back, with login_fail */
+	enum fail login_fail;
+};
+
+/* ---- the port file ---- */
+
+static void renew_watch(struct sidecar *s)
+{
+	struct failure why;
+	bool refused = port_file_watch_renew(&s->watch, &why) != FAIL_NONE;
+
+	if (refused && !s->watch_refused)
+		log_line(LEVEL_INFO, "%s: the port file is looked at every %u s only", why.text,
+		         s->now.config->interval_s);
+	s->watch_refused = refused;
+}
+
+static void log_ports(const struct port_file_ports *ports)
+{
+	char buf[LOG_LINE_MAX];
+	struct text text = text_on(buf, sizeof buf);
+
+	for (size_t i = 0; i < ports->count; i++)
+		text_printf(&text, "%s%u", i > 0 ? ", " : "", (unsigned)ports->port[i]);
+	log_line(LEVEL_DEBUG, "forwarded port: %s", buf);
+}
+
+static void look_at_file(struct sidecar *s)
+{
+	struct sync *sync = &s->now.sync;
+	struct port_file_ports ports;
+	struct failure why;
+	enum fail f;
+	int64_t now_ms;
+
+	renew_watch(s);
+	f = port_file_read(s->now.config->port_file_path, &ports, &why);
+	now_ms = mono_now_ms();
+	if (f) {
+		s->now.file_why = why;
+		sync_file_bad(sync, now_ms);
+		tell_news(&s->tell, LEVEL_ERROR, why.text);
+	} else if (ports.count == 0) {
+		sync_file_empty(sync, now_ms);
+	} else if (sync_file_port(sync, ports.port[0], now_ms)) {
+		log_ports(&ports);
+	}
+}
+
+/* ---- one cycle ---- */
+
+static enum fail set_port(struct sidecar *s, uint16_t port, struct failure *why)
+{
+	struct failure change;
+	enum fail f;
+
+	fail_set(&change, FAIL_NONE, "port change needed: %lld -> %u",
+	         (long long)s->view.listen_port, (unsigned)port);
+	tell_news(&s->tell, LEVEL_INFO, change.text); /* once, not at every attempt */
+	s->unproved_port = port;
+	f = qbittorrent_set_port(&s->qbittorrent, port, &s->view, why);
+	/* Switched on since it was last asked for: it was not in the first request. */
+	if (!f && (s->view.random_port || s->view.upnp))
+		f = qbittorrent_set_port(&s->qbittorrent, port, &s->view, why);
+	return f;
+}
+
+/* Compares what is wanted with what qBittorrent says, and repairs the difference. */
+static enum fail reconcile(struct sidecar *s, struct failure *why)
+{
+	uint16_t wanted = sync_port(&s->now.sync);
+	/* A new port while all was well: that it differs is known, and set_port() reads it back. */
+	bool ask_first = !wanted || !s->view_is_recent || s->view.listen_port == wanted;
+	enum fail f = FAIL_NONE;
+
+	s->view_is_recent = false;
+	if (ask_first)
+		f = qbittorrent_read(&s->qbittorrent, &s->view, why);
+	if (!f && wanted && s->view.listen_port != wanted)
+		f = set_port(s, wanted, why);
+	if (!f || f == FAIL_UNPROVEN)
+		s->now.current_port = s->view.listen_port;
+	if (f)
+		return f;
+	if (wanted && wanted == s->unproved_port)
+		s->now.last_port_change = time(NULL);
+	s->unproved_port = 0;
+	s->view_is_recent = true;
+	tell_settings(&s->tell, &s->view);
+	qbittorrent_ask_version(&s->qbittorrent);
+	return FAIL_NONE;
+}
+
+static enum sync_outcome outcome_of(enum fail f)
+{
+	switch (f) {
+	case FAIL_NONE:
+		return SYNC_PROVED;
+	case FAIL_REFUSED:
+		return SYNC_REFUSED;
+	case FAIL_REJECTED:
+	case FAIL_BANNED:
+		return SYNC_SHUT_OUT;
+	case FAIL_STOPPED:
+	case FAIL_IO:
+	case FAIL_RESOLVE:
+	case FAIL_TIMEOUT:
+	case FAIL_CLOSED:
+	case FAIL_TOO_BIG:
+	case FAIL_FORMAT:
+	case FAIL_ANSWER:
+	case FAIL_HELD_BACK:
+	case FAIL_UNPROVEN:
+		break;
+	}
+	return SYNC_FAILED;
+}
+
+/* After a login that was not accepted: says with the reason when the next one follows, and keeps
+ * both for the cycles in which logins are held back. */
+static void keep_login_failure(struct sidecar *s, enum fail f, struct failure *why)
+{
+	struct failure reason = *why;
+
+	if (sync_gave_up_login(&s->now.sync))
+		fail_set(why, f,
+		         "%s; there will be no more logins before SIGHUP (docker kill -s HUP), or "
+		         "before qBittorrent or qsticky is restarted",
+		         reason.text);
+	else if (!sync_may_login(&s->now.sync, mono_now_ms()))
+		fail_set(why, f, "%s; the next login is 10 minutes after this one", reason.text);
+	s->login_fail = f;
+	s->login_why = *why;
+}
+
+/* Runs one cycle and takes note of how it went. Returns as the cycle did. */
+static enum fail run_cycle(struct sidecar *s)
+{
+	struct qbittorrent *qb = &s->qbittorrent;
+	struct sync *sync = &s->now.sync;
+	int64_t now_ms = mono_now_ms();
+	struct failure why;
+	enum fail f;
+
+	qbittorrent_begin(qb, now_ms + SIDECAR_CYCLE_MS, sync_may_login(sync, now_ms));
+	f = reconcile(s, &why);
+	qbittorrent_end(qb);
+	if (f == FAIL_STOPPED)
+		return f;
+	if (qb->login == QBITTORRENT_LOGIN_ACCEPTED)
+		log_line(LEVEL_DEBUG, "logged in to qBittorrent %s", qb->version);
+	if (f == FAIL_HELD_BACK && s->login_fail) {
+		f = s->login_fail;
+		why = s->login_why;
+	}
+	s->now.last_check = time(NULL);
+	sync_cycle_ended(sync, outcome_of(f), login_events[qb->login], mono_now_ms());
+	if (qb->login == QBITTORRENT_LOGIN_ACCEPTED)
+		s->login_fail = FAIL_NONE;
+	else if (qb->login != QBITTORRENT_LOGIN_NONE)
+		keep_login_failure(s, f, &why);
+	if (f)
+		s->now.cycle_why = why;
+	return f;
+}
+
+/* ---- the loop ---- */
+
+static void set_up(struct sidecar *s, const struct config *config, const struct init *init)
+{
+	int64_t now_ms = mono_now_ms();
+
+	s->init = init;
+	s->watch = port_file_watch_on(config->port_file_path);
+	s->qbittorrent = qbittorrent_for(config, &init->stop, &reply);
+	s->now = (struct situation){
+		.config = config,
+		.sync = sync_start((int64_t)config->interval_s * 1000,
+		                   (int64_t)config->no_port_grace_s * 1000,
+		                   (uint32_t)now_ms ^ (uint32_t)getpid() << 16, now_ms),
+		.current_port = -1,
+		.version = s->qbittorrent.version,
+		.started_ms = now_ms,
+	};
+}
+
+/* What is due by now: after events of the file, or because of the time. */
+static void turn(struct sidecar *s, enum port_file_event seen)
+{
+	struct sync *sync = &s->now.sync;
+	int64_t now_ms = mono_now_ms();
+	enum fail f;
+
+	if (seen == PORT_FILE_MODIFIED)
+		sync_file_modified(sync, now_ms);
+	if (seen == PORT_FILE_WRITTEN)
+		sync_file_written(sync, now_ms);
+	if (seen > PORT_FILE_MODIFIED || now_ms >= sync_due_ms(sync))
+		look_at_file(s);
+	/* Proof of the old port is none of the new one: take it back before anything that may
+	 * hang. */
+	tell_health_if_changed(&s->tell, &s->now);
+	if (!sync_cycle_due(sync, mono_now_ms()))
+		return;
+	f = run_cycle(s);
+	if (f == FAIL_STOPPED)
+		return;
+	tell_health(&s->tell, &s->now);
+	if (f)
+		tell_failure(&s->tell, &s->now);
+	else
+		tell_success(&s->tell, &s->now);
+}
+
+static enum fail loop(struct sidecar *s, struct failure *why)
+{
+	enum { FD_STOP, FD_EVENTS, FD_FILE, FD_COUNT };
+
+	for (;;) {
+		/* Built anew each turn: the watch's descriptor may have changed. */
+		struct pollfd fds[FD_COUNT] = {
+			[FD_STOP] = { .fd = s->init->stop.fd, .events = POLLIN },
+			[FD_EVENTS] = { .fd = s->init->event_fd, .events = POLLIN },
+			[FD_FILE] = { .fd = s->watch.inotify_fd, .events = POLLIN },
+		};
+		enum port_file_event seen = PORT_FILE_QUIET;
+		int ready = poll(fds, FD_COUNT, mono_left_ms(sync_due_ms(&s->now.sync)));
+
+		if (ready < 0 && errno != EINTR)
+			return fail_errno(why, "poll");
+		if (ready > 0 && fds[FD_STOP].revents)
+			return FAIL_NONE; /* a stop goes before any work */
+		if (ready > 0 && fds[FD_EVENTS].revents && init_events(s->init)) {
+			log_line(LEVEL_INFO, "SIGHUP: checking now");
+			sync_reload(&s->now.sync, mono_now_ms());
+		}
+		if (ready > 0 && fds[FD_FILE].revents)
+			seen = port_file_watch_drain(&s->watch);
+		turn(s, seen);
+	}
+}
+
+int sidecar_run(const struct config *config, struct init *init)
+{
+	static struct sidecar s;
+	struct failure why;
+	enum fail f;
+
+	init_set_early_stop(config->health_path, EXIT_SUCCESS);
+	set_up(&s, config, init);
+	log_line(LEVEL_INFO,
+	         "qsticky %s: qBittorrent at %s:%u, port file %s, a check every %u s, health in %s",
+	         QSTICKY_VERSION, config->host, (unsigned)config->port, config->port_file_path,
+	         config->interval_s, config->health_path);
+	f = loop(&s, &why);
+	health_remove(config->health_path);
+	if (f) {
+		log_line(LEVEL_ERROR, "cannot go on: %s", why.text);
+		return EXIT_FAILURE;
+	}
+	/* First, since the kernel waits before it frees a watch: now it does so during the logout. */
+	port_file_watch_release(&s.watch);
+	qbittorrent_logout(&s.qbittorrent);
+	log_line(LEVEL_INFO, "stopped");
+	return EXIT_SUCCESS;
+}
+
+/* An empty file is looked at again, as the loop would. */
+static enum fail look_once(struct sidecar *s, struct failure *why)
+{
+	look_at_file(s);
+	while (s->now.sync.empty_at_ms != MONO_NEVER) {
+		enum fail f = net_sleep(&s->init->stop, s->now.sync.empty_at_ms, why);
+
+		if (f)
+			return f;
+		look_at_file(s);
+	}
+	return FAIL_NONE;
+}
+
+int sidecar_once(const struct config *config, struct init *init)
+{
+	static struct sidecar s;
+	struct failure why;
+	enum fail f;
+
+	set_up(&s, config, init);
+	if (look_once(&s, &why) || s.now.sync.file == SYNC_FILE_BAD)
+		return EXIT_FAILURE;
+	f = run_cycle(&s);
+	if (f == FAIL_NONE)
+		tell_success(&s.tell, &s.now);
+	else if (f != FAIL_STOPPED)
+		tell_failure(&s.tell, &s.now);
+	qbittorrent_logout(&s.qbittorrent);
+	return sync_state(&s.now.sync) == SYNC_IN_SYNC ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,18 @@
+/* sidecar: joins the port file, qBittorrent and the state machine, and holds the one event loop. */
+#ifndef QSTICKY_SIDECAR_H
+#define QSTICKY_SIDECAR_H
+
+#include "config.h"
+#include "init.h"
+
+/* Longest cycle, in milliseconds. */
+#define SIDECAR_CYCLE_MS 15000
+
+/* Reconciles until a stop is asked for. Returns the exit status: 0 stopped, 1 cannot go on. */
+int sidecar_run(const struct config *config, struct init *init);
+
+/* Reconciles once, without a health file. Returns the exit status: 0 in sync, 1 not. It remembers
+ * nothing: run again and again with a wrong password, it will get its address banned. */
+int sidecar_once(const struct config *config, struct init *init);
+
+#endif

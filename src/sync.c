@@ -1,0 +1,216 @@
+#include "sync.h"
+
+#include "mono.h"
+
+struct sync sync_start(int64_t interval_ms, int64_t grace_ms, uint32_t seed, int64_t now_ms)
+{
+	return (struct sync){
+		.interval_ms = interval_ms,
+		.grace_ms = grace_ms,
+		.random = seed ? seed : 1, /* xorshift stays at 0 for ever */
+		.empty_at_ms = MONO_NEVER,
+		.look_at_ms = MONO_NEVER,
+		.no_port_at_ms = now_ms,
+		.cycle_at_ms = now_ms,
+		.login_at_ms = now_ms,
+	};
+}
+
+/* ---- the file ---- */
+
+bool sync_file_port(struct sync *sync, uint16_t port, int64_t now_ms)
+{
+	bool news = sync->file != SYNC_FILE_PORT || sync->port != port;
+
+	sync->look_at_ms = sync->empty_at_ms = MONO_NEVER;
+	if (news) {
+		sync->file = SYNC_FILE_PORT;
+		sync->port = port;
+		sync->outcome = SYNC_PENDING;
+		sync->cycle_at_ms = now_ms;
+	}
+	return news;
+}
+
+void sync_file_empty(struct sync *sync, int64_t now_ms)
+{
+	sync->look_at_ms = MONO_NEVER;
+	if (sync->file == SYNC_FILE_EMPTY)
+		return;
+	if (sync->empty_at_ms == MONO_NEVER) {
+		sync->empty_at_ms = now_ms + SYNC_SETTLE_MS;
+		/* At start there is nothing to go by until then. */
+		if (sync->file == SYNC_FILE_UNREAD)
+			sync->cycle_at_ms = sync->empty_at_ms;
+	}
+	if (now_ms < sync->empty_at_ms)
+		return;
+	if (sync->file == SYNC_FILE_PORT)
+		sync->no_port_at_ms = now_ms;
+	sync->file = SYNC_FILE_EMPTY;
+	sync->empty_at_ms = MONO_NEVER;
+	sync->cycle_at_ms = now_ms;
+}
+
+void sync_file_bad(struct sync *sync, int64_t now_ms)
+{
+	sync->look_at_ms = sync->empty_at_ms = MONO_NEVER;
+	if (sync->file == SYNC_FILE_BAD)
+		return;
+	if (sync->file == SYNC_FILE_PORT)
+		sync->no_port_at_ms = now_ms;
+	sync->file = SYNC_FILE_BAD;
+	sync->cycle_at_ms = now_ms;
+}
+
+void sync_file_modified(struct sync *sync, int64_t now_ms)
+{
+	sync->look_at_ms = mono_earlier(sync->look_at_ms, now_ms + SYNC_SETTLE_MS);
+}
+
+void sync_file_written(struct sync *sync, int64_t now_ms)
+{
+	sync->cycle_at_ms = mono_earlier(sync->cycle_at_ms, now_ms + SYNC_SETTLE_MS);
+}
+
+/* ---- logins ---- */
+
+static void forget_logins(struct sync *sync, int64_t now_ms)
+{
+	sync->rejections = 0;
+	sync->unanswered = 0;
+	sync->login_at_ms = now_ms;
+}
+
+void sync_reload(struct sync *sync, int64_t now_ms)
+{
+	forget_logins(sync, now_ms);
+	sync->cycle_at_ms = now_ms;
+}
+
+static void note_login(struct sync *sync, enum sync_login login, int64_t now_ms)
+{
+	switch (login) {
+	case SYNC_LOGIN_NONE:
+		break;
+	case SYNC_LOGIN_ACCEPTED:
+		forget_logins(sync, now_ms);
+		break;
+	case SYNC_LOGIN_REJECTED:
+		sync->rejections++;
+		sync->login_at_ms = now_ms + SYNC_LOGIN_PAUSE_MS;
+		break;
+	case SYNC_LOGIN_BANNED: /* qBittorrent does not count these */
+		sync->login_at_ms = now_ms + SYNC_LOGIN_PAUSE_MS;
+		break;
+	case SYNC_LOGIN_UNANSWERED:
+		/* The first may be qBittorrent's restart; more of them could add up to a ban. */
+		sync->unanswered++;
+		if (sync->rejections + sync->unanswered > 1)
+			sync->login_at_ms = now_ms + SYNC_LOGIN_PAUSE_MS;
+		break;
+	}
+}
+
+bool sync_gave_up_login(const struct sync *sync)
+{
+	return sync->rejections >= SYNC_REJECTIONS_MAX ||
+	       sync->rejections + sync->unanswered >= SYNC_ATTEMPTS_MAX;
+}
+
+bool sync_may_login(const struct sync *sync, int64_t now_ms)
+{
+	return !sync_gave_up_login(sync) && now_ms >= sync->login_at_ms;
+}
+
+/* ---- cycles ---- */
+
+/* Marsaglia's xorshift: spreads retries of many sidecars, hides nothing. */
+static uint32_t next_random(struct sync *sync)
+{
+	sync->random ^= sync->random << 13;
+	sync->random ^= sync->random >> 17;
+	sync->random ^= sync->random << 5;
+	return sync->random;
+}
+
+/* 1, 2, 4 ... seconds, less up to an eighth of it; never longer than the interval, so that what
+ * comes back is seen within one. */
+static int64_t retry_pause_ms(struct sync *sync)
+{
+	int64_t pause = SYNC_RETRY_MAX_MS;
+
+	if (sync->failures <= 6)
+		pause = (int64_t)1000 << (sync->failures - 1);
+	pause = mono_earlier(pause, sync->interval_ms);
+	pause = mono_earlier(pause, SYNC_RETRY_MAX_MS);
+	return pause - (int64_t)(next_random(sync) % (uint32_t)(pause / 8 + 1));
+}
+
+void sync_cycle_ended(struct sync *sync, enum sync_outcome outcome, enum sync_login login,
+                      int64_t now_ms)
+{
+	sync->begun = true;
+	sync->outcome = outcome;
+	note_login(sync, login, now_ms);
+	/* Refused twice in a row is a qBittorrent that restarts; it has forgotten what it counted.
+	 */
+	sync->refusals = outcome == SYNC_REFUSED ? sync->refusals + 1 : 0;
+	if (sync->refusals == 2)
+		forget_logins(sync, now_ms);
+	sync->failures =
+		outcome == SYNC_PROVED && sync->file != SYNC_FILE_BAD ? 0 : sync->failures + 1;
+	if (outcome == SYNC_FAILED || outcome == SYNC_REFUSED)
+		sync->cycle_at_ms = now_ms + retry_pause_ms(sync);
+	else
+		sync->cycle_at_ms = now_ms + sync->interval_ms;
+	/* The end of the grace changes the verdict: look then, not an interval later. */
+	if (sync->file == SYNC_FILE_EMPTY && !sync_no_port_too_long(sync, now_ms))
+		sync->cycle_at_ms =
+			mono_earlier(sync->cycle_at_ms, sync->no_port_at_ms + sync->grace_ms + 1);
+}
+
+int64_t sync_due_ms(const struct sync *sync)
+{
+	return mono_earlier(sync->cycle_at_ms, mono_earlier(sync->empty_at_ms, sync->look_at_ms));
+}
+
+bool sync_cycle_due(const struct sync *sync, int64_t now_ms)
+{
+	return now_ms >= sync->cycle_at_ms;
+}
+
+/* ---- verdict ---- */
+
+uint16_t sync_port(const struct sync *sync)
+{
+	return sync->file == SYNC_FILE_PORT ? sync->port : 0;
+}
+
+bool sync_no_port_too_long(const struct sync *sync, int64_t now_ms)
+{
+	return sync->file == SYNC_FILE_EMPTY && now_ms - sync->no_port_at_ms > sync->grace_ms;
+}
+
+enum sync_state sync_state(const struct sync *sync)
+{
+	if (sync->file == SYNC_FILE_BAD || sync->outcome == SYNC_SHUT_OUT)
+		return SYNC_ERROR;
+	if (!sync->begun)
+		return SYNC_STARTING;
+	if (sync->outcome == SYNC_FAILED || sync->outcome == SYNC_REFUSED)
+		return SYNC_RETRYING;
+	if (sync->file == SYNC_FILE_EMPTY || sync->file == SYNC_FILE_UNREAD)
+		return SYNC_WAITING_FOR_PORT;
+	return sync->outcome == SYNC_PROVED ? SYNC_IN_SYNC : SYNC_RETRYING;
+}
+
+bool sync_healthy(const struct sync *sync, int64_t now_ms)
+{
+	enum sync_state state = sync_state(sync);
+
+	if (sync->outcome != SYNC_PROVED)
+		return false;
+	return state == SYNC_IN_SYNC ||
+	       (state == SYNC_WAITING_FOR_PORT && !sync_no_port_too_long(sync, now_ms));
+}

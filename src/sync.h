@@ -1,0 +1,132 @@
+/* sync: what to do next, and when. A pure state machine: events and the time go in, a due time and
+ * a verdict come out; it knows no descriptor, clock or log.
+ *
+ * It is level-triggered: a cycle compares the file with qBittorrent, whatever happened before; an
+ * event only makes a cycle due sooner. */
+#ifndef QSTICKY_SYNC_H
+#define QSTICKY_SYNC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* An empty or missing file counts once it has been so for as long: it may be the instant between
+ * truncate and write. A rewrite of the same port settles for as long before it starts a cycle. */
+#define SYNC_SETTLE_MS 1000
+
+/* Longest pause after a failed cycle. */
+#define SYNC_RETRY_MAX_MS 60000
+
+/* Pause after a rejected login, a ban, or the second login in a row without a verdict. */
+#define SYNC_LOGIN_PAUSE_MS (10 * 60 * 1000)
+
+/* Rejected logins with the same credentials, after which there are no more of them. qBittorrent
+ * bans after five, and does not forget them with time: this leaves room for a restart of ours, and
+ * for a slip by a person. */
+#define SYNC_REJECTIONS_MAX 2
+
+/* The same for rejected logins and those without a verdict together: they may have counted too. */
+#define SYNC_ATTEMPTS_MAX 3
+
+/* What the port file was last found to say. */
+enum sync_file {
+	SYNC_FILE_UNREAD,
+	SYNC_FILE_PORT,
+	SYNC_FILE_EMPTY, /* none forwarded: leave qBittorrent as it is */
+	SYNC_FILE_BAD,
+};
+
+/* How a cycle ended. */
+enum sync_outcome {
+	SYNC_PENDING,  /* none has ended since the wanted port is wanted */
+	SYNC_PROVED,   /* qBittorrent let us in and has the wanted port, or none was wanted */
+	SYNC_FAILED,   /* it may go better next time */
+	SYNC_REFUSED,  /* the same, and nobody listens at qBittorrent's address */
+	SYNC_SHUT_OUT, /* it will not go better before somebody acts: no login is possible */
+};
+
+/* What became of the login in a cycle. */
+enum sync_login {
+	SYNC_LOGIN_NONE,
+	SYNC_LOGIN_ACCEPTED,
+	SYNC_LOGIN_REJECTED,
+	SYNC_LOGIN_BANNED,
+	SYNC_LOGIN_UNANSWERED, /* sent, and no verdict came: it may have counted as rejected */
+};
+
+enum sync_state {
+	SYNC_STARTING,
+	SYNC_WAITING_FOR_PORT,
+	SYNC_IN_SYNC,
+	SYNC_RETRYING, /* the last cycle failed, or the newest port is not proved yet */
+	SYNC_ERROR,    /* the port file or the credentials need a person */
+};
+
+struct sync {
+	int64_t interval_ms;
+	int64_t grace_ms;
+	uint32_t random; /* state of the jitter */
+
+	enum sync_file file;
+	uint16_t port;         /* with SYNC_FILE_PORT */
+	int64_t empty_at_ms;   /* when an empty file begins to count; MONO_NEVER: it is not empty */
+	int64_t look_at_ms;    /* when to read the file, apart from the cycles; MONO_NEVER: not */
+	int64_t no_port_at_ms; /* since when there is no port */
+
+	bool begun; /* a cycle has ended since the start */
+	enum sync_outcome outcome;
+	unsigned failures; /* cycles failed in a row */
+	int64_t cycle_at_ms;
+
+	unsigned rejections; /* logins rejected since one was accepted */
+	unsigned unanswered; /* logins without a verdict since then */
+	int64_t login_at_ms; /* no login before */
+	unsigned refusals;   /* cycles refused in a row */
+};
+
+/* A machine whose first cycle is due now. Times in ms; `seed` is for the jitter, any number. */
+struct sync sync_start(int64_t interval_ms, int64_t grace_ms, uint32_t seed, int64_t now_ms);
+
+/* The file was read: it holds `port` (not 0); nothing; or something else. The first also returns
+ * whether that is another port than before. */
+bool sync_file_port(struct sync *sync, uint16_t port, int64_t now_ms);
+void sync_file_empty(struct sync *sync, int64_t now_ms);
+void sync_file_bad(struct sync *sync, int64_t now_ms);
+
+/* The file is being written, and may not be whole yet: read it when it has settled. */
+void sync_file_modified(struct sync *sync, int64_t now_ms);
+
+/* Somebody wrote the file, whatever it holds. */
+void sync_file_written(struct sync *sync, int64_t now_ms);
+
+/* A person says that something was changed (SIGHUP): cycle now, and logins may be tried again. */
+void sync_reload(struct sync *sync, int64_t now_ms);
+
+/* A cycle ended. */
+void sync_cycle_ended(struct sync *sync, enum sync_outcome outcome, enum sync_login login,
+                      int64_t now_ms);
+
+/* When to look at the clock again: the next cycle or, if sooner, the next read of the file. */
+int64_t sync_due_ms(const struct sync *sync);
+
+/* Whether a cycle is due; the caller runs it and calls sync_cycle_ended(). */
+bool sync_cycle_due(const struct sync *sync, int64_t now_ms);
+
+/* Whether this cycle may send a login. */
+bool sync_may_login(const struct sync *sync, int64_t now_ms);
+
+/* Whether there will be no more logins until sync_reload(), or until qBittorrent has restarted. */
+bool sync_gave_up_login(const struct sync *sync);
+
+/* The port wanted, or 0 where none is known. */
+uint16_t sync_port(const struct sync *sync);
+
+enum sync_state sync_state(const struct sync *sync);
+
+/* Whether the last cycle proved that all is well, or that nothing is but a port that may yet come.
+ */
+bool sync_healthy(const struct sync *sync, int64_t now_ms);
+
+/* Whether there has been no port for longer than the grace allows. */
+bool sync_no_port_too_long(const struct sync *sync, int64_t now_ms);
+
+#endif

@@ -1,0 +1,136 @@
+#include "tell.h"
+
+#include "health.h"
+#include "mono.h"
+
+static const char *const state_names[] = {
+	[SYNC_STARTING] = "starting", [SYNC_WAITING_FOR_PORT] = "waiting_for_port",
+	[SYNC_IN_SYNC] = "in_sync",   [SYNC_RETRYING] = "retrying",
+	[SYNC_ERROR] = "error",
+};
+
+/* ---- health ---- */
+
+/* The present error, put together in `buf` if need be; NULL while there is none. */
+static const char *present_error(const struct situation *now, struct failure *buf)
+{
+	const struct sync *sync = &now->sync;
+
+	if (sync->file == SYNC_FILE_BAD)
+		return now->file_why.text;
+	if (!sync->begun)
+		return NULL;
+	if (sync->outcome == SYNC_PENDING) {
+		fail_set(buf, FAIL_UNPROVEN, "port %u is not proved yet",
+		         (unsigned)sync_port(sync));
+		return buf->text;
+	}
+	if (sync->outcome != SYNC_PROVED)
+		return now->cycle_why.text;
+	if (!sync_no_port_too_long(sync, mono_now_ms()))
+		return NULL;
+	fail_set(buf, FAIL_UNPROVEN,
+	         "no forwarded port in %s for over %u s: is Gluetun connected, with "
+	         "VPN_PORT_FORWARDING=on, and its directory mounted here?",
+	         now->config->port_file_path, now->config->no_port_grace_s);
+	return buf->text;
+}
+
+void tell_health(struct tell *tell, const struct situation *now)
+{
+	struct failure buf, why;
+	int64_t now_ms = mono_now_ms();
+	uint16_t port = sync_port(&now->sync);
+	struct health health = {
+		.healthy = sync_healthy(&now->sync, now_ms),
+		.state = state_names[sync_state(&now->sync)],
+		.current_port = now->current_port,
+		.forwarded_port = port ? port : -1,
+		.last_check = now->last_check,
+		.last_port_change = now->last_port_change,
+		.timestamp = time(NULL),
+		.uptime_s = (uint64_t)(now_ms - now->started_ms) / 1000,
+		.consecutive_failures = now->sync.failures,
+		.last_error = present_error(now, &buf),
+		.qbittorrent_version = now->version[0] ? now->version : NULL,
+		.version = QSTICKY_VERSION,
+	};
+	enum fail f = health_write(now->config->health_path, &health, &why);
+
+	tell->published = true;
+	tell->published_healthy = health.healthy;
+	tell->published_state = sync_state(&now->sync);
+	tell->published_port = port;
+	if (f && !tell->health_unwritable)
+		log_line(LEVEL_ERROR, "%s; healthcheck will say unhealthy", why.text);
+	else if (!f && tell->health_unwritable)
+		log_line(LEVEL_INFO, "health file: can be written again");
+	tell->health_unwritable = f;
+}
+
+void tell_health_if_changed(struct tell *tell, const struct situation *now)
+{
+	if (!tell->published || tell->published_state != sync_state(&now->sync) ||
+	    tell->published_healthy != sync_healthy(&now->sync, mono_now_ms()) ||
+	    tell->published_port != sync_port(&now->sync))
+		tell_health(tell, now);
+}
+
+/* ---- log ---- */
+
+void tell_news(struct tell *tell, enum log_level level, const char *text)
+{
+	if (report_is_news(&tell->report, text, mono_now_ms()))
+		log_line(level, "%s", text);
+	else
+		log_line(LEVEL_DEBUG, "still: %s", text);
+}
+
+void tell_failure(struct tell *tell, const struct situation *now)
+{
+	tell_news(tell, now->sync.outcome == SYNC_SHUT_OUT ? LEVEL_ERROR : LEVEL_WARN,
+	          now->cycle_why.text);
+	tell->said_failure = true;
+}
+
+void tell_success(struct tell *tell, const struct situation *now)
+{
+	enum sync_state state = sync_state(&now->sync);
+	uint16_t port = sync_port(&now->sync);
+	bool healthy = sync_healthy(&now->sync, mono_now_ms());
+	bool recovered = (healthy || tell->said_failure) && report_all_clear(&tell->report);
+	struct failure buf;
+
+	if (state == SYNC_IN_SYNC &&
+	    (recovered || tell->said_state != state || tell->said_port != port)) {
+		log_line(LEVEL_INFO, "in sync: port %u", (unsigned)port);
+		tell->said_port = port;
+	} else if (state == SYNC_WAITING_FOR_PORT && (recovered || tell->said_state != state)) {
+		log_line(LEVEL_INFO,
+		         "no forwarded port in %s: waiting for one, qBittorrent is left as it is",
+		         now->config->port_file_path);
+	} else if (recovered) {
+		log_line(LEVEL_INFO, "qBittorrent answers again");
+	}
+	if (state == SYNC_WAITING_FOR_PORT && !healthy)
+		tell_news(tell, LEVEL_WARN, present_error(now, &buf));
+	if (state == SYNC_ERROR)
+		tell_news(tell, LEVEL_ERROR, present_error(now, &buf));
+	else
+		tell->said_state = state;
+	tell->said_failure = false;
+}
+
+void tell_settings(struct tell *tell, const struct qbittorrent_view *view)
+{
+	if (view->announce_port != 0 && !tell->said_announce_port)
+		log_line(LEVEL_WARN,
+		         "qBittorrent tells trackers port %lld, whatever it listens on: set "
+		         "announce_port (Advanced, port reported to trackers) to 0",
+		         (long long)view->announce_port);
+	if (view->peer_proxy && !tell->said_peer_proxy)
+		log_line(LEVEL_WARN,
+		         "qBittorrent uses a proxy for peers: it does not listen for them at all");
+	tell->said_announce_port = view->announce_port != 0;
+	tell->said_peer_proxy = view->peer_proxy;
+}

@@ -1,0 +1,62 @@
+/* tell: what the outside gets to know: the health file, and lines in the log when there is news. */
+#ifndef QSTICKY_TELL_H
+#define QSTICKY_TELL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "config.h"
+#include "fail.h"
+#include "log.h"
+#include "qbittorrent.h"
+#include "report.h"
+#include "sync.h"
+
+/* What is the case. */
+struct situation {
+	const struct config *config; /* borrowed */
+	struct sync sync;
+	struct failure file_why;  /* what is wrong with the port file, with SYNC_FILE_BAD */
+	struct failure cycle_why; /* why the last cycle failed, where it did */
+	int64_t current_port;     /* what qBittorrent was last seen to have; -1: not seen yet */
+	const char *version;      /* of qBittorrent; "" while not known */
+	time_t last_check;        /* 0: none yet */
+	time_t last_port_change;  /* 0: none yet */
+	int64_t started_ms;
+};
+
+/* What has been told. All zeros: nothing. */
+struct tell {
+	struct report report;
+	bool published; /* the health file has been written; as what: */
+	bool published_healthy;
+	enum sync_state published_state;
+	uint16_t published_port;
+	bool health_unwritable;
+	enum sync_state said_state; /* SYNC_IN_SYNC or SYNC_WAITING_FOR_PORT */
+	uint16_t said_port;
+	bool said_failure; /* of a cycle, since the last one that went well */
+	bool said_announce_port;
+	bool said_peer_proxy;
+};
+
+/* Writes the health file. Where that fails, says so once. */
+void tell_health(struct tell *tell, const struct situation *now);
+
+/* Writes it if state, verdict or port are others than those written last. */
+void tell_health_if_changed(struct tell *tell, const struct situation *now);
+
+/* Says `text` if it is news; else only at DEBUG. */
+void tell_news(struct tell *tell, enum log_level level, const char *text);
+
+/* A cycle has failed, `why` is in `now`. */
+void tell_failure(struct tell *tell, const struct situation *now);
+
+/* A cycle has gone well: says what is new or better since. */
+void tell_success(struct tell *tell, const struct situation *now);
+
+/* Says what in qBittorrent's settings keeps peers away although the port is right, once each. */
+void tell_settings(struct tell *tell, const struct qbittorrent_view *view);
+
+#endif

@@ -1,0 +1,40 @@
+/* text: append to a buffer of fixed size.
+ *
+ * What does not fit is left out and remembered in `full`, so a caller may append many pieces and
+ * look once. The buffer always ends in a NUL. Log lines, requests and the health file are all
+ * put together with this. */
+#ifndef QSTICKY_TEXT_H
+#define QSTICKY_TEXT_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct text {
+	char *buf;  /* borrowed; NUL-terminated */
+	size_t cap; /* bytes in buf, with the NUL; at least 1 */
+	size_t len; /* bytes used, without the NUL */
+	bool full;  /* something was left out */
+};
+
+/* An empty text on `buf` of `cap` bytes (at least 1). */
+struct text text_on(char *buf, size_t cap);
+
+/* Appends `len` bytes as they are: all of them or, where they do not fit, none. */
+void text_add(struct text *text, const void *bytes, size_t len);
+
+/* Appends a string as it is: all of it or none. */
+void text_puts(struct text *text, const char *string);
+
+/* Appends as printf does; cut at the capacity. */
+void text_printf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void text_vprintf(struct text *text, const char *format, va_list args)
+	__attribute__((format(printf, 2, 0)));
+
+/* Append `len` bytes from outside so that they can do no harm, up to the last character that fits:
+ * for a terminal, control characters and bytes that are not UTF-8 become \xNN; for the inside of a
+ * JSON string (RFC 8259, section 7), escapes, and U+FFFD for bytes that are not UTF-8. */
+void text_add_printable(struct text *text, const char *bytes, size_t len);
+void text_add_json(struct text *text, const char *bytes, size_t len);
+
+#endif

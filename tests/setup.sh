@@ -1,0 +1,65 @@
+#!/bin/sh
+# Installs the Debian packages that are still missing, and says nothing if none is.
+#
+#   tests/setup.sh [GROUP...]       groups: build demo bench test lint; all of them by default
+set -eu
+
+packages() {
+	case $1 in
+	build) echo binutils gcc libc6-dev musl-tools xz-utils ;;
+	demo) echo python3 qbittorrent-nox ;;
+	bench) echo python3 qbittorrent-nox strace valgrind ;;
+	test)
+		echo clang libclang-rt-dev libcmocka-dev
+		echo python3 python3-pytest python3-pytest-timeout python3-pytest-xdist
+		echo iproute2 qbittorrent-nox strace
+		;;
+	lint) echo clang clang-format clang-tidy cppcheck libcmocka-dev python3 shellcheck ;;
+	*)
+		echo "tests/setup.sh: $1: no such group; there are build, demo, bench, test and lint" >&2
+		exit 2
+		;;
+	esac
+}
+
+is_installed() {
+	[ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+[ $# -gt 0 ] || set -- build demo bench test lint
+missing=
+for group; do
+	list=$(packages "$group")
+	for package in $list; do
+		case " $missing " in *" $package "*) continue ;; esac
+		is_installed "$package" || missing="$missing $package"
+	done
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" -eq 0 ]; then
+	as_root=
+elif sudo -n true 2>/dev/null; then
+	as_root='sudo -n'
+else
+	echo "Packages are missing. Run this as root, then try again:" >&2
+	echo "  apt-get update && apt-get install --no-install-recommends$missing" >&2
+	exit 1
+fi
+
+# The answer 101 means "do not start it" (invoke-rc.d(8)): nothing here needs a running service.
+# A machine that already has its own policy keeps it.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+	trap '$as_root rm -f $policy' EXIT
+	trap 'exit 1' HUP INT TERM
+	printf '#!/bin/sh\nexit 101\n' | $as_root tee $policy >/dev/null
+	$as_root chmod 755 $policy
+fi
+
+# The lists may never have been fetched, or be too old. A repository that fails here matters only
+# if the packages come from it, and then the next command says so.
+$as_root apt-get -q update || true
+# shellcheck disable=SC2086 # both are lists of words
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 \
+	install --yes --no-install-recommends $missing

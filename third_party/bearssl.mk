@@ -1,0 +1,20 @@
+# Builds libbearssl.a, as BearSSL came. A makefile of its own because its sources can only be listed
+# once they are unpacked; the Makefile calls it then, and gives:
+#
+#   SOURCE   the unpacked BearSSL
+#   OBJECTS  a directory of its own for the objects
+#   LIBRARY  the archive to make
+#   COMPILE  compiler and flags
+#   AR       archiver
+
+sources := $(sort $(wildcard $(SOURCE)/src/*.c $(SOURCE)/src/*/*.c))
+objects := $(sources:$(SOURCE)/src/%.c=$(OBJECTS)/%.o)
+
+# The archive is made anew each time: `ar` would keep members that are no longer listed.
+$(LIBRARY): $(objects)
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(objects): $(OBJECTS)/%.o: $(SOURCE)/src/%.c
+	@mkdir -p $(@D)
+	@$(COMPILE) -I$(SOURCE)/src -I$(SOURCE)/inc -c $< -o $@
