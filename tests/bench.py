@@ -1,0 +1,610 @@
+#!/usr/bin/env python3
+"""Measures qsticky against a real qBittorrent and prints a table: what, how much, the goal,
+and whether it is met. Medians and ratios of one run.
+
+    bench.py [--quick] [--json FILE] [--markdown] [--binary FILE]
+
+How, where it is not obvious:
+
+All files are on a tmpfs where there is one. On a disk, each replaced file may wait for the disk (on
+ext4 mounted with "discard", always), which says more about the disk than about qsticky.
+
+Latency. The clock is the one outside observer of both sides. It starts just before the rename
+of the port file for qsticky, just before the port is handed over a pipe for the limit client
+(limit_client.c). It stops when the observer has read the line by which each says that it has
+verified the new port: qsticky's log line, the client's answer. Both thus pay for one wake-up by
+the kernel, one line through a pipe and the observer's own wake-up; nothing sits between either
+and qBittorrent. The two take turns, in an order that swaps from pair to pair, each with a port
+not used before, after a pause in which qBittorrent has put its listening sockets in order.
+The limit by its own clock, without the observer, is printed too.
+
+Cost of one cycle. Two runs of different length under strace or callgrind; start and stop cancel
+out in the difference, which is divided by the difference in cycles. strace counts the cycles
+itself (one connect each); for callgrind a relay in front of qBittorrent counts connections.
+
+Stop. From just before the signal is sent to the end of the process (pidfd), the worst of all.
+Up to 20 ms of that are the kernel's own: it takes an inotify watch down in a grace period (SRCU).
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import platform
+import re
+import select
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness import BINARY, ROOT, PortFile, QBittorrent, Qsticky, free_port, wait_until
+
+LIMIT_SOURCE = ROOT / "tests" / "limit_client.c"
+LIMIT_CLIENT = ROOT / "build" / "tests" / "limit_client"
+
+
+@dataclass
+class Plan:
+    """How long to measure: as the goals are stated, or just long enough to see it work."""
+
+    changes: int = 60  # of each side
+    starts: int = 40
+    stops: int = 10  # in each situation
+    idle_interval: int = 30
+    idle_seconds: int = 60
+    short_cycles: int = 3
+    long_cycles: int = 13
+
+    @classmethod
+    def quick(cls) -> "Plan":
+        return cls(12, 10, 3, 3, 6, 2, 5)
+
+
+@dataclass
+class Result:
+    key: str
+    what: str
+    value: float | None  # None: could not be measured, `note` says why
+    unit: str
+    goal: float | None = None  # at most
+    note: str = ""
+    samples: dict[str, list[float]] = field(default_factory=dict)
+
+    @property
+    def met(self) -> bool | None:
+        return None if self.goal is None or self.value is None else self.value <= self.goal
+
+    def columns(self) -> tuple[str, ...]:
+        verdict = {True: "yes", False: "NO", None: "-"}[self.met]
+        goal = "-" if self.goal is None else f"at most {_number(self.goal, self.unit)}"
+        value = "not measured" if self.value is None else _number(self.value, self.unit)
+        return self.what, value, goal, verdict, self.note
+
+
+def _number(value: float, unit: str) -> str:
+    if value == int(value):
+        text = f"{int(value):,}"
+    else:
+        text = f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 1000 else f"{value:,.0f}"
+    return f"{text} {unit}".strip()
+
+
+# -- (a) from the port file to qBittorrent
+
+
+class LineReader:
+    """Reads lines from a pipe as they come, without a buffer that could hold one back."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._pending = b""
+
+    def until(self, wanted: bytes, timeout: float = 20.0) -> bytes:
+        """The next line with `wanted` in it. Lines before it are dropped."""
+        while True:
+            line, newline, rest = self._pending.partition(b"\n")
+            if newline:
+                self._pending = rest
+                if wanted in line:
+                    return line
+                continue
+            if not select.select([self._fd], [], [], timeout)[0]:
+                raise AssertionError(f"no line with {wanted!r} within {timeout:g} s")
+            chunk = os.read(self._fd, 65536)
+            if not chunk:
+                raise AssertionError(f"ended before a line with {wanted!r}")
+            self._pending += chunk
+
+
+@contextlib.contextmanager
+def running(command: list[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(command, **options)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def change_latency(binary: Path, tmp: Path, plan: Plan) -> list[Result]:
+    took: dict[str, list[float]] = {"qsticky": [], "limit": [], "limit by its own clock": []}
+    port_file = PortFile(tmp / "gluetun" / "forwarded_port")
+    port_file.write(free_port())
+
+    with QBittorrent(tmp / "profile") as qbittorrent:
+        qbittorrent.listen_port()  # makes the session that the limit client uses
+        qsticky = Qsticky(
+            binary,
+            port_file=port_file,
+            health_file=tmp / "health" / "status.json",
+            qbittorrent_port=qbittorrent.webui_port,
+            interval=3600,  # the file's events alone make it act
+            log_level="INFO",
+        )
+        limit = [str(LIMIT_CLIENT), "change", str(qbittorrent.webui_port), qbittorrent.cookie]
+        with (
+            running(qsticky.command, env=qsticky.env, stderr=subprocess.PIPE) as under_test,
+            running(limit, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as client,
+        ):
+            assert under_test.stderr and client.stdin and client.stdout
+            log = LineReader(under_test.stderr.fileno())
+            answers = LineReader(client.stdout.fileno())
+            log.until(b"in sync: port ")
+
+            def by_qsticky(port: int) -> None:
+                new = port_file.path.with_name("new")
+                new.write_text(str(port))
+                began = time.perf_counter_ns()
+                os.rename(new, port_file.path)
+                log.until(b"in sync: port %d" % port)
+                took["qsticky"].append((time.perf_counter_ns() - began) / 1e3)
+
+            def by_limit(port: int) -> None:
+                request = b"%d" % port
+                began = time.perf_counter_ns()
+                os.write(client.stdin.fileno(), request)
+                answer = answers.until(b"")
+                took["limit"].append((time.perf_counter_ns() - began) / 1e3)
+                took["limit by its own clock"].append(int(answer) / 1e3)
+
+            def settle(port: int) -> None:
+                wait_until(lambda: qbittorrent.accepts_connections(port), 5, f"{port} to be open")
+                time.sleep(0.05)  # what qBittorrent does after that can only be waited out
+
+            for number in range(plan.changes + 2):
+                for side in (by_qsticky, by_limit) if number % 2 else (by_limit, by_qsticky):
+                    port = free_port()
+                    side(port)
+                    settle(port)
+                if number == 1:  # caches are warm; the figures start here
+                    for samples in took.values():
+                        samples.clear()
+
+    median = {side: statistics.median(samples) for side, samples in took.items()}
+    spread = statistics.quantiles(took["qsticky"], n=10)
+    return [
+        Result(
+            "latency_ratio",
+            "rename of the port file to port verified, over the limit",
+            median["qsticky"] / median["limit"],
+            "",
+            1.25,
+            f"{median['qsticky'] / 1e3:.2f} ms over {median['limit'] / 1e3:.2f} ms"
+            f" (over {median['limit by its own clock'] / 1e3:.2f} ms by the limit's own clock:"
+            f" {median['qsticky'] / median['limit by its own clock']:.2f});"
+            f" medians of {plan.changes}; one in ten over {spread[-1] / 1e3:.2f} ms",
+            took,
+        )
+    ]
+
+
+# -- (b) (c) (d) what it takes to be there
+
+
+def footprint(binary: Path, tmp: Path, plan: Plan) -> list[Result]:
+    port_file = PortFile(tmp / "gluetun" / "forwarded_port")
+    port_file.write(free_port())
+
+    def switches(pid: int) -> int:
+        status = Path(f"/proc/{pid}/status").read_text()
+        return int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", status, re.M)[1])
+
+    with (
+        QBittorrent(tmp / "profile") as qbittorrent,
+        Qsticky(
+            binary,
+            port_file=port_file,
+            health_file=tmp / "health" / "status.json",
+            qbittorrent_port=qbittorrent.webui_port,
+            interval=plan.idle_interval,
+            log_level="INFO",
+        ) as qsticky,
+    ):
+        qsticky.wait_health(state="in_sync")
+        # Start in mid-interval, so that no cycle falls on an edge of the window.
+        time.sleep(plan.idle_interval / 2)
+        before = switches(qsticky.pid)
+        time.sleep(plan.idle_seconds)
+        woken = switches(qsticky.pid) - before
+        rollup = Path(f"/proc/{qsticky.pid}/smaps_rollup").read_text()
+        resident = int(re.search(r"^Rss:\s*(\d+) kB", rollup, re.M)[1])
+        written = re.findall(r"^(?:Private|Shared)_Dirty:\s*(\d+) kB", rollup, re.M)
+        health = qsticky.health()
+        assert health and health["state"] == "in_sync" and not qsticky.lines("WARN"), health
+
+    return [
+        Result(
+            "resident_kib",
+            "resident memory, idle",
+            resident,
+            "KiB",
+            160,
+            f"{sum(map(int, written))} KiB of it written to, the rest is the binary",
+        ),
+        Result(
+            "binary_kib",
+            "size of the binary, TLS not linked",
+            binary.stat().st_size / 1024,
+            "KiB",
+            96,
+        ),
+        Result(
+            "switches",
+            f"wake-ups in {plan.idle_seconds} idle seconds at interval {plan.idle_interval}",
+            woken,
+            "",
+            4,
+            f"voluntary context switches, {plan.idle_seconds // plan.idle_interval} cycles"
+            + (", health file on a tmpfs" if memory_dir() else ""),
+        ),
+    ]
+
+
+# -- (e) what a cycle costs
+
+
+class CountingRelay:
+    """Passes connections on to a port, and counts those that have ended."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self.ended = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            with client, socket.create_connection(("127.0.0.1", self._target)) as server:
+                self._pass_on(client, server)
+            self.ended += 1
+
+    @staticmethod
+    def _pass_on(client: socket.socket, server: socket.socket) -> None:
+        other = {client: server, server: client}
+        while True:
+            for side in select.select([client, server], [], [])[0]:
+                try:
+                    data = side.recv(65536)
+                    other[side].sendall(data)
+                except OSError:
+                    return
+                if not data:
+                    return
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+def cycle_cost(binary: Path, tmp: Path, plan: Plan) -> list[Result]:
+    port_file = PortFile(tmp / "gluetun" / "forwarded_port")
+    with QBittorrent(tmp / "profile") as qbittorrent:
+        port_file.write(qbittorrent.listen_port())
+
+        def launch(name: str, wrapper: list[str], webui_port: int) -> Qsticky:
+            return Qsticky(
+                binary,
+                port_file=port_file,
+                health_file=tmp / name / "status.json",
+                qbittorrent_port=webui_port,
+                interval=1,
+                log_level="INFO",
+                wrapper=wrapper,
+            )
+
+        return [
+            system_calls(launch, qbittorrent.webui_port, tmp, plan),
+            instructions(launch, qbittorrent.webui_port, tmp, plan),
+        ]
+
+
+Launch = Callable[[str, list[str], int], Qsticky]
+
+
+def system_calls(launch: Launch, webui_port: int, tmp: Path, plan: Plan) -> Result:
+    result = Result("system_calls", "system calls per settled cycle", None, "")
+    if not shutil.which("strace"):
+        result.note = "strace is not installed"
+        return result
+
+    def count(seconds: int) -> dict[str, int]:
+        name = f"strace-{seconds}"
+        table = tmp / f"{name}.txt"
+        # -D: qsticky itself is our child, and gets our signal.
+        wrapper = ["strace", "-D", "-c", "-U", "calls,name", "-o", str(table)]
+        with launch(name, wrapper, webui_port) as qsticky:
+            qsticky.wait_health(state="in_sync")
+
+            def has_run() -> bool:
+                health = qsticky.health()
+                return bool(health) and health["uptime_seconds"] >= seconds
+
+            wait_until(has_run, seconds + 20, f"{seconds} s of cycles")
+        wait_until(lambda: table.exists() and "total" in table.read_text(), 10, "strace's table")
+        rows = re.findall(r"^\s*(\d+) (\w+)$", table.read_text(), re.M)
+        return {call: int(calls) for calls, call in rows if call != "total"}
+
+    few, many = count(plan.short_cycles), count(plan.long_cycles)
+    cycles = many["connect"] - few["connect"]
+    calls = {
+        call: (number - few.get(call, 0)) / cycles
+        for call, number in many.items()
+        if number > few.get(call, 0)
+    }
+    result.value = sum(calls.values())
+    result.note = ", ".join(
+        f"{call} {number:.2g}" if number != 1 else call
+        for call, number in sorted(calls.items(), key=lambda item: -item[1])
+    )
+    return result
+
+
+def instructions(launch: Launch, webui_port: int, tmp: Path, plan: Plan) -> Result:
+    result = Result("instructions", "user instructions per settled cycle", None, "")
+    if not shutil.which("valgrind"):
+        result.note = "valgrind is not installed"
+        return result
+
+    def count(cycles: int) -> tuple[int, int]:
+        name = f"callgrind-{cycles}"
+        profile = tmp / f"{name}.out"
+        relay = CountingRelay(webui_port)
+        wrapper = ["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={profile}"]
+        try:
+            with launch(name, wrapper, relay.port) as qsticky:
+                qsticky.wait_health(30, state="in_sync")
+                wait_until(lambda: relay.ended >= cycles, cycles + 20, f"{cycles} cycles")
+                ended = relay.ended
+        finally:
+            relay.close()
+        return int(re.search(r"^(?:summary|totals): (\d+)", profile.read_text(), re.M)[1]), ended
+
+    (few, few_cycles), (many, many_cycles) = count(plan.short_cycles), count(plan.long_cycles)
+    result.value = round((many - few) / (many_cycles - few_cycles))
+    result.note = f"callgrind, {many_cycles - few_cycles} cycles"
+    return result
+
+
+# -- (f) start
+
+
+def start_latency(binary: Path, tmp: Path, plan: Plan) -> list[Result]:
+    port_file = PortFile(tmp / "gluetun" / "forwarded_port")
+    port_file.write(free_port())
+    qsticky = Qsticky(
+        binary, port_file=port_file, health_file=tmp / "status.json", qbittorrent_port=1
+    )
+    done = subprocess.run(
+        [LIMIT_CLIENT, "start", str(plan.starts), *qsticky.command],
+        env=qsticky.env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    took = [int(line) / 1e3 for line in done.stdout.split()]
+    return [
+        Result(
+            "start_ms",
+            "exec to first byte of the first request at the server",
+            statistics.median(took) / 1e3,
+            "ms",
+            None,
+            f"median of {len(took)}",
+            {"start": took},
+        )
+    ]
+
+
+# -- (g) stop
+
+
+def stop_latency(binary: Path, tmp: Path, plan: Plan) -> list[Result]:
+    port_file = PortFile(tmp / "gluetun" / "forwarded_port")
+    port_file.write(free_port())
+
+    def launch(webui_port: int) -> Qsticky:
+        return Qsticky(
+            binary,
+            port_file=port_file,
+            health_file=tmp / "health" / "status.json",
+            qbittorrent_port=webui_port,
+            interval=30,
+            log_level="INFO",
+        ).start()
+
+    def stop(qsticky: Qsticky) -> float:
+        pidfd = os.pidfd_open(qsticky.pid)
+        try:
+            began = time.perf_counter_ns()
+            os.kill(qsticky.pid, signal.SIGTERM)
+            select.select([pidfd], [], [], 20)
+            took = (time.perf_counter_ns() - began) / 1e6
+        finally:
+            os.close(pidfd)
+        code = qsticky.stop()
+        assert code == 0, f"exit code {code} when stopped"
+        return took
+
+    def idle(frozen: bool) -> Iterator[float]:
+        with QBittorrent(tmp / f"profile-{frozen}") as qbittorrent:
+            for _ in range(plan.stops):
+                qsticky = launch(qbittorrent.webui_port)
+                qsticky.wait_health(state="in_sync")
+                wait_until(lambda: _sleeps(qsticky.pid), 5, "qsticky to be idle")
+                if frozen:
+                    os.kill(qbittorrent.pid, signal.SIGSTOP)
+                try:
+                    yield stop(qsticky)
+                finally:
+                    os.kill(qbittorrent.pid, signal.SIGCONT)
+
+    def hung() -> Iterator[float]:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            for _ in range(plan.stops):
+                qsticky = launch(server.getsockname()[1])
+                peer, _ = server.accept()
+                with peer:
+                    peer.recv(1)  # the request is out; there will be no answer
+                    wait_until(lambda: _sleeps(qsticky.pid), 5, "qsticky to wait")
+                    yield stop(qsticky)
+
+    def black_hole() -> Iterator[float]:
+        # A full backlog: the kernel drops what comes, as a dead host would.
+        with socket.socket() as server, contextlib.ExitStack() as filling:
+            server.bind(("127.0.0.1", 0))
+            server.listen(0)
+            address = server.getsockname()
+            for _ in range(4):
+                filler = filling.enter_context(socket.socket())
+                filler.setblocking(False)
+                filler.connect_ex(address)
+            waiting = re.compile(rf" 0100007F:{address[1]:04X} 02 ")  # SYN_SENT to that port
+
+            def pending() -> int:
+                return len(waiting.findall(Path("/proc/net/tcp").read_text()))
+
+            for _ in range(plan.stops):
+                before = pending()
+                qsticky = launch(address[1])
+                wait_until(lambda: pending() > before, 5, "qsticky's connect to be pending")
+                yield stop(qsticky)
+
+    situations = {
+        "stop_idle_ms": ("SIGTERM to exit, idle", idle(False)),
+        "stop_frozen_ms": ("SIGTERM to exit, idle, qBittorrent frozen", idle(True)),
+        "stop_hung_ms": ("SIGTERM to exit, in a hung exchange", hung()),
+        "stop_black_hole_ms": ("SIGTERM to exit, in a connect to a black hole", black_hole()),
+    }
+    results = []
+    for key, (what, measured) in situations.items():
+        took = list(measured)
+        note = f"worst of {len(took)}; median {statistics.median(took):.2f} ms"
+        results.append(Result(key, what, max(took), "ms", 50, note, {"stop": took}))
+    return results
+
+
+def _sleeps(pid: int) -> bool:
+    """Whether the process waits for something: what it had to do before is done."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+
+
+# -- the table
+
+
+def describe_machine() -> str:
+    done = subprocess.run(
+        ["qbittorrent-nox", "--version"], capture_output=True, text=True, check=True
+    )
+    kernel = ".".join(platform.release().split(".")[:2])
+    return f"{done.stdout.strip()}, Linux {kernel}, {os.cpu_count()} processors"
+
+
+def print_table(results: list[Result]) -> None:
+    rows = [("", "measured", "goal", "met", ""), *(result.columns() for result in results)]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths)]
+        print("  ".join(cells).rstrip())
+        if row[4]:
+            print(f"    {row[4]}")
+
+
+def print_markdown(results: list[Result]) -> None:
+    print("| what | measured | goal | met | |\n| --- | --- | --- | --- | --- |")
+    for result in results:
+        print(f"| {' | '.join(result.columns())} |".replace("  ", " "))
+
+
+def build_limit_client() -> None:
+    """`make bench` has done it; this is for a run by hand."""
+    if LIMIT_CLIENT.exists() and LIMIT_CLIENT.stat().st_mtime >= LIMIT_SOURCE.stat().st_mtime:
+        return
+    target = LIMIT_CLIENT.relative_to(ROOT)
+    subprocess.run(["make", "--silent", str(target)], cwd=ROOT, check=True)
+
+
+def memory_dir() -> str | None:
+    """A directory in memory, or None."""
+    mounts = Path("/proc/mounts").read_text()
+    return "/dev/shm" if re.search(r"^\S+ /dev/shm tmpfs rw\b", mounts, re.M) else None
+
+
+def main() -> int:
+    summary = (__doc__ or "").partition("\n\n")[0]
+    parser = argparse.ArgumentParser(description=summary)
+    parser.add_argument("--quick", action="store_true", help="fewer samples, shorter waits")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write it all as JSON")
+    parser.add_argument("--markdown", action="store_true", help="print the table as markdown")
+    parser.add_argument("--binary", type=Path, default=BINARY, metavar="FILE")
+    options = parser.parse_args()
+    binary: Path = options.binary.resolve()
+    if not binary.exists():
+        print(f"bench: {binary} is not there; run make first", file=sys.stderr)
+        return 2
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    build_limit_client()
+    plan = Plan.quick() if options.quick else Plan()
+    results: list[Result] = []
+    try:
+        for part in (change_latency, footprint, cycle_cost, start_latency, stop_latency):
+            if sys.stderr.isatty():
+                print(f"bench: {part.__name__.replace('_', ' ')} ...", file=sys.stderr)
+            with tempfile.TemporaryDirectory(prefix="qsticky-bench-", dir=memory_dir()) as tmp:
+                results += part(binary, Path(tmp), plan)
+    except KeyboardInterrupt:
+        print("\nbench: interrupted, cleaned up", file=sys.stderr)
+        return 130
+
+    machine = describe_machine()
+    print(f"{machine}{', quick run' if options.quick else ''}\n")
+    (print_markdown if options.markdown else print_table)(results)
+    if options.json:
+        report = {
+            "machine": machine,
+            "quick": options.quick,
+            "results": [{**asdict(result), "met": result.met} for result in results],
+        }
+        options.json.write_text(json.dumps(report, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

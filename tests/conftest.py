@@ -1,0 +1,402 @@
+"""Fixtures of the end-to-end suite: both binaries, a real qBittorrent, a faulty one,
+and a qsticky that is checked for its standing promises in every test it appears in."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import random
+import re
+import select
+import shutil
+import signal
+import tempfile
+import termios
+import threading
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from faulty_server import FaultyServer
+from harness import ROOT, PortFile, QBittorrent, Qsticky, free_port, wait_until
+
+BINARIES = {
+    "musl": ROOT / "build" / "qsticky",
+    "asan": ROOT / "build" / "asan" / "qsticky",
+}
+
+NOBODY = 65534
+AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
+AS_PID_1 = ("unshare", "--pid", "--fork", "--kill-child=KILL")
+
+TEXT_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (DEBUG|INFO |WARN |ERROR) \S.*")
+RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+UPTIME = re.compile(r"([1-9]\d* days?, )?\d{1,2}:\d\d:\d\d")
+STATES = {"starting", "waiting_for_port", "in_sync", "retrying", "error"}
+
+
+def missing(what: str) -> None:
+    """By hand a test without its means is skipped; in CI that would be a gap nobody sees."""
+    if os.environ.get("CI"):
+        pytest.fail(what, pytrace=False)
+    pytest.skip(what)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    outcome = yield
+    report = outcome.get_result()
+    if report.when == "call":
+        item.stash[PASSED] = report.passed
+
+
+PASSED = pytest.StashKey[bool]()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spreads the slow tests over the parallel workers, which get neighbours together. The
+    order is the same each time, and any order must do."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        random.Random(1).shuffle(items)
+
+
+# -- the means ------------------------------------------------------------------
+
+
+@pytest.fixture(params=list(BINARIES))
+def binary(request: pytest.FixtureRequest) -> Path:
+    path = BINARIES[request.param]
+    if not path.exists():
+        missing(f"{path.relative_to(ROOT)} is not built")
+    return path
+
+
+@pytest.fixture
+def musl_binary() -> Path:
+    if not BINARIES["musl"].exists():
+        missing("build/qsticky is not built")
+    return BINARIES["musl"]
+
+
+@pytest.fixture
+def root() -> None:
+    if os.geteuid() != 0:
+        missing("needs root")
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder that any user may enter, unlike pytest's own."""
+    path = Path(tempfile.mkdtemp(prefix="qsticky-test-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def port_file(place: Path) -> PortFile:
+    return PortFile(place / "gluetun" / "forwarded_port")
+
+
+# -- the peers ------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def qbittorrent_nox() -> str:
+    path = shutil.which("qbittorrent-nox")
+    if path is None:
+        missing("qbittorrent-nox is not installed")
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def _shared_qbittorrent(
+    qbittorrent_nox: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[QBittorrent]:
+    with QBittorrent(tmp_path_factory.mktemp("qbittorrent")) as server:
+        yield server
+
+
+@pytest.fixture
+def qbittorrent(_shared_qbittorrent: QBittorrent) -> QBittorrent:
+    """The real one, shared by the tests that do not restart it, on a port of this test's own."""
+    _shared_qbittorrent.set_preferences({"listen_port": free_port()})
+    return _shared_qbittorrent
+
+
+@pytest.fixture
+def new_qbittorrent(qbittorrent_nox: str, place: Path) -> Iterator[Callable[..., QBittorrent]]:
+    """Makes real ones for tests that stop, restart or lock them. They are not started yet."""
+    made: list[QBittorrent] = []
+
+    def make(**options: Any) -> QBittorrent:
+        server = QBittorrent(place / f"profile{len(made)}", **options)
+        made.append(server)
+        return server
+
+    yield make
+    for server in made:
+        server.kill()
+
+
+@pytest.fixture
+def new_fake() -> Iterator[Callable[..., FaultyServer]]:
+    made: list[FaultyServer] = []
+
+    def make(**options: Any) -> FaultyServer:
+        server = FaultyServer(**options)
+        made.append(server)
+        return server
+
+    yield make
+    for server in made:
+        server.heal()
+        server.stop()
+
+
+@pytest.fixture
+def fake(new_fake: Callable[..., FaultyServer]) -> FaultyServer:
+    return new_fake().start()
+
+
+# -- qsticky --------------------------------------------------------------------
+
+
+class Sidecar(Qsticky):
+    """A qsticky whose health file is checked against spec 8 at each reading."""
+
+    strict = True  # False where it cannot be replaced: it may be found empty then
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._reading = threading.Lock()
+        super().__init__(*args, **options)
+
+    @property
+    def log(self) -> list[str]:
+        """All that was logged up to now: what is in the pipe still is waited for."""
+
+        def read_up() -> bool:
+            with self._reading:
+                waiting = fcntl.ioctl(self.process.stderr, termios.FIONREAD, bytes(4))
+            return waiting == bytes(4)
+
+        if self.process is not None and self.process.stderr is not None:
+            wait_until(read_up, what="the log to be read")
+        return self._log
+
+    @log.setter
+    def log(self, lines: list[str]) -> None:
+        self._log = lines
+
+    def _collect(self) -> None:
+        fd, rest, more = self.process.stderr.fileno(), b"", True
+        while more:
+            select.select([fd], [], [])
+            with self._reading:
+                piece = os.read(fd, 65536)
+                *lines, rest = (rest + piece).split(b"\n")
+                self._log += [line.decode(errors="backslashreplace") for line in lines]
+                more = bool(piece)
+        if rest:
+            self._log.append(rest.decode(errors="backslashreplace"))
+
+    def health(self) -> dict[str, Any] | None:
+        text = self._raw_health()
+        if text is None or (text == "" and not self.strict):
+            return None
+        assert '"healthy": true' in text or '"healthy": false' in text
+        health = json.loads(text)
+        check_health_fields(health)
+        return health
+
+    @property
+    def pid(self) -> int:
+        """qsticky's own, also where the wrapper stays as its parent."""
+        pid = super().pid
+        if "--fork" not in self.command:
+            return pid
+        children = Path(f"/proc/{pid}/task/{pid}/children")
+        return int(wait_until(children.read_text, what="the wrapper to fork"))
+
+    def signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def stop(self, timeout: float = 10.0) -> int:
+        assert self.process is not None, "not started"
+        if self.process.poll() is None:
+            self.signal(signal.SIGTERM)
+        return self.wait(timeout)
+
+    def wait_in_sync(self, port: int, timeout: float = 15.0) -> dict[str, Any]:
+        health = self.wait_health(timeout, state="in_sync", current_port=port, forwarded_port=port)
+        assert health["healthy"] is True
+        assert health["last_error"] is None
+        assert health["consecutive_failures"] == 0
+        assert health["last_check"] is not None
+        return health
+
+    def wait_failed(self, timeout: float = 10.0) -> dict[str, Any]:
+        """Waits until a cycle has failed."""
+
+        def failed() -> dict[str, Any] | None:
+            health = self.health()
+            return health if health and health["consecutive_failures"] else None
+
+        health = self._wait(failed, timeout, "a failed cycle")
+        assert health["healthy"] is False
+        return health
+
+    def wait_refused_twice(self) -> None:
+        """Until two cycles running have found nobody at qBittorrent's port: it has restarted."""
+        first = self.wait_health(state="retrying")["consecutive_failures"]
+        wait_until(
+            lambda: self.health()["consecutive_failures"] >= first + 2, 20, "two refused cycles"
+        )
+
+    def wait_cycles(self, count: int, timeout: float = 30.0) -> None:
+        """Until the health file was written that many times more."""
+        inode = None
+        while count >= 0:
+            now = wait_until(
+                lambda was=inode: self._inode() not in (None, was) and self._inode(),
+                timeout,
+                "the health file to be written",
+            )
+            inode, count = now, count - 1
+
+    def _inode(self) -> tuple[int, int] | None:
+        try:
+            status = self.health_file.stat()
+        except FileNotFoundError:
+            return None
+        return status.st_ino, status.st_mtime_ns
+
+    def troubles(self) -> list[str]:
+        """What it logged above INFO."""
+        return [*self.lines("WARN"), *self.lines("ERROR")]
+
+    def wait_trouble(self) -> str:
+        """The one line above INFO that it has logged, or logs soon: health is written first."""
+        (line,) = wait_until(self.troubles, what="a line above INFO")
+        return line
+
+    def check_log(self) -> None:
+        """What holds for every line it ever writes."""
+        for line in self.log:
+            assert len(line.encode()) <= 1024, f"over 1 KiB: {line}"
+            assert not controls(line), f"not escaped: {line!r}"
+            if self.env.get("QSTICKY_LOG_FORMAT") == "json":
+                assert set(json.loads(line)) == {"time", "level", "message"}, line
+            else:
+                assert TEXT_LINE.fullmatch(line), line
+            for secret in (self.env["QSTICKY_QBITTORRENT_PASS"], "a+b/", "SID"):
+                assert not secret or secret not in line, f"a secret in the log: {line}"
+
+
+def controls(text: str) -> list[str]:
+    """Its control characters, those of ISO 8859 (U+0080 to U+009F) too: terminals obey them."""
+    return [character for character in text if unicodedata.category(character) == "Cc"]
+
+
+def check_health_fields(health: dict[str, Any]) -> None:
+    """Every field of spec 8 is there, of its type, and they agree with each other."""
+    expected = {
+        "healthy": (bool,),
+        "state": (str,),
+        "current_port": (int, type(None)),
+        "forwarded_port": (int, type(None)),
+        "reachable": (bool, type(None)),
+        "last_check": (str, type(None)),
+        "last_port_change": (str, type(None)),
+        "timestamp": (str,),
+        "uptime": (str,),
+        "uptime_seconds": (int,),
+        "consecutive_failures": (int,),
+        "last_error": (str, type(None)),
+        "qbittorrent_version": (str, type(None)),
+        "version": (str,),
+    }
+    assert set(health) == set(expected)
+    for name, types in expected.items():
+        assert type(health[name]) in types, f"{name}: {health[name]!r}"
+    assert health["state"] in STATES
+    for name in ("last_check", "last_port_change", "timestamp"):
+        assert health[name] is None or RFC_3339.fullmatch(health[name]), f"{name}: {health[name]}"
+    assert UPTIME.fullmatch(health["uptime"]), health["uptime"]
+    assert health["forwarded_port"] is None or 1 <= health["forwarded_port"] <= 65535
+    if health["healthy"]:
+        assert health["state"] in ("in_sync", "waiting_for_port"), health
+        assert health["last_error"] is None, health
+        assert health["consecutive_failures"] == 0, health
+    if health["state"] == "in_sync":
+        assert health["current_port"] == health["forwarded_port"] is not None, health
+    if health["state"] in ("retrying", "error"):
+        assert not health["healthy"] and health["last_error"], health
+    assert health["reachable"] is None  # section 9 is not built yet
+
+
+MakeSidecar = Callable[..., Sidecar]
+
+
+@pytest.fixture
+def sidecar(
+    request: pytest.FixtureRequest, binary: Path, place: Path, port_file: PortFile
+) -> Iterator[MakeSidecar]:
+    """Starts qsticky beside a server. After the test each one stops with 0, leaves no
+    health file, reports nothing to a sanitizer and has written a log as promised."""
+    made: list[Sidecar] = []
+
+    def make(
+        server: QBittorrent | FaultyServer | None,
+        *,
+        start: bool = True,
+        port: int | None = None,
+        program: Path = binary,
+        health_file: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        wrapper: Sequence[str] = (),
+        **options: Any,
+    ) -> Sidecar:
+        if server is not None:
+            options = {"user": server.user, "password": server.password} | options
+            port = port or getattr(server, "webui_port", None) or server.port
+        made_now = Sidecar(
+            program,
+            port_file=port_file,
+            health_file=health_file or place / f"health{len(made)}" / "status.json",
+            qbittorrent_port=port,
+            env=env,
+            wrapper=wrapper,
+            **options,
+        )
+        made.append(made_now)
+        if start:
+            made_now.start()
+        return made_now
+
+    yield make
+
+    passed = request.node.stash.get(PASSED, False)
+    for one in made:
+        running = one.process is not None and one.process.poll() is None
+        if not passed:
+            one.kill()
+        elif running:
+            assert one.stop() == 0
+            assert not one.health_file.exists()
+    if passed:
+        for one in made:
+            one.check_log()
+
+
+@pytest.fixture
+def public_binary(binary: Path, place: Path) -> Path:
+    """A copy that any user may run, wherever the work tree is."""
+    copy = place / "qsticky"
+    shutil.copy(binary, copy)
+    copy.chmod(0o755)
+    return copy

@@ -1,0 +1,131 @@
+/* fuzz_config: lines of the input as variables: the first byte picks the name, the rest is the
+ * value.
+ *
+ * Whatever the values are, what comes out is in range, wrong values are told and secrets are not.
+ */
+#include "config.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define VARIABLES_MAX 16
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const char *const names[] = {
+	"QSTICKY_QBITTORRENT_HOST", "QSTICKY_QBITTORRENT_PORT",
+	"QSTICKY_QBITTORRENT_USER", "QSTICKY_QBITTORRENT_PASS",
+	"QSTICKY_PORT_FILE_PATH",   "QSTICKY_CHECK_INTERVAL",
+	"QSTICKY_LOG_LEVEL",        "QSTICKY_LOG_FORMAT",
+	"QSTICKY_NO_PORT_GRACE",    "HEALTH_FILE",
+	"QSTICKY_UNKNOWN",
+};
+
+static void complain(void *context, const char *sentence)
+{
+	size_t *told = context;
+	size_t known = 0;
+
+	++*told;
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		known += strncmp(sentence, names[i], strlen(names[i])) == 0 &&
+		         sentence[strlen(names[i])] == ':';
+	assert(known == 1);
+	assert(strlen(sentence) < LOG_LINE_MAX);
+	/* Those of secrets are the same whatever the value is. */
+	if (strncmp(sentence, names[2], strlen(names[2])) == 0 ||
+	    strncmp(sentence, names[3], strlen(names[3])) == 0)
+		assert(strcmp(sentence + strlen(names[2]),
+		              ": not allowed; it takes at most 4096 bytes") == 0);
+}
+
+/* The number that `value` is, by strtol(); -1 for what is none or has other signs than digits. */
+static long number(const char *value)
+{
+	return strlen(value) < 19 && strspn(value, "0123456789") == strlen(value)
+	               ? strtol(value, NULL, 10)
+	               : -1;
+}
+
+static bool in_range(const char *value, long least, long most)
+{
+	const char *digits = value + strspn(value, "0");
+
+	/* However many zeros lead. */
+	return number(*digits ? digits : "0") >= least && number(*digits ? digits : "0") <= most &&
+	       number(value[strspn(value, "0123456789")] ? "x" : "1") == 1;
+}
+
+/* Of each name the first line counts; NULL where it is unset or empty. */
+static const char *value_of(char *const environment[], const char *name)
+{
+	size_t len = strlen(name);
+
+	for (; *environment; environment++)
+		if (strncmp(*environment, name, len) == 0 && (*environment)[len] == '=')
+			return (*environment)[len + 1] ? *environment + len + 1 : NULL;
+	return NULL;
+}
+
+static void check(const struct config *config, char *const environment[])
+{
+	const char *port = value_of(environment, names[1]);
+	const char *interval = value_of(environment, names[5]);
+	const char *grace = value_of(environment, names[8]);
+
+	assert(memchr(config->host, '\0', sizeof config->host) && config->host[0]);
+	/* What follows a % names an interface, in whatever way the system does. */
+	assert(strcspn(config->host, "[]/ \t\r\n") >= strcspn(config->host, "%"));
+	assert(config->port ==
+	       (port && in_range(port, 1, 65535) ? number(port + strspn(port, "0")) : 8080));
+	assert(config->interval_s == (interval && in_range(interval, 1, 86400)
+	                                      ? number(interval + strspn(interval, "0"))
+	                                      : 30));
+	assert(config->no_port_grace_s <= 86400);
+	assert(!grace || !in_range(grace, 1, 86400) ||
+	       config->no_port_grace_s == number(grace + strspn(grace, "0")));
+	assert(strlen(config->user) <= CONFIG_SECRET_MAX &&
+	       strlen(config->pass) <= CONFIG_SECRET_MAX);
+	assert(config->port_file_path[0] == '/' && config->health_path[0] == '/');
+	assert(strlen(config->port_file_path) < CONFIG_PATH_MAX);
+	assert(strlen(config->health_path) < CONFIG_PATH_MAX);
+	assert(config->log_level <= LEVEL_ERROR && config->log_format <= FORMAT_JSON);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *environment[VARIABLES_MAX + 1] = { NULL };
+	size_t told = 0, unknown = 0;
+	struct config config;
+	size_t count = 0, start = 0;
+
+	for (size_t i = 0; i <= size && count < VARIABLES_MAX; i++) {
+		size_t len = i - start;
+
+		if (i < size && data[i] != '\n')
+			continue;
+		if (len > 0) {
+			char *variable = malloc(len + 32);
+			int name_len;
+
+			assert(variable);
+			name_len = snprintf(variable, 32, "%s=",
+			                    names[data[start] % (sizeof names / sizeof names[0])]);
+			memcpy(variable + name_len, data + start + 1, len - 1);
+			variable[(size_t)name_len + len - 1] = '\0';
+			environment[count++] = variable;
+		}
+		start = i + 1;
+	}
+	assert(config_load(&config, environment, complain, &told) == told);
+	check(&config, environment);
+	config_unknown(environment, complain, &unknown);
+	for (size_t i = 0; i < count; i++)
+		unknown -= strncmp(environment[i], "QSTICKY_UNKNOWN=", 16) == 0;
+	assert(unknown == 0);
+	for (size_t i = 0; i < count; i++)
+		free(environment[i]);
+	return 0;
+}

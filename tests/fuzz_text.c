@@ -1,0 +1,120 @@
+/* fuzz_text: any bytes, made harmless for a terminal and for JSON; the latter is read back. */
+#include "text.h"
+
+#include <assert.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "json.h"
+
+#define LEN_MAX 512
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Decodes one character, another way than text.c: by its value and the length that value needs.
+ * Returns its length, or 0. */
+static size_t decode(const uint8_t *bytes, size_t left, uint32_t *code)
+{
+	static const uint8_t masks[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	size_t len = 1;
+
+	if (bytes[0] & 0x80)
+		len = (bytes[0] & 0xe0) == 0xc0   ? 2
+		      : (bytes[0] & 0xf0) == 0xe0 ? 3
+		      : (bytes[0] & 0xf8) == 0xf0 ? 4
+		                                  : 0;
+	if (len == 0)
+		return 0;
+	if (len > left)
+		return 0;
+	*code = bytes[0] & masks[len];
+	for (size_t i = 1; i < len; i++) {
+		if ((bytes[i] & 0xc0) != 0x80)
+			return 0;
+		*code = *code << 6 | (bytes[i] & 0x3f);
+	}
+	return *code >= least[len] && *code <= 0x10ffff && (*code < 0xd800 || *code > 0xdfff) ? len
+	                                                                                      : 0;
+}
+
+/* Whether it is UTF-8 without NUL, and without the C1 controls, which text.c does not let through.
+ */
+static bool comes_back(const uint8_t *data, size_t size)
+{
+	for (size_t i = 0; i < size;) {
+		uint32_t code;
+		size_t len = decode(data + i, size - i, &code);
+
+		if (len == 0 || code == 0 || (code >= 0x80 && code < 0xa0))
+			return false;
+		i += len;
+	}
+	return true;
+}
+
+static bool is_harmless(const char *bytes, size_t len)
+{
+	for (size_t i = 0; i < len;) {
+		uint32_t code;
+		size_t step = decode((const uint8_t *)bytes + i, len - i, &code);
+
+		if (step == 0 || code < 0x20 || (code >= 0x7f && code < 0xa0))
+			return false;
+		i += step;
+	}
+	return true;
+}
+
+static void check_json(const char *bytes, size_t len)
+{
+	char document[6 * LEN_MAX + 16], back[6 * LEN_MAX + 1];
+	struct text text = text_on(document, sizeof document);
+	struct failure why;
+	struct json json;
+
+	text_puts(&text, "{\"k\":\"");
+	text_add_json(&text, bytes, len);
+	text_puts(&text, "\"}");
+	assert(!text.full);
+	assert(is_harmless(text.buf, text.len));
+	assert(json_parse(&json, text.buf, text.len, &why) == FAIL_NONE);
+	if (memchr(bytes, 0, len)) /* the one character that a string of C cannot hold */
+		return;
+	assert(json_string(&json, "k", back, sizeof back));
+	if (comes_back((const uint8_t *)bytes, len))
+		assert(strlen(back) == len && memcmp(back, bytes, len) == 0);
+}
+
+/* In less room, what is there is the beginning of what there would be, whole characters each. */
+static void check_cut(void (*add)(struct text *, const char *, size_t), const char *bytes,
+                      size_t len, size_t cap)
+{
+	char whole[6 * LEN_MAX + 1], cut[6 * LEN_MAX + 1];
+	struct text all = text_on(whole, sizeof whole);
+	struct text some = text_on(cut, cap);
+
+	add(&all, bytes, len);
+	add(&some, bytes, len);
+	assert(!all.full && some.len < cap && cut[some.len] == '\0');
+	assert(is_harmless(cut, some.len) && is_harmless(whole, all.len));
+	assert(memcmp(whole, cut, some.len) == 0);
+	assert(some.full == (some.len < all.len));
+	/* No character or escape needs more than six bytes. */
+	assert(!some.full || cap - some.len <= 6);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const char *bytes = (const char *)data + 1;
+	size_t cap;
+
+	if (size < 1 || size > LEN_MAX)
+		return 0;
+	size--;
+	cap = (size_t)data[0] + 1;
+	check_json(bytes, size);
+	check_cut(text_add_printable, bytes, size, cap);
+	check_cut(text_add_json, bytes, size, cap);
+	return 0;
+}

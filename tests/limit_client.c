@@ -1,0 +1,207 @@
+/* limit_client: what the benchmark measures qsticky against.
+ *
+ * `limit_client change WEBUI_PORT COOKIE`
+ *     The least a client can do to change qBittorrent's port and know that it has: for each port
+ *     number read from stdin, one a line, connect, POST setPreferences, GET preferences, read
+ *     both replies to the end, find the number in the second. Answers each with a line holding
+ *     the nanoseconds that took by its own clock. No configuration, no parsing worth the name,
+ *     no health, no log: it is the floor, not a rival.
+ *
+ * `limit_client start COUNT PROGRAM [ARGUMENT...]`
+ *     Plays a server on loopback, starts PROGRAM COUNT times with QSTICKY_QBITTORRENT_PORT
+ *     naming it, and prints for each the nanoseconds from just before execve() to the arrival
+ *     of the first byte of a request. Each is killed then.
+ *
+ * Any trouble ends it with a message and exit code 1. */
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Preferences of qBittorrent 4.5.2 are 5 kB; its reply comes with about 0.5 kB of head. */
+#define REPLY_MAX 65536
+
+static int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static void send_all(int fd, const char *text, size_t len)
+{
+	ssize_t sent = send(fd, text, len, MSG_NOSIGNAL);
+
+	if (sent < 0 || (size_t)sent != len) /* far below the send buffer's size */
+		die("send");
+}
+
+/* Reads one reply to its end, as Content-Length says. Leaves it terminated in `reply`. */
+static void read_reply(int fd, char reply[REPLY_MAX + 1])
+{
+	size_t len = 0;
+	size_t want = 0; /* unknown until the head is there */
+
+	do {
+		ssize_t got = recv(fd, reply + len, REPLY_MAX - len, 0);
+		const char *head_end;
+
+		if (got <= 0)
+			die("recv");
+		len += (size_t)got;
+		reply[len] = '\0';
+		head_end = strstr(reply, "\r\n\r\n");
+		if (!want && head_end) {
+			/* qBittorrent writes header names in lower case. */
+			const char *field = strstr(reply, "content-length: ");
+
+			if (!field)
+				die("content-length");
+			want = (size_t)(head_end - reply) + 4 + strtoul(field + 16, NULL, 10);
+		}
+	} while (!want || len < want);
+	if (strncmp(reply, "HTTP/1.1 200", 12) != 0) {
+		fprintf(stderr, "reply: %.80s\n", reply);
+		exit(1);
+	}
+}
+
+static void change_port(const struct sockaddr_in *server, const char *cookie, unsigned port)
+{
+	static char reply[REPLY_MAX + 1];
+	char request[1024];
+	char body[128];
+	char wanted[32];
+	int one = 1;
+	int body_len;
+	int len;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || connect(fd, (const struct sockaddr *)server, sizeof *server) < 0)
+		die("connect");
+	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) < 0)
+		die("TCP_NODELAY");
+
+	body_len = snprintf(body, sizeof body, "json=%%7B%%22listen_port%%22%%3A%u%%7D", port);
+	len = snprintf(request, sizeof request,
+	               "POST /api/v2/app/setPreferences HTTP/1.1\r\n"
+	               "Host: 127.0.0.1\r\n"
+	               "Cookie: %s\r\n"
+	               "Content-Type: application/x-www-form-urlencoded\r\n"
+	               "Content-Length: %d\r\n\r\n%s",
+	               cookie, body_len, body);
+	send_all(fd, request, (size_t)len);
+	read_reply(fd, reply);
+
+	len = snprintf(request, sizeof request,
+	               "GET /api/v2/app/preferences HTTP/1.1\r\n"
+	               "Host: 127.0.0.1\r\n"
+	               "Cookie: %s\r\n\r\n",
+	               cookie);
+	send_all(fd, request, (size_t)len);
+	read_reply(fd, reply);
+
+	snprintf(wanted, sizeof wanted, "\"listen_port\":%u,", port);
+	if (!strstr(reply, wanted)) {
+		fprintf(stderr, "port %u: not taken\n", port);
+		exit(1);
+	}
+	close(fd);
+}
+
+static int change(const char *webui_port, const char *cookie)
+{
+	struct sockaddr_in server = {
+		.sin_family = AF_INET,
+		.sin_port = htons((uint16_t)strtoul(webui_port, NULL, 10)),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	char line[32];
+	ssize_t len;
+
+	/* read() and write(), not stdio: nothing in between that could wait for more. */
+	while ((len = read(STDIN_FILENO, line, sizeof line - 1)) > 0) {
+		int64_t start_ns = now_ns();
+
+		line[len] = '\0';
+		change_port(&server, cookie, (unsigned)strtoul(line, NULL, 10));
+		len = snprintf(line, sizeof line, "%lld\n", (long long)(now_ns() - start_ns));
+		if (write(STDOUT_FILENO, line, (size_t)len) < 0)
+			die("write");
+	}
+	return 0;
+}
+
+static int start(unsigned long count, char *const command[])
+{
+	struct sockaddr_in here = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	socklen_t here_len = sizeof here;
+	char port[8];
+	int64_t *start_ns = mmap(NULL, sizeof *start_ns, PROT_READ | PROT_WRITE,
+	                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (start_ns == MAP_FAILED)
+		die("mmap");
+	if (listener < 0 || bind(listener, (struct sockaddr *)&here, sizeof here) < 0 ||
+	    listen(listener, 16) < 0 ||
+	    getsockname(listener, (struct sockaddr *)&here, &here_len) < 0)
+		die("listen");
+	snprintf(port, sizeof port, "%u", (unsigned)ntohs(here.sin_port));
+	if (setenv("QSTICKY_QBITTORRENT_PORT", port, 1) < 0)
+		die("setenv");
+
+	while (count-- > 0) {
+		char byte;
+		int peer;
+		pid_t child = fork();
+
+		if (child < 0)
+			die("fork");
+		if (child == 0) {
+			*start_ns = now_ns();
+			execv(command[0], command);
+			die(command[0]);
+		}
+		peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		if (peer < 0 || recv(peer, &byte, 1, 0) != 1)
+			die("first byte");
+		printf("%lld\n", (long long)(now_ns() - *start_ns));
+		/* Ours and not yet waited for: the number cannot have passed to another. */
+		kill(child, SIGKILL);
+		waitpid(child, NULL, 0);
+		close(peer);
+	}
+	return 0;
+}
+
+int main(int argc, char *argv[])
+{
+	if (argc == 4 && strcmp(argv[1], "change") == 0)
+		return change(argv[2], argv[3]);
+	if (argc >= 4 && strcmp(argv[1], "start") == 0)
+		return start(strtoul(argv[2], NULL, 10), argv + 3);
+	fprintf(stderr, "usage: limit_client change WEBUI_PORT COOKIE\n"
+	                "       limit_client start COUNT PROGRAM [ARGUMENT...]\n");
+	return 2;
+}

@@ -1,0 +1,390 @@
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What was complained of, a line each. */
+static char complaints[4096];
+
+static void complain(void *context, const char *sentence)
+{
+	struct text *text = context;
+
+	text_printf(text, "%s\n", sentence);
+}
+
+/* Loads `count` variables, borrowed, and returns how many are wrong. */
+static size_t load(struct config *config, char *const environment[])
+{
+	struct text text = text_on(complaints, sizeof complaints);
+
+	return config_load(config, environment, complain, &text);
+}
+
+/* With a single variable. */
+static size_t load_one(struct config *config, const char *variable)
+{
+	static char copy[8192];
+	char *environment[] = { copy, NULL };
+
+	assert_true(strlen(variable) < sizeof copy);
+	memcpy(copy, variable, strlen(variable) + 1);
+	return load(config, environment);
+}
+
+static void assert_allowed(const char *variable)
+{
+	struct config config;
+
+	if (load_one(&config, variable))
+		fail_msg("%s", complaints);
+	assert_string_equal(complaints, "");
+}
+
+/* It is named, once, together with what is allowed. */
+static void assert_wrong(const char *variable)
+{
+	struct config config;
+
+	if (load_one(&config, variable) != 1)
+		fail_msg("%s was taken", variable);
+	assert_memory_equal(complaints, variable, strcspn(variable, "="));
+	assert_ptr_equal(strchr(complaints, '\n'), complaints + strlen(complaints) - 1);
+}
+
+static void assert_defaults(const struct config *config)
+{
+	assert_string_equal(config->host, "localhost");
+	assert_int_equal(config->port, 8080);
+	assert_string_equal(config->user, "admin");
+	assert_string_equal(config->pass, "adminadmin");
+	assert_string_equal(config->port_file_path, "/tmp/gluetun/forwarded_port");
+	assert_string_equal(config->health_path, "/tmp/health/status.json");
+	assert_int_equal(config->interval_s, 30);
+	assert_int_equal(config->no_port_grace_s, 120);
+	assert_int_equal(config->log_level, LEVEL_INFO);
+	assert_int_equal(config->log_format, FORMAT_TEXT);
+}
+
+static void config_has_the_documented_defaults(void **state)
+{
+	char *environment[] = { NULL };
+	struct config config;
+	(void)state;
+
+	assert_int_equal(load(&config, environment), 0);
+	assert_defaults(&config);
+}
+
+static void config_reads_every_variable(void **state)
+{
+	char *environment[] = { strdup("QSTICKY_QBITTORRENT_HOST=qbittorrent"),
+		                strdup("QSTICKY_QBITTORRENT_PORT=9090"),
+		                strdup("QSTICKY_QBITTORRENT_USER=me"),
+		                strdup("QSTICKY_QBITTORRENT_PASS=it=mine"),
+		                strdup("QSTICKY_PORT_FILE_PATH=/a"),
+		                strdup("QSTICKY_CHECK_INTERVAL=1"),
+		                strdup("QSTICKY_LOG_LEVEL=error"),
+		                strdup("QSTICKY_LOG_FORMAT=JSON"),
+		                strdup("QSTICKY_NO_PORT_GRACE=0"),
+		                strdup("HEALTH_FILE=/b/c"),
+		                NULL };
+	struct config config;
+	(void)state;
+
+	assert_int_equal(load(&config, environment), 0);
+	assert_string_equal(config.host, "qbittorrent");
+	assert_int_equal(config.port, 9090);
+	assert_string_equal(config.user, "me");
+	assert_string_equal(config.pass, "it=mine");
+	assert_string_equal(config.port_file_path, "/a");
+	assert_string_equal(config.health_path, "/b/c");
+	assert_int_equal(config.interval_s, 1);
+	assert_int_equal(config.no_port_grace_s, 0);
+	assert_int_equal(config.log_level, LEVEL_ERROR);
+	assert_int_equal(config.log_format, FORMAT_JSON);
+	for (size_t i = 0; environment[i]; i++)
+		free(environment[i]);
+}
+
+static void config_takes_empty_for_unset(void **state)
+{
+	struct config config;
+	(void)state;
+
+	assert_int_equal(load_one(&config, "QSTICKY_QBITTORRENT_PORT="), 0);
+	assert_int_equal(load_one(&config, "QSTICKY_QBITTORRENT_PASS="), 0);
+	assert_defaults(&config);
+}
+
+static void config_takes_a_variable_by_its_whole_name(void **state)
+{
+	struct config config;
+	(void)state;
+
+	assert_int_equal(load_one(&config, "QSTICKY_QBITTORRENT_PORTS=x"), 0);
+	assert_int_equal(load_one(&config, "QSTICKY_QBITTORRENT_POR=x"), 0);
+	assert_int_equal(load_one(&config, "QSTICKY_QBITTORRENT_PORT"), 0);
+	assert_defaults(&config);
+}
+
+static void config_tells_of_all_that_is_wrong_together(void **state)
+{
+	char port[] = "QSTICKY_QBITTORRENT_PORT=70000", interval[] = "QSTICKY_CHECK_INTERVAL=0",
+	     level[] = "QSTICKY_LOG_LEVEL=LOUD";
+	char *environment[] = { port, interval, level, NULL };
+	struct config config;
+	(void)state;
+
+	assert_int_equal(load(&config, environment), 3);
+	assert_non_null(strstr(complaints, "QSTICKY_QBITTORRENT_PORT: \"70000\" is not allowed"));
+	assert_non_null(strstr(complaints, "QSTICKY_CHECK_INTERVAL: \"0\" is not allowed"));
+	assert_non_null(strstr(complaints, "QSTICKY_LOG_LEVEL: \"LOUD\" is not allowed"));
+	assert_defaults(&config);
+}
+
+static void config_says_what_is_allowed(void **state)
+{
+	struct config config;
+	(void)state;
+
+	load_one(&config, "QSTICKY_QBITTORRENT_PORT=x");
+	assert_non_null(strstr(complaints, "1 to 65535"));
+}
+
+static void config_takes_names_and_addresses_for_a_host(void **state)
+{
+	(void)state;
+
+	assert_allowed("QSTICKY_QBITTORRENT_HOST=qbittorrent");
+	assert_allowed("QSTICKY_QBITTORRENT_HOST=my_box-1.example.org");
+	assert_allowed("QSTICKY_QBITTORRENT_HOST=127.0.0.1");
+	assert_allowed("QSTICKY_QBITTORRENT_HOST=::1");
+	assert_allowed("QSTICKY_QBITTORRENT_HOST=[::1]");
+	assert_allowed("QSTICKY_QBITTORRENT_HOST=fe80::1%eth0");
+}
+
+static void config_drops_the_brackets_of_an_address(void **state)
+{
+	struct config config;
+	(void)state;
+
+	load_one(&config, "QSTICKY_QBITTORRENT_HOST=[fd00::2]");
+	assert_string_equal(config.host, "fd00::2");
+}
+
+static void config_refuses_urls_and_ports_for_a_host(void **state)
+{
+	(void)state;
+
+	assert_wrong("QSTICKY_QBITTORRENT_HOST=http://qbittorrent");
+	assert_wrong("QSTICKY_QBITTORRENT_HOST=qbittorrent:8080");
+	assert_wrong("QSTICKY_QBITTORRENT_HOST=[::1]:8080");
+	assert_wrong("QSTICKY_QBITTORRENT_HOST=[qbittorrent]");
+	assert_wrong("QSTICKY_QBITTORRENT_HOST=[]");
+	assert_wrong("QSTICKY_QBITTORRENT_HOST=a b");
+	assert_wrong("QSTICKY_QBITTORRENT_HOST=a/b");
+	assert_wrong("QSTICKY_QBITTORRENT_HOST=a\tb");
+}
+
+static void config_takes_a_host_name_of_255_bytes_and_no_more(void **state)
+{
+	char variable[512];
+	size_t name;
+	(void)state;
+
+	name = (size_t)snprintf(variable, sizeof variable, "QSTICKY_QBITTORRENT_HOST=");
+	memset(variable + name, 'a', CONFIG_HOST_MAX);
+	variable[name + CONFIG_HOST_MAX - 1] = '\0';
+	assert_allowed(variable);
+	variable[name + CONFIG_HOST_MAX - 1] = 'a';
+	variable[name + CONFIG_HOST_MAX] = '\0';
+	assert_wrong(variable);
+}
+
+static void config_takes_ports_from_1_to_65535(void **state)
+{
+	(void)state;
+
+	assert_allowed("QSTICKY_QBITTORRENT_PORT=1");
+	assert_allowed("QSTICKY_QBITTORRENT_PORT=65535");
+	assert_wrong("QSTICKY_QBITTORRENT_PORT=0");
+	assert_wrong("QSTICKY_QBITTORRENT_PORT=65536");
+	assert_wrong("QSTICKY_QBITTORRENT_PORT=4294967376");
+	assert_wrong("QSTICKY_QBITTORRENT_PORT=-1");
+	assert_wrong("QSTICKY_QBITTORRENT_PORT=+80");
+	assert_wrong("QSTICKY_QBITTORRENT_PORT= 80");
+	assert_wrong("QSTICKY_QBITTORRENT_PORT=80 ");
+	assert_wrong("QSTICKY_QBITTORRENT_PORT=0x50");
+}
+
+static void config_takes_seconds_up_to_a_day(void **state)
+{
+	(void)state;
+
+	assert_allowed("QSTICKY_CHECK_INTERVAL=1");
+	assert_allowed("QSTICKY_CHECK_INTERVAL=86400");
+	assert_wrong("QSTICKY_CHECK_INTERVAL=0");
+	assert_wrong("QSTICKY_CHECK_INTERVAL=86401");
+	assert_wrong("QSTICKY_CHECK_INTERVAL=1.5");
+	assert_wrong("QSTICKY_CHECK_INTERVAL=30s");
+	assert_allowed("QSTICKY_NO_PORT_GRACE=0");
+	assert_allowed("QSTICKY_NO_PORT_GRACE=86400");
+	assert_wrong("QSTICKY_NO_PORT_GRACE=86401");
+	assert_wrong("QSTICKY_NO_PORT_GRACE=-1");
+}
+
+static void config_takes_log_levels_in_any_case(void **state)
+{
+	static const struct {
+		const char *variable;
+		enum log_level level;
+	} levels[] = {
+		{ "QSTICKY_LOG_LEVEL=debug", LEVEL_DEBUG },
+		{ "QSTICKY_LOG_LEVEL=Info", LEVEL_INFO },
+		{ "QSTICKY_LOG_LEVEL=WARNING", LEVEL_WARN },
+		{ "QSTICKY_LOG_LEVEL=warn", LEVEL_WARN },
+		{ "QSTICKY_LOG_LEVEL=ERROR", LEVEL_ERROR },
+	};
+	(void)state;
+
+	for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
+		struct config config;
+
+		assert_int_equal(load_one(&config, levels[i].variable), 0);
+		assert_int_equal(config.log_level, levels[i].level);
+	}
+	assert_wrong("QSTICKY_LOG_LEVEL=1");
+	assert_wrong("QSTICKY_LOG_FORMAT=xml");
+}
+
+static void config_takes_absolute_paths_of_files(void **state)
+{
+	(void)state;
+
+	assert_wrong("QSTICKY_PORT_FILE_PATH=forwarded_port");
+	assert_wrong("QSTICKY_PORT_FILE_PATH=/tmp/gluetun/");
+	assert_wrong("QSTICKY_PORT_FILE_PATH=/");
+	assert_wrong("HEALTH_FILE=./status.json");
+	assert_allowed("HEALTH_FILE=/s");
+}
+
+static void config_takes_paths_under_4000_bytes(void **state)
+{
+	char variable[CONFIG_PATH_MAX + 64];
+	size_t name;
+	(void)state;
+
+	name = (size_t)snprintf(variable, sizeof variable, "HEALTH_FILE=/");
+	memset(variable + name, 'a', CONFIG_PATH_MAX);
+	variable[name + CONFIG_PATH_MAX - 2] = '\0';
+	assert_allowed(variable);
+	variable[name + CONFIG_PATH_MAX - 2] = 'a';
+	variable[name + CONFIG_PATH_MAX - 1] = '\0';
+	assert_wrong(variable);
+}
+
+static void config_takes_secrets_of_4096_bytes_and_never_shows_them(void **state)
+{
+	static const char *const names[] = { "QSTICKY_QBITTORRENT_USER=",
+		                             "QSTICKY_QBITTORRENT_PASS=" };
+	char variable[CONFIG_SECRET_MAX + 64];
+	(void)state;
+
+	for (size_t i = 0; i < 2; i++) {
+		size_t name = (size_t)snprintf(variable, sizeof variable, "%s", names[i]);
+
+		memset(variable + name, 's', CONFIG_SECRET_MAX + 1);
+		variable[name + CONFIG_SECRET_MAX] = '\0';
+		assert_allowed(variable);
+		variable[name + CONFIG_SECRET_MAX] = 's';
+		variable[name + CONFIG_SECRET_MAX + 1] = '\0';
+		assert_wrong(variable);
+		assert_null(strstr(complaints, "ssss"));
+	}
+}
+
+static void config_tells_of_unknown_variables(void **state)
+{
+	char misspelt[] = "QSTICKY_QBITTORENT_HOST=x", known[] = "QSTICKY_LOG_LEVEL=INFO",
+	     foreign[] = "PATH=/bin", bare[] = "QSTICKY_";
+	char *environment[] = { misspelt, known, foreign, bare, NULL };
+	struct text text = text_on(complaints, sizeof complaints);
+	(void)state;
+
+	config_unknown(environment, complain, &text);
+	assert_non_null(strstr(complaints, "QSTICKY_QBITTORENT_HOST: "));
+	assert_non_null(strstr(complaints, "QSTICKY_: "));
+	assert_null(strstr(complaints, "LOG_LEVEL"));
+	assert_null(strstr(complaints, "PATH"));
+}
+
+/* The value of an unknown variable may be a secret. */
+static void config_does_not_show_the_values_of_unknown_variables(void **state)
+{
+	char misspelt[] = "QSTICKY_QBITTORRENT_PASSWORD=s3cret";
+	char *environment[] = { misspelt, NULL };
+	struct text text = text_on(complaints, sizeof complaints);
+	(void)state;
+
+	config_unknown(environment, complain, &text);
+	assert_null(strstr(complaints, "s3cret"));
+}
+
+static void config_help_names_every_variable_with_its_default(void **state)
+{
+	static const char *const lines[] = {
+		"QSTICKY_QBITTORRENT_HOST=localhost\n",
+		"QSTICKY_QBITTORRENT_PORT=8080\n",
+		"QSTICKY_QBITTORRENT_USER=admin\n",
+		"QSTICKY_QBITTORRENT_PASS=adminadmin\n",
+		"QSTICKY_PORT_FILE_PATH=/tmp/gluetun/forwarded_port\n",
+		"QSTICKY_CHECK_INTERVAL=30\n",
+		"QSTICKY_LOG_LEVEL=INFO\n",
+		"QSTICKY_LOG_FORMAT=text\n",
+		"QSTICKY_NO_PORT_GRACE=120\n",
+		"HEALTH_FILE=/tmp/health/status.json\n",
+	};
+	char buf[4096];
+	struct text text = text_on(buf, sizeof buf);
+	(void)state;
+
+	config_help(&text);
+	assert_false(text.full);
+	for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+		assert_non_null(strstr(buf, lines[i]));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(config_has_the_documented_defaults),
+		cmocka_unit_test(config_reads_every_variable),
+		cmocka_unit_test(config_takes_empty_for_unset),
+		cmocka_unit_test(config_takes_a_variable_by_its_whole_name),
+		cmocka_unit_test(config_tells_of_all_that_is_wrong_together),
+		cmocka_unit_test(config_says_what_is_allowed),
+		cmocka_unit_test(config_takes_names_and_addresses_for_a_host),
+		cmocka_unit_test(config_drops_the_brackets_of_an_address),
+		cmocka_unit_test(config_refuses_urls_and_ports_for_a_host),
+		cmocka_unit_test(config_takes_a_host_name_of_255_bytes_and_no_more),
+		cmocka_unit_test(config_takes_ports_from_1_to_65535),
+		cmocka_unit_test(config_takes_seconds_up_to_a_day),
+		cmocka_unit_test(config_takes_log_levels_in_any_case),
+		cmocka_unit_test(config_takes_absolute_paths_of_files),
+		cmocka_unit_test(config_takes_paths_under_4000_bytes),
+		cmocka_unit_test(config_takes_secrets_of_4096_bytes_and_never_shows_them),
+		cmocka_unit_test(config_tells_of_unknown_variables),
+		cmocka_unit_test(config_does_not_show_the_values_of_unknown_variables),
+		cmocka_unit_test(config_help_names_every_variable_with_its_default),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

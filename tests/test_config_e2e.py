@@ -1,0 +1,199 @@
+"""Point 9: the command line and the environment, on the built binary."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from conftest import MakeSidecar
+from faulty_server import FaultyServer
+from harness import PortFile, free_port
+
+DEFAULTS = {
+    "QSTICKY_QBITTORRENT_HOST": "localhost",
+    "QSTICKY_QBITTORRENT_PORT": "8080",
+    "QSTICKY_QBITTORRENT_USER": "admin",
+    "QSTICKY_QBITTORRENT_PASS": "adminadmin",
+    "QSTICKY_PORT_FILE_PATH": "/tmp/gluetun/forwarded_port",
+    "QSTICKY_CHECK_INTERVAL": "30",
+    "QSTICKY_LOG_LEVEL": "INFO",
+    "QSTICKY_LOG_FORMAT": "text",
+    "QSTICKY_NO_PORT_GRACE": "120",
+    "HEALTH_FILE": "/tmp/health/status.json",
+}
+COMMANDS = ["run", "healthcheck", "once"]
+
+
+def run(
+    binary: Path, *args: str, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [binary, *args],
+        env=dict(env or {}),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="backslashreplace",
+        timeout=30,
+        check=False,
+    )
+
+
+def test_help_documents_every_command_and_variable_with_its_default(binary: Path) -> None:
+    done = run(binary, "--help")
+    assert done.returncode == 0 and done.stderr == ""
+    for name, default in DEFAULTS.items():
+        entry = re.search(rf"{name}\b[^\n]*\n?[^\n]*", done.stdout)
+        assert entry and default in entry[0], name
+    for word in (*COMMANDS, "--help", "--version"):
+        assert re.search(rf"(?<![\w-]){word}\b", done.stdout), word
+    assert max(len(line) for line in done.stdout.splitlines()) <= 100
+
+
+def test_help_names_no_variable_that_is_not_taken(binary: Path) -> None:
+    named = set(re.findall(r"\b(?:QSTICKY|HEALTH)_[A-Z_]+", run(binary, "--help").stdout))
+    assert named == set(DEFAULTS)
+
+
+def test_version_is_one_line(binary: Path) -> None:
+    done = run(binary, "--version")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.fullmatch(r"qsticky \d+\.\d+\.\d+\n", done.stdout)
+
+
+@pytest.mark.parametrize("args", [["--help"], ["--version"]])
+def test_help_and_version_do_not_mind_a_wrong_configuration(args: list[str], binary: Path) -> None:
+    assert run(binary, *args, env={"QSTICKY_CHECK_INTERVAL": "soon"}).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "args",
+    [["walk"], ["--walk"], ["-h1"], ["RUN"], [""], ["run", "fast"], ["once", "more"], ["run", ""]],
+    ids=repr,
+)
+def test_an_unknown_command_or_option_shows_the_usage_on_stderr(
+    args: list[str], binary: Path
+) -> None:
+    done = run(binary, *args)
+    assert done.returncode == 2 and done.stdout == ""
+    assert "sage" in done.stderr and "run" in done.stderr
+
+
+@pytest.mark.parametrize("command", [[], ["run"], ["once"]], ids=["none", "run", "once"])
+def test_three_wrong_variables_are_three_lines_and_exit_2(
+    command: list[str], binary: Path, place: Path
+) -> None:
+    env = {
+        "QSTICKY_QBITTORRENT_PORT": "70000",
+        "QSTICKY_CHECK_INTERVAL": "often",
+        "QSTICKY_LOG_LEVEL": "LOUD",
+        "HEALTH_FILE": str(place / "status.json"),
+    }
+    done = run(binary, *command, env=env)
+    assert done.returncode == 2 and done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert len(lines) == 3
+    for name, value, allowed in (
+        ("QSTICKY_QBITTORRENT_PORT", "70000", "65535"),
+        ("QSTICKY_CHECK_INTERVAL", "often", "86400"),
+        ("QSTICKY_LOG_LEVEL", "LOUD", "WARNING"),
+    ):
+        (line,) = [line for line in lines if name in line]
+        assert value in line and allowed in line
+    assert not list(place.iterdir()), "nothing was done"
+
+
+WRONG = [
+    ("QSTICKY_QBITTORRENT_HOST", "http://localhost"),
+    ("QSTICKY_QBITTORRENT_HOST", "localhost:8080"),
+    ("QSTICKY_QBITTORRENT_HOST", "two words"),
+    ("QSTICKY_QBITTORRENT_HOST", "[localhost]"),
+    ("QSTICKY_QBITTORRENT_HOST", "[::1"),
+    ("QSTICKY_QBITTORRENT_HOST", "a\r\nHost: b"),
+    ("QSTICKY_QBITTORRENT_HOST", "x" * 300),
+    ("QSTICKY_QBITTORRENT_PORT", "0"),
+    ("QSTICKY_QBITTORRENT_PORT", "65536"),
+    ("QSTICKY_QBITTORRENT_PORT", "-1"),
+    ("QSTICKY_QBITTORRENT_PORT", "+80"),
+    ("QSTICKY_QBITTORRENT_PORT", " 80"),
+    ("QSTICKY_QBITTORRENT_PORT", "80 "),
+    ("QSTICKY_QBITTORRENT_PORT", "0x50"),
+    ("QSTICKY_QBITTORRENT_PORT", "8e1"),
+    ("QSTICKY_QBITTORRENT_PORT", "4294967376"),
+    ("QSTICKY_QBITTORRENT_PORT", "18446744073709551696"),
+    ("QSTICKY_CHECK_INTERVAL", "0"),
+    ("QSTICKY_CHECK_INTERVAL", "86401"),
+    ("QSTICKY_CHECK_INTERVAL", "30s"),
+    ("QSTICKY_CHECK_INTERVAL", "1.5"),
+    ("QSTICKY_NO_PORT_GRACE", "-1"),
+    ("QSTICKY_NO_PORT_GRACE", "forever"),
+    ("QSTICKY_LOG_LEVEL", "TRACE"),
+    ("QSTICKY_LOG_LEVEL", "INFO "),
+    ("QSTICKY_LOG_FORMAT", "xml"),
+    ("QSTICKY_PORT_FILE_PATH", "x/" * 3000),
+    ("HEALTH_FILE", "/" + "x" * 5000),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG, ids=[f"{n}={v[:20]!r}" for n, v in WRONG])
+def test_a_wrong_value_is_one_line_that_names_it(name: str, value: str, binary: Path) -> None:
+    done = run(binary, env={name: value})
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert name in line and len(line) <= 1024
+    assert value[:20].partition("\r")[0] in line
+
+
+@pytest.mark.parametrize("name", ["QSTICKY_QBITTORRENT_USER", "QSTICKY_QBITTORRENT_PASS"])
+def test_a_wrong_secret_is_named_but_not_shown(name: str, binary: Path) -> None:
+    done = run(binary, env={name: "hunter2!" * 2000})
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert name in line and "hunter2" not in line
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"QSTICKY_CHECK_INTERVAL": "86400", "QSTICKY_NO_PORT_GRACE": "0"},
+        {"QSTICKY_CHECK_INTERVAL": "1", "QSTICKY_NO_PORT_GRACE": "86400"},
+        {"QSTICKY_LOG_LEVEL": "debug", "QSTICKY_LOG_FORMAT": "JSON"},
+        {"QSTICKY_LOG_LEVEL": "Warn", "QSTICKY_LOG_FORMAT": "Text"},
+        {"QSTICKY_LOG_LEVEL": "wArNiNg"},
+        {"QSTICKY_QBITTORRENT_HOST": "[::1]"},
+        {"QSTICKY_QBITTORRENT_HOST": "fe80::1%lo"},
+        {"QSTICKY_QBITTORRENT_HOST": "127.1.2.3"},
+        {"QSTICKY_QBITTORRENT_PASS": "x" * 4096, "QSTICKY_QBITTORRENT_USER": "y" * 4096},
+        {name: "" for name in DEFAULTS if name not in ("QSTICKY_QBITTORRENT_PORT",)},
+    ],
+    ids=repr,
+)
+def test_what_is_allowed_is_taken(env: dict[str, str], binary: Path, place: Path) -> None:
+    """`once` exits 1, not 2, where the configuration is right and qBittorrent is not there."""
+    base = {
+        "QSTICKY_QBITTORRENT_PORT": str(free_port()),
+        "QSTICKY_PORT_FILE_PATH": str(place / "port"),
+    }
+    done = run(binary, "once", env=base | env)
+    assert done.returncode == 1, done.stderr
+
+
+def test_without_a_command_it_runs(
+    fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    port_file.write(41000)
+    sidecar(fake, args=()).wait_in_sync(41000)
+
+
+def test_an_unknown_variable_is_warned_of_and_ignored(
+    fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    port_file.write(41000)
+    qsticky = sidecar(fake, env={"QSTICKY_QBITORRENT_PASS": "with a typing error"})
+    qsticky.wait_in_sync(41000)
+    (warning,) = qsticky.lines("WARN")
+    assert "QSTICKY_QBITORRENT_PASS" in warning and "typing" not in warning

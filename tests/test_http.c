@@ -1,0 +1,744 @@
+#include "http.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "array_stream.h"
+
+#define OK_HEAD "HTTP/1.1 200 OK\r\n"
+#define SIZED(len) OK_HEAD "Content-Length: " #len "\r\n\r\n"
+#define CHUNKED OK_HEAD "Transfer-Encoding: chunked\r\n\r\n"
+
+static const uint8_t single_bytes[] = { 0 };
+
+static struct http_reply reply;
+static struct array_stream array;
+static struct failure why;
+static const struct cookies no_cookies;
+
+/* Sends a plain GET and reads what `array` holds. */
+static enum fail exchange(void)
+{
+	struct http_request request = {
+		.method = "GET", .path = "/", .host = "localhost", .cookies = &no_cookies
+	};
+
+	http_forget(&reply);
+	why.text[0] = '\0';
+	return http_send(&array.stream, &request, &reply, INT64_MAX, &why);
+}
+
+/* What comes of a reply that arrives at once. */
+static enum fail answer(const char *bytes, size_t len)
+{
+	array_stream_on(&array, bytes, len);
+	return exchange();
+}
+
+static enum fail answer_text(const char *text)
+{
+	return answer(text, strlen(text));
+}
+
+static enum fail answer_byte_by_byte(const char *text)
+{
+	array_stream_on(&array, text, strlen(text));
+	array.pieces = single_bytes;
+	array.piece_count = 1;
+	return exchange();
+}
+
+static void assert_body(const char *wanted)
+{
+	assert_int_equal(reply.body_len, strlen(wanted));
+	assert_memory_equal(reply.body, wanted, strlen(wanted));
+}
+
+/* Whatever the pieces are that it comes in. */
+static void assert_answer(const char *text, int status, const char *body)
+{
+	for (int one_by_one = 0; one_by_one < 2; one_by_one++) {
+		enum fail f = one_by_one ? answer_byte_by_byte(text) : answer_text(text);
+
+		if (f)
+			fail_msg("%s", why.text);
+		assert_int_equal(reply.status, status);
+		assert_body(body);
+	}
+}
+
+static void assert_refused(const char *text, enum fail kind)
+{
+	for (int one_by_one = 0; one_by_one < 2; one_by_one++) {
+		enum fail f = one_by_one ? answer_byte_by_byte(text) : answer_text(text);
+
+		if (f != kind)
+			fail_msg("%d and not %d (%s) for %s", (int)f, (int)kind, why.text, text);
+		assert_true(why.text[0] != '\0');
+	}
+}
+
+/* ---- the request ---- */
+
+static void http_sends_head_and_body_in_one_write(void **state)
+{
+	struct cookies cookies = { 0 };
+	struct http_request request = { .method = "POST",
+		                        .path = "/api/v2/app/setPreferences",
+		                        .host = "localhost",
+		                        .cookies = &cookies,
+		                        .form = "json=%7B%7D" };
+	static const char wanted[] = "POST /api/v2/app/setPreferences HTTP/1.1\r\n"
+				     "Host: localhost\r\n"
+				     "Cookie: SID=1\r\n"
+				     "Content-Type: application/x-www-form-urlencoded\r\n"
+				     "Content-Length: 11\r\n"
+				     "\r\n"
+				     "json=%7B%7D";
+	(void)state;
+
+	cookies_take(&cookies, "SID=1", 5);
+	array_stream_on(&array, SIZED(0), sizeof SIZED(0) - 1);
+	assert_int_equal(http_send(&array.stream, &request, &reply, INT64_MAX, &why), FAIL_NONE);
+	assert_int_equal(array.writes, 1);
+	assert_int_equal(array.sent_len, sizeof wanted - 1);
+	assert_memory_equal(array.sent, wanted, sizeof wanted - 1);
+}
+
+static void http_sends_nothing_that_was_not_asked_for(void **state)
+{
+	static const char wanted[] = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+	(void)state;
+
+	answer_text(SIZED(0));
+	assert_int_equal(array.sent_len, sizeof wanted - 1);
+	assert_memory_equal(array.sent, wanted, sizeof wanted - 1);
+}
+
+static void http_says_the_length_of_an_empty_form(void **state)
+{
+	struct http_request request = {
+		.method = "POST", .path = "/", .host = "h", .cookies = &no_cookies, .form = ""
+	};
+	(void)state;
+
+	array_stream_on(&array, SIZED(0), sizeof SIZED(0) - 1);
+	http_send(&array.stream, &request, &reply, INT64_MAX, &why);
+	assert_non_null(memmem(array.sent, array.sent_len, "Content-Length: 0\r\n\r\n", 21));
+}
+
+static void http_refuses_to_cut_a_request(void **state)
+{
+	char *form = malloc(HTTP_REQUEST_MAX + 1);
+	struct http_request request = {
+		.method = "POST", .path = "/", .host = "h", .cookies = &no_cookies, .form = form
+	};
+	(void)state;
+
+	assert_non_null(form);
+	memset(form, 'x', HTTP_REQUEST_MAX);
+	form[HTTP_REQUEST_MAX] = '\0';
+	array_stream_on(&array, SIZED(0), sizeof SIZED(0) - 1);
+	assert_int_equal(http_send(&array.stream, &request, &reply, INT64_MAX, &why), FAIL_TOO_BIG);
+	assert_int_equal(array.writes, 0);
+	free(form);
+}
+
+/* Two secrets of the longest kind, each byte escaped, and all cookies, each the longest. */
+static void http_has_room_for_the_largest_login(void **state)
+{
+	static char form[2 * 3 * 4096 + 64], secret[4096 + 1];
+	struct text text = text_on(form, sizeof form);
+	struct cookies cookies = { .count = COOKIES_COUNT };
+	struct http_request request = { .method = "POST",
+		                        .path = "/api/v2/auth/login",
+		                        .host = "h",
+		                        .cookies = &cookies,
+		                        .form = form };
+	(void)state;
+
+	memset(secret, '&', sizeof secret - 1);
+	http_form_field(&text, "username", secret);
+	http_form_field(&text, "password", secret);
+	assert_false(text.full);
+	for (size_t i = 0; i < COOKIES_COUNT; i++)
+		memset(cookies.pairs[i], 'c', COOKIES_PAIR_MAX - 1);
+	array_stream_on(&array, SIZED(0), sizeof SIZED(0) - 1);
+	assert_int_equal(http_send(&array.stream, &request, &reply, INT64_MAX, &why), FAIL_NONE);
+}
+
+static void http_form_escapes_all_but_unreserved_bytes(void **state)
+{
+	char buf[128];
+	struct text form = text_on(buf, sizeof buf);
+	(void)state;
+
+	http_form_field(&form, "user", "aZ0-._~");
+	http_form_field(&form, "pass", "&=+% \"\u00e9#\n");
+	assert_string_equal(buf, "user=aZ0-._~&pass=%26%3D%2B%25%20%22%C3%A9%23%0A");
+}
+
+/* ---- where a body ends ---- */
+
+static void http_reads_a_body_of_the_length_promised(void **state)
+{
+	(void)state;
+
+	assert_answer(SIZED(5) "hello", 200, "hello");
+	assert_answer(SIZED(0), 200, "");
+	assert_true(reply.keep_alive);
+}
+
+static void http_reads_a_body_to_the_end_of_the_connection(void **state)
+{
+	(void)state;
+
+	assert_answer(OK_HEAD "\r\nhello", 200, "hello");
+	assert_false(reply.keep_alive);
+	assert_answer(OK_HEAD "\r\n", 200, "");
+}
+
+static void http_reads_a_chunked_body(void **state)
+{
+	(void)state;
+
+	assert_answer(CHUNKED "5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n", 200, "hello world");
+	assert_true(reply.keep_alive);
+	assert_answer(CHUNKED "0\r\n\r\n", 200, "");
+}
+
+static void http_reads_chunk_sizes_as_hexadecimal_in_any_case(void **state)
+{
+	(void)state;
+
+	assert_answer(CHUNKED "a\r\n0123456789\r\n00A \t\r\n0123456789\r\n0\r\n\r\n", 200,
+	              "01234567890123456789");
+}
+
+static void http_skips_chunk_extensions_and_trailers(void **state)
+{
+	(void)state;
+
+	assert_answer(CHUNKED
+	              "5;name=\"value\"\r\nhello\r\n0;last\r\nTrailer: 1\r\nMore: 2\r\n\r\n",
+	              200, "hello");
+}
+
+static void http_expects_no_body_after_204_and_304(void **state)
+{
+	(void)state;
+
+	assert_answer("HTTP/1.1 204 No Content\r\n\r\n", 204, "");
+	assert_true(reply.keep_alive);
+	assert_answer("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", 304, "");
+}
+
+static void http_skips_interim_replies(void **state)
+{
+	(void)state;
+
+	assert_answer("HTTP/1.1 100 Continue\r\n\r\n"
+	              "HTTP/1.1 103 Early Hints\r\nLink: </>\r\n\r\n" SIZED(5) "hello",
+	              200, "hello");
+}
+
+static void http_takes_a_status_line_without_words(void **state)
+{
+	(void)state;
+
+	assert_answer("HTTP/1.1 403\r\nContent-Length: 2\r\n\r\nno", 403, "no");
+	assert_answer("HTTP/1.1 403 \r\nContent-Length: 2\r\n\r\nno", 403, "no");
+}
+
+static void http_takes_any_byte_in_a_body(void **state)
+{
+	static const char bytes[] = SIZED(4) "\0\r\n\xff";
+	(void)state;
+
+	assert_int_equal(answer(bytes, sizeof bytes - 1), FAIL_NONE);
+	assert_int_equal(reply.body_len, 4);
+	assert_memory_equal(reply.body, "\0\r\n\xff", 4);
+}
+
+/* ---- whether the connection can be used again ---- */
+
+static void http_closes_where_the_server_says_so(void **state)
+{
+	(void)state;
+
+	answer_text(OK_HEAD "connection: Close\r\nContent-Length: 0\r\n\r\n");
+	assert_false(reply.keep_alive);
+	answer_text(OK_HEAD "Connection: x , close\r\nContent-Length: 0\r\n\r\n");
+	assert_false(reply.keep_alive);
+	answer_text(OK_HEAD "Connection: keep-alive\r\nContent-Length: 0\r\n\r\n");
+	assert_true(reply.keep_alive);
+}
+
+static void http_closes_after_http_1_0(void **state)
+{
+	(void)state;
+
+	answer_text("HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n");
+	assert_false(reply.keep_alive);
+}
+
+static void http_closes_where_more_came_than_was_promised(void **state)
+{
+	(void)state;
+
+	assert_int_equal(answer_text(SIZED(5) "hello more"), FAIL_NONE);
+	assert_body("hello");
+	assert_false(reply.keep_alive);
+	assert_int_equal(answer_text(CHUNKED "0\r\n\r\nmore"), FAIL_NONE);
+	assert_false(reply.keep_alive);
+	assert_int_equal(answer_text("HTTP/1.1 204 \r\n\r\nmore"), FAIL_NONE);
+	assert_false(reply.keep_alive);
+}
+
+/* ---- what is refused ---- */
+
+static void http_refuses_what_is_not_http(void **state)
+{
+	(void)state;
+
+	assert_refused("SSH-2.0-OpenSSH_9.2\r\n", FAIL_FORMAT);
+	assert_refused("<html>\r\n\r\n", FAIL_FORMAT);
+	assert_refused("HTTP/2 200\r\n\r\n", FAIL_FORMAT);
+	assert_refused("HTTP/1.1 20 OK\r\n\r\n", FAIL_FORMAT);
+	assert_refused("HTTP/1.1 099 OK\r\n\r\n", FAIL_FORMAT);
+	assert_refused("HTTP/1.1 600 OK\r\n\r\n", FAIL_FORMAT);
+	assert_refused("HTTP/1.1 2000\r\n\r\n", FAIL_FORMAT);
+	assert_refused("http/1.1 200 OK\r\n\r\n", FAIL_FORMAT);
+}
+
+static void http_says_when_the_server_speaks_tls(void **state)
+{
+	(void)state;
+
+	assert_int_equal(answer_text("\x15\x03\x01"), FAIL_FORMAT);
+	assert_non_null(strstr(why.text, "TLS"));
+}
+
+static void http_refuses_two_lengths(void **state)
+{
+	(void)state;
+
+	assert_refused(OK_HEAD "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello", FAIL_FORMAT);
+	assert_refused(OK_HEAD "Content-Length: 5, 5\r\n\r\nhello", FAIL_FORMAT);
+	assert_refused(OK_HEAD "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+	               FAIL_FORMAT);
+}
+
+static void http_refuses_a_length_that_is_not_plain_digits(void **state)
+{
+	(void)state;
+
+	assert_refused(OK_HEAD "Content-Length: -1\r\n\r\n", FAIL_FORMAT);
+	assert_refused(OK_HEAD "Content-Length: +5\r\n\r\nhello", FAIL_FORMAT);
+	assert_refused(OK_HEAD "Content-Length: 0x5\r\n\r\nhello", FAIL_FORMAT);
+	assert_refused(OK_HEAD "Content-Length:\r\n\r\n", FAIL_FORMAT);
+}
+
+static void http_refuses_absurd_lengths(void **state)
+{
+	(void)state;
+
+	assert_refused(OK_HEAD "Content-Length: 1048577\r\n\r\n", FAIL_TOO_BIG);
+	assert_refused(OK_HEAD "Content-Length: 18446744073709551621\r\n\r\nhello", FAIL_TOO_BIG);
+	assert_refused(CHUNKED "100001\r\n", FAIL_TOO_BIG);
+	assert_refused(CHUNKED "10000000000000005\r\nhello\r\n0\r\n\r\n", FAIL_TOO_BIG);
+}
+
+static void http_refuses_other_transfer_codings(void **state)
+{
+	(void)state;
+
+	assert_refused(OK_HEAD "Transfer-Encoding: gzip, chunked\r\n\r\n", FAIL_FORMAT);
+	assert_refused(OK_HEAD "Transfer-Encoding: identity\r\n\r\n", FAIL_FORMAT);
+	assert_refused(OK_HEAD "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+	               FAIL_FORMAT);
+}
+
+static void http_refuses_folded_and_malformed_headers(void **state)
+{
+	(void)state;
+
+	assert_refused(OK_HEAD "A: 1\r\n folded\r\n\r\n", FAIL_FORMAT);
+	assert_refused(OK_HEAD "no colon\r\n\r\n", FAIL_FORMAT);
+	assert_refused(OK_HEAD ": no name\r\n\r\n", FAIL_FORMAT);
+	assert_refused(OK_HEAD "Content-Length : 5\r\n\r\nhello", FAIL_FORMAT);
+	assert_refused(OK_HEAD "A: bell\a\r\n\r\n", FAIL_FORMAT);
+	assert_refused(OK_HEAD "A: bare\rreturn\r\n\r\n", FAIL_FORMAT);
+	assert_refused(OK_HEAD "A: bare\nnewline\r\n\r\n", FAIL_FORMAT);
+}
+
+static void http_refuses_nul_in_the_head(void **state)
+{
+	static const char in_header[] = OK_HEAD "A: \0\r\n\r\n";
+	static const char in_status[] = "HTTP/1.1 200 \0\r\n\r\n";
+	(void)state;
+
+	assert_int_equal(answer(in_header, sizeof in_header - 1), FAIL_FORMAT);
+	assert_int_equal(answer(in_status, sizeof in_status - 1), FAIL_FORMAT);
+}
+
+static void http_refuses_malformed_chunks(void **state)
+{
+	(void)state;
+
+	assert_refused(CHUNKED "\r\n\r\n", FAIL_FORMAT);
+	assert_refused(CHUNKED "x\r\n\r\n", FAIL_FORMAT);
+	assert_refused(CHUNKED "-1\r\n\r\n", FAIL_FORMAT);
+	assert_refused(CHUNKED " 5\r\nhello\r\n0\r\n\r\n", FAIL_FORMAT);
+	assert_refused(CHUNKED "5 x\r\nhello\r\n0\r\n\r\n", FAIL_FORMAT);
+	assert_refused(CHUNKED "4\r\nhello\r\n0\r\n\r\n", FAIL_FORMAT);
+}
+
+static void http_refuses_a_switch_of_protocols(void **state)
+{
+	(void)state;
+
+	assert_refused("HTTP/1.1 101 Switching Protocols\r\n\r\n", FAIL_FORMAT);
+}
+
+/* ---- limits ---- */
+
+/* "<head><filler><tail>", answered at once. */
+static enum fail answer_filled(const char *head, size_t filler, const char *tail)
+{
+	size_t cap = strlen(head) + filler + strlen(tail) + 1;
+	char *bytes = malloc(cap);
+	struct text text;
+	enum fail f;
+
+	assert_non_null(bytes);
+	text = text_on(bytes, cap);
+	text_puts(&text, head);
+	memset(bytes + text.len, 'x', filler);
+	text.len += filler;
+	text_puts(&text, tail);
+	f = answer(bytes, text.len);
+	free(bytes);
+	return f;
+}
+
+static void http_takes_a_head_of_16_kib_and_no_more(void **state)
+{
+	const char *head = OK_HEAD "A: ", *tail = "\r\nContent-Length: 0\r\n\r\n";
+	const size_t room = HTTP_HEAD_MAX - strlen(head) - strlen(tail);
+	(void)state;
+
+	assert_int_equal(answer_filled(head, room, tail), FAIL_NONE);
+	assert_int_equal(reply.head_len, HTTP_HEAD_MAX);
+	assert_int_equal(answer_filled(head, room + 1, tail), FAIL_TOO_BIG);
+	assert_non_null(strstr(why.text, "16 KiB"));
+}
+
+static void http_counts_interim_heads_too(void **state)
+{
+	const char *head = "HTTP/1.1 100 Continue\r\nA: ";
+	(void)state;
+
+	assert_int_equal(answer_filled(head, 10000, "\r\n\r\n" SIZED(0)), FAIL_NONE);
+	assert_int_equal(answer_filled(head, HTTP_HEAD_MAX - 60, "\r\n\r\n" SIZED(0)),
+	                 FAIL_TOO_BIG);
+}
+
+static void http_takes_a_body_of_1_mib_and_no_more(void **state)
+{
+	(void)state;
+
+	assert_int_equal(answer_filled(SIZED(1048576), HTTP_BODY_MAX, ""), FAIL_NONE);
+	assert_int_equal(reply.body_len, HTTP_BODY_MAX);
+	assert_int_equal(answer_filled(SIZED(1048577), HTTP_BODY_MAX + 1, ""), FAIL_TOO_BIG);
+	assert_non_null(strstr(why.text, "1 MiB"));
+}
+
+static void http_takes_an_unsized_body_of_1_mib_and_no_more(void **state)
+{
+	(void)state;
+
+	assert_int_equal(answer_filled(OK_HEAD "\r\n", HTTP_BODY_MAX, ""), FAIL_NONE);
+	assert_int_equal(reply.body_len, HTTP_BODY_MAX);
+	assert_int_equal(answer_filled(OK_HEAD "\r\n", HTTP_BODY_MAX + 1, ""), FAIL_TOO_BIG);
+	assert_int_equal(answer_filled(OK_HEAD "\r\n", 3 * HTTP_BODY_MAX, ""), FAIL_TOO_BIG);
+}
+
+static void http_takes_a_chunked_body_of_1_mib_and_no_more(void **state)
+{
+	(void)state;
+
+	assert_int_equal(answer_filled(CHUNKED "100000\r\n", HTTP_BODY_MAX, "\r\n0\r\n\r\n"),
+	                 FAIL_NONE);
+	assert_int_equal(reply.body_len, HTTP_BODY_MAX);
+	assert_int_equal(
+		answer_filled(CHUNKED "fffff\r\n", HTTP_BODY_MAX - 1, "\r\n2\r\nxx\r\n0\r\n\r\n"),
+		FAIL_TOO_BIG);
+}
+
+static void http_takes_a_body_in_very_many_chunks(void **state)
+{
+	const size_t count = 100000, cap = 1024 + count * strlen("1\r\nx\r\n");
+	char *bytes = malloc(cap);
+	struct text text;
+	(void)state;
+
+	assert_non_null(bytes);
+	text = text_on(bytes, cap);
+	text_puts(&text, CHUNKED);
+	for (size_t i = 0; i < count; i++)
+		text_puts(&text, "1\r\nx\r\n");
+	text_puts(&text, "0\r\n\r\n");
+	assert_int_equal(answer(bytes, text.len), FAIL_NONE);
+	assert_int_equal(reply.body_len, count);
+	free(bytes);
+}
+
+static void http_refuses_endless_chunk_extensions_and_trailers(void **state)
+{
+	(void)state;
+
+	assert_int_equal(answer_filled(CHUNKED "0;", HTTP_HEAD_MAX, "\r\n\r\n"), FAIL_TOO_BIG);
+	assert_int_equal(answer_filled(CHUNKED "0\r\nA: ", HTTP_HEAD_MAX, "\r\n\r\n"),
+	                 FAIL_TOO_BIG);
+}
+
+/* ---- a connection that fails ---- */
+
+static void http_says_when_the_reply_ends_too_early(void **state)
+{
+	(void)state;
+
+	assert_refused("", FAIL_CLOSED);
+	assert_refused("HTTP/1.1 200 OK\r\nContent-", FAIL_CLOSED);
+	assert_refused(SIZED(6) "hello", FAIL_CLOSED);
+	assert_refused(CHUNKED "5\r\nhel", FAIL_CLOSED);
+	assert_refused(CHUNKED "5\r\nhello\r\n0\r\n", FAIL_CLOSED);
+}
+
+static void http_tells_a_reply_begun_from_none(void **state)
+{
+	(void)state;
+
+	answer_text("");
+	assert_false(reply.begun);
+	answer_text("H");
+	assert_true(reply.begun);
+}
+
+static void http_passes_on_how_the_stream_failed(void **state)
+{
+	static const enum fail kinds[] = { FAIL_TIMEOUT, FAIL_STOPPED, FAIL_CLOSED, FAIL_IO };
+	static const char *const parts[] = { "", "HTTP/1.1", OK_HEAD "\r\nhel", SIZED(5) "hel",
+		                             CHUNKED "5\r\nhel" };
+	(void)state;
+
+	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+		for (size_t j = 0; j < sizeof parts / sizeof parts[0]; j++) {
+			array_stream_on(&array, parts[j], strlen(parts[j]));
+			array.end = kinds[i];
+			assert_int_equal(exchange(), kinds[i]);
+		}
+	}
+}
+
+static void http_passes_on_how_the_write_failed(void **state)
+{
+	(void)state;
+
+	array_stream_on(&array, "", 0);
+	array.write_as = FAIL_TIMEOUT;
+	assert_int_equal(exchange(), FAIL_TIMEOUT);
+	array.write_as = FAIL_CLOSED;
+	assert_int_equal(exchange(), FAIL_CLOSED);
+	assert_false(reply.begun);
+}
+
+static void http_reads_no_more_than_the_reply(void **state)
+{
+	(void)state;
+
+	/* A read too many would wait for the deadline. */
+	array_stream_on(&array, SIZED(5) "hello", sizeof SIZED(5) "hello" - 1);
+	array.end = FAIL_TIMEOUT;
+	assert_int_equal(exchange(), FAIL_NONE);
+	array_stream_on(&array, CHUNKED "0\r\n\r\n", sizeof CHUNKED "0\r\n\r\n" - 1);
+	array.end = FAIL_TIMEOUT;
+	assert_int_equal(exchange(), FAIL_NONE);
+	array_stream_on(&array, "HTTP/1.1 204 \r\n\r\n", 17);
+	array.end = FAIL_TIMEOUT;
+	assert_int_equal(exchange(), FAIL_NONE);
+}
+
+/* ---- headers ---- */
+
+static const char *header(const char *name, size_t *cursor)
+{
+	static char value[64];
+	size_t len;
+	const char *found = http_header(&reply, name, cursor, &len);
+
+	if (!found)
+		return NULL;
+	assert_true(len < sizeof value);
+	memcpy(value, found, len);
+	value[len] = '\0';
+	return value;
+}
+
+static void http_finds_headers_in_any_case(void **state)
+{
+	size_t cursor = 0;
+	(void)state;
+
+	answer_text(OK_HEAD "cOnTeNt-TyPe:text/html \t\r\nContent-Length: 0\r\n\r\n");
+	assert_string_equal(header("Content-Type", &cursor), "text/html");
+}
+
+static void http_finds_each_header_of_a_name(void **state)
+{
+	size_t cursor = 0;
+	(void)state;
+
+	answer_text(OK_HEAD
+	            "Set-Cookie: a=1\r\nX: y\r\nset-cookie:  b=2\r\nContent-Length: 0\r\n\r\n");
+	assert_string_equal(header("Set-Cookie", &cursor), "a=1");
+	assert_string_equal(header("Set-Cookie", &cursor), "b=2");
+	assert_null(header("Set-Cookie", &cursor));
+}
+
+static void http_does_not_take_a_longer_name_for_a_header(void **state)
+{
+	size_t cursor = 0;
+	(void)state;
+
+	answer_text(OK_HEAD "Set-Cookie2: a=1\r\nX-Set-Cookie: b=2\r\nContent-Length: 0\r\n\r\n");
+	assert_null(header("Set-Cookie", &cursor));
+}
+
+static void http_finds_only_the_headers_of_the_last_head(void **state)
+{
+	size_t cursor = 0;
+	(void)state;
+
+	answer_text("HTTP/1.1 100 Continue\r\nSet-Cookie: early=1\r\n\r\n" SIZED(0));
+	assert_null(header("Set-Cookie", &cursor));
+}
+
+/* ---- what stays in memory ---- */
+
+static bool holds(const void *space, size_t len, const char *word)
+{
+	return memmem(space, len, word, strlen(word));
+}
+
+static void http_forgets_requests_and_replies(void **state)
+{
+	struct http_request request = { .method = "POST",
+		                        .path = "/",
+		                        .host = "h",
+		                        .cookies = &no_cookies,
+		                        .form = "password=s3cret" };
+	(void)state;
+
+	array_stream_on(&array, SIZED(7) "private", strlen(SIZED(7)) + 7);
+	array.pieces = single_bytes;
+	array.piece_count = 1;
+	http_send(&array.stream, &request, &reply, INT64_MAX, &why);
+	assert_false(holds(&reply, sizeof reply, "s3cret"));
+	http_forget(&reply);
+	assert_false(holds(&reply, sizeof reply, "private"));
+}
+
+static void http_forgets_a_reply_that_came_with_its_head_in_one_piece(void **state)
+{
+	(void)state;
+
+	answer_text(OK_HEAD "Set-Cookie: SID=c00kie\r\nContent-Length: 7\r\n\r\nprivate");
+	http_forget(&reply);
+	assert_false(holds(&reply, sizeof reply, "c00kie"));
+	assert_false(holds(&reply, sizeof reply, "private"));
+}
+
+static void http_forgets_a_reply_that_failed(void **state)
+{
+	(void)state;
+
+	answer_text(OK_HEAD "Set-Cookie: SID=c00kie\r\nContent-Length: 70\r\n");
+	http_forget(&reply);
+	assert_false(holds(&reply, sizeof reply, "c00kie"));
+}
+
+static void http_forgets_a_large_reply(void **state)
+{
+	(void)state;
+
+	assert_int_equal(answer_filled(SIZED(1048576), HTTP_BODY_MAX, ""), FAIL_NONE);
+	http_forget(&reply);
+	assert_int_equal(reply.touched, 0);
+	assert_false(holds(reply.body, sizeof reply.body, "xx"));
+	assert_answer(SIZED(5) "hello", 200, "hello");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(http_sends_head_and_body_in_one_write),
+		cmocka_unit_test(http_sends_nothing_that_was_not_asked_for),
+		cmocka_unit_test(http_says_the_length_of_an_empty_form),
+		cmocka_unit_test(http_refuses_to_cut_a_request),
+		cmocka_unit_test(http_has_room_for_the_largest_login),
+		cmocka_unit_test(http_form_escapes_all_but_unreserved_bytes),
+		cmocka_unit_test(http_reads_a_body_of_the_length_promised),
+		cmocka_unit_test(http_reads_a_body_to_the_end_of_the_connection),
+		cmocka_unit_test(http_reads_a_chunked_body),
+		cmocka_unit_test(http_reads_chunk_sizes_as_hexadecimal_in_any_case),
+		cmocka_unit_test(http_skips_chunk_extensions_and_trailers),
+		cmocka_unit_test(http_expects_no_body_after_204_and_304),
+		cmocka_unit_test(http_skips_interim_replies),
+		cmocka_unit_test(http_takes_a_status_line_without_words),
+		cmocka_unit_test(http_takes_any_byte_in_a_body),
+		cmocka_unit_test(http_closes_where_the_server_says_so),
+		cmocka_unit_test(http_closes_after_http_1_0),
+		cmocka_unit_test(http_closes_where_more_came_than_was_promised),
+		cmocka_unit_test(http_refuses_what_is_not_http),
+		cmocka_unit_test(http_says_when_the_server_speaks_tls),
+		cmocka_unit_test(http_refuses_two_lengths),
+		cmocka_unit_test(http_refuses_a_length_that_is_not_plain_digits),
+		cmocka_unit_test(http_refuses_absurd_lengths),
+		cmocka_unit_test(http_refuses_other_transfer_codings),
+		cmocka_unit_test(http_refuses_folded_and_malformed_headers),
+		cmocka_unit_test(http_refuses_nul_in_the_head),
+		cmocka_unit_test(http_refuses_malformed_chunks),
+		cmocka_unit_test(http_refuses_a_switch_of_protocols),
+		cmocka_unit_test(http_takes_a_head_of_16_kib_and_no_more),
+		cmocka_unit_test(http_counts_interim_heads_too),
+		cmocka_unit_test(http_takes_a_body_of_1_mib_and_no_more),
+		cmocka_unit_test(http_takes_an_unsized_body_of_1_mib_and_no_more),
+		cmocka_unit_test(http_takes_a_chunked_body_of_1_mib_and_no_more),
+		cmocka_unit_test(http_takes_a_body_in_very_many_chunks),
+		cmocka_unit_test(http_refuses_endless_chunk_extensions_and_trailers),
+		cmocka_unit_test(http_says_when_the_reply_ends_too_early),
+		cmocka_unit_test(http_tells_a_reply_begun_from_none),
+		cmocka_unit_test(http_passes_on_how_the_stream_failed),
+		cmocka_unit_test(http_passes_on_how_the_write_failed),
+		cmocka_unit_test(http_reads_no_more_than_the_reply),
+		cmocka_unit_test(http_finds_headers_in_any_case),
+		cmocka_unit_test(http_finds_each_header_of_a_name),
+		cmocka_unit_test(http_does_not_take_a_longer_name_for_a_header),
+		cmocka_unit_test(http_finds_only_the_headers_of_the_last_head),
+		cmocka_unit_test(http_forgets_requests_and_replies),
+		cmocka_unit_test(http_forgets_a_reply_that_came_with_its_head_in_one_piece),
+		cmocka_unit_test(http_forgets_a_reply_that_failed),
+		cmocka_unit_test(http_forgets_a_large_reply),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,652 @@
+"""Point 5: what an HTTP peer can do wrong. Each fault ends in its own clear error within its
+deadline and is over when the fault is; what is only unusual is no fault at all."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable
+
+import pytest
+
+from conftest import MakeSidecar, Sidecar, controls
+from faulty_server import (
+    ANY,
+    BANNED,
+    CONNECT,
+    LOGIN,
+    PREFERENCES,
+    SET_PREFERENCES,
+    VERSION,
+    BlackHole,
+    Exchange,
+    Fault,
+    FaultyServer,
+    chunked,
+    close_after,
+    close_at_once,
+    continue_first,
+    drip,
+    edit,
+    empty_204,
+    endless_head,
+    json_reply,
+    padded,
+    raw,
+    reply,
+    reset_at_once,
+    reset_in_body,
+    short_body,
+    silence,
+    silence_in_body,
+    tls_alert,
+    until_close,
+    with_headers,
+    with_length,
+)
+from harness import PortFile, free_port, wait_until
+
+LOGIN_PAGE = b"<!DOCTYPE html><html><title>Sign in</title><form action=/login></form></html>"
+HTML = {"content-type": "text/html; charset=utf-8"}
+
+# 10 s for an exchange, 15 s for a cycle; the rest is for a busy machine
+DEADLINE = 13.0
+CYCLE_DEADLINE = 19.0
+
+
+def break_line(wire: bytes) -> bytes:
+    return wire.replace(b"\r\ncontent-type", b"\r\nthis is no header\r\ncontent-type", 1)
+
+
+def fold_line(wire: bytes) -> bytes:
+    return wire.replace(b"\r\ncontent-type", b"\r\nx-folded: a\r\n b\r\ncontent-type", 1)
+
+
+def nul_in_head(wire: bytes) -> bytes:
+    return wire.replace(b"\r\ncontent-type", b"\r\nx-nul: a\0b\r\ncontent-type", 1)
+
+
+def nul_in_body(wire: bytes) -> bytes:
+    return wire.replace(b'"dht":false', b'"dht":f\0lse', 1)
+
+
+def control_in_body(wire: bytes) -> bytes:
+    return wire.replace(b'"locale":"en"', b'"locale":"\x1b\n"', 1)
+
+
+def cut_json(exchange: Exchange) -> None:
+    answer = exchange.reply()
+    answer.body = answer.body[:-1]
+    exchange.send(answer.wire())
+
+
+def huge_body(exchange: Exchange) -> None:
+    """3 MiB of the real thing."""
+    padded(3 * 1024 * 1024)(exchange)
+
+
+def huge_body_without_length(exchange: Exchange) -> None:
+    exchange.send(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n")
+    exchange.send(b'{"banned_IPs":"' + b"x" * (3 * 1024 * 1024))
+    exchange.finish()
+
+
+def huge_body_in_chunks(exchange: Exchange) -> None:
+    exchange.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for _ in range(3 * 1024):
+        exchange.send(b"400\r\n" + b"x" * 1024 + b"\r\n")
+    exchange.send(b"0\r\n\r\n")
+
+
+def other_port(value: object) -> Fault:
+    """Preferences in which listen_port is something else; None: not there."""
+
+    def fault(exchange: Exchange) -> None:
+        preferences = dict(exchange.server.preferences)
+        del preferences["listen_port"]
+        if value is not None:
+            preferences["listen_port"] = value
+        exchange.send(json_reply(preferences).wire())
+
+    return fault
+
+
+JSON_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+CHUNKED = JSON_HEAD + b"transfer-encoding: chunked\r\n\r\n"
+
+# what, fault of every answer with the preferences, words of its error
+FAULTS: list[tuple[str, Fault, str]] = [
+    ("says nothing", silence(), r"timed out|within 10 s"),
+    ("one byte a second", drip(1), r"timed out|within 10 s"),
+    ("says nothing in mid-body", silence_in_body(), r"timed out|within 10 s"),
+    ("headers without end", endless_head(), r"16 KiB"),
+    ("one endless header line", raw(b"HTTP/1.1 200 OK\r\nx: " + b"y" * 20_000), r"16 KiB"),
+    ("endless status line", raw(b"HTTP/1.1 200 " + b"y" * 20_000), r"16 KiB"),
+    ("continues without end", raw(b"HTTP/1.1 100 Continue\r\n\r\n" * 2000), r"16 KiB|100|interim"),
+    ("closes without a word", close_at_once(), r"closed the connection"),
+    ("closes in mid-head", raw(b"HTTP/1.1 200 OK\r\ncontent-"), r"closed the connection"),
+    ("body shorter than promised", short_body(), r"before the end of"),
+    ("reset before a word", reset_at_once(), r"reset"),
+    ("reset in mid-body", reset_in_body(), r"reset"),
+    (
+        "302 to a login page",
+        reply(302, b"", reason="Found", headers={"Location": "https://auth.example/login?rd=x"}),
+        r"redirect.*https://auth\.example/login",
+    ),
+    ("HTML instead of JSON", reply(200, LOGIN_PAGE, headers=HTML), r"not qBittorrent"),
+    ("JSON of another program", reply(200, b'{"status":"ok"}'), r"not qBittorrent|listen_port"),
+    ("JSON that is no object", reply(200, b"[1,2]"), r"not qBittorrent|JSON|object"),
+    ("JSON that is cut", cut_json, r"not qBittorrent|JSON"),
+    ("no listen_port", other_port(None), r"listen_port|not qBittorrent"),
+    ("listen_port as text", other_port("41000"), r"listen_port|not qBittorrent"),
+    ("listen_port with a fraction", other_port(41000.5), r"listen_port|not qBittorrent"),
+    ("500", reply(500, b"oops", reason="Internal Server Error"), r"500"),
+    ("502 of a proxy", reply(502, LOGIN_PAGE, reason="Bad Gateway", headers=HTML), r"502"),
+    ("404", reply(404, b"Not Found", reason="Not Found"), r"404"),
+    ("204 for the preferences", empty_204(), r"204|empty|JSON|not qBittorrent"),
+    ("3 MiB", huge_body, r"1 MiB"),
+    ("3 MiB until close", huge_body_without_length, r"1 MiB"),
+    ("3 MiB in chunks", huge_body_in_chunks, r"1 MiB"),
+    ("two Content-Lengths", with_length("9", "10"), r"[Cc]ontent-[Ll]ength"),
+    ("a list of Content-Lengths", with_length("9, 10"), r"[Cc]ontent-[Ll]ength"),
+    ("negative Content-Length", with_length("-1"), r"[Cc]ontent-[Ll]ength"),
+    ("Content-Length that is no number", with_length("12abc"), r"[Cc]ontent-[Ll]ength"),
+    ("absurd Content-Length", with_length("99999999999999999999999"), r"[Cc]ontent-[Ll]ength|1 MiB"),
+    ("Content-Length of 2^64 + 5", with_length("18446744073709551621"), r"[Cc]ontent-[Ll]ength|1 MiB"),
+    ("a line that is no header", edit(break_line), r"header|malformed|HTTP"),
+    ("a folded header", edit(fold_line), r"header|malformed|HTTP"),
+    ("NUL in the head", edit(nul_in_head), r"header|malformed|HTTP|control"),
+    ("NUL in the body", edit(nul_in_body), r"JSON|not qBittorrent"),
+    ("binary noise", raw(bytes(range(256)) * 8), r"HTTP"),
+    ("another protocol", raw(b"SSH-2.0-OpenSSH_9.2p1\r\n"), r"HTTP|closed the connection"),
+    ("a TLS alert", tls_alert(), r"TLS|HTTPS"),
+    ("status of two digits", raw(b"HTTP/1.1 20 OK\r\n\r\n"), r"HTTP|status"),
+    ("status 099", raw(b"HTTP/1.1 099 OK\r\n\r\n"), r"HTTP|status|99"),
+    ("HTTP/2 preface", raw(b"\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0\x80"), r"HTTP|closed"),
+    ("chunk size that is no number", raw(CHUNKED + b"zz\r\nabc\r\n"), r"chunk"),
+    ("chunk size that overflows", raw(CHUNKED + b"10000000000000005\r\nabcde\r\n"), r"chunk|1 MiB"),
+    ("negative chunk size", raw(CHUNKED + b"-5\r\nabcde\r\n"), r"chunk"),
+    ("chunk longer than its size", raw(CHUNKED + b"3\r\nabcdef\r\n0\r\n\r\n"), r"chunk"),
+    ("chunks without end", raw(CHUNKED + b"3\r\nabc\r\n"), r"before the end of|closed"),
+    ("trailers without end", raw(CHUNKED + b"2\r\n{}\r\n0\r\n" + b"x: y\r\n" * 20_000), r"16 KiB|trailer"),
+    ("401 for everything", reply(401, b"Unauthorized", reason="Unauthorized"), r"401|[Hh]ost"),
+]
+
+
+def check_fails_then_recovers(
+    qsticky: Sidecar, server: FaultyServer, words: str, deadline: float
+) -> None:
+    """From where the file holds 42000, and that could not be set."""
+    health = qsticky.wait_failed(deadline)
+    assert health["state"] in ("retrying", "error")
+    assert re.search(words, health["last_error"]), health["last_error"]
+    assert str(server.port) in health["last_error"], "names the peer"
+    assert health["forwarded_port"] == 42000
+    assert health["consecutive_failures"] >= 1
+    code, line = qsticky.healthcheck()
+    assert code == 1 and line.startswith("unhealthy: ")
+    qsticky.wait_trouble()
+    assert not any("in sync: port 42000" in line for line in qsticky.log)
+
+    server.heal()
+    qsticky.wait_in_sync(42000, timeout=DEADLINE + 5)
+    assert server.listen_port == 42000
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"), [row[1:] for row in FAULTS], ids=[row[0] for row in FAULTS]
+)
+def test_a_fault_of_the_preferences_is_one_clear_error_and_is_recovered_from(
+    fault: Fault, words: str, fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    port_file.write(41000)
+    qsticky = sidecar(fake)
+    qsticky.wait_in_sync(41000)
+    fake.fault(PREFERENCES, fault)
+    port_file.write(42000)
+    check_fails_then_recovers(qsticky, fake, words, DEADLINE)
+    assert fake.count(LOGIN) <= 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (silence(), r"timed out|within 10 s"),
+        (close_at_once(), r"closed the connection|reset"),  # crosses the request on its way
+        (reset_at_once(), r"reset"),
+        (tls_alert(), r"TLS|HTTPS"),
+        (raw(b"\x15\x03\x01\x00\x02\x02\x46"), r"TLS|HTTPS"),
+    ],
+    ids=["says nothing", "closes", "resets", "TLS alert", "TLS 1.0 alert"],
+)
+def test_a_fault_of_the_connection_is_one_clear_error_and_is_recovered_from(
+    fault: Fault, words: str, fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    port_file.write(41000)
+    qsticky = sidecar(fake)
+    qsticky.wait_in_sync(41000)
+    wait_until(lambda: fake.open_connections == 0, what="the cycle's connection to end")
+    fake.fault(CONNECT, fault)
+    port_file.write(42000)
+    check_fails_then_recovers(qsticky, fake, words, DEADLINE)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (silence(), r"timed out|within 10 s"),
+        (close_at_once(), r"closed the connection"),
+        (reset_at_once(), r"reset"),
+        (short_body(), r"before the end of"),
+    ],
+    ids=["silence", "close", "reset", "short"],
+)
+def test_a_login_without_an_answer_is_one_clear_error_and_is_tried_once_more(
+    fault: Fault, words: str, fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    """qBittorrent may have counted it, so this must not be tried often."""
+    port_file.write(42000)
+    fake.fault(LOGIN, fault, times=1)
+    qsticky = sidecar(fake)
+    check_fails_then_recovers(qsticky, fake, words, CYCLE_DEADLINE)
+    assert fake.count(LOGIN) == 2
+    assert not any("rejected" in line for line in qsticky.log)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (reply(200, LOGIN_PAGE, headers=HTML), r"not qBittorrent"),
+        (reply(302, headers={"Location": "/portal"}), r"redirect.*/portal"),
+        (reply(500, b"oops", reason="Internal Server Error"), r"500"),
+        (reply(502, LOGIN_PAGE, reason="Bad Gateway", headers=HTML), r"502"),
+        (reply(404, b"", reason="Not Found"), r"404"),
+        (reply(200, b"Ok."), r"cookie|[Ss]ession"),
+    ],
+    ids=["HTML", "302", "500", "502", "404", "no cookie"],
+)
+def test_an_answer_to_the_login_that_is_no_verdict_is_not_taken_for_one(
+    fault: Fault, words: str, fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    """A proxy whose qBittorrent is not up yet: over when it is, not ten minutes later."""
+    port_file.write(42000)
+    fake.fault(LOGIN, fault)
+    qsticky = sidecar(fake)
+    wait_until(
+        lambda: (qsticky.health() or {}).get("consecutive_failures", 0) >= 4, 20, "four failures"
+    )
+    check_fails_then_recovers(qsticky, fake, words, CYCLE_DEADLINE)
+    assert not any("rejected" in line for line in qsticky.log)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (silence(), r"timed out|within 10 s"),
+        (reply(500, b"oops", reason="Internal Server Error"), r"500"),
+        (reply(400, b"Bad Request", reason="Bad Request"), r"400"),
+        (reply(302, headers={"Location": "https://auth.example/"}), r"redirect.*auth\.example"),
+        (reset_at_once(), r"reset"),
+        (close_at_once(), r"closed the connection"),
+        (reply(200, LOGIN_PAGE, headers=HTML), r"still reports|not qBittorrent"),
+    ],
+    ids=["silence", "500", "400", "302", "reset", "close", "HTML"],
+)
+def test_a_fault_of_the_set_is_one_clear_error_and_is_recovered_from(
+    fault: Fault, words: str, fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    port_file.write(41000)
+    qsticky = sidecar(fake)
+    qsticky.wait_in_sync(41000)
+    fake.fault(SET_PREFERENCES, fault)
+    port_file.write(42000)
+    check_fails_then_recovers(qsticky, fake, words, DEADLINE)
+
+
+@pytest.mark.parametrize("fault", [reply(200), reply(204)], ids=["200", "204"])
+def test_a_set_that_is_accepted_but_not_taken_is_not_believed(
+    fault: Fault, fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    port_file.write(41000)
+    qsticky = sidecar(fake)
+    qsticky.wait_in_sync(41000)
+    fake.fault(SET_PREFERENCES, fault)
+    port_file.write(42000)
+    check_fails_then_recovers(qsticky, fake, r"still reports.*41000", DEADLINE)
+
+
+def test_a_set_that_takes_effect_late_is_waited_for(
+    fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    port_file.write(41000)
+    qsticky = sidecar(fake)
+    qsticky.wait_in_sync(41000)
+    fake.stale_reads = 3
+    port_file.write(42000)
+    qsticky.wait_in_sync(42000)
+    assert not qsticky.troubles()
+    assert fake.count(SET_PREFERENCES) == 2, "set once for each port, read until it shows"
+
+
+def test_a_fault_of_the_version_does_not_stop_the_job(
+    fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    fake.fault(VERSION, reply(404, b"", reason="Not Found"))
+    port_file.write(41000)
+    qsticky = sidecar(fake)
+    health = qsticky.wait_in_sync(41000)
+    assert health["qbittorrent_version"] is None
+
+
+@pytest.mark.parametrize(
+    "version", [b"<script>\n\x1b[31m\x00\"\\", b"v" * 10_000, "v5.2.3 ✓".encode(), b"\xff\xfe"]
+)
+def test_a_strange_version_spoils_neither_health_nor_log(
+    version: bytes, fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    fake.fault(VERSION, reply(200, version))
+    port_file.write(41000)
+    qsticky = sidecar(fake)
+    qsticky.wait_in_sync(41000)  # and the fixture reads every log line
+
+
+def test_a_server_that_answers_each_request_late_is_given_up_after_the_cycles_deadline(
+    fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    """No exchange takes 10 s, and yet the cycle may not take 24."""
+
+    def late(exchange: Exchange) -> None:
+        exchange.hold(6)
+        exchange.send(exchange.reply().wire())
+
+    port_file.write(41000)
+    fake.fault(ANY, late)
+    started = time.monotonic()
+    qsticky = sidecar(fake)
+    health = qsticky.wait_failed(CYCLE_DEADLINE)
+    assert time.monotonic() - started >= 10
+    assert health["state"] == "retrying"
+    fake.heal()
+    qsticky.wait_in_sync(41000, timeout=CYCLE_DEADLINE)
+
+
+def test_a_connect_to_a_black_hole_is_given_up(
+    port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    port_file.write(41000)
+    with BlackHole() as hole:
+        qsticky = sidecar(None, port=hole.port)
+        health = qsticky.wait_failed(9)
+        assert "timed out" in health["last_error"] or "within 3 s" in health["last_error"]
+        assert str(hole.port) in health["last_error"]
+        qsticky.wait_trouble()
+
+
+def test_six_situations_have_six_sentences(
+    new_fake: Callable[..., FaultyServer], port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    port_file.write(41000)
+    faults = {
+        "refused": (None, None),
+        "rejected": (LOGIN, reply(200, b"Fails.")),
+        "banned": (LOGIN, reply(403, BANNED.encode(), reason="Forbidden")),
+        "ost": (ANY, reply(401, b"Unauthorized", reason="Unauthorized")),
+        "TLS": (CONNECT, tls_alert()),
+        "not qBittorrent": (PREFERENCES, reply(200, LOGIN_PAGE, headers=HTML)),
+    }
+    sentences = set()
+    for word, (name, fault) in faults.items():
+        server = new_fake()
+        if fault:
+            server.start().fault(name, fault)
+        qsticky = sidecar(server, interval=3600)
+        error = qsticky.wait_failed()["last_error"]
+        assert word in error or word == "TLS" and "HTTPS" in error, error
+        sentences.add(error.replace(str(server.port), "PORT"))
+        qsticky.stop()
+    assert len(sentences) == len(faults)
+
+
+# -- unusual, and yet right -----------------------------------------------------
+
+
+UNUSUAL: list[tuple[str, str, Fault]] = [
+    ("chunked", ANY, chunked()),
+    ("chunks of one byte", ANY, chunked(size=1, extension=b"")),
+    ("close-delimited", ANY, until_close()),
+    ("connection: close", ANY, close_after()),
+    ("100-continue first", ANY, continue_first()),
+    ("several 1xx", ANY, continue_first(count=5)),
+    ("204 where 200 was", SET_PREFERENCES, empty_204()),
+    ("900 KiB of preferences", PREFERENCES, padded(900 * 1024)),
+    ("900 KiB, port first", PREFERENCES, padded(900 * 1024, front=False)),
+    ("HTTP/1.0", ANY, edit(lambda wire: wire.replace(b"HTTP/1.1", b"HTTP/1.0", 1), then="finish")),
+    ("no reason phrase", ANY, edit(lambda wire: wire.replace(b" OK\r\n", b"\r\n", 1))),
+    ("empty reason phrase", ANY, edit(lambda wire: wire.replace(b" OK\r\n", b" \r\n", 1))),
+    ("strange reason phrase", ANY, edit(lambda wire: wire.replace(b" OK\r\n", b" \xe4h Fails.\r\n", 1))),
+    ("header case", ANY, edit(lambda wire: wire.replace(b"content-length", b"CoNtEnT-LeNgTh", 1))),
+    ("no blank after the colon", ANY, edit(lambda wire: wire.replace(b"length: ", b"length:", 1))),
+    ("blanks round the length", ANY, edit(lambda wire: wire.replace(b"length: ", b"length: \t ", 1))),
+    ("15 KiB of headers", ANY, with_headers(*(f"x-{i}: " + "y" * 1000 for i in range(14)))),
+    ("a hundred headers", ANY, with_headers(*(f"x-{i}: y" for i in range(100)))),
+    ("tab in a header", ANY, with_headers("x-tab: a\tb", "x-latin: \xe4\xf6\xfc", "x-empty:")),
+    ("keep-alive and more", ANY, with_headers("Connection: upgrade, keep-alive", "Keep-Alive: timeout=5")),
+    ("seven bytes at a time", ANY, drip(0.0005, size=7)),
+    ("closes unannounced", ANY, edit(lambda wire: wire, then="finish")),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"), [row[1:] for row in UNUSUAL], ids=[row[0] for row in UNUSUAL]
+)
+def test_an_unusual_but_right_answer_is_no_fault(
+    name: str, fault: Fault, fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    fake.fault(name, fault)
+    port_file.write(41000)
+    qsticky = sidecar(fake)
+    qsticky.wait_in_sync(41000)
+    port_file.write(42000)
+    qsticky.wait_in_sync(42000)
+    qsticky.wait_cycles(2)
+    assert fake.listen_port == 42000
+    assert not qsticky.troubles()
+    assert fake.count(LOGIN) == 1
+
+
+def test_control_bytes_in_a_setting_are_refused_or_survived(
+    fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    """Raw control characters are no JSON, but qBittorrent's word for its port is plain."""
+    fake.fault(PREFERENCES, edit(control_in_body))
+    port_file.write(41000)
+    qsticky = sidecar(fake)
+    qsticky.wait_cycles(3)
+    health = qsticky.health()
+    assert health["state"] in ("in_sync", "retrying")
+    fake.heal()
+    qsticky.wait_in_sync(41000)
+
+
+def test_control_bytes_from_the_peer_never_reach_log_or_health(
+    fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    location = b"https://evil/\x1b[2J\x07\x7f\xff\xc2\x9b2J" + b"a" * 5000
+    fake.fault(PREFERENCES, raw(b"HTTP/1.1 302 F\r\nLocation: " + location + b"\r\n\r\n"))
+    port_file.write(41000)
+    qsticky = sidecar(fake)
+    qsticky.wait_failed()
+    text = qsticky.health_file.read_text()
+    assert not controls(text.replace("\n", ""))
+    # the fixture looks at every log line
+
+
+def test_a_set_reply_never_leaks_into_the_answer_after_it(
+    fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    """Bytes behind a reply belong to no request: they must not pass for the next answer."""
+    fake.preferences["listen_port"] = 6881
+
+    def trailing(exchange: Exchange) -> None:
+        lie = json_reply({"listen_port": 41000, "random_port": False, "upnp": False})
+        exchange.send(reply_bytes(200) + lie.wire())
+
+    fake.fault(SET_PREFERENCES, trailing)  # takes nothing, and says the next answer too
+    port_file.write(41000)
+    qsticky = sidecar(fake)
+    health = qsticky.wait_failed(DEADLINE)
+    assert health["current_port"] != 41000
+    fake.heal()
+    qsticky.wait_in_sync(41000)
+
+
+def reply_bytes(status: int) -> bytes:
+    return b"HTTP/1.1 %d OK\r\ncontent-length: 0\r\nconnection: keep-alive\r\n\r\n" % status
+
+
+# -- how it speaks --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dialect", ["4.5", "5.2"])
+def test_requests_are_what_every_qbittorrent_and_proxy_takes(
+    dialect: str,
+    new_fake: Callable[..., FaultyServer],
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    server = new_fake(dialect=dialect, password="a&b=c+d%").start()
+    port_file.write(41000)
+    qsticky = sidecar(server)
+    qsticky.wait_in_sync(41000)
+    port_file.write(42000)
+    qsticky.wait_in_sync(42000)
+    assert {r.name for r in server.requests} == {PREFERENCES, LOGIN, VERSION, SET_PREFERENCES}
+    for request in server.requests:
+        assert request.header("host") == "127.0.0.1", "without the port"
+        for name in ("origin", "referer", "accept-encoding", "expect", "transfer-encoding"):
+            assert request.header(name) is None, name
+        names = [name.lower() for name, _ in request.headers]
+        assert len(names) == len(set(names)), "no header twice"
+        assert request.head.startswith(f"{request.method} {request.target} HTTP/1.1\r\n".encode())
+        assert request.segments == 1, f"{request.name}: head and body in one write"
+        if request.method == "POST":
+            assert request.header("content-type") == "application/x-www-form-urlencoded"
+            assert request.header("content-length") == str(len(request.body))
+        else:
+            assert not request.body and request.header("content-length") is None
+    (login,) = server.seen(LOGIN)
+    assert login.method == "POST"
+    assert login.body == b"username=admin&password=a%26b%3Dc%2Bd%25"
+
+
+def test_a_cycle_is_one_connection_that_qsticky_ends(
+    fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    port_file.write(41000)
+    qsticky = sidecar(fake, interval=3600)
+    qsticky.wait_in_sync(41000)
+    wait_until(lambda: fake.open_connections == 0, what="the connection to end")
+    before = len(fake.connections)
+    for number, port in enumerate(range(42000, 42005), start=1):
+        port_file.write(port)
+        qsticky.wait_in_sync(port)
+        wait_until(lambda: fake.open_connections == 0, what="the connection to end")
+        assert len(fake.connections) == before + number
+
+
+@pytest.mark.parametrize("idle_close", [0.2, 0.9])
+def test_a_server_that_closes_idle_connections_is_not_a_fault(
+    idle_close: float,
+    new_fake: Callable[..., FaultyServer],
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    server = new_fake(idle_close=idle_close).start()
+    port_file.write(41000)
+    qsticky = sidecar(server)
+    qsticky.wait_in_sync(41000)
+    qsticky.wait_log("in sync: port 41000")
+    before = [line for line in qsticky.log if " DEBUG " not in line]
+    checks = server.count(PREFERENCES)
+    wait_until(lambda: server.count(PREFERENCES) >= checks + 6, 20, "six more checks")
+    assert [line for line in qsticky.log if " DEBUG " not in line] == before
+    qsticky.wait_in_sync(41000)
+
+
+def test_a_keep_alive_connection_that_ends_between_two_requests_is_replaced_silently(
+    fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    """Promised keep-alive, closed all the same: within the cycle, before the next answer began."""
+    port_file.write(41000)
+    qsticky = sidecar(fake, interval=3600)
+    qsticky.wait_in_sync(41000)
+    fake.fault(PREFERENCES, edit(lambda wire: wire, then="finish"), times=1)
+    port_file.write(42000)
+    qsticky.wait_in_sync(42000, timeout=5)
+    assert not qsticky.troubles()
+
+
+@pytest.mark.parametrize(
+    ("host", "name", "expected"),
+    [
+        ("127.0.0.1", "localhost", "localhost"),
+        ("::1", "::1", "[::1]"),
+        ("::1", "[::1]", "[::1]"),
+        ("127.0.0.1", "LOCALHOST", "LOCALHOST"),
+    ],
+)
+def test_a_host_may_be_a_name_or_an_address_of_either_family(
+    host: str,
+    name: str,
+    expected: str,
+    new_fake: Callable[..., FaultyServer],
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    if ":" in host and not os.path.exists("/proc/net/if_inet6"):
+        pytest.skip("no IPv6 here")
+    server = new_fake(host=host).start()
+    port_file.write(41000)
+    qsticky = sidecar(server, env={"QSTICKY_QBITTORRENT_HOST": name})
+    qsticky.wait_in_sync(41000)
+    assert server.requests[0].header("host") == expected
+    assert not qsticky.troubles()
+
+
+def test_every_address_of_a_name_is_tried(
+    root: None,
+    new_fake: Callable[..., FaultyServer],
+    place,
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    """The first two refuse, the third is qBittorrent's."""
+    server = new_fake(host="127.0.0.1").start()
+    hosts = place / "hosts"
+    hosts.write_text("::1 box\n127.0.0.9 box\n127.0.0.1 box\n")
+    script = 'mount --bind "$0" /etc/hosts && exec "$@"'
+    port_file.write(41000)
+    qsticky = sidecar(
+        server,
+        env={"QSTICKY_QBITTORRENT_HOST": "box"},
+        wrapper=("unshare", "--mount", "sh", "-c", script, str(hosts)),
+    )
+    qsticky.wait_in_sync(41000)
+    assert not qsticky.troubles()
+
+    hosts.write_text("127.0.0.9 box\n")  # looked up afresh for each connection
+    health = qsticky.wait_health(healthy=False)
+    assert "refused" in health["last_error"]
+    hosts.write_text("127.0.0.1 box\n")
+    qsticky.wait_in_sync(41000)
+
+
+def test_a_name_that_does_not_exist_is_one_clear_error(
+    port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    port_file.write(41000)
+    qsticky = sidecar(None, port=free_port(), env={"QSTICKY_QBITTORRENT_HOST": "no-such.invalid"})
+    health = qsticky.wait_failed(30)
+    assert "no-such.invalid" in health["last_error"]
+    assert health["state"] == "retrying"

@@ -1,0 +1,318 @@
+#include "json.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Parses a literal, which must be sound. */
+static struct json parsed(const char *text)
+{
+	struct failure why;
+	struct json json;
+
+	if (json_parse(&json, text, strlen(text), &why))
+		fail_msg("%s: %s", text, why.text);
+	return json;
+}
+
+static enum fail parse(const char *text, size_t len)
+{
+	struct failure why;
+	struct json json;
+
+	return json_parse(&json, text, len, &why);
+}
+
+static void assert_int(const char *text, int64_t wanted)
+{
+	struct json json = parsed(text);
+	int64_t value = -7;
+
+	assert_true(json_int(&json, "a", &value));
+	assert_int_equal(value, wanted);
+}
+
+static void assert_no_int(const char *text)
+{
+	struct json json = parsed(text);
+	int64_t value = -7;
+
+	assert_false(json_int(&json, "a", &value));
+	assert_int_equal(value, -7);
+}
+
+static void assert_string(const char *text, const char *wanted)
+{
+	struct json json = parsed(text);
+	char value[64];
+
+	assert_true(json_string(&json, "a", value, sizeof value));
+	assert_string_equal(value, wanted);
+}
+
+static void assert_no_string(const char *text)
+{
+	struct json json = parsed(text);
+	char value[64];
+
+	assert_false(json_string(&json, "a", value, sizeof value));
+}
+
+static void json_reads_integers(void **state)
+{
+	(void)state;
+
+	assert_int("{\"a\":41000}", 41000);
+	assert_int("{ \"b\" : 1 , \"a\" : -1 }", -1);
+	assert_int("{\"a\":0}", 0);
+}
+
+static void json_reads_integers_to_the_ends_of_their_range(void **state)
+{
+	(void)state;
+
+	assert_int("{\"a\":9223372036854775807}", INT64_MAX);
+	assert_int("{\"a\":-9223372036854775808}", INT64_MIN);
+	assert_no_int("{\"a\":9223372036854775808}");
+	assert_no_int("{\"a\":-9223372036854775809}");
+	assert_no_int("{\"a\":99999999999999999999999999}");
+}
+
+static void json_takes_no_fraction_or_other_type_for_an_integer(void **state)
+{
+	(void)state;
+
+	assert_no_int("{\"a\":1.0}");
+	assert_no_int("{\"a\":1e3}");
+	assert_no_int("{\"a\":-}");
+	assert_no_int("{\"a\":\"1\"}");
+	assert_no_int("{\"a\":null}");
+	assert_no_int("{\"a\":true}");
+	assert_no_int("{\"a\":[1]}");
+	assert_no_int("{\"a\":{}}");
+}
+
+static void json_reads_booleans(void **state)
+{
+	struct json json =
+		parsed("{\"yes\":true,\"no\":false,\"none\":null,\"word\":\"true\",\"number\":1}");
+	bool value = false;
+	(void)state;
+
+	assert_true(json_bool(&json, "yes", &value));
+	assert_true(value);
+	assert_true(json_bool(&json, "no", &value));
+	assert_false(value);
+	assert_false(json_bool(&json, "none", &value));
+	assert_false(json_bool(&json, "word", &value));
+	assert_false(json_bool(&json, "number", &value));
+}
+
+static void json_reads_strings(void **state)
+{
+	(void)state;
+
+	assert_string("{\"a\":\"in sync\"}", "in sync");
+	assert_string("{\"a\":\"\"}", "");
+	assert_string("{\"a\":\"caf\u00e9\"}", "caf\u00e9");
+}
+
+static void json_undoes_escapes(void **state)
+{
+	(void)state;
+
+	assert_string("{\"a\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"}", "\"\\/\b\f\n\r\t");
+	assert_string("{\"a\":\"\\u0041\\u00e9\\u6F22\"}", "A\u00e9\u6f22");
+	assert_string("{\"a\":\"\\ud83d\\ude00\"}", "\U0001f600");
+	assert_string("{\"a\":\"\\uDBFF\\uDFFF\"}", "\U0010ffff");
+}
+
+static void json_refuses_a_string_with_nonsense_in_it(void **state)
+{
+	(void)state;
+
+	assert_no_string("{\"a\":\"\\u0000\"}");
+	assert_no_string("{\"a\":\"\\ud83d\"}");
+	assert_no_string("{\"a\":\"\\ude00\"}");
+	assert_no_string("{\"a\":\"\\ud83dxxude00\"}");
+	assert_no_string("{\"a\":\"\\ud83d\\u0041\"}");
+	assert_no_string("{\"a\":1}");
+}
+
+static void json_refuses_a_string_that_does_not_fit(void **state)
+{
+	struct json json = parsed("{\"a\":\"four\"}");
+	char small[4], enough[5];
+	(void)state;
+
+	assert_false(json_string(&json, "a", small, sizeof small));
+	assert_true(json_string(&json, "a", enough, sizeof enough));
+	assert_string_equal(enough, "four");
+}
+
+static void json_looks_in_the_outermost_object_only(void **state)
+{
+	(void)state;
+
+	assert_no_int("{\"b\":{\"a\":1}}");
+	assert_no_int("{\"b\":[{\"a\":1},\"a\",2]}");
+	assert_int("{\"b\":{\"a\":1},\"c\":[\"a\",3],\"a\":2}", 2);
+}
+
+static void json_does_not_take_a_value_for_a_key(void **state)
+{
+	(void)state;
+
+	assert_no_int("{\"b\":\"a\",\"c\":1}");
+}
+
+static void json_counts_the_first_of_two_equal_keys(void **state)
+{
+	(void)state;
+
+	assert_int("{\"a\":1,\"a\":2}", 1);
+}
+
+static void json_compares_whole_keys(void **state)
+{
+	(void)state;
+
+	assert_no_int("{\"aa\":1,\"\":2,\"A\":3}");
+}
+
+static void json_takes_an_object_and_nothing_else(void **state)
+{
+	static const char *const others[] = {
+		"",     " ",     "[]",  "[{}]", "1",  "null", "\"a\"", "{",       "{\"a\"",
+		"{}{}", "{} {}", "{}1", "{}x",  "}{", "{]",   "x{}",   "{\"a\":", "{\"a\":1"
+	};
+	(void)state;
+
+	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+		if (parse(others[i], strlen(others[i])) != FAIL_FORMAT)
+			fail_msg("%s was taken", others[i]);
+	assert_int_equal(parse(" {} \n", 5), FAIL_NONE);
+}
+
+static void json_refuses_nul_and_control_bytes(void **state)
+{
+	(void)state;
+
+	assert_int_equal(parse("{\"a\":1}\0", 8), FAIL_FORMAT);
+	assert_int_equal(parse("{\"a\0\":1}", 8), FAIL_FORMAT);
+	assert_int_equal(parse("{\"a\x01\":1}", 8), FAIL_FORMAT);
+}
+
+static void json_reads_no_byte_behind_the_end(void **state)
+{
+	/* On the heap, so that the sanitizer sees it. */
+	static const char whole[] = "{\"a\":12}";
+	char *text = malloc(7);
+	(void)state;
+
+	assert_non_null(text);
+	memcpy(text, whole, 7);
+	assert_int_equal(parse(text, 7), FAIL_FORMAT);
+	free(text);
+}
+
+/* `count` arrays in one another, or beside one another, within an object. */
+static enum fail parse_arrays(size_t count, bool nested)
+{
+	size_t len = 0;
+	char *text = malloc(3 * count + 16);
+	enum fail f;
+
+	assert_non_null(text);
+	len += (size_t)snprintf(text, 16, "{\"a\":");
+	if (!nested)
+		text[len++] = '[';
+	for (size_t i = 0; i < count; i++) {
+		if (!nested && i > 0)
+			text[len++] = ',';
+		text[len++] = '[';
+		if (!nested)
+			text[len++] = ']';
+	}
+	for (size_t i = 0; nested && i < count; i++)
+		text[len++] = ']';
+	if (!nested)
+		text[len++] = ']';
+	text[len++] = '}';
+	f = parse(text, len);
+	free(text);
+	return f;
+}
+
+static void json_takes_as_many_values_as_there_is_room_for(void **state)
+{
+	(void)state;
+
+	/* Beside them: the object, the key and the outer array. */
+	assert_int_equal(parse_arrays(JSON_VALUES_MAX - 3, false), FAIL_NONE);
+	assert_int_equal(parse_arrays(JSON_VALUES_MAX - 2, false), FAIL_TOO_BIG);
+}
+
+/* A parser that searched backwards would take minutes, one that recurs would run out of stack. */
+static void json_bears_deep_nesting(void **state)
+{
+	(void)state;
+
+	assert_int_equal(parse_arrays(JSON_VALUES_MAX - 2, true), FAIL_NONE);
+	assert_int_equal(parse_arrays(JSON_VALUES_MAX - 1, true), FAIL_TOO_BIG);
+}
+
+static void json_is_sound_after_a_large_document_was_forgotten(void **state)
+{
+	struct json json;
+	(void)state;
+
+	parse_arrays(10000, false);
+	json = (struct json){ .count = 10000 };
+	json_forget(&json);
+	assert_int_equal(json.count, 0);
+	assert_int("{\"a\":5}", 5);
+}
+
+static void json_forgotten_has_no_members(void **state)
+{
+	struct json json = parsed("{\"a\":1}");
+	int64_t value;
+	(void)state;
+
+	json_forget(&json);
+	assert_false(json_int(&json, "a", &value));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(json_reads_integers),
+		cmocka_unit_test(json_reads_integers_to_the_ends_of_their_range),
+		cmocka_unit_test(json_takes_no_fraction_or_other_type_for_an_integer),
+		cmocka_unit_test(json_reads_booleans),
+		cmocka_unit_test(json_reads_strings),
+		cmocka_unit_test(json_undoes_escapes),
+		cmocka_unit_test(json_refuses_a_string_with_nonsense_in_it),
+		cmocka_unit_test(json_refuses_a_string_that_does_not_fit),
+		cmocka_unit_test(json_looks_in_the_outermost_object_only),
+		cmocka_unit_test(json_does_not_take_a_value_for_a_key),
+		cmocka_unit_test(json_counts_the_first_of_two_equal_keys),
+		cmocka_unit_test(json_compares_whole_keys),
+		cmocka_unit_test(json_takes_an_object_and_nothing_else),
+		cmocka_unit_test(json_refuses_nul_and_control_bytes),
+		cmocka_unit_test(json_reads_no_byte_behind_the_end),
+		cmocka_unit_test(json_takes_as_many_values_as_there_is_room_for),
+		cmocka_unit_test(json_bears_deep_nesting),
+		cmocka_unit_test(json_is_sound_after_a_large_document_was_forgotten),
+		cmocka_unit_test(json_forgotten_has_no_members),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

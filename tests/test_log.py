@@ -1,0 +1,187 @@
+"""Spec 13: what is logged, in which form, and that a reader who does not read stops nothing.
+(Form, length, escapes and secrets are checked by the sidecar fixture for every line of every test.)"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from conftest import RFC_3339, MakeSidecar, Sidecar
+from faulty_server import LOGIN, PREFERENCES, FaultyServer, reply
+from harness import PortFile, wait_until
+
+
+def test_a_quiet_time_is_a_quiet_log_at_info(
+    fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    port_file.write(41000)
+    qsticky = sidecar(fake, log_level="INFO")
+    qsticky.wait_in_sync(41000)
+    qsticky.wait_log("in sync: port 41000")
+    said = list(qsticky.log)
+    assert len(said) <= 6
+    qsticky.wait_cycles(10)
+    assert qsticky.log == said
+
+
+def test_the_start_tells_version_and_configuration_without_secrets(
+    fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    fake.user, fake.password = "mallory", "correct horse"
+    qsticky = sidecar(fake, log_level="INFO")
+    start = "\n".join([qsticky.wait_log("3.0.0"), *qsticky.log[:4]])
+    qsticky.wait_health(state="waiting_for_port")
+    start = "\n".join(qsticky.log)
+    assert str(fake.port) in start and "127.0.0.1" in start
+    assert str(port_file.path) in start
+    assert "correct horse" not in start and "mallory" not in start
+
+
+def test_a_port_change_and_a_recovery_are_one_line_each(
+    fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    port_file.write(41000)
+    qsticky = sidecar(fake, log_level="INFO")
+    qsticky.wait_in_sync(41000)
+    port_file.write(42000)
+    qsticky.wait_in_sync(42000)
+    qsticky.wait_log("in sync: port 42000")
+    assert sum("port change needed: 41000 -> 42000" in line for line in qsticky.log) == 1
+    assert sum("in sync: port 42000" in line for line in qsticky.log) == 1
+
+    fake.fault(PREFERENCES, reply(500, b"", reason="Oops"))
+    qsticky.wait_failed()
+    qsticky.wait_cycles(3)
+    fake.heal()
+    qsticky.wait_in_sync(42000)
+    wait_until(
+        lambda: sum("in sync: port 42000" in line for line in qsticky.log) == 2,
+        what="the recovery to be said",
+    )
+    assert len(qsticky.lines("WARN")) == 1
+
+
+@pytest.mark.parametrize(
+    ("level", "shown"),
+    [
+        ("DEBUG", {"DEBUG", "INFO", "WARN"}),
+        ("info", {"INFO", "WARN"}),
+        ("WARNING", {"WARN"}),
+        ("Warn", {"WARN"}),
+        ("ERROR", set()),
+    ],
+)
+def test_the_level_says_what_is_shown(
+    level: str, shown: set[str], fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    fake.fault(PREFERENCES, reply(500, b"", reason="Oops"))
+    port_file.write(41000)
+    qsticky = sidecar(fake, log_level=level)
+    qsticky.wait_failed()
+    fake.heal()
+    qsticky.wait_in_sync(41000)
+    assert qsticky.stop() == 0
+    assert {name for name in ("DEBUG", "INFO", "WARN", "ERROR") if qsticky.lines(name)} == shown
+
+
+def test_json_is_an_object_a_line(
+    fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    fake.fault(
+        PREFERENCES, reply(302, b"", reason="F", headers={"Location": 'https://a/"\\\x1b\tb'}), times=1
+    )
+    fake.fault(LOGIN, reply(200, b"Fails."), times=1)
+    port_file.write_bytes(b'"\\ \x1b[2J')
+    qsticky = sidecar(fake, env={"QSTICKY_LOG_FORMAT": "json"})
+    qsticky.wait_health(state="error")
+    port_file.write(41000)
+    wait_until(lambda: fake.count(LOGIN), what="the login")
+    entries = [json.loads(line) for line in qsticky.log]
+    assert len(entries) >= 3
+    for entry in entries:
+        assert RFC_3339.fullmatch(entry["time"])
+        assert entry["level"] in ("DEBUG", "INFO", "WARN", "ERROR")
+    assert any(str(port_file.path) in entry["message"] for entry in entries)
+
+
+# -- nobody reads ------------------------------------------------------------------
+
+
+@pytest.fixture
+def with_stderr(sidecar: MakeSidecar) -> Iterator[Callable[..., Sidecar]]:
+    """Runs a sidecar's command with a stderr of the test's own; it is stopped at the end."""
+    running: list[subprocess.Popen[bytes]] = []
+
+    def make(server: FaultyServer, stderr: int) -> Sidecar:
+        qsticky = sidecar(server, start=False)
+        running.append(
+            subprocess.Popen(qsticky.command, env=qsticky.env, stdin=subprocess.DEVNULL, stderr=stderr)
+        )
+        qsticky.process = running[-1]
+        qsticky.log = []
+        return qsticky
+
+    yield make
+    for process in running:
+        process.terminate()
+        try:
+            assert process.wait(10) == 0
+        finally:
+            process.kill()
+            process.wait()
+
+
+def check_job_goes_on(qsticky: Sidecar, fake: FaultyServer, port_file: PortFile) -> None:
+    for port in range(41000, 41020):
+        port_file.write(port)
+        qsticky.wait_in_sync(port)
+        assert fake.listen_port == port
+
+
+def test_a_full_pipe_does_not_stop_the_job(
+    fake: FaultyServer, port_file: PortFile, with_stderr: Callable[..., Sidecar]
+) -> None:
+    read_end, write_end = os.pipe()
+    fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, 4096)
+    os.set_blocking(write_end, False)
+    try:
+        while True:
+            os.write(write_end, b"x" * 4096)
+    except BlockingIOError:
+        os.set_blocking(write_end, True)
+    qsticky = with_stderr(fake, write_end)
+    check_job_goes_on(qsticky, fake, port_file)
+
+    # once somebody reads again it tells how much was lost
+    os.read(read_end, 4096)
+    port_file.write(42000)
+    qsticky.wait_in_sync(42000)
+    assert b"lost" in os.read(read_end, 4096)
+    os.close(read_end)
+    os.close(write_end)
+
+
+def test_a_pipe_whose_reader_has_gone_does_not_end_it(
+    fake: FaultyServer, port_file: PortFile, with_stderr: Callable[..., Sidecar]
+) -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    qsticky = with_stderr(fake, write_end)
+    os.close(write_end)
+    check_job_goes_on(qsticky, fake, port_file)
+
+
+def test_closed_standard_streams_do_not_send_the_log_elsewhere(
+    fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    """A socket or file opened first would get descriptor 2, and the log lines with it."""
+    qsticky = sidecar(fake, wrapper=("sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-'))
+    check_job_goes_on(qsticky, fake, port_file)
+    for request in fake.requests:
+        assert request.method in ("GET", "POST") and request.segments == 1
+    assert qsticky.healthcheck()[0] == 0

@@ -1,0 +1,143 @@
+"""`once`: one reconcile for cron or Gluetun's up-command, judged by its exit code."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from conftest import MakeSidecar, Sidecar
+from faulty_server import LOGIN, PREFERENCES, SET_PREFERENCES, FaultyServer, reply, silence
+from harness import PortFile, QBittorrent, free_port, wait_until
+
+
+@pytest.fixture
+def once(sidecar: MakeSidecar) -> Callable[..., Sidecar]:
+    def make(server: object, **options: object) -> Sidecar:
+        return sidecar(server, args=("once",), **options)
+
+    return make
+
+
+def test_a_needed_change_is_made_and_is_0(
+    qbittorrent: QBittorrent, port_file: PortFile, once: Callable[..., Sidecar]
+) -> None:
+    port = free_port()
+    port_file.write(port)
+    run = once(qbittorrent)
+    assert run.wait() == 0
+    assert qbittorrent.listen_port() == port
+    assert not run.health_file.parent.exists(), "the health file is the sidecar's"
+
+
+def test_nothing_to_do_is_0_and_sends_nothing(
+    fake: FaultyServer, port_file: PortFile, once: Callable[..., Sidecar]
+) -> None:
+    port_file.write(6881)
+    assert once(fake).wait() == 0
+    assert fake.count(SET_PREFERENCES) == 0
+    wait_until(lambda: not fake.sessions, what="the session to be closed")
+
+
+def test_a_refused_connection_is_1_and_says_so(
+    port_file: PortFile, once: Callable[..., Sidecar]
+) -> None:
+    port_file.write(41000)
+    run = once(None, port=free_port())
+    assert run.wait() == 1
+    assert len(run.troubles()) == 1 and "refused" in run.troubles()[0]
+
+
+def test_a_wrong_password_is_1_after_one_login(
+    new_fake: Callable[..., FaultyServer], port_file: PortFile, once: Callable[..., Sidecar]
+) -> None:
+    server = new_fake(password="correct horse").start()
+    port_file.write(41000)
+    run = once(server, password="battery staple")
+    assert run.wait() == 1
+    assert server.count(LOGIN) == 1
+    assert len(run.troubles()) == 1 and "rejected" in run.troubles()[0]
+
+
+def test_an_answer_that_never_comes_is_1_after_the_deadline(
+    fake: FaultyServer, port_file: PortFile, once: Callable[..., Sidecar]
+) -> None:
+    fake.fault(PREFERENCES, silence())
+    port_file.write(41000)
+    assert once(fake).wait(20) == 1
+
+
+def test_a_set_that_is_not_taken_is_1(
+    fake: FaultyServer, port_file: PortFile, once: Callable[..., Sidecar]
+) -> None:
+    fake.fault(SET_PREFERENCES, reply(200))
+    port_file.write(41000)
+    assert once(fake).wait(20) == 1
+
+
+@pytest.mark.parametrize("content", [b"0", b"70000", b"text"], ids=repr)
+def test_a_bad_port_file_is_1_and_sends_nothing(
+    content: bytes, fake: FaultyServer, port_file: PortFile, once: Callable[..., Sidecar]
+) -> None:
+    port_file.write_bytes(content)
+    run = once(fake)
+    assert run.wait() == 1
+    assert fake.count(SET_PREFERENCES) == 0
+    assert len(run.lines("ERROR")) == 1 and str(port_file.path) in run.lines("ERROR")[0]
+
+
+@pytest.mark.parametrize("content", [None, b""], ids=["missing", "empty"])
+def test_no_forwarded_port_is_1_and_sends_nothing(
+    content: bytes | None, fake: FaultyServer, port_file: PortFile, once: Callable[..., Sidecar]
+) -> None:
+    if content is not None:
+        port_file.write_bytes(content)
+    run = once(fake)
+    assert run.wait() == 1
+    assert fake.count(SET_PREFERENCES) == 0 and fake.listen_port == 6881
+    assert any("no forwarded port" in line for line in run.log)
+
+
+def test_the_instant_between_truncate_and_write_is_waited_out(
+    fake: FaultyServer, port_file: PortFile, once: Callable[..., Sidecar]
+) -> None:
+    port_file.clear()
+    run = once(fake)
+    time.sleep(0.4)  # less than the second that an empty file is given
+    port_file.write(41000)
+    assert run.wait() == 0
+    assert fake.listen_port == 41000
+
+
+def test_a_wrong_configuration_is_2(
+    fake: FaultyServer, port_file: PortFile, once: Callable[..., Sidecar]
+) -> None:
+    port_file.write(41000)
+    run = once(fake, env={"QSTICKY_CHECK_INTERVAL": "soon"})
+    assert run.wait() == 2
+    assert not fake.connections
+
+
+def test_the_sidecars_health_file_is_left_alone(
+    fake: FaultyServer, place: Path, port_file: PortFile, once: Callable[..., Sidecar]
+) -> None:
+    health = place / "status.json"
+    health.write_text(json.dumps({"healthy": True}))
+    port_file.write(41000)
+    assert once(fake, health_file=health).wait() == 0
+    assert json.loads(health.read_text()) == {"healthy": True}
+
+
+def test_a_stop_in_mid_exchange_ends_it_at_once_and_is_not_0(
+    fake: FaultyServer, port_file: PortFile, once: Callable[..., Sidecar]
+) -> None:
+    fake.fault(PREFERENCES, silence())
+    port_file.write(41000)
+    run = once(fake)
+    wait_until(lambda: fake.count(PREFERENCES), what="the request")
+    started = time.monotonic()
+    assert run.stop(20) == 1
+    assert time.monotonic() - started < 5

@@ -1,0 +1,676 @@
+#include "qbittorrent.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "mono.h"
+
+#define OK(len, body) "HTTP/1.1 200 OK\r\nContent-Length: " #len "\r\n\r\n" body
+#define FORBIDDEN "HTTP/1.1 403 Forbidden\r\nContent-Length: 9\r\n\r\nForbidden"
+#define LOGGED_IN                                                                                  \
+	"HTTP/1.1 200 OK\r\nSet-Cookie: SID=c00kie; path=/\r\nContent-Length: 3\r\n\r\nOk."
+#define PORT_41000 OK(21, "{\"listen_port\":41000}")
+#define PORT_42000 OK(21, "{\"listen_port\":42000}")
+
+/* ---- a server that answers by a script ---- */
+
+#define REQUESTS_MAX 16
+#define REQUEST_MAX 2048
+
+/* Replies, one a request, ended by NULL; then the last one for ever if `repeat`, else 500. "" hangs
+ * up instead. A reply that begins with '!' is sent without it, and then the connection is closed.
+ */
+struct server {
+	const char *script[REQUESTS_MAX + 1];
+	bool repeat;
+	bool runs;
+	int listener;
+	uint16_t port;
+	pthread_t thread;
+	size_t count;
+	char requests[REQUESTS_MAX][REQUEST_MAX];
+};
+
+static bool is_whole(const char *request)
+{
+	const char *head_end = strstr(request, "\r\n\r\n");
+	const char *length = strstr(request, "Content-Length: ");
+
+	return head_end && (!length || strlen(head_end + 4) >= strtoul(length + 16, NULL, 10));
+}
+
+/* Reads a request; false where the client closed instead. */
+static bool take_request(struct server *server, int fd)
+{
+	char request[REQUEST_MAX] = "";
+	size_t len = 0;
+
+	while (!is_whole(request)) {
+		ssize_t got = len < sizeof request - 1
+		                      ? read(fd, request + len, sizeof request - 1 - len)
+		                      : 0;
+
+		if (got <= 0)
+			return false;
+		len += (size_t)got;
+		request[len] = '\0';
+	}
+	if (server->count < REQUESTS_MAX)
+		memcpy(server->requests[server->count], request, len + 1);
+	server->count++;
+	return true;
+}
+
+static const char *next_reply(const struct server *server)
+{
+	size_t scripted = 0;
+
+	while (scripted < server->count && server->script[scripted])
+		scripted++;
+	if (scripted == server->count && scripted > 0)
+		return server->script[scripted - 1];
+	if (server->repeat && scripted > 0)
+		return server->script[scripted - 1];
+	return "!HTTP/1.1 500 Beyond the script\r\nContent-Length: 0\r\n\r\n";
+}
+
+static void *serve(void *argument)
+{
+	struct server *self = argument;
+	int fd;
+
+	while ((fd = accept(self->listener, NULL, NULL)) >= 0) {
+		while (take_request(self, fd)) {
+			const char *answer = next_reply(self);
+			bool close_after = *answer == '!' || *answer == '\0';
+
+			answer += *answer == '!' ? 1 : 0;
+			if (write(fd, answer, strlen(answer)) < 0 || close_after)
+				break;
+		}
+		close(fd);
+	}
+	return NULL;
+}
+
+/* ---- a client of it ---- */
+
+static struct http_reply reply;
+static struct failure why;
+static struct server server;
+static struct config config;
+static struct qbittorrent qb;
+static struct qbittorrent_view view;
+static const struct net_stop never = { .fd = -1 };
+
+/* Starts the server, and a session and a cycle with it. */
+static void begin(const char *const script[])
+{
+	struct sockaddr_in address = { .sin_family = AF_INET,
+		                       .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	socklen_t len = sizeof address;
+
+	server = (struct server){ .runs = true };
+	for (size_t i = 0; script[i]; i++)
+		server.script[i] = script[i];
+	server.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(server.listener, (struct sockaddr *)&address, len), 0);
+	assert_int_equal(getsockname(server.listener, (struct sockaddr *)&address, &len), 0);
+	assert_int_equal(listen(server.listener, 8), 0);
+	assert_int_equal(pthread_create(&server.thread, NULL, serve, &server), 0);
+	config = (struct config){ .host = "127.0.0.1",
+		                  .port = ntohs(address.sin_port),
+		                  .user = "admin",
+		                  .pass = "&=+% \"\u00e9#" };
+	qb = qbittorrent_for(&config, &never, &reply);
+	qbittorrent_begin(&qb, MONO_NEVER, true);
+}
+
+/* The next cycle of the same session. */
+static void begin_again(bool may_login)
+{
+	qbittorrent_end(&qb);
+	qbittorrent_begin(&qb, MONO_NEVER, may_login);
+}
+
+/* Ends the client, then the server; what was sent is in server.requests. */
+static void end(void)
+{
+	qbittorrent_end(&qb);
+	shutdown(server.listener, SHUT_RDWR);
+	pthread_join(server.thread, NULL);
+	close(server.listener);
+	server.runs = false;
+}
+
+static int end_after_test(void **state)
+{
+	(void)state;
+	if (server.runs)
+		end();
+	return 0;
+}
+
+static enum fail read_view(void)
+{
+	return qbittorrent_read(&qb, &view, &why);
+}
+
+static void assert_requests(const char *const *wanted)
+{
+	size_t i = 0;
+
+	/* Only what comes after the server's end is certain not to come any more. */
+	end_after_test(NULL);
+	for (; wanted[i]; i++) {
+		if (i >= server.count || !strstr(server.requests[i], wanted[i]))
+			fail_msg("request %zu is not %s but %s", i, wanted[i],
+			         i < server.count ? server.requests[i] : "none");
+	}
+	assert_int_equal(server.count, i);
+}
+
+#define SCRIPT(...) ((const char *const[]){ __VA_ARGS__, NULL })
+
+/* each: NULL, end_after_test */
+
+/* ---- sessions ---- */
+
+static void qbittorrent_needs_no_login_where_it_is_let_in(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(PORT_41000));
+	assert_int_equal(read_view(), FAIL_NONE);
+	assert_int_equal(view.listen_port, 41000);
+	assert_int_equal(qb.login, QBITTORRENT_LOGIN_NONE);
+	assert_requests(SCRIPT("GET /api/v2/app/preferences HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"));
+}
+
+static void qbittorrent_logs_in_where_that_is_asked_for(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(FORBIDDEN, LOGGED_IN, PORT_41000));
+	assert_int_equal(read_view(), FAIL_NONE);
+	assert_int_equal(view.listen_port, 41000);
+	assert_int_equal(qb.login, QBITTORRENT_LOGIN_ACCEPTED);
+	assert_requests(SCRIPT("GET /api/v2/app/preferences ", "POST /api/v2/auth/login ",
+	                       "Cookie: SID=c00kie\r\n"));
+}
+
+static void qbittorrent_escapes_the_password(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(FORBIDDEN, LOGGED_IN, PORT_41000));
+	read_view();
+	assert_requests(SCRIPT(
+		"GET ", "\r\n\r\nusername=admin&password=%26%3D%2B%25%20%22%C3%A9%23", "GET "));
+}
+
+static void qbittorrent_takes_204_for_a_login_accepted(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(FORBIDDEN, "HTTP/1.1 204 No Content\r\nSet-Cookie: QBT_SID_1=x\r\n\r\n",
+	             PORT_41000));
+	assert_int_equal(read_view(), FAIL_NONE);
+	assert_requests(SCRIPT("GET ", "POST ", "Cookie: QBT_SID_1=x\r\n"));
+}
+
+static void qbittorrent_logs_in_once_for_many_cycles(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(FORBIDDEN, LOGGED_IN, PORT_41000, PORT_41000, PORT_41000));
+	read_view();
+	begin_again(true);
+	assert_int_equal(read_view(), FAIL_NONE);
+	assert_int_equal(qb.login, QBITTORRENT_LOGIN_NONE);
+	begin_again(true);
+	assert_int_equal(read_view(), FAIL_NONE);
+	assert_requests(SCRIPT("GET ", "POST ", "GET ", "SID=c00kie", "SID=c00kie"));
+}
+
+static void qbittorrent_logs_in_anew_where_the_session_is_over(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(PORT_41000, FORBIDDEN, LOGGED_IN, PORT_42000));
+	read_view();
+	begin_again(true);
+	assert_int_equal(read_view(), FAIL_NONE);
+	assert_int_equal(view.listen_port, 42000);
+	assert_int_equal(qb.login, QBITTORRENT_LOGIN_ACCEPTED);
+}
+
+static void qbittorrent_logs_in_no_more_than_once_a_cycle(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(FORBIDDEN, LOGGED_IN, FORBIDDEN));
+	server.repeat = true;
+	assert_int_equal(read_view(), FAIL_ANSWER);
+	assert_int_equal(read_view(), FAIL_ANSWER);
+	assert_requests(SCRIPT("GET ", "POST ", "GET ", "GET "));
+}
+
+static void qbittorrent_sends_no_login_that_is_held_back(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(FORBIDDEN));
+	begin_again(false);
+	assert_int_equal(read_view(), FAIL_HELD_BACK);
+	assert_int_equal(qb.login, QBITTORRENT_LOGIN_NONE);
+	assert_requests(SCRIPT("GET "));
+}
+
+static void assert_login(const char *answer, enum fail wanted, enum qbittorrent_login login)
+{
+	begin(SCRIPT(FORBIDDEN, answer));
+	assert_int_equal(read_view(), wanted);
+	assert_int_equal(qb.login, login);
+	assert_null(strstr(why.text, config.pass));
+	assert_requests(SCRIPT("GET ", "POST "));
+}
+
+static void qbittorrent_tells_a_login_rejected(void **state)
+{
+	(void)state;
+
+	assert_login(OK(6, "Fails."), FAIL_REJECTED, QBITTORRENT_LOGIN_REJECTED);
+	assert_login("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n", FAIL_REJECTED,
+	             QBITTORRENT_LOGIN_REJECTED);
+}
+
+static void qbittorrent_tells_a_ban(void **state)
+{
+	(void)state;
+
+	assert_login("HTTP/1.1 403 Forbidden\r\nContent-Length: 6\r\n\r\nbanned", FAIL_BANNED,
+	             QBITTORRENT_LOGIN_BANNED);
+	assert_non_null(strstr(why.text, "banned"));
+}
+
+/* It may have been counted. */
+static void qbittorrent_does_not_repeat_a_login_without_an_answer(void **state)
+{
+	(void)state;
+
+	assert_login("", FAIL_CLOSED, QBITTORRENT_LOGIN_UNANSWERED);
+	assert_login("!HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nO", FAIL_CLOSED,
+	             QBITTORRENT_LOGIN_UNANSWERED);
+	assert_login("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", FAIL_ANSWER,
+	             QBITTORRENT_LOGIN_UNANSWERED);
+}
+
+static void assert_no_password_for(const char *answer)
+{
+	begin(SCRIPT(answer));
+	assert_int_equal(read_view(), FAIL_ANSWER);
+	assert_int_equal(qb.login, QBITTORRENT_LOGIN_NONE);
+	assert_requests(SCRIPT("GET "));
+}
+
+static void qbittorrent_sends_no_password_to_something_else(void **state)
+{
+	(void)state;
+
+	assert_no_password_for("HTTP/1.1 403 Forbidden\r\nContent-Type: text/html\r\n"
+	                       "Content-Length: 1\r\n\r\nx");
+	assert_no_password_for("HTTP/1.1 403 Forbidden\r\nContent-Length: 10\r\n\r\n \n<html></>");
+	assert_no_password_for("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n");
+	assert_no_password_for(
+		"HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n");
+	assert_no_password_for("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+	assert_no_password_for("HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n");
+	assert_no_password_for(OK(6, "<html>"));
+}
+
+/* ---- connections ---- */
+
+static void qbittorrent_replaces_a_connection_closed_while_idle(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT("!" PORT_41000, PORT_42000));
+	assert_int_equal(read_view(), FAIL_NONE);
+	assert_int_equal(read_view(), FAIL_NONE);
+	assert_int_equal(view.listen_port, 42000);
+}
+
+static void qbittorrent_does_not_insist_where_a_new_connection_is_closed(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(""));
+	assert_int_equal(read_view(), FAIL_CLOSED);
+	assert_requests(SCRIPT("GET "));
+}
+
+static void qbittorrent_names_the_server_in_every_failure(void **state)
+{
+	char name[64];
+	(void)state;
+
+	begin(SCRIPT("nonsense"));
+	snprintf(name, sizeof name, "qBittorrent at 127.0.0.1:%u: ", (unsigned)config.port);
+	assert_int_equal(read_view(), FAIL_FORMAT);
+	assert_memory_equal(why.text, name, strlen(name));
+}
+
+static void qbittorrent_says_when_nobody_listens(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(PORT_41000));
+	end();
+	qbittorrent_begin(&qb, MONO_NEVER, true);
+	assert_int_equal(read_view(), FAIL_REFUSED);
+	assert_non_null(strstr(why.text, "connection refused"));
+	assert_int_equal(qb.login, QBITTORRENT_LOGIN_NONE);
+}
+
+/* ---- what is no qBittorrent ---- */
+
+static void assert_answer_fails(const char *answer, enum fail wanted, const char *word)
+{
+	begin(SCRIPT(answer));
+	assert_int_equal(read_view(), wanted);
+	if (!strstr(why.text, word))
+		fail_msg("%s does not say %s", why.text, word);
+	end_after_test(NULL);
+}
+
+static void qbittorrent_says_where_a_redirect_leads_but_not_its_query(void **state)
+{
+	(void)state;
+
+	assert_answer_fails("HTTP/1.1 302 Found\r\nLocation: http://auth/login?token=s3cret\r\n"
+	                    "Content-Length: 0\r\n\r\n",
+	                    FAIL_ANSWER, "redirect to http://auth/login:");
+	assert_null(strstr(why.text, "s3cret"));
+}
+
+static void qbittorrent_says_what_is_not_qbittorrent(void **state)
+{
+	(void)state;
+
+	assert_answer_fails(OK(6, "<html>"), FAIL_ANSWER, "not qBittorrent");
+	assert_answer_fails(OK(2, "{}"), FAIL_ANSWER, "not qBittorrent");
+	assert_answer_fails(OK(2, "[]"), FAIL_FORMAT, "not qBittorrent");
+	assert_answer_fails(OK(23, "{\"listen_port\":\"41000\"}"), FAIL_ANSWER, "not qBittorrent");
+	assert_answer_fails(OK(0, ""), FAIL_FORMAT, "not qBittorrent");
+	assert_answer_fails("HTTP/1.1 204 \r\n\r\n", FAIL_FORMAT, "not qBittorrent");
+}
+
+/* ---- preferences ---- */
+
+/* What is read from the object with `members` beside its port. */
+static void read_members(const char *members)
+{
+	char answer[512], body[256];
+
+	snprintf(body, sizeof body, "{\"listen_port\":41000%s}", members);
+	snprintf(answer, sizeof answer, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
+	         strlen(body), body);
+	begin(SCRIPT(answer));
+	assert_int_equal(read_view(), FAIL_NONE);
+	end_after_test(NULL);
+}
+
+static void qbittorrent_reads_what_matters_of_the_preferences(void **state)
+{
+	(void)state;
+
+	read_members("");
+	assert_false(view.random_port || view.upnp || view.peer_proxy);
+	assert_int_equal(view.announce_port, 0);
+	read_members(",\"random_port\":true,\"upnp\":true,\"announce_port\":5");
+	assert_true(view.random_port && view.upnp);
+	assert_int_equal(view.announce_port, 5);
+}
+
+static void qbittorrent_knows_a_proxy_for_peers_in_every_version(void **state)
+{
+	static const struct {
+		const char *members;
+		bool proxy;
+	} versions[] = {
+		{ ",\"proxy_type\":-1", false },
+		{ ",\"proxy_type\":0,\"proxy_peer_connections\":true", false },
+		{ ",\"proxy_type\":2,\"proxy_peer_connections\":true", true },
+		{ ",\"proxy_type\":2,\"proxy_peer_connections\":false", false },
+		{ ",\"proxy_type\":\"None\",\"proxy_peer_connections\":true", false },
+		{ ",\"proxy_type\":\"SOCKS5\",\"proxy_peer_connections\":true", true },
+		{ ",\"proxy_type\":\"SOCKS5\",\"proxy_peer_connections\":false", false },
+	};
+	(void)state;
+
+	for (size_t i = 0; i < sizeof versions / sizeof versions[0]; i++) {
+		read_members(versions[i].members);
+		assert_int_equal(view.peer_proxy, versions[i].proxy);
+	}
+}
+
+/* ---- setting the port ---- */
+
+static void qbittorrent_sets_the_port_and_nothing_else(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(OK(0, ""), PORT_42000));
+	view = (struct qbittorrent_view){ .listen_port = 41000 };
+	assert_int_equal(qbittorrent_set_port(&qb, 42000, &view, &why), FAIL_NONE);
+	assert_int_equal(view.listen_port, 42000);
+	/* {"listen_port":42000} */
+	assert_requests(SCRIPT("\r\n\r\njson=%7B%22listen_port%22%3A42000%7D", "GET "));
+}
+
+static void qbittorrent_switches_off_what_would_change_the_port(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(OK(0, ""), PORT_42000));
+	view = (struct qbittorrent_view){ .listen_port = 41000, .random_port = true, .upnp = true };
+	assert_int_equal(qbittorrent_set_port(&qb, 42000, &view, &why), FAIL_NONE);
+	assert_requests(
+		SCRIPT("42000%2C%22random_port%22%3Afalse%2C%22upnp%22%3Afalse%7D", "GET "));
+}
+
+static void qbittorrent_waits_until_the_port_is_read_back(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT("HTTP/1.1 204 \r\n\r\n", PORT_41000, PORT_41000, PORT_42000));
+	view = (struct qbittorrent_view){ .listen_port = 41000 };
+	assert_int_equal(qbittorrent_set_port(&qb, 42000, &view, &why), FAIL_NONE);
+	assert_requests(SCRIPT("POST ", "GET ", "GET ", "GET "));
+}
+
+static void qbittorrent_does_not_believe_an_ok_that_is_not_true(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(OK(0, ""), PORT_41000));
+	server.repeat = true;
+	/* The deadline of the cycle, so as not to wait for that of the verification. */
+	qbittorrent_begin(&qb, mono_now_ms() + 300, true);
+	view = (struct qbittorrent_view){ .listen_port = 41000 };
+	assert_int_equal(qbittorrent_set_port(&qb, 42000, &view, &why), FAIL_UNPROVEN);
+	assert_int_equal(view.listen_port, 41000);
+	assert_non_null(strstr(why.text, "still reports port 41000"));
+}
+
+static void qbittorrent_logs_in_to_set_the_port_too(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(FORBIDDEN, LOGGED_IN, OK(0, ""), PORT_42000));
+	view = (struct qbittorrent_view){ .listen_port = 41000 };
+	assert_int_equal(qbittorrent_set_port(&qb, 42000, &view, &why), FAIL_NONE);
+	assert_requests(SCRIPT("setPreferences", "auth/login", "setPreferences", "preferences"));
+}
+
+/* ---- version and logout ---- */
+
+static void qbittorrent_asks_for_its_version_once_a_session(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(PORT_41000, OK(6, "v4.5.2"), PORT_41000));
+	read_view();
+	qbittorrent_ask_version(&qb);
+	assert_string_equal(qb.version, "v4.5.2");
+	begin_again(true);
+	read_view();
+	qbittorrent_ask_version(&qb);
+	assert_requests(SCRIPT("GET ", "GET /api/v2/app/version ", "GET "));
+}
+
+static void qbittorrent_asks_for_its_version_after_a_new_login(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(OK(6, "v4.5.2"), FORBIDDEN, LOGGED_IN, PORT_41000, OK(6, "v5.0.0")));
+	qbittorrent_ask_version(&qb);
+	read_view();
+	qbittorrent_ask_version(&qb);
+	assert_string_equal(qb.version, "v5.0.0");
+}
+
+static void qbittorrent_keeps_no_version_that_is_none(void **state)
+{
+	static const char *const answers[] = {
+		"!HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno",
+		OK(6, "<html>"),
+		OK(40, "0123456789012345678901234567890123456789"),
+	};
+	(void)state;
+
+	for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+		begin(SCRIPT(answers[i]));
+		qbittorrent_ask_version(&qb);
+		assert_string_equal(qb.version, "");
+		end_after_test(NULL);
+	}
+}
+
+static void qbittorrent_logs_out_of_its_session(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(FORBIDDEN, LOGGED_IN, PORT_41000, OK(0, "")));
+	read_view();
+	qbittorrent_end(&qb);
+	qbittorrent_logout(&qb);
+	assert_requests(SCRIPT("GET ", "POST ", "GET ", "POST /api/v2/auth/logout "));
+	assert_non_null(strstr(server.requests[3], "Cookie: SID=c00kie\r\n"));
+}
+
+static void qbittorrent_logs_out_of_no_session(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(PORT_41000));
+	read_view();
+	qbittorrent_end(&qb);
+	qbittorrent_logout(&qb);
+	assert_requests(SCRIPT("GET "));
+}
+
+static void qbittorrent_keeps_no_secret_in_memory_after_a_cycle(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(FORBIDDEN, LOGGED_IN, PORT_41000));
+	read_view();
+	qbittorrent_end(&qb);
+	assert_null(memmem(&reply, sizeof reply, "%26%3D%2B", 9));
+	assert_null(memmem(&reply, sizeof reply, "c00kie", 6));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(qbittorrent_needs_no_login_where_it_is_let_in, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_logs_in_where_that_is_asked_for, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_escapes_the_password, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_takes_204_for_a_login_accepted, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_logs_in_once_for_many_cycles, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_logs_in_anew_where_the_session_is_over,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_logs_in_no_more_than_once_a_cycle, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_sends_no_login_that_is_held_back, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_tells_a_login_rejected, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_tells_a_ban, NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(
+			qbittorrent_does_not_repeat_a_login_without_an_answer, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_sends_no_password_to_something_else,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_replaces_a_connection_closed_while_idle,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(
+			qbittorrent_does_not_insist_where_a_new_connection_is_closed, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_names_the_server_in_every_failure, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_says_when_nobody_listens, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(
+			qbittorrent_says_where_a_redirect_leads_but_not_its_query, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_says_what_is_not_qbittorrent, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_reads_what_matters_of_the_preferences,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(
+			qbittorrent_knows_a_proxy_for_peers_in_every_version, NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_sets_the_port_and_nothing_else, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_switches_off_what_would_change_the_port,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_waits_until_the_port_is_read_back, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_does_not_believe_an_ok_that_is_not_true,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_logs_in_to_set_the_port_too, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_asks_for_its_version_once_a_session,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_asks_for_its_version_after_a_new_login,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_keeps_no_version_that_is_none, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_logs_out_of_its_session, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_logs_out_of_no_session, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_keeps_no_secret_in_memory_after_a_cycle,
+		                                NULL, end_after_test),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

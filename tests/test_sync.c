@@ -1,0 +1,1133 @@
+#include "sync.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "mono.h"
+
+#define SECOND INT64_C(1000)
+#define MINUTE (60 * SECOND)
+#define HOUR (60 * MINUTE)
+#define INTERVAL (30 * SECOND)
+#define GRACE (120 * SECOND)
+/* Any moment: none of the tests may depend on where the clock starts. */
+#define START (INT64_C(7) * HOUR)
+
+#define PORT 41000
+#define OTHER_PORT 42000
+
+static struct sync started(int64_t interval_ms)
+{
+	return sync_start(interval_ms, GRACE, 12345, START);
+}
+
+/* One that wants PORT, and whose last cycle, at START, ended as given. */
+static struct sync after_cycle(enum sync_outcome outcome, enum sync_login login)
+{
+	struct sync s = started(INTERVAL);
+
+	sync_file_port(&s, PORT, START);
+	sync_cycle_ended(&s, outcome, login, START);
+	return s;
+}
+
+static struct sync in_sync(void)
+{
+	return after_cycle(SYNC_PROVED, SYNC_LOGIN_ACCEPTED);
+}
+
+/* One that has had an empty file for a second at `now_ms`, so that it counts. */
+static struct sync without_port(int64_t now_ms)
+{
+	struct sync s = started(INTERVAL);
+
+	sync_file_empty(&s, now_ms - SYNC_SETTLE_MS);
+	sync_file_empty(&s, now_ms);
+	return s;
+}
+
+/* ---- when a cycle is due ---- */
+
+static void sync_starts_with_a_cycle_at_once(void **state)
+{
+	struct sync s = started(INTERVAL);
+	(void)state;
+
+	assert_true(sync_cycle_due(&s, START));
+	assert_int_equal(sync_due_ms(&s), START);
+	assert_int_equal(sync_state(&s), SYNC_STARTING);
+}
+
+static void sync_acts_on_a_new_port_at_once(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	assert_false(sync_cycle_due(&s, START + 5));
+	assert_true(sync_file_port(&s, OTHER_PORT, START + 5));
+	assert_true(sync_cycle_due(&s, START + 5));
+}
+
+static void sync_tells_news_from_the_same_port(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	assert_false(sync_file_port(&s, PORT, START + 5));
+	assert_true(sync_file_port(&s, OTHER_PORT, START + 5));
+	assert_false(sync_file_port(&s, OTHER_PORT, START + 6));
+}
+
+static void sync_looks_again_after_one_interval(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	assert_int_equal(sync_due_ms(&s), START + INTERVAL);
+	assert_false(sync_cycle_due(&s, START + INTERVAL - 1));
+	assert_true(sync_cycle_due(&s, START + INTERVAL));
+}
+
+static void sync_wants_the_port_of_the_file(void **state)
+{
+	struct sync s = started(INTERVAL);
+	(void)state;
+
+	assert_int_equal(sync_port(&s), 0);
+	sync_file_port(&s, 65535, START);
+	assert_int_equal(sync_port(&s), 65535);
+	sync_file_port(&s, 1, START);
+	assert_int_equal(sync_port(&s), 1);
+}
+
+static void sync_lets_a_rewrite_of_the_same_port_settle_for_a_second(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	sync_file_port(&s, PORT, START + 10 * SECOND);
+	sync_file_written(&s, START + 10 * SECOND);
+	assert_int_equal(sync_due_ms(&s), START + 11 * SECOND);
+	assert_false(sync_cycle_due(&s, START + 11 * SECOND - 1));
+	assert_true(sync_cycle_due(&s, START + 11 * SECOND));
+}
+
+static void sync_does_not_put_off_a_cycle_for_more_rewrites(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	for (int64_t ms = 0; ms <= 1000; ms += 100)
+		sync_file_written(&s, START + ms);
+	assert_int_equal(sync_due_ms(&s), START + SECOND);
+}
+
+static void sync_does_not_put_off_an_earlier_cycle_for_a_rewrite(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	sync_file_written(&s, START + INTERVAL - 100);
+	assert_int_equal(sync_due_ms(&s), START + INTERVAL);
+}
+
+static void sync_does_not_let_a_new_port_settle(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	sync_file_port(&s, OTHER_PORT, START + 5);
+	sync_file_written(&s, START + 5);
+	assert_int_equal(sync_due_ms(&s), START + 5);
+}
+
+/* ---- retries ---- */
+
+/* What a run of failures makes of the pauses, the jitter at its worst and at its best. */
+static void assert_pauses(struct sync s, const int64_t *seconds, size_t count)
+{
+	int64_t now_ms = START;
+
+	sync_file_port(&s, PORT, now_ms);
+	for (size_t i = 0; i < count; i++) {
+		int64_t pause_ms;
+
+		sync_cycle_ended(&s, SYNC_FAILED, SYNC_LOGIN_NONE, now_ms);
+		pause_ms = sync_due_ms(&s) - now_ms;
+		assert_in_range((uintmax_t)pause_ms, (uintmax_t)(seconds[i] * SECOND * 7 / 8),
+		                (uintmax_t)(seconds[i] * SECOND));
+		now_ms = sync_due_ms(&s);
+	}
+}
+
+static void sync_retries_after_1_2_4_to_60_seconds(void **state)
+{
+	static const int64_t seconds[] = { 1, 2, 4, 8, 16, 32, 60, 60, 60 };
+	(void)state;
+
+	for (uint32_t seed = 0; seed < 1000; seed++)
+		assert_pauses(sync_start(HOUR, GRACE, seed, START), seconds,
+		              sizeof seconds / sizeof seconds[0]);
+}
+
+static void sync_retries_no_later_than_the_interval(void **state)
+{
+	static const int64_t seconds[] = { 1, 2, 4, 5, 5, 5, 5, 5, 5 };
+	(void)state;
+
+	for (uint32_t seed = 0; seed < 1000; seed++)
+		assert_pauses(sync_start(5 * SECOND, GRACE, seed, START), seconds,
+		              sizeof seconds / sizeof seconds[0]);
+}
+
+static void sync_retries_every_second_at_an_interval_of_one(void **state)
+{
+	static const int64_t seconds[] = { 1, 1, 1, 1 };
+	(void)state;
+
+	assert_pauses(started(SECOND), seconds, sizeof seconds / sizeof seconds[0]);
+}
+
+static void sync_keeps_the_pause_after_very_many_failures(void **state)
+{
+	struct sync s = started(HOUR);
+	(void)state;
+
+	sync_file_port(&s, PORT, START);
+	for (int i = 0; i < 100000; i++)
+		sync_cycle_ended(&s, SYNC_FAILED, SYNC_LOGIN_NONE, START);
+	assert_in_range((uintmax_t)(sync_due_ms(&s) - START), 52500, 60000);
+}
+
+static void sync_spreads_the_retries_of_many_sidecars(void **state)
+{
+	int64_t least = INT64_MAX, most = 0;
+	(void)state;
+
+	for (uint32_t seed = 0; seed < 100; seed++) {
+		struct sync s = sync_start(HOUR, GRACE, seed, START);
+
+		sync_file_port(&s, PORT, START);
+		for (int i = 0; i < 8; i++)
+			sync_cycle_ended(&s, SYNC_FAILED, SYNC_LOGIN_NONE, START);
+		least = sync_due_ms(&s) < least ? sync_due_ms(&s) : least;
+		most = sync_due_ms(&s) > most ? sync_due_ms(&s) : most;
+	}
+	assert_true(most - least > 5 * SECOND);
+}
+
+static void sync_starts_the_pauses_anew_after_a_success(void **state)
+{
+	struct sync s = started(HOUR);
+	(void)state;
+
+	sync_file_port(&s, PORT, START);
+	for (int i = 0; i < 10; i++)
+		sync_cycle_ended(&s, SYNC_FAILED, SYNC_LOGIN_NONE, START);
+	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_NONE, START);
+	sync_cycle_ended(&s, SYNC_REFUSED, SYNC_LOGIN_NONE, START);
+	assert_true(sync_due_ms(&s) <= START + SECOND);
+}
+
+static void sync_retries_a_refused_connection_as_other_failures(void **state)
+{
+	struct sync s = after_cycle(SYNC_REFUSED, SYNC_LOGIN_NONE);
+	(void)state;
+
+	assert_true(sync_due_ms(&s) <= START + SECOND);
+	sync_cycle_ended(&s, SYNC_REFUSED, SYNC_LOGIN_NONE, START);
+	assert_in_range((uintmax_t)(sync_due_ms(&s) - START), 1750, 2000);
+}
+
+static void sync_counts_failures_in_a_row(void **state)
+{
+	struct sync s = after_cycle(SYNC_FAILED, SYNC_LOGIN_NONE);
+	(void)state;
+
+	sync_cycle_ended(&s, SYNC_SHUT_OUT, SYNC_LOGIN_BANNED, START + SECOND);
+	assert_int_equal(s.failures, 2);
+	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_NONE, START + 2 * SECOND);
+	assert_int_equal(s.failures, 0);
+}
+
+/* ---- logins ---- */
+
+static void sync_may_log_in_at_start(void **state)
+{
+	struct sync s = started(INTERVAL);
+	(void)state;
+
+	assert_true(sync_may_login(&s, START));
+}
+
+static void sync_goes_on_at_the_interval_after_a_rejection(void **state)
+{
+	struct sync s = after_cycle(SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED);
+	(void)state;
+
+	assert_int_equal(sync_due_ms(&s), START + INTERVAL);
+}
+
+static void sync_tries_a_second_login_after_ten_minutes_not_before(void **state)
+{
+	struct sync s = after_cycle(SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED);
+	(void)state;
+
+	assert_false(sync_may_login(&s, START));
+	assert_false(sync_may_login(&s, START + 10 * MINUTE - 1));
+	assert_true(sync_may_login(&s, START + 10 * MINUTE));
+}
+
+static void sync_tries_no_login_after_a_second_rejection(void **state)
+{
+	struct sync s = after_cycle(SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED);
+	(void)state;
+
+	sync_cycle_ended(&s, SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED, START + 10 * MINUTE);
+	assert_false(sync_may_login(&s, START + 20 * MINUTE));
+	assert_false(sync_may_login(&s, START + 10000 * HOUR));
+}
+
+/* A day of it, at the shortest interval: what qBittorrent gets to count. */
+static void sync_sends_two_bad_logins_in_a_day_of_cycles(void **state)
+{
+	struct sync s = started(SECOND);
+	int64_t now_ms = START;
+	int sent = 0;
+	(void)state;
+
+	sync_file_port(&s, PORT, now_ms);
+	for (; now_ms < START + 24 * HOUR; now_ms = sync_due_ms(&s)) {
+		bool may = sync_may_login(&s, now_ms);
+
+		sent += may;
+		sync_cycle_ended(&s, SYNC_SHUT_OUT, may ? SYNC_LOGIN_REJECTED : SYNC_LOGIN_NONE,
+		                 now_ms);
+	}
+	assert_int_equal(sent, 2);
+}
+
+static void sync_opens_logins_again_on_reload(void **state)
+{
+	struct sync s = after_cycle(SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED);
+	(void)state;
+
+	sync_cycle_ended(&s, SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED, START + 10 * MINUTE);
+	sync_reload(&s, START + 11 * MINUTE);
+	assert_true(sync_may_login(&s, START + 11 * MINUTE));
+	assert_true(sync_cycle_due(&s, START + 11 * MINUTE));
+}
+
+static void sync_counts_rejections_anew_after_a_reload(void **state)
+{
+	struct sync s = after_cycle(SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED);
+	(void)state;
+
+	sync_reload(&s, START + MINUTE);
+	sync_cycle_ended(&s, SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED, START + MINUTE);
+	assert_false(sync_may_login(&s, START + 11 * MINUTE - 1));
+	assert_true(sync_may_login(&s, START + 11 * MINUTE));
+}
+
+static void sync_opens_logins_again_after_two_refusals_in_a_row(void **state)
+{
+	struct sync s = after_cycle(SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED);
+	(void)state;
+
+	sync_cycle_ended(&s, SYNC_REFUSED, SYNC_LOGIN_NONE, START + 1 * SECOND);
+	assert_false(sync_may_login(&s, START + 1 * SECOND));
+	sync_cycle_ended(&s, SYNC_REFUSED, SYNC_LOGIN_NONE, START + 2 * SECOND);
+	assert_true(sync_may_login(&s, START + 2 * SECOND));
+}
+
+static void sync_keeps_logins_shut_where_refusals_are_not_in_a_row(void **state)
+{
+	struct sync s = after_cycle(SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED);
+	(void)state;
+
+	for (int i = 0; i < 10; i++) {
+		sync_cycle_ended(&s, SYNC_REFUSED, SYNC_LOGIN_NONE, START + i);
+		sync_cycle_ended(&s, SYNC_FAILED, SYNC_LOGIN_NONE, START + i);
+	}
+	assert_false(sync_may_login(&s, START + MINUTE));
+}
+
+static void sync_reopens_once_a_restart_however_long_it_takes(void **state)
+{
+	struct sync s = after_cycle(SYNC_REFUSED, SYNC_LOGIN_NONE);
+	(void)state;
+
+	for (int i = 0; i < 10; i++)
+		sync_cycle_ended(&s, SYNC_REFUSED, SYNC_LOGIN_NONE, START + i);
+	sync_cycle_ended(&s, SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED, START + MINUTE);
+	assert_false(sync_may_login(&s, START + 2 * MINUTE));
+}
+
+static void sync_tries_no_login_sooner_for_changes_of_the_file(void **state)
+{
+	struct sync s = after_cycle(SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED);
+	(void)state;
+
+	sync_file_port(&s, OTHER_PORT, START + SECOND);
+	sync_file_written(&s, START + SECOND);
+	sync_file_bad(&s, START + 2 * SECOND);
+	sync_file_empty(&s, START + 3 * SECOND);
+	sync_file_empty(&s, START + 5 * SECOND);
+	sync_file_port(&s, PORT, START + 6 * SECOND);
+	assert_true(sync_cycle_due(&s, START + 6 * SECOND));
+	assert_false(sync_may_login(&s, START + 10 * MINUTE - 1));
+}
+
+static void sync_tries_no_login_sooner_for_failures_and_retries(void **state)
+{
+	struct sync s = after_cycle(SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED);
+	(void)state;
+
+	for (int i = 0; i < 20; i++)
+		sync_cycle_ended(&s, SYNC_FAILED, SYNC_LOGIN_NONE, START + i * SECOND);
+	assert_false(sync_may_login(&s, START + 10 * MINUTE - 1));
+}
+
+static void sync_forgets_a_rejection_when_a_login_is_accepted(void **state)
+{
+	struct sync s = after_cycle(SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED);
+	(void)state;
+
+	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_ACCEPTED, START + 10 * MINUTE);
+	assert_true(sync_may_login(&s, START + 10 * MINUTE));
+	sync_cycle_ended(&s, SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED, START + 11 * MINUTE);
+	assert_true(sync_may_login(&s, START + 21 * MINUTE));
+}
+
+static void sync_does_not_forget_a_rejection_when_a_cycle_needs_no_login(void **state)
+{
+	struct sync s = after_cycle(SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED);
+	(void)state;
+
+	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_NONE, START + MINUTE);
+	assert_false(sync_may_login(&s, START + MINUTE));
+}
+
+static void sync_pauses_logins_for_ten_minutes_after_a_ban(void **state)
+{
+	struct sync s = after_cycle(SYNC_SHUT_OUT, SYNC_LOGIN_BANNED);
+	(void)state;
+
+	assert_false(sync_may_login(&s, START + 10 * MINUTE - 1));
+	assert_true(sync_may_login(&s, START + 10 * MINUTE));
+	assert_int_equal(sync_due_ms(&s), START + INTERVAL);
+}
+
+/* qBittorrent does not count attempts of an address that it has banned. */
+static void sync_tries_again_and_again_while_banned(void **state)
+{
+	struct sync s = after_cycle(SYNC_SHUT_OUT, SYNC_LOGIN_BANNED);
+	(void)state;
+
+	for (int i = 1; i < 10; i++) {
+		assert_true(sync_may_login(&s, START + i * 10 * MINUTE));
+		sync_cycle_ended(&s, SYNC_SHUT_OUT, SYNC_LOGIN_BANNED, START + i * 10 * MINUTE);
+		assert_false(sync_may_login(&s, START + (i + 1) * 10 * MINUTE - 1));
+	}
+}
+
+static void sync_repeats_a_first_unanswered_login_at_once(void **state)
+{
+	struct sync s = after_cycle(SYNC_FAILED, SYNC_LOGIN_UNANSWERED);
+	(void)state;
+
+	assert_true(sync_may_login(&s, START));
+}
+
+static void sync_pauses_logins_after_a_second_unanswered_one(void **state)
+{
+	struct sync s = after_cycle(SYNC_FAILED, SYNC_LOGIN_UNANSWERED);
+	(void)state;
+
+	sync_cycle_ended(&s, SYNC_FAILED, SYNC_LOGIN_UNANSWERED, START + SECOND);
+	assert_false(sync_may_login(&s, START + SECOND + 10 * MINUTE - 1));
+	assert_true(sync_may_login(&s, START + SECOND + 10 * MINUTE));
+}
+
+static void sync_forgets_unanswered_logins_when_one_is_accepted(void **state)
+{
+	struct sync s = after_cycle(SYNC_FAILED, SYNC_LOGIN_UNANSWERED);
+	(void)state;
+
+	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_ACCEPTED, START + SECOND);
+	sync_cycle_ended(&s, SYNC_FAILED, SYNC_LOGIN_UNANSWERED, START + 2 * SECOND);
+	assert_true(sync_may_login(&s, START + 2 * SECOND));
+}
+
+/* ---- no port ---- */
+
+static void sync_lets_an_empty_file_settle_for_a_second(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	sync_file_empty(&s, START + 5 * SECOND);
+	assert_int_equal(sync_due_ms(&s), START + 6 * SECOND);
+	sync_file_empty(&s, START + 6 * SECOND - 1);
+	assert_int_equal(sync_port(&s), PORT);
+	sync_file_empty(&s, START + 6 * SECOND);
+	assert_int_equal(sync_port(&s), 0);
+}
+
+static void sync_reads_a_settling_file_again_without_a_cycle(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	sync_file_empty(&s, START + 5 * SECOND);
+	assert_false(sync_cycle_due(&s, START + 6 * SECOND));
+	assert_int_equal(sync_state(&s), SYNC_IN_SYNC);
+}
+
+static void sync_overlooks_the_instant_between_truncate_and_write(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	sync_file_empty(&s, START + 5 * SECOND);
+	assert_false(sync_file_port(&s, PORT, START + 5 * SECOND + 2));
+	assert_int_equal(sync_due_ms(&s), START + INTERVAL);
+	assert_true(sync_healthy(&s, START + 5 * SECOND + 2));
+}
+
+static void sync_times_each_emptiness_by_itself(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	sync_file_empty(&s, START + 5000);
+	sync_file_port(&s, PORT, START + 5500);
+	sync_file_empty(&s, START + 5900);
+	sync_file_empty(&s, START + 6100);
+	assert_int_equal(sync_port(&s), PORT);
+	assert_int_equal(sync_due_ms(&s), START + 6900);
+}
+
+static void sync_cycles_once_no_port_is_certain(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	sync_file_empty(&s, START + 5 * SECOND);
+	sync_file_empty(&s, START + 6 * SECOND);
+	assert_true(sync_cycle_due(&s, START + 6 * SECOND));
+}
+
+static void sync_waits_for_certainty_before_the_first_cycle(void **state)
+{
+	struct sync s = started(INTERVAL);
+	(void)state;
+
+	sync_file_empty(&s, START);
+	assert_false(sync_cycle_due(&s, START + SECOND - 1));
+	assert_int_equal(sync_due_ms(&s), START + SECOND);
+	assert_int_equal(sync_state(&s), SYNC_STARTING);
+}
+
+static void sync_asks_qbittorrent_at_the_interval_without_a_port(void **state)
+{
+	struct sync s = without_port(START);
+	(void)state;
+
+	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_ACCEPTED, START);
+	assert_int_equal(sync_due_ms(&s), START + INTERVAL);
+}
+
+static void sync_acts_on_a_port_after_none_at_once(void **state)
+{
+	struct sync s = without_port(START);
+	(void)state;
+
+	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_ACCEPTED, START);
+	assert_true(sync_file_port(&s, PORT, START + SECOND));
+	assert_true(sync_cycle_due(&s, START + SECOND));
+	assert_false(sync_healthy(&s, START + SECOND));
+}
+
+static void sync_treats_the_same_port_after_none_as_news(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	sync_file_empty(&s, START);
+	sync_file_empty(&s, START + SECOND);
+	assert_true(sync_file_port(&s, PORT, START + 2 * SECOND));
+}
+
+/* ---- health ---- */
+
+static void sync_is_not_healthy_before_the_first_cycle(void **state)
+{
+	struct sync s = started(INTERVAL);
+	(void)state;
+
+	sync_file_port(&s, PORT, START);
+	assert_int_equal(sync_state(&s), SYNC_STARTING);
+	assert_false(sync_healthy(&s, START));
+}
+
+static void sync_is_healthy_when_the_port_is_proved(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	assert_int_equal(sync_state(&s), SYNC_IN_SYNC);
+	assert_true(sync_healthy(&s, START));
+}
+
+static void sync_is_not_healthy_on_the_proof_of_another_port(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	sync_file_port(&s, OTHER_PORT, START + SECOND);
+	assert_int_equal(sync_state(&s), SYNC_RETRYING);
+	assert_false(sync_healthy(&s, START + SECOND));
+}
+
+static void sync_is_not_healthy_on_the_old_proof_of_a_port_that_came_back(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	sync_file_port(&s, OTHER_PORT, START + SECOND);
+	sync_file_port(&s, PORT, START + SECOND);
+	assert_false(sync_healthy(&s, START + SECOND));
+}
+
+static void sync_is_retrying_and_unhealthy_after_a_failure(void **state)
+{
+	struct sync failed = after_cycle(SYNC_FAILED, SYNC_LOGIN_NONE);
+	struct sync refused = after_cycle(SYNC_REFUSED, SYNC_LOGIN_NONE);
+	(void)state;
+
+	assert_int_equal(sync_state(&failed), SYNC_RETRYING);
+	assert_false(sync_healthy(&failed, START));
+	assert_int_equal(sync_state(&refused), SYNC_RETRYING);
+	assert_false(sync_healthy(&refused, START));
+}
+
+static void sync_is_in_error_while_it_is_shut_out(void **state)
+{
+	struct sync s = after_cycle(SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED);
+	(void)state;
+
+	assert_int_equal(sync_state(&s), SYNC_ERROR);
+	assert_false(sync_healthy(&s, START));
+}
+
+static void sync_is_in_error_while_the_file_is_bad(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	sync_file_bad(&s, START + SECOND);
+	assert_int_equal(sync_state(&s), SYNC_ERROR);
+	assert_false(sync_healthy(&s, START + SECOND));
+	assert_int_equal(sync_port(&s), 0);
+}
+
+static void sync_is_in_error_with_a_bad_file_before_the_first_cycle(void **state)
+{
+	struct sync s = started(INTERVAL);
+	(void)state;
+
+	sync_file_bad(&s, START);
+	assert_int_equal(sync_state(&s), SYNC_ERROR);
+	assert_true(sync_cycle_due(&s, START));
+}
+
+static void sync_stays_in_error_with_a_bad_file_whatever_qbittorrent_says(void **state)
+{
+	struct sync s = started(INTERVAL);
+	(void)state;
+
+	sync_file_bad(&s, START);
+	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_ACCEPTED, START);
+	assert_int_equal(sync_state(&s), SYNC_ERROR);
+	assert_false(sync_healthy(&s, START));
+	assert_int_equal(s.failures, 1);
+}
+
+static void sync_does_not_cycle_anew_each_time_a_bad_file_is_read(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	sync_file_bad(&s, START);
+	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_NONE, START);
+	sync_file_bad(&s, START + SECOND);
+	assert_int_equal(sync_due_ms(&s), START + INTERVAL);
+}
+
+static void sync_recovers_from_a_bad_file_with_the_same_port(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	sync_file_bad(&s, START);
+	assert_true(sync_file_port(&s, PORT, START + SECOND));
+	assert_true(sync_cycle_due(&s, START + SECOND));
+	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_NONE, START + SECOND);
+	assert_true(sync_healthy(&s, START + SECOND));
+}
+
+static void sync_does_not_take_a_bad_file_for_an_empty_one(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	sync_file_empty(&s, START);
+	sync_file_bad(&s, START + 500);
+	sync_file_empty(&s, START + 1100);
+	assert_int_equal(sync_state(&s), SYNC_ERROR);
+	sync_file_empty(&s, START + 2100);
+	assert_int_equal(sync_state(&s), SYNC_WAITING_FOR_PORT);
+}
+
+static void sync_waits_in_health_for_a_port_within_the_grace(void **state)
+{
+	struct sync s = without_port(START);
+	(void)state;
+
+	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_ACCEPTED, START);
+	assert_int_equal(sync_state(&s), SYNC_WAITING_FOR_PORT);
+	assert_true(sync_healthy(&s, START + GRACE));
+	assert_false(sync_no_port_too_long(&s, START + GRACE));
+}
+
+static void sync_is_unhealthy_without_a_port_after_the_grace(void **state)
+{
+	struct sync s = without_port(START + SECOND);
+	(void)state;
+
+	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_ACCEPTED, START + SECOND);
+	assert_false(sync_healthy(&s, START + GRACE + 1));
+	assert_true(sync_no_port_too_long(&s, START + GRACE + 1));
+	assert_int_equal(sync_state(&s), SYNC_WAITING_FOR_PORT);
+}
+
+static void sync_counts_the_grace_from_when_the_port_went(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	sync_file_empty(&s, START + HOUR - SECOND);
+	sync_file_empty(&s, START + HOUR);
+	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_NONE, START + HOUR);
+	assert_true(sync_healthy(&s, START + HOUR + GRACE));
+	assert_false(sync_healthy(&s, START + HOUR + GRACE + 1));
+}
+
+static void sync_counts_the_grace_on_through_a_bad_file(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	sync_file_bad(&s, START + HOUR);
+	sync_file_empty(&s, START + HOUR + MINUTE);
+	sync_file_empty(&s, START + HOUR + MINUTE + SECOND);
+	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_NONE, START + HOUR + MINUTE + SECOND);
+	assert_true(sync_healthy(&s, START + HOUR + GRACE));
+	assert_false(sync_healthy(&s, START + HOUR + GRACE + 1));
+}
+
+static void sync_looks_as_soon_as_the_grace_is_over(void **state)
+{
+	struct sync s = without_port(START);
+	(void)state;
+
+	s.interval_ms = HOUR;
+	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_NONE, START);
+	assert_true(sync_no_port_too_long(&s, sync_due_ms(&s)));
+	assert_false(sync_no_port_too_long(&s, sync_due_ms(&s) - 1));
+}
+
+static void sync_looks_at_the_interval_after_the_grace(void **state)
+{
+	struct sync s = without_port(START);
+	(void)state;
+
+	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_NONE, START + GRACE + 1);
+	assert_int_equal(sync_due_ms(&s), START + GRACE + 1 + INTERVAL);
+}
+
+static void sync_has_no_grace_where_it_is_0(void **state)
+{
+	struct sync s = sync_start(INTERVAL, 0, 1, START);
+	(void)state;
+
+	sync_file_empty(&s, START);
+	sync_file_empty(&s, START + SECOND);
+	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_NONE, START + SECOND);
+	assert_false(sync_healthy(&s, START + SECOND));
+}
+
+static void sync_is_not_healthy_within_the_grace_without_qbittorrent(void **state)
+{
+	struct sync s = without_port(START);
+	(void)state;
+
+	sync_cycle_ended(&s, SYNC_REFUSED, SYNC_LOGIN_NONE, START);
+	assert_int_equal(sync_state(&s), SYNC_RETRYING);
+	assert_false(sync_healthy(&s, START));
+}
+
+static void sync_is_healthy_again_after_a_failure(void **state)
+{
+	struct sync s = after_cycle(SYNC_REFUSED, SYNC_LOGIN_NONE);
+	(void)state;
+
+	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_ACCEPTED, START + SECOND);
+	assert_int_equal(sync_state(&s), SYNC_IN_SYNC);
+	assert_true(sync_healthy(&s, START + SECOND));
+}
+
+/* ---- what holds whatever happens ---- */
+
+enum world_file { WORLD_UNREAD, WORLD_PORT, WORLD_EMPTY, WORLD_BAD };
+
+/* The machine, and beside it what the world has been like, kept in another way. */
+struct world {
+	struct sync s;
+	int64_t now_ms;
+	enum world_file file; /* as it reads now */
+	uint16_t file_port;
+	uint16_t last_port; /* in the file, whatever came after */
+	int64_t no_port_since_ms;
+	bool cycled;
+	bool proved;          /* the last cycle */
+	uint16_t proved_port; /* what was wanted at its end */
+	int rejected;         /* since logins were last opened */
+	int refused;
+	int64_t rejected_ms;
+};
+
+enum step {
+	STEP_PORT,
+	STEP_OTHER_PORT,
+	STEP_EMPTY,
+	STEP_BAD,
+	STEP_WRITTEN,
+	STEP_RELOAD,
+	STEP_PROVED, /* this and those below: at the due time, and with a login where one may be */
+	STEP_PROVED_LOGIN,
+	STEP_FAILED,
+	STEP_UNANSWERED,
+	STEP_REFUSED,
+	STEP_REJECTED,
+	STEP_BANNED,
+	STEP_SECOND, /* time passes, and more than a loop would let pass */
+	STEP_TEN_MINUTES,
+	STEPS
+};
+
+static void set_file(struct world *w, enum world_file file, uint16_t port)
+{
+	if (file == WORLD_PORT)
+		w->last_port = port;
+	else if (w->file == WORLD_PORT)
+		w->no_port_since_ms = w->now_ms;
+	w->file = file;
+	w->file_port = port;
+}
+
+static void read_file(struct world *w)
+{
+	switch (w->file) {
+	case WORLD_UNREAD:
+	case WORLD_EMPTY:
+		w->file = WORLD_EMPTY;
+		sync_file_empty(&w->s, w->now_ms);
+		break;
+	case WORLD_PORT:
+		sync_file_port(&w->s, w->file_port, w->now_ms);
+		break;
+	case WORLD_BAD:
+		sync_file_bad(&w->s, w->now_ms);
+		break;
+	}
+}
+
+/* Time passes. The file is read when that is due; a cycle waits for its own step. */
+static void pass(struct world *w, int64_t ms)
+{
+	int64_t until_ms = w->now_ms + ms;
+
+	if (w->s.empty_at_ms <= until_ms) {
+		w->now_ms = w->s.empty_at_ms;
+		read_file(w);
+	}
+	w->now_ms = until_ms;
+}
+
+static void cycle(struct world *w, enum sync_outcome outcome, enum sync_login login)
+{
+	if (sync_due_ms(&w->s) > w->now_ms)
+		pass(w, sync_due_ms(&w->s) - w->now_ms);
+	read_file(w);
+	if (!sync_cycle_due(&w->s, w->now_ms))
+		return;
+	if (login != SYNC_LOGIN_NONE && !sync_may_login(&w->s, w->now_ms)) {
+		login = SYNC_LOGIN_NONE;
+		outcome = outcome == SYNC_PROVED ? SYNC_FAILED : outcome;
+	}
+	if (login == SYNC_LOGIN_REJECTED) {
+		assert_true(w->rejected == 0 || w->now_ms - w->rejected_ms >= 10 * MINUTE);
+		w->rejected++;
+		w->rejected_ms = w->now_ms;
+	}
+	w->refused = outcome == SYNC_REFUSED ? w->refused + 1 : 0;
+	if (login == SYNC_LOGIN_ACCEPTED || w->refused == 2)
+		w->rejected = 0;
+	sync_cycle_ended(&w->s, outcome, login, w->now_ms);
+	w->cycled = true;
+	w->proved = outcome == SYNC_PROVED;
+	w->proved_port = sync_port(&w->s);
+	/* A cycle that is over is not due again at once: that would be a loop without a rest. */
+	assert_false(sync_cycle_due(&w->s, w->now_ms));
+}
+
+static void take_step(struct world *w, enum step step)
+{
+	switch (step) {
+	case STEP_PORT:
+	case STEP_OTHER_PORT:
+		set_file(w, WORLD_PORT, step == STEP_PORT ? PORT : OTHER_PORT);
+		read_file(w);
+		break;
+	case STEP_EMPTY:
+		set_file(w, WORLD_EMPTY, 0);
+		read_file(w);
+		break;
+	case STEP_BAD:
+		set_file(w, WORLD_BAD, 0);
+		read_file(w);
+		break;
+	case STEP_WRITTEN:
+		read_file(w);
+		sync_file_written(&w->s, w->now_ms);
+		break;
+	case STEP_RELOAD:
+		sync_reload(&w->s, w->now_ms);
+		w->rejected = 0;
+		assert_true(sync_may_login(&w->s, w->now_ms));
+		assert_true(sync_cycle_due(&w->s, w->now_ms));
+		break;
+	case STEP_PROVED:
+		cycle(w, SYNC_PROVED, SYNC_LOGIN_NONE);
+		break;
+	case STEP_PROVED_LOGIN:
+		cycle(w, SYNC_PROVED, SYNC_LOGIN_ACCEPTED);
+		break;
+	case STEP_FAILED:
+		cycle(w, SYNC_FAILED, SYNC_LOGIN_NONE);
+		break;
+	case STEP_UNANSWERED:
+		cycle(w, SYNC_FAILED, SYNC_LOGIN_UNANSWERED);
+		break;
+	case STEP_REFUSED:
+		cycle(w, SYNC_REFUSED, SYNC_LOGIN_NONE);
+		break;
+	case STEP_REJECTED:
+		cycle(w, SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED);
+		break;
+	case STEP_BANNED:
+		cycle(w, SYNC_SHUT_OUT, SYNC_LOGIN_BANNED);
+		break;
+	case STEP_SECOND:
+		pass(w, SECOND);
+		break;
+	case STEP_TEN_MINUTES:
+		pass(w, 10 * MINUTE);
+		break;
+	case STEPS:
+		break;
+	}
+}
+
+static void assert_sound(const struct world *w)
+{
+	const struct sync *s = &w->s;
+	uint16_t port = sync_port(s);
+	bool healthy = sync_healthy(s, w->now_ms);
+	enum sync_state verdict = sync_state(s);
+
+	/* What is wanted is what the file holds or, while it only looks empty, held. */
+	assert_true(port == 0 || port == w->last_port);
+	assert_true(w->file != WORLD_PORT || port == w->file_port);
+	assert_true(w->file != WORLD_BAD || port == 0);
+	/* Never out of the loop's sight. */
+	assert_true(sync_due_ms(s) <= w->now_ms + s->interval_ms);
+	/* Never one attempt too many. */
+	assert_true(w->rejected <= 2);
+	assert_true(!sync_may_login(s, w->now_ms) || w->rejected < 2);
+	/* Healthy only on proof: of this port, or that there is none, for no longer than the grace.
+	 */
+	assert_true(!healthy || (w->cycled && w->proved));
+	assert_true(!healthy || port == 0 || w->proved_port == port);
+	assert_true(!healthy || w->file != WORLD_BAD);
+	if (healthy && port == 0 && s->file == SYNC_FILE_EMPTY)
+		assert_true(w->now_ms - w->no_port_since_ms <= s->grace_ms + SYNC_SETTLE_MS);
+	/* And then at all times: what is well is not called ill. */
+	if (w->cycled && w->proved && w->file == WORLD_PORT && w->proved_port == port &&
+	    s->outcome != SYNC_PENDING)
+		assert_true(healthy);
+	/* The verdict and the state agree. */
+	assert_true(!healthy || verdict == SYNC_IN_SYNC || verdict == SYNC_WAITING_FOR_PORT);
+	assert_true(verdict != SYNC_IN_SYNC || (healthy && port != 0));
+	assert_true(verdict != SYNC_STARTING || !w->cycled);
+	assert_true(w->file != WORLD_BAD || verdict == SYNC_ERROR);
+}
+
+static struct world new_world(int64_t interval_ms, int64_t grace_ms, uint32_t seed)
+{
+	return (struct world){
+		.s = sync_start(interval_ms, grace_ms, seed, START),
+		.now_ms = START,
+		.no_port_since_ms = START,
+	};
+}
+
+/* As deep as the ways are long. */
+/* NOLINTNEXTLINE(misc-no-recursion) */
+static void walk_all(const struct world *from, int depth)
+{
+	for (int step = 0; step < STEPS; step++) {
+		struct world w = *from;
+
+		take_step(&w, (enum step)step);
+		assert_sound(&w);
+		if (depth > 1)
+			walk_all(&w, depth - 1);
+	}
+}
+
+static void sync_holds_its_promises_on_every_short_way(void **state)
+{
+	struct world w = new_world(INTERVAL, GRACE, 1);
+	(void)state;
+
+	walk_all(&w, 5);
+}
+
+static void sync_holds_its_promises_on_every_short_way_from_in_sync(void **state)
+{
+	struct world w = new_world(INTERVAL, GRACE, 1);
+	(void)state;
+
+	take_step(&w, STEP_PORT);
+	take_step(&w, STEP_PROVED_LOGIN);
+	assert_sound(&w);
+	walk_all(&w, 5);
+}
+
+/* Knuth's MMIX generator: the same ways in each run. */
+static uint32_t next_random(uint64_t *random)
+{
+	*random = *random * 6364136223846793005U + 1442695040888963407U;
+	return (uint32_t)(*random >> 33);
+}
+
+static void sync_holds_its_promises_on_long_random_ways(void **state)
+{
+	static const int64_t intervals_ms[] = { SECOND, 5 * SECOND, INTERVAL, HOUR, 24 * HOUR };
+	static const int64_t graces_ms[] = { 0, SECOND, GRACE, 24 * HOUR };
+	(void)state;
+
+	for (uint32_t seed = 0; seed < 1000; seed++) {
+		uint64_t random = seed;
+		struct world w = new_world(intervals_ms[seed % 5], graces_ms[seed / 5 % 4], seed);
+
+		for (int i = 0; i < 1000; i++) {
+			pass(&w, next_random(&random) % 700);
+			take_step(&w, (enum step)(next_random(&random) % STEPS));
+			assert_sound(&w);
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sync_starts_with_a_cycle_at_once),
+		cmocka_unit_test(sync_acts_on_a_new_port_at_once),
+		cmocka_unit_test(sync_tells_news_from_the_same_port),
+		cmocka_unit_test(sync_looks_again_after_one_interval),
+		cmocka_unit_test(sync_wants_the_port_of_the_file),
+		cmocka_unit_test(sync_lets_a_rewrite_of_the_same_port_settle_for_a_second),
+		cmocka_unit_test(sync_does_not_put_off_a_cycle_for_more_rewrites),
+		cmocka_unit_test(sync_does_not_put_off_an_earlier_cycle_for_a_rewrite),
+		cmocka_unit_test(sync_does_not_let_a_new_port_settle),
+		cmocka_unit_test(sync_retries_after_1_2_4_to_60_seconds),
+		cmocka_unit_test(sync_retries_no_later_than_the_interval),
+		cmocka_unit_test(sync_retries_every_second_at_an_interval_of_one),
+		cmocka_unit_test(sync_keeps_the_pause_after_very_many_failures),
+		cmocka_unit_test(sync_spreads_the_retries_of_many_sidecars),
+		cmocka_unit_test(sync_starts_the_pauses_anew_after_a_success),
+		cmocka_unit_test(sync_retries_a_refused_connection_as_other_failures),
+		cmocka_unit_test(sync_counts_failures_in_a_row),
+		cmocka_unit_test(sync_may_log_in_at_start),
+		cmocka_unit_test(sync_goes_on_at_the_interval_after_a_rejection),
+		cmocka_unit_test(sync_tries_a_second_login_after_ten_minutes_not_before),
+		cmocka_unit_test(sync_tries_no_login_after_a_second_rejection),
+		cmocka_unit_test(sync_sends_two_bad_logins_in_a_day_of_cycles),
+		cmocka_unit_test(sync_opens_logins_again_on_reload),
+		cmocka_unit_test(sync_counts_rejections_anew_after_a_reload),
+		cmocka_unit_test(sync_opens_logins_again_after_two_refusals_in_a_row),
+		cmocka_unit_test(sync_keeps_logins_shut_where_refusals_are_not_in_a_row),
+		cmocka_unit_test(sync_reopens_once_a_restart_however_long_it_takes),
+		cmocka_unit_test(sync_tries_no_login_sooner_for_changes_of_the_file),
+		cmocka_unit_test(sync_tries_no_login_sooner_for_failures_and_retries),
+		cmocka_unit_test(sync_forgets_a_rejection_when_a_login_is_accepted),
+		cmocka_unit_test(sync_does_not_forget_a_rejection_when_a_cycle_needs_no_login),
+		cmocka_unit_test(sync_pauses_logins_for_ten_minutes_after_a_ban),
+		cmocka_unit_test(sync_tries_again_and_again_while_banned),
+		cmocka_unit_test(sync_repeats_a_first_unanswered_login_at_once),
+		cmocka_unit_test(sync_pauses_logins_after_a_second_unanswered_one),
+		cmocka_unit_test(sync_forgets_unanswered_logins_when_one_is_accepted),
+		cmocka_unit_test(sync_lets_an_empty_file_settle_for_a_second),
+		cmocka_unit_test(sync_reads_a_settling_file_again_without_a_cycle),
+		cmocka_unit_test(sync_overlooks_the_instant_between_truncate_and_write),
+		cmocka_unit_test(sync_times_each_emptiness_by_itself),
+		cmocka_unit_test(sync_cycles_once_no_port_is_certain),
+		cmocka_unit_test(sync_waits_for_certainty_before_the_first_cycle),
+		cmocka_unit_test(sync_asks_qbittorrent_at_the_interval_without_a_port),
+		cmocka_unit_test(sync_acts_on_a_port_after_none_at_once),
+		cmocka_unit_test(sync_treats_the_same_port_after_none_as_news),
+		cmocka_unit_test(sync_is_not_healthy_before_the_first_cycle),
+		cmocka_unit_test(sync_is_healthy_when_the_port_is_proved),
+		cmocka_unit_test(sync_is_not_healthy_on_the_proof_of_another_port),
+		cmocka_unit_test(sync_is_not_healthy_on_the_old_proof_of_a_port_that_came_back),
+		cmocka_unit_test(sync_is_retrying_and_unhealthy_after_a_failure),
+		cmocka_unit_test(sync_is_in_error_while_it_is_shut_out),
+		cmocka_unit_test(sync_is_in_error_while_the_file_is_bad),
+		cmocka_unit_test(sync_is_in_error_with_a_bad_file_before_the_first_cycle),
+		cmocka_unit_test(sync_stays_in_error_with_a_bad_file_whatever_qbittorrent_says),
+		cmocka_unit_test(sync_does_not_cycle_anew_each_time_a_bad_file_is_read),
+		cmocka_unit_test(sync_recovers_from_a_bad_file_with_the_same_port),
+		cmocka_unit_test(sync_does_not_take_a_bad_file_for_an_empty_one),
+		cmocka_unit_test(sync_waits_in_health_for_a_port_within_the_grace),
+		cmocka_unit_test(sync_is_unhealthy_without_a_port_after_the_grace),
+		cmocka_unit_test(sync_counts_the_grace_from_when_the_port_went),
+		cmocka_unit_test(sync_counts_the_grace_on_through_a_bad_file),
+		cmocka_unit_test(sync_looks_as_soon_as_the_grace_is_over),
+		cmocka_unit_test(sync_looks_at_the_interval_after_the_grace),
+		cmocka_unit_test(sync_has_no_grace_where_it_is_0),
+		cmocka_unit_test(sync_is_not_healthy_within_the_grace_without_qbittorrent),
+		cmocka_unit_test(sync_is_healthy_again_after_a_failure),
+		cmocka_unit_test(sync_holds_its_promises_on_every_short_way),
+		cmocka_unit_test(sync_holds_its_promises_on_every_short_way_from_in_sync),
+		cmocka_unit_test(sync_holds_its_promises_on_long_random_ways),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,225 @@
+#include "text.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+/* A literal that may hold NULs, as bytes and their number. */
+#define BYTES(literal) literal, sizeof(literal) - 1
+
+typedef void adder(struct text *text, const char *bytes, size_t len);
+
+/* What `add` makes of the bytes, in `cap` bytes of room. */
+static const char *made(adder *add, const char *bytes, size_t len, size_t cap)
+{
+	static char buf[256];
+	struct text text = text_on(buf, cap);
+
+	add(&text, bytes, len);
+	assert_int_equal(strlen(buf), text.len);
+	return buf;
+}
+
+static void text_starts_empty(void **state)
+{
+	char buf[8] = "rubbish";
+	struct text text = text_on(buf, sizeof buf);
+	(void)state;
+
+	assert_string_equal(buf, "");
+	assert_int_equal(text.len, 0);
+	assert_false(text.full);
+}
+
+static void text_appends_one_piece_behind_the_other(void **state)
+{
+	char buf[32];
+	struct text text = text_on(buf, sizeof buf);
+	(void)state;
+
+	text_puts(&text, "port ");
+	text_printf(&text, "%d", 41000);
+	text_add(&text, "!?", 1);
+	assert_string_equal(buf, "port 41000!");
+	assert_int_equal(text.len, strlen(buf));
+}
+
+static void text_takes_what_just_fits(void **state)
+{
+	char buf[5];
+	struct text text = text_on(buf, sizeof buf);
+	(void)state;
+
+	text_puts(&text, "four");
+	assert_string_equal(buf, "four");
+	assert_false(text.full);
+}
+
+static void text_leaves_out_a_piece_that_does_not_fit(void **state)
+{
+	char buf[5];
+	struct text text = text_on(buf, sizeof buf);
+	(void)state;
+
+	text_puts(&text, "ab");
+	text_puts(&text, "cde");
+	assert_string_equal(buf, "ab");
+	assert_true(text.full);
+}
+
+static void text_printf_is_cut_at_the_capacity(void **state)
+{
+	char buf[5];
+	struct text text = text_on(buf, sizeof buf);
+	(void)state;
+
+	text_printf(&text, "%s", "12345");
+	assert_string_equal(buf, "1234");
+	assert_true(text.full);
+}
+
+static void text_remembers_that_something_was_left_out(void **state)
+{
+	char buf[3];
+	struct text text = text_on(buf, sizeof buf);
+	(void)state;
+
+	text_puts(&text, "long");
+	text_puts(&text, "ab");
+	assert_string_equal(buf, "ab");
+	assert_true(text.full);
+}
+
+static void text_of_one_byte_holds_only_its_end(void **state)
+{
+	char buf[1];
+	struct text text = text_on(buf, sizeof buf);
+	(void)state;
+
+	text_puts(&text, "");
+	assert_false(text.full);
+	text_printf(&text, "x");
+	assert_string_equal(buf, "");
+	assert_true(text.full);
+}
+
+static void text_printable_keeps_readable_text(void **state)
+{
+	static const char words[] = "plain \"quoted\" \\ caf\u00e9 \u6f22 \U0001f600";
+	(void)state;
+
+	assert_string_equal(made(text_add_printable, BYTES(words), 256), words);
+}
+
+static void text_printable_escapes_control_characters(void **state)
+{
+	(void)state;
+
+	assert_string_equal(made(text_add_printable, BYTES("a\nb\r\t\0\x1b[31m\x7f"), 256),
+	                    "a\\x0ab\\x0d\\x09\\x00\\x1b[31m\\x7f");
+}
+
+static void text_printable_escapes_c1_controls(void **state)
+{
+	(void)state;
+
+	assert_string_equal(made(text_add_printable,
+	                         BYTES("\xc2\x9b"
+	                               "31m"),
+	                         256),
+	                    "\\xc2\\x9b31m");
+}
+
+static void text_printable_escapes_what_is_not_utf8(void **state)
+{
+	(void)state;
+
+	assert_string_equal(made(text_add_printable, BYTES("\xff\x80"), 256), "\\xff\\x80");
+	/* Too long a form, a surrogate, above U+10FFFF, and one cut short. */
+	assert_string_equal(made(text_add_printable, BYTES("\xc0\xaf"), 256), "\\xc0\\xaf");
+	assert_string_equal(made(text_add_printable, BYTES("\xed\xa0\x80"), 256),
+	                    "\\xed\\xa0\\x80");
+	assert_string_equal(made(text_add_printable, BYTES("\xf4\x90\x80\x80"), 256),
+	                    "\\xf4\\x90\\x80\\x80");
+	assert_string_equal(made(text_add_printable, BYTES("\xe6\xbc"), 256), "\\xe6\\xbc");
+}
+
+static void text_printable_never_cuts_a_character(void **state)
+{
+	(void)state;
+
+	assert_string_equal(made(text_add_printable, BYTES("a\u6f22"), 4), "a");
+	assert_string_equal(made(text_add_printable, BYTES("a\nb"), 5), "a");
+}
+
+static void text_json_keeps_readable_text(void **state)
+{
+	(void)state;
+
+	assert_string_equal(made(text_add_json, BYTES("a/b caf\u00e9 \U0001f600"), 256),
+	                    "a/b caf\u00e9 \U0001f600");
+}
+
+static void text_json_escapes_quotes_backslashes_and_controls(void **state)
+{
+	(void)state;
+
+	assert_string_equal(made(text_add_json, BYTES("\"\\\n\0\x7f"), 256),
+	                    "\\\"\\\\\\u000a\\u0000\\u007f");
+}
+
+static void text_json_replaces_what_is_not_utf8(void **state)
+{
+	(void)state;
+
+	assert_string_equal(made(text_add_json,
+	                         BYTES("a\xff"
+	                               "b"),
+	                         256),
+	                    "a\\ufffdb");
+}
+
+static void text_json_never_cuts_an_escape(void **state)
+{
+	(void)state;
+
+	assert_string_equal(made(text_add_json, BYTES("a\n"), 7), "a");
+	assert_string_equal(made(text_add_json, BYTES("a\""), 3), "a");
+}
+
+static void text_stops_at_the_first_character_that_does_not_fit(void **state)
+{
+	(void)state;
+
+	assert_string_equal(made(text_add_json, BYTES("a\nb"), 4), "a");
+	assert_string_equal(made(text_add_printable, BYTES("a\nb"), 4), "a");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(text_starts_empty),
+		cmocka_unit_test(text_appends_one_piece_behind_the_other),
+		cmocka_unit_test(text_takes_what_just_fits),
+		cmocka_unit_test(text_leaves_out_a_piece_that_does_not_fit),
+		cmocka_unit_test(text_printf_is_cut_at_the_capacity),
+		cmocka_unit_test(text_remembers_that_something_was_left_out),
+		cmocka_unit_test(text_of_one_byte_holds_only_its_end),
+		cmocka_unit_test(text_printable_keeps_readable_text),
+		cmocka_unit_test(text_printable_escapes_control_characters),
+		cmocka_unit_test(text_printable_escapes_c1_controls),
+		cmocka_unit_test(text_printable_escapes_what_is_not_utf8),
+		cmocka_unit_test(text_printable_never_cuts_a_character),
+		cmocka_unit_test(text_json_keeps_readable_text),
+		cmocka_unit_test(text_json_escapes_quotes_backslashes_and_controls),
+		cmocka_unit_test(text_json_replaces_what_is_not_utf8),
+		cmocka_unit_test(text_json_never_cuts_an_escape),
+		cmocka_unit_test(text_stops_at_the_first_character_that_does_not_fit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
