@@ -82,14 +82,13 @@ bool cookies_take(struct cookies *cookies, const char *value, size_t len)
 	if (i < cookies->count && strlen(cookies->pairs[i]) == pair_len &&
 	    memcmp(cookies->pairs[i], pair, pair_len) == 0)
 		return false;
-	if (i == cookies->count && i == COOKIES_COUNT) {
+	/* The newest stands last, so that the first is the one set longest ago. */
+	if (i < cookies->count)
+		drop(cookies, i);
+	else if (cookies->count == COOKIES_COUNT)
 		drop(cookies, 0);
-		i--;
-	}
-	memcpy(cookies->pairs[i], pair, pair_len);
-	cookies->pairs[i][pair_len] = '\0';
-	if (i == cookies->count)
-		cookies->count++;
+	memcpy(cookies->pairs[cookies->count], pair, pair_len);
+	cookies->pairs[cookies->count++][pair_len] = '\0';
 	return true;
 }
 

@@ -1,5 +1,6 @@
 #include "qbittorrent.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -129,7 +130,7 @@ static bool is_html(const struct http_reply *reply)
 	const char *type = http_header(reply, "Content-Type", &cursor, &len);
 	size_t at = 0;
 
-	while (at < reply->body_len && memchr(" \t\r\n", reply->body[at], 4))
+	while (at < reply->body_len && isspace((unsigned char)reply->body[at]))
 		at++;
 	return (at < reply->body_len && reply->body[at] == '<') ||
 	       (type && reply->body_len > 0 && len >= sizeof html - 1 &&

@@ -22,7 +22,7 @@ struct array_stream {
 	unsigned reads;
 	unsigned writes;
 	size_t sent_len;
-	char sent[HTTP_REQUEST_MAX];
+	char sent[HTTP_REQUEST_MAX + 1];
 };
 
 static inline enum fail array_stream_read(struct stream *stream, void *buf, size_t max, size_t *len,
@@ -56,7 +56,7 @@ static inline enum fail array_stream_write(struct stream *stream, const void *da
 	if (to->write_as)
 		return fail_set(why, to->write_as, "from the array");
 	to->writes++;
-	if (len > sizeof to->sent)
+	if (len >= sizeof to->sent)
 		return fail_set(why, FAIL_IO, "over the array");
 	memcpy(to->sent, data, len);
 	to->sent_len = len;

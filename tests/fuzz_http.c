@@ -29,7 +29,7 @@ static void check_headers(void)
 	const char *value;
 
 	while ((value = http_header(&reply, "Set-Cookie", &cursor, &len))) {
-		assert(value >= reply.head && value + len <= reply.head + reply.head_len);
+		assert(value >= reply.space && value + len <= reply.space + reply.head_len);
 		assert(!memchr(value, '\0', len) && !memchr(value, '\n', len) &&
 		       !memchr(value, '\r', len));
 	}
@@ -39,19 +39,16 @@ static void check_headers(void)
 static void check_forgotten(size_t received)
 {
 	http_forget(&reply);
-	for (size_t i = 0; i < received && i < sizeof reply.body; i++)
-		assert(reply.body[i] == '\0');
-	for (size_t i = 0; i < received && i < sizeof reply.head; i++)
-		assert(reply.head[i] == '\0');
+	/* The request is in the same place, and shorter than most replies. */
+	for (size_t i = 0; i < received + 64 && i < sizeof reply.space; i++)
+		assert(reply.space[i] == '\0');
 }
 
 static struct outcome exchange(const uint8_t *bytes, size_t size, const uint8_t *pieces,
                                size_t count)
 {
 	const struct cookies none = { 0 };
-	const struct http_request request = {
-		.method = "GET", .path = "/", .host = "localhost", .cookies = &none
-	};
+	const struct http_request request = { .path = "/", .host = "localhost", .cookies = &none };
 	struct failure why = { "" };
 	struct outcome outcome = { 0 };
 
@@ -68,6 +65,8 @@ static struct outcome exchange(const uint8_t *bytes, size_t size, const uint8_t 
 		assert(reply.status >= 200 && reply.status <= 599);
 		assert(reply.head_len > 0 && reply.head_len <= HTTP_HEAD_MAX);
 		assert(reply.body_len <= HTTP_BODY_MAX && reply.body_len <= size);
+		assert(reply.body >= reply.space + reply.head_len);
+		assert(reply.body + reply.body_len <= reply.space + sizeof reply.space);
 		/* A connection that has bytes of another reply must not be used again. */
 		assert(!reply.keep_alive || pieces || array.at == size ||
 		       (size > HTTP_HEAD_MAX && reply.body_len > 0));

@@ -33,10 +33,9 @@ static long line_value(const char *line, size_t len)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *text = (const char *)data;
-	uint16_t port = 7, port_alone = 7;
-	size_t count = 7, wanted_count = 0, start = 0;
-	long wanted = 0;
-	bool sound = true, taken;
+	struct port_file_ports wanted = { 0 }, ports = { .count = SIZE_MAX };
+	bool sound = true;
+	size_t start = 0;
 
 	if (size > PORT_FILE_MAX)
 		return 0;
@@ -47,13 +46,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			continue;
 		value = line_value(text + start, i - start);
 		sound = sound && value >= 0;
-		wanted_count += value > 0 ? 1 : 0;
-		wanted = wanted ? wanted : value;
+		if (value > 0)
+			wanted.port[wanted.count++] = (uint16_t)value;
 		start = i + 1;
 	}
-	taken = port_file_parse(text, size, &port, &count);
-	assert(taken == sound);
-	assert(taken ? port == wanted && count == wanted_count : port == 7 && count == 7);
-	assert(port_file_parse(text, size, &port_alone, NULL) == taken && port_alone == port);
+	assert(port_file_parse(text, size, &ports) == sound);
+	assert(ports.count == (sound ? wanted.count : SIZE_MAX));
+	for (size_t i = 0; sound && i < ports.count; i++)
+		assert(ports.port[i] == wanted.port[i]);
 	return 0;
 }

@@ -59,7 +59,7 @@ static void cookies_replace_one_of_the_same_name(void **state)
 	take(&c, "SID=1");
 	take(&c, "SIDE=x");
 	assert_true(take(&c, "SID=2"));
-	assert_string_equal(put(&c), "SID=2; SIDE=x");
+	assert_string_equal(put(&c), "SIDE=x; SID=2");
 }
 
 static void cookies_tell_whether_anything_changed(void **state)

@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "array_stream.h"
+#include "config.h"
+#include "text.h"
 
 #define OK_HEAD "HTTP/1.1 200 OK\r\n"
 #define SIZED(len) OK_HEAD "Content-Length: " #len "\r\n\r\n"
@@ -26,9 +28,7 @@ static const struct cookies no_cookies;
 /* Sends a plain GET and reads what `array` holds. */
 static enum fail exchange(void)
 {
-	struct http_request request = {
-		.method = "GET", .path = "/", .host = "localhost", .cookies = &no_cookies
-	};
+	struct http_request request = { .path = "/", .host = "localhost", .cookies = &no_cookies };
 
 	http_forget(&reply);
 	why.text[0] = '\0';
@@ -87,102 +87,108 @@ static void assert_refused(const char *text, enum fail kind)
 
 /* ---- the request ---- */
 
+/* Posts `count` fields; what was sent is in `array`. */
+static enum fail post(const struct http_field *fields, size_t count, const struct cookies *cookies)
+{
+	const struct http_request request = { .post = true,
+		                              .path = "/api/v2/app/setPreferences",
+		                              .host = "localhost",
+		                              .cookies = cookies,
+		                              .form = fields,
+		                              .form_count = count };
+
+	array_stream_on(&array, SIZED(0), strlen(SIZED(0)));
+	return http_send(&array.stream, &request, &reply, INT64_MAX, &why);
+}
+
+static void assert_sent(const char *wanted)
+{
+	assert_int_equal(array.writes, 1);
+	array.sent[array.sent_len] = '\0';
+	assert_string_equal(array.sent, wanted);
+}
+
+/* What the body of a form with one field is. */
+static void assert_form(const char *value, const char *wanted)
+{
+	const struct http_field field = { "json", value };
+	const char *body;
+
+	assert_int_equal(post(&field, 1, &no_cookies), FAIL_NONE);
+	array.sent[array.sent_len] = '\0';
+	body = strstr(array.sent, "\r\n\r\n");
+	assert_non_null(body);
+	assert_string_equal(body + 4, wanted);
+}
+
 static void http_sends_head_and_body_in_one_write(void **state)
 {
+	const struct http_field fields[] = { { "a", "1" }, { "json", "{}" } };
 	struct cookies cookies = { 0 };
-	struct http_request request = { .method = "POST",
-		                        .path = "/api/v2/app/setPreferences",
-		                        .host = "localhost",
-		                        .cookies = &cookies,
-		                        .form = "json=%7B%7D" };
-	static const char wanted[] = "POST /api/v2/app/setPreferences HTTP/1.1\r\n"
-				     "Host: localhost\r\n"
-				     "Cookie: SID=1\r\n"
-				     "Content-Type: application/x-www-form-urlencoded\r\n"
-				     "Content-Length: 11\r\n"
-				     "\r\n"
-				     "json=%7B%7D";
 	(void)state;
 
 	cookies_take(&cookies, "SID=1", 5);
-	array_stream_on(&array, SIZED(0), sizeof SIZED(0) - 1);
-	assert_int_equal(http_send(&array.stream, &request, &reply, INT64_MAX, &why), FAIL_NONE);
-	assert_int_equal(array.writes, 1);
-	assert_int_equal(array.sent_len, sizeof wanted - 1);
-	assert_memory_equal(array.sent, wanted, sizeof wanted - 1);
+	assert_int_equal(post(fields, 2, &cookies), FAIL_NONE);
+	assert_sent("POST /api/v2/app/setPreferences HTTP/1.1\r\n"
+	            "Host: localhost\r\n"
+	            "Cookie: SID=1\r\n"
+	            "Content-Type: application/x-www-form-urlencoded\r\n"
+	            "Content-Length: 15\r\n"
+	            "\r\n"
+	            "a=1&json=%7B%7D");
 }
 
 static void http_sends_nothing_that_was_not_asked_for(void **state)
 {
-	static const char wanted[] = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 	(void)state;
 
 	answer_text(SIZED(0));
-	assert_int_equal(array.sent_len, sizeof wanted - 1);
-	assert_memory_equal(array.sent, wanted, sizeof wanted - 1);
+	assert_sent("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
 }
 
 static void http_says_the_length_of_an_empty_form(void **state)
 {
-	struct http_request request = {
-		.method = "POST", .path = "/", .host = "h", .cookies = &no_cookies, .form = ""
-	};
 	(void)state;
 
-	array_stream_on(&array, SIZED(0), sizeof SIZED(0) - 1);
-	http_send(&array.stream, &request, &reply, INT64_MAX, &why);
+	assert_int_equal(post(NULL, 0, &no_cookies), FAIL_NONE);
 	assert_non_null(memmem(array.sent, array.sent_len, "Content-Length: 0\r\n\r\n", 21));
+}
+
+static void http_escapes_all_but_unreserved_bytes_of_a_form(void **state)
+{
+	(void)state;
+
+	assert_form("aZ0-._~", "json=aZ0-._~");
+	assert_form("&=+% \"\\\u00e9#\n", "json=%26%3D%2B%25%20%22%5C%C3%A9%23%0A");
+	assert_form("", "json=");
 }
 
 static void http_refuses_to_cut_a_request(void **state)
 {
-	char *form = malloc(HTTP_REQUEST_MAX + 1);
-	struct http_request request = {
-		.method = "POST", .path = "/", .host = "h", .cookies = &no_cookies, .form = form
-	};
+	char *value = malloc(HTTP_REQUEST_MAX + 1);
+	const struct http_field field = { "json", value };
 	(void)state;
 
-	assert_non_null(form);
-	memset(form, 'x', HTTP_REQUEST_MAX);
-	form[HTTP_REQUEST_MAX] = '\0';
-	array_stream_on(&array, SIZED(0), sizeof SIZED(0) - 1);
-	assert_int_equal(http_send(&array.stream, &request, &reply, INT64_MAX, &why), FAIL_TOO_BIG);
+	assert_non_null(value);
+	memset(value, 'x', HTTP_REQUEST_MAX);
+	value[HTTP_REQUEST_MAX] = '\0';
+	assert_int_equal(post(&field, 1, &no_cookies), FAIL_TOO_BIG);
 	assert_int_equal(array.writes, 0);
-	free(form);
+	free(value);
 }
 
 /* Two secrets of the longest kind, each byte escaped, and all cookies, each the longest. */
 static void http_has_room_for_the_largest_login(void **state)
 {
-	static char form[2 * 3 * 4096 + 64], secret[4096 + 1];
-	struct text text = text_on(form, sizeof form);
+	static char secret[CONFIG_SECRET_MAX + 1];
+	const struct http_field fields[] = { { "username", secret }, { "password", secret } };
 	struct cookies cookies = { .count = COOKIES_COUNT };
-	struct http_request request = { .method = "POST",
-		                        .path = "/api/v2/auth/login",
-		                        .host = "h",
-		                        .cookies = &cookies,
-		                        .form = form };
 	(void)state;
 
 	memset(secret, '&', sizeof secret - 1);
-	http_form_field(&text, "username", secret);
-	http_form_field(&text, "password", secret);
-	assert_false(text.full);
 	for (size_t i = 0; i < COOKIES_COUNT; i++)
 		memset(cookies.pairs[i], 'c', COOKIES_PAIR_MAX - 1);
-	array_stream_on(&array, SIZED(0), sizeof SIZED(0) - 1);
-	assert_int_equal(http_send(&array.stream, &request, &reply, INT64_MAX, &why), FAIL_NONE);
-}
-
-static void http_form_escapes_all_but_unreserved_bytes(void **state)
-{
-	char buf[128];
-	struct text form = text_on(buf, sizeof buf);
-	(void)state;
-
-	http_form_field(&form, "user", "aZ0-._~");
-	http_form_field(&form, "pass", "&=+% \"\u00e9#\n");
-	assert_string_equal(buf, "user=aZ0-._~&pass=%26%3D%2B%25%20%22%C3%A9%23%0A");
+	assert_int_equal(post(fields, 2, &cookies), FAIL_NONE);
 }
 
 /* ---- where a body ends ---- */
@@ -639,20 +645,42 @@ static bool holds(const void *space, size_t len, const char *word)
 	return memmem(space, len, word, strlen(word));
 }
 
-static void http_forgets_requests_and_replies(void **state)
+static void http_forgets_a_request_that_was_sent(void **state)
 {
-	struct http_request request = { .method = "POST",
-		                        .path = "/",
-		                        .host = "h",
-		                        .cookies = &no_cookies,
-		                        .form = "password=s3cret" };
+	const struct http_field field = { "password", "s3cret" };
 	(void)state;
 
-	array_stream_on(&array, SIZED(7) "private", strlen(SIZED(7)) + 7);
-	array.pieces = single_bytes;
-	array.piece_count = 1;
-	http_send(&array.stream, &request, &reply, INT64_MAX, &why);
+	assert_int_equal(post(&field, 1, &no_cookies), FAIL_NONE);
 	assert_false(holds(&reply, sizeof reply, "s3cret"));
+}
+
+static void http_forgets_a_request_that_failed(void **state)
+{
+	const struct http_field field = { "password", "s3cret" };
+	const struct http_request request = { .post = true,
+		                              .path = "/",
+		                              .host = "h",
+		                              .cookies = &no_cookies,
+		                              .form = &field,
+		                              .form_count = 1 };
+	(void)state;
+
+	array_stream_on(&array, "", 0);
+	array.write_as = FAIL_CLOSED;
+	assert_int_equal(http_send(&array.stream, &request, &reply, INT64_MAX, &why), FAIL_CLOSED);
+	http_forget(&reply);
+	assert_false(holds(&reply, sizeof reply, "s3cret"));
+}
+
+static void http_forgets_a_reply_that_came_in_pieces(void **state)
+{
+	(void)state;
+
+	assert_int_equal(answer_byte_by_byte(SIZED(7) "private"), FAIL_NONE);
+	http_forget(&reply);
+	assert_false(holds(&reply, sizeof reply, "private"));
+	assert_int_equal(answer_byte_by_byte(CHUNKED "7\r\nprivate\r\n1\r\nx\r\n0\r\n\r\n"),
+	                 FAIL_NONE);
 	http_forget(&reply);
 	assert_false(holds(&reply, sizeof reply, "private"));
 }
@@ -683,7 +711,7 @@ static void http_forgets_a_large_reply(void **state)
 	assert_int_equal(answer_filled(SIZED(1048576), HTTP_BODY_MAX, ""), FAIL_NONE);
 	http_forget(&reply);
 	assert_int_equal(reply.touched, 0);
-	assert_false(holds(reply.body, sizeof reply.body, "xx"));
+	assert_false(holds(&reply, sizeof reply, "xx"));
 	assert_answer(SIZED(5) "hello", 200, "hello");
 }
 
@@ -693,9 +721,9 @@ int main(void)
 		cmocka_unit_test(http_sends_head_and_body_in_one_write),
 		cmocka_unit_test(http_sends_nothing_that_was_not_asked_for),
 		cmocka_unit_test(http_says_the_length_of_an_empty_form),
+		cmocka_unit_test(http_escapes_all_but_unreserved_bytes_of_a_form),
 		cmocka_unit_test(http_refuses_to_cut_a_request),
 		cmocka_unit_test(http_has_room_for_the_largest_login),
-		cmocka_unit_test(http_form_escapes_all_but_unreserved_bytes),
 		cmocka_unit_test(http_reads_a_body_of_the_length_promised),
 		cmocka_unit_test(http_reads_a_body_to_the_end_of_the_connection),
 		cmocka_unit_test(http_reads_a_chunked_body),
@@ -734,7 +762,9 @@ int main(void)
 		cmocka_unit_test(http_finds_each_header_of_a_name),
 		cmocka_unit_test(http_does_not_take_a_longer_name_for_a_header),
 		cmocka_unit_test(http_finds_only_the_headers_of_the_last_head),
-		cmocka_unit_test(http_forgets_requests_and_replies),
+		cmocka_unit_test(http_forgets_a_request_that_was_sent),
+		cmocka_unit_test(http_forgets_a_request_that_failed),
+		cmocka_unit_test(http_forgets_a_reply_that_came_in_pieces),
 		cmocka_unit_test(http_forgets_a_reply_that_came_with_its_head_in_one_piece),
 		cmocka_unit_test(http_forgets_a_reply_that_failed),
 		cmocka_unit_test(http_forgets_a_large_reply),

@@ -176,12 +176,20 @@ def test_a_pipe_whose_reader_has_gone_does_not_end_it(
     check_job_goes_on(qsticky, fake, port_file)
 
 
+@pytest.mark.parametrize("closed", ["2>&-", "<&- 2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("command", ["run", "once"])
 def test_closed_standard_streams_do_not_send_the_log_elsewhere(
-    fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+    command: str, closed: str, fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
 ) -> None:
     """A socket or file opened first would get descriptor 2, and the log lines with it."""
-    qsticky = sidecar(fake, wrapper=("sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-'))
-    check_job_goes_on(qsticky, fake, port_file)
+    port_file.write(41000)
+    wrapper = ("sh", "-c", f'exec "$0" "$@" {closed}')
+    qsticky = sidecar(fake, args=(command,), wrapper=wrapper)
+    if command == "once":
+        assert qsticky.wait() == 0
+    else:
+        check_job_goes_on(qsticky, fake, port_file)
+        assert qsticky.healthcheck()[0] == 0
     for request in fake.requests:
         assert request.method in ("GET", "POST") and request.segments == 1
-    assert qsticky.healthcheck()[0] == 0
+    assert port_file.path.read_text().isdigit()

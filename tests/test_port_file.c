@@ -19,23 +19,22 @@
 
 static void assert_port(const char *text, unsigned wanted, size_t wanted_count)
 {
-	uint16_t port = 7;
-	size_t count = 7;
+	struct port_file_ports ports = { .count = 7 };
 
-	if (!port_file_parse(text, strlen(text), &port, &count) || port != wanted ||
-	    count != wanted_count)
-		fail_msg("%s: %u, %zu ports", text, (unsigned)port, count);
+	if (!port_file_parse(text, strlen(text), &ports))
+		fail_msg("%s is refused", text);
+	assert_int_equal(ports.count, wanted_count);
+	if (wanted_count > 0)
+		assert_int_equal(ports.port[0], wanted);
 }
 
 static void assert_no_port(const char *text, size_t len)
 {
-	uint16_t port = 7;
-	size_t count = 7;
+	struct port_file_ports ports = { .count = 7 };
 
-	if (port_file_parse(text, len, &port, &count))
-		fail_msg("%s: %u", text, (unsigned)port);
-	assert_int_equal(port, 7);
-	assert_int_equal(count, 7);
+	if (port_file_parse(text, len, &ports))
+		fail_msg("%s: %zu ports", text, ports.count);
+	assert_int_equal(ports.count, 7);
 }
 
 static void port_file_takes_what_gluetun_writes(void **state)
@@ -113,23 +112,40 @@ static void port_file_refuses_what_is_not_a_number(void **state)
 	assert_no_port("\v41000", 6);
 }
 
-static void port_file_does_without_a_count(void **state)
+static void port_file_keeps_all_ports_in_their_order(void **state)
 {
-	uint16_t port = 0;
+	struct port_file_ports ports;
 	(void)state;
 
-	assert_true(port_file_parse("41000", 5, &port, NULL));
-	assert_int_equal(port, 41000);
+	assert_true(port_file_parse("41000\n42000\n1\n", 14, &ports));
+	assert_int_equal(ports.count, 3);
+	assert_int_equal(ports.port[0], 41000);
+	assert_int_equal(ports.port[1], 42000);
+	assert_int_equal(ports.port[2], 1);
+}
+
+static void port_file_has_room_for_all_that_a_file_can_list(void **state)
+{
+	char text[PORT_FILE_MAX];
+	struct port_file_ports ports;
+	(void)state;
+
+	for (size_t i = 0; i < sizeof text; i++)
+		text[i] = i % 2 ? '\n' : '1';
+	assert_true(port_file_parse(text, sizeof text, &ports));
+	assert_int_equal(ports.count, PORT_FILE_MAX / 2);
 }
 
 /* ---- reading ---- */
 
+/* The first port, 0 for none. */
 static enum fail read_port(const char *path, uint16_t *port, struct failure *why)
 {
-	size_t count;
+	struct port_file_ports ports = { .count = 1, .port = { 7 } };
+	enum fail f = port_file_read(path, &ports, why);
 
-	*port = 7;
-	return port_file_read(path, port, &count, why);
+	*port = ports.count > 0 ? ports.port[0] : 0;
+	return f;
 }
 
 static void assert_reads(void *const *state, const void *bytes, size_t len, enum fail wanted,
@@ -504,6 +520,38 @@ static void port_file_watch_follows_a_link_that_is_turned(void **state)
 	strike(&scene);
 }
 
+/* All that truncate(2) shows; whether more is to come nobody knows. */
+static void port_file_watch_tells_a_file_that_is_being_written(void **state)
+{
+	struct scene scene;
+	int fd;
+
+	set_watched_scene(&scene, state);
+	temp_dir_write(scene.file, "41000", 5);
+	seen(&scene);
+	fd = open(scene.file, O_WRONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, 0), 0);
+	assert_int_equal(seen(&scene), PORT_FILE_MODIFIED);
+	assert_int_equal(write(fd, "42000", 5), 5);
+	assert_int_equal(seen(&scene), PORT_FILE_MODIFIED);
+	close(fd);
+	assert_int_equal(seen(&scene), PORT_FILE_WRITTEN);
+	strike(&scene);
+}
+
+static void port_file_watch_is_quiet_once_released(void **state)
+{
+	struct scene scene;
+
+	set_watched_scene(&scene, state);
+	port_file_watch_release(&scene.watch);
+	port_file_watch_drain(&scene.watch);
+	temp_dir_write(scene.file, "41000", 5);
+	assert_int_equal(port_file_watch_drain(&scene.watch), PORT_FILE_QUIET);
+	strike(&scene);
+}
+
 static void port_file_watch_takes_all_of_very_many_events(void **state)
 {
 	struct scene scene;
@@ -570,8 +618,10 @@ int main(void)
 		                                temp_dir_make, temp_dir_remove),
 		cmocka_unit_test_setup_teardown(port_file_refuses_what_is_not_a_number,
 		                                temp_dir_make, temp_dir_remove),
-		cmocka_unit_test_setup_teardown(port_file_does_without_a_count, temp_dir_make,
-		                                temp_dir_remove),
+		cmocka_unit_test_setup_teardown(port_file_keeps_all_ports_in_their_order,
+		                                temp_dir_make, temp_dir_remove),
+		cmocka_unit_test_setup_teardown(port_file_has_room_for_all_that_a_file_can_list,
+		                                temp_dir_make, temp_dir_remove),
 		cmocka_unit_test_setup_teardown(port_file_reads_the_port, temp_dir_make,
 		                                temp_dir_remove),
 		cmocka_unit_test_setup_teardown(port_file_reads_an_empty_file_as_none,
@@ -621,6 +671,10 @@ int main(void)
 			port_file_watch_follows_a_directory_replaced_by_rename, temp_dir_make,
 			temp_dir_remove),
 		cmocka_unit_test_setup_teardown(port_file_watch_follows_a_link_that_is_turned,
+		                                temp_dir_make, temp_dir_remove),
+		cmocka_unit_test_setup_teardown(port_file_watch_tells_a_file_that_is_being_written,
+		                                temp_dir_make, temp_dir_remove),
+		cmocka_unit_test_setup_teardown(port_file_watch_is_quiet_once_released,
 		                                temp_dir_make, temp_dir_remove),
 		cmocka_unit_test_setup_teardown(port_file_watch_takes_all_of_very_many_events,
 		                                temp_dir_make, temp_dir_remove),

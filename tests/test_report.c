@@ -53,18 +53,37 @@ static void report_does_not_repeat_problems_that_take_turns(void **state)
 	}
 }
 
-static void report_forgets_the_problem_said_longest_ago(void **state)
+/* Says as many different problems as are remembered, a millisecond apart. */
+static void fill(struct report *report)
+{
+	char text[32];
+
+	for (int i = 0; i < REPORT_MAX; i++) {
+		snprintf(text, sizeof text, "problem %d", i);
+		assert_true(report_is_news(report, text, START + i));
+	}
+}
+
+static void report_does_not_let_ever_new_problems_flood_the_log(void **state)
 {
 	struct report r = { 0 };
-	char text[32];
 	(void)state;
 
-	for (int i = 0; i <= REPORT_MAX; i++) {
-		snprintf(text, sizeof text, "problem %d", i);
-		assert_true(report_is_news(&r, text, START + i));
-	}
-	assert_false(report_is_news(&r, "problem 1", START + 100));
-	assert_true(report_is_news(&r, "problem 0", START + 100));
+	fill(&r);
+	assert_false(report_is_news(&r, "one too many", START + 100));
+	assert_false(report_is_news(&r, "another", START + REPORT_AGAIN_MS - 1));
+}
+
+static void report_puts_a_new_problem_in_the_place_of_the_oldest(void **state)
+{
+	struct report r = { 0 };
+	(void)state;
+
+	fill(&r);
+	assert_true(report_is_news(&r, "new", START + REPORT_AGAIN_MS));
+	assert_false(report_is_news(&r, "new", START + REPORT_AGAIN_MS));
+	assert_false(report_is_news(&r, "problem 1", START + REPORT_AGAIN_MS));
+	assert_true(report_is_news(&r, "problem 0", START + REPORT_AGAIN_MS + 1));
 }
 
 static void report_says_a_problem_anew_after_the_all_clear(void **state)
@@ -95,7 +114,8 @@ int main(void)
 		cmocka_unit_test(report_says_a_problem_again_after_ten_minutes),
 		cmocka_unit_test(report_says_another_problem_at_once),
 		cmocka_unit_test(report_does_not_repeat_problems_that_take_turns),
-		cmocka_unit_test(report_forgets_the_problem_said_longest_ago),
+		cmocka_unit_test(report_does_not_let_ever_new_problems_flood_the_log),
+		cmocka_unit_test(report_puts_a_new_problem_in_the_place_of_the_oldest),
 		cmocka_unit_test(report_says_a_problem_anew_after_the_all_clear),
 		cmocka_unit_test(report_gives_the_all_clear_only_after_a_problem),
 	};

@@ -144,6 +144,42 @@ static void sync_does_not_let_a_new_port_settle(void **state)
 	assert_int_equal(sync_due_ms(&s), START + 5);
 }
 
+static void sync_reads_a_file_being_written_a_second_later_without_a_cycle(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	sync_file_modified(&s, START + 5 * SECOND);
+	assert_int_equal(sync_due_ms(&s), START + 6 * SECOND);
+	assert_false(sync_cycle_due(&s, START + 6 * SECOND));
+	sync_file_port(&s, PORT, START + 6 * SECOND);
+	assert_int_equal(sync_due_ms(&s), START + INTERVAL);
+}
+
+static void sync_does_not_put_off_the_reading_for_more_writing(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	for (int64_t ms = 0; ms <= 1000; ms += 100)
+		sync_file_modified(&s, START + ms);
+	assert_int_equal(sync_due_ms(&s), START + SECOND);
+}
+
+static void sync_need_not_read_again_what_was_read_meanwhile(void **state)
+{
+	struct sync emptied = in_sync(), spoilt = in_sync();
+	(void)state;
+
+	sync_file_modified(&emptied, START);
+	sync_file_empty(&emptied, START + 500);
+	assert_int_equal(sync_due_ms(&emptied), START + 1500);
+	sync_file_modified(&spoilt, START);
+	sync_file_bad(&spoilt, START + 500);
+	sync_cycle_ended(&spoilt, SYNC_PROVED, SYNC_LOGIN_NONE, START + 500);
+	assert_int_equal(sync_due_ms(&spoilt), START + 500 + INTERVAL);
+}
+
 /* ---- retries ---- */
 
 /* What a run of failures makes of the pauses, the jitter at its worst and at its best. */
@@ -450,6 +486,42 @@ static void sync_pauses_logins_after_a_second_unanswered_one(void **state)
 	sync_cycle_ended(&s, SYNC_FAILED, SYNC_LOGIN_UNANSWERED, START + SECOND);
 	assert_false(sync_may_login(&s, START + SECOND + 10 * MINUTE - 1));
 	assert_true(sync_may_login(&s, START + SECOND + 10 * MINUTE));
+}
+
+/* Each may have been counted as rejected, and the fifth would ban. */
+static void sync_tries_no_login_after_a_third_unanswered_one(void **state)
+{
+	struct sync s = after_cycle(SYNC_FAILED, SYNC_LOGIN_UNANSWERED);
+	(void)state;
+
+	sync_cycle_ended(&s, SYNC_FAILED, SYNC_LOGIN_UNANSWERED, START + SECOND);
+	sync_cycle_ended(&s, SYNC_FAILED, SYNC_LOGIN_UNANSWERED, START + 11 * MINUTE);
+	assert_false(sync_may_login(&s, START + 10000 * HOUR));
+	assert_true(sync_gave_up_login(&s));
+}
+
+static void sync_counts_unanswered_and_rejected_logins_together(void **state)
+{
+	struct sync s = after_cycle(SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED);
+	(void)state;
+
+	sync_cycle_ended(&s, SYNC_FAILED, SYNC_LOGIN_UNANSWERED, START + 10 * MINUTE);
+	assert_false(sync_may_login(&s, START + 20 * MINUTE - 1));
+	assert_true(sync_may_login(&s, START + 20 * MINUTE));
+	sync_cycle_ended(&s, SYNC_FAILED, SYNC_LOGIN_UNANSWERED, START + 20 * MINUTE);
+	assert_false(sync_may_login(&s, START + 10000 * HOUR));
+}
+
+static void sync_knows_when_it_has_given_up_logins(void **state)
+{
+	struct sync s = after_cycle(SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED);
+	(void)state;
+
+	assert_false(sync_gave_up_login(&s));
+	sync_cycle_ended(&s, SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED, START + 10 * MINUTE);
+	assert_true(sync_gave_up_login(&s));
+	sync_reload(&s, START + HOUR);
+	assert_false(sync_gave_up_login(&s));
 }
 
 static void sync_forgets_unanswered_logins_when_one_is_accepted(void **state)
@@ -806,6 +878,7 @@ struct world {
 	bool cycled;
 	bool proved;          /* the last cycle */
 	uint16_t proved_port; /* what was wanted at its end */
+	int attempts;         /* since then, rejected or unanswered */
 	int rejected;         /* since logins were last opened */
 	int refused;
 	int64_t rejected_ms;
@@ -816,6 +889,7 @@ enum step {
 	STEP_OTHER_PORT,
 	STEP_EMPTY,
 	STEP_BAD,
+	STEP_MODIFIED,
 	STEP_WRITTEN,
 	STEP_RELOAD,
 	STEP_PROVED, /* this and those below: at the due time, and with a login where one may be */
@@ -862,8 +936,12 @@ static void pass(struct world *w, int64_t ms)
 {
 	int64_t until_ms = w->now_ms + ms;
 
-	if (w->s.empty_at_ms <= until_ms) {
-		w->now_ms = w->s.empty_at_ms;
+	for (;;) {
+		int64_t read_ms = mono_earlier(w->s.empty_at_ms, w->s.look_at_ms);
+
+		if (read_ms > until_ms)
+			break;
+		w->now_ms = read_ms > w->now_ms ? read_ms : w->now_ms;
 		read_file(w);
 	}
 	w->now_ms = until_ms;
@@ -883,11 +961,14 @@ static void cycle(struct world *w, enum sync_outcome outcome, enum sync_login lo
 	if (login == SYNC_LOGIN_REJECTED) {
 		assert_true(w->rejected == 0 || w->now_ms - w->rejected_ms >= 10 * MINUTE);
 		w->rejected++;
+		w->attempts++;
 		w->rejected_ms = w->now_ms;
 	}
+	if (login == SYNC_LOGIN_UNANSWERED)
+		w->attempts++;
 	w->refused = outcome == SYNC_REFUSED ? w->refused + 1 : 0;
 	if (login == SYNC_LOGIN_ACCEPTED || w->refused == 2)
-		w->rejected = 0;
+		w->rejected = w->attempts = 0;
 	sync_cycle_ended(&w->s, outcome, login, w->now_ms);
 	w->cycled = true;
 	w->proved = outcome == SYNC_PROVED;
@@ -916,9 +997,12 @@ static void take_step(struct world *w, enum step step)
 		read_file(w);
 		sync_file_written(&w->s, w->now_ms);
 		break;
+	case STEP_MODIFIED:
+		sync_file_modified(&w->s, w->now_ms);
+		break;
 	case STEP_RELOAD:
 		sync_reload(&w->s, w->now_ms);
-		w->rejected = 0;
+		w->rejected = w->attempts = 0;
 		assert_true(sync_may_login(&w->s, w->now_ms));
 		assert_true(sync_cycle_due(&w->s, w->now_ms));
 		break;
@@ -968,8 +1052,9 @@ static void assert_sound(const struct world *w)
 	/* Never out of the loop's sight. */
 	assert_true(sync_due_ms(s) <= w->now_ms + s->interval_ms);
 	/* Never one attempt too many. */
-	assert_true(w->rejected <= 2);
-	assert_true(!sync_may_login(s, w->now_ms) || w->rejected < 2);
+	assert_true(w->rejected <= 2 && w->attempts <= 3);
+	assert_true(!sync_may_login(s, w->now_ms) || (w->rejected < 2 && w->attempts < 3));
+	assert_true(sync_gave_up_login(s) == (w->rejected == 2 || w->attempts == 3));
 	/* Healthy only on proof: of this port, or that there is none, for no longer than the grace.
 	 */
 	assert_true(!healthy || (w->cycled && w->proved));
@@ -1067,6 +1152,9 @@ int main(void)
 		cmocka_unit_test(sync_does_not_put_off_a_cycle_for_more_rewrites),
 		cmocka_unit_test(sync_does_not_put_off_an_earlier_cycle_for_a_rewrite),
 		cmocka_unit_test(sync_does_not_let_a_new_port_settle),
+		cmocka_unit_test(sync_reads_a_file_being_written_a_second_later_without_a_cycle),
+		cmocka_unit_test(sync_does_not_put_off_the_reading_for_more_writing),
+		cmocka_unit_test(sync_need_not_read_again_what_was_read_meanwhile),
 		cmocka_unit_test(sync_retries_after_1_2_4_to_60_seconds),
 		cmocka_unit_test(sync_retries_no_later_than_the_interval),
 		cmocka_unit_test(sync_retries_every_second_at_an_interval_of_one),
@@ -1093,6 +1181,9 @@ int main(void)
 		cmocka_unit_test(sync_tries_again_and_again_while_banned),
 		cmocka_unit_test(sync_repeats_a_first_unanswered_login_at_once),
 		cmocka_unit_test(sync_pauses_logins_after_a_second_unanswered_one),
+		cmocka_unit_test(sync_tries_no_login_after_a_third_unanswered_one),
+		cmocka_unit_test(sync_counts_unanswered_and_rejected_logins_together),
+		cmocka_unit_test(sync_knows_when_it_has_given_up_logins),
 		cmocka_unit_test(sync_forgets_unanswered_logins_when_one_is_accepted),
 		cmocka_unit_test(sync_lets_an_empty_file_settle_for_a_second),
 		cmocka_unit_test(sync_reads_a_settling_file_again_without_a_cycle),

@@ -8,6 +8,7 @@ import mmap
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -119,6 +120,8 @@ def test_other_files_in_the_directory_start_no_cycle(
         (port_file.path.parent / "ip").write_text(f"203.0.113.{i}")
         (port_file.path.parent / "forwarded_port.tmp").write_text("42000")
         (port_file.path.parent / "forwarded_por").write_text("42000")
+    time.sleep(1.5)  # a rewrite of the port file itself would start a cycle after one second
+    assert len(fake.connections) == cycles
     port_file.write(43000)
     qsticky.wait_in_sync(43000)
     assert len(fake.connections) == cycles + 1
