@@ -14,6 +14,9 @@ static const char preferences_path[] = "/api/v2/app/preferences";
  * preferences, by whomever; a connect at that instant is refused. */
 #define REFUSED_AGAIN_MS 50
 
+/* Kept for the last time that a port is read back. */
+#define LAST_LOOK_MS 1000
+
 struct qbittorrent qbittorrent_for(const struct config *config, const struct net_stop *stop,
                                    struct http_reply *reply)
 {
@@ -343,7 +346,9 @@ static enum fail verify(struct qbittorrent *qb, uint16_t port, struct qbittorren
                         struct failure *why)
 {
 	const int64_t longest_pause_ms = 250;
-	int64_t until_ms = mono_earlier(mono_now_ms() + QBITTORRENT_VERIFY_MS, qb->deadline_ms);
+	/* The last look needs some time of the cycle too. */
+	int64_t until_ms =
+		mono_earlier(mono_now_ms() + QBITTORRENT_VERIFY_MS, qb->deadline_ms - LAST_LOOK_MS);
 	int64_t pause_ms = 20;
 
 	for (;;) {
