@@ -34,23 +34,25 @@ static bool take_number(const char *value, unsigned least, unsigned most, unsign
 	return true;
 }
 
-static bool is_address(const char *host)
-{
-	struct in6_addr address;
-	char bare[CONFIG_HOST_MAX];
-
-	/* inet_pton() does not take the zone of a link-local address; getaddrinfo() does. */
-	memcpy(bare, host, strcspn(host, "%"));
-	bare[strcspn(host, "%")] = '\0';
-	return inet_pton(AF_INET6, bare, &address) == 1;
-}
-
 static bool is_name(const char *host)
 {
 	static const char allowed[] =
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
 
 	return *host && host[strspn(host, allowed)] == '\0';
+}
+
+static bool is_address(const char *host)
+{
+	size_t len = strcspn(host, "%");
+	struct in6_addr address;
+	char bare[CONFIG_HOST_MAX];
+
+	/* inet_pton() does not take the zone of a link-local address; getaddrinfo() does. */
+	memcpy(bare, host, len);
+	bare[len] = '\0';
+	return inet_pton(AF_INET6, bare, &address) == 1 &&
+	       (host[len] == '\0' || is_name(host + len + 1));
 }
 
 static bool take_host(struct config *config, const char *value)

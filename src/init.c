@@ -39,8 +39,6 @@ static enum fail take_signals(sigset_t *stop, sigset_t *events, struct failure *
 {
 	const struct sigaction handled = { .sa_handler = stop_at_once };
 
-	const struct sigaction standard = { .sa_handler = SIG_DFL };
-
 	sigemptyset(stop);
 	sigaddset(stop, SIGTERM);
 	sigaddset(stop, SIGINT);
@@ -51,9 +49,7 @@ static enum fail take_signals(sigset_t *stop, sigset_t *events, struct failure *
 	 * before anything slow, or an early `docker stop` is lost. */
 	if (sigprocmask(SIG_BLOCK, stop, NULL) < 0 || sigprocmask(SIG_BLOCK, events, NULL) < 0)
 		return fail_errno(why, "block signals");
-	/* An ignored signal is not queued, and "ignored" is inherited, from nohup for example. */
-	if (sigaction(SIGTERM, &handled, NULL) < 0 || sigaction(SIGINT, &handled, NULL) < 0 ||
-	    sigaction(SIGHUP, &standard, NULL) < 0 || sigaction(SIGCHLD, &standard, NULL) < 0)
+	if (sigaction(SIGTERM, &handled, NULL) < 0 || sigaction(SIGINT, &handled, NULL) < 0)
 		return fail_errno(why, "set up signals");
 	return FAIL_NONE;
 }

@@ -4,8 +4,8 @@
 
 #include "pages.h"
 
-/* Strict: bare words are no values. Parent links: without them closing a container, and each comma,
- * searches all tokens backwards, which a hostile megabyte turns into minutes. */
+/* Strict: bare words are no values. Parent links: without them each comma searches all tokens
+ * backwards for its container. */
 #define JSMN_STATIC
 #define JSMN_STRICT
 #define JSMN_PARENT_LINKS
@@ -18,23 +18,44 @@
 static jsmntok_t tokens[JSON_VALUES_MAX];
 static size_t touched; /* how many of them hold something */
 
-static bool has_stray_control(const char *text, size_t len)
+/* Whether jsmn may see it: it takes a NUL for the end, does not mind other control characters, and at
+ * each closing bracket searches through those closed before, so that deep nesting costs it the square
+ * of the length. */
+static enum fail screen(const char *text, size_t len, struct failure *why)
 {
-	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)text[i] < 0x20 && text[i] != '\t' && text[i] != '\n' &&
-		    text[i] != '\r')
-			return true;
-	return false;
+	size_t depth = 0;
+	bool string = false, escaped = false;
+
+	for (size_t i = 0; i < len; i++) {
+		char c = text[i];
+
+		if ((unsigned char)c < 0x20 && c != '\t' && c != '\n' && c != '\r')
+			return fail_set(why, FAIL_FORMAT, "not JSON: it holds control characters");
+		if (escaped || (string && c == '\\')) {
+			escaped = !escaped;
+			continue;
+		}
+		if (c == '"')
+			string = !string;
+		else if (!string && (c == '{' || c == '['))
+			depth++;
+		else if (!string && (c == '}' || c == ']') && depth > 0)
+			depth--;
+		if (depth > JSON_DEPTH_MAX)
+			return fail_set(why, FAIL_TOO_BIG, "JSON nested more than %d deep",
+			                JSON_DEPTH_MAX);
+	}
+	return FAIL_NONE;
 }
 
 static enum fail parse(struct json *json, size_t len, struct failure *why)
 {
 	jsmn_parser parser;
+	enum fail f = screen(json->text, len, why);
 	int count;
 
-	/* jsmn takes a NUL for the end, and does not mind other control characters. */
-	if (has_stray_control(json->text, len))
-		return fail_set(why, FAIL_FORMAT, "not JSON: it holds control characters");
+	if (f)
+		return f;
 	jsmn_init(&parser);
 	count = jsmn_parse(&parser, json->text, len, tokens, JSON_VALUES_MAX);
 	touched = parser.toknext;

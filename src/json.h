@@ -12,6 +12,9 @@
  * is above comes from long lists in its settings. */
 #define JSON_VALUES_MAX 131072
 
+/* Deepest nesting. qBittorrent's settings have three levels. */
+#define JSON_DEPTH_MAX 64
+
 /* A parsed document. There is room for one at a time: parsing the next ends the one before. */
 struct json {
 	const char *text; /* borrowed; must stay as it is while members are looked up */
@@ -19,7 +22,7 @@ struct json {
 };
 
 /* Parses `len` bytes of `text`, which must be one object and nothing behind it.
- * FAIL_FORMAT: they are not. FAIL_TOO_BIG: over JSON_VALUES_MAX values. */
+ * FAIL_FORMAT: they are not. FAIL_TOO_BIG: over JSON_VALUES_MAX values, or nested deeper than JSON_DEPTH_MAX. */
 enum fail json_parse(struct json *json, const char *text, size_t len, struct failure *why);
 
 /* The members below are those of the outermost object; of two with the same key the first counts.

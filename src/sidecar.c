@@ -66,11 +66,13 @@ static void log_ports(const struct port_file_ports *ports)
 	log_line(LEVEL_DEBUG, "forwarded port: %s", buf);
 }
 
-static void look_at_file(struct sidecar *s)
+/* Returns whether the file holds another port than before. */
+static bool look_at_file(struct sidecar *s)
 {
 	struct sync *sync = &s->now.sync;
 	struct port_file_ports ports;
 	struct failure why;
+	bool news = false;
 	enum fail f;
 	int64_t now_ms;
 
@@ -83,9 +85,12 @@ static void look_at_file(struct sidecar *s)
 		tell_news(&s->tell, LEVEL_ERROR, why.text);
 	} else if (ports.count == 0) {
 		sync_file_empty(sync, now_ms);
-	} else if (sync_file_port(sync, ports.port[0], now_ms)) {
-		log_ports(&ports);
+	} else {
+		news = sync_file_port(sync, ports.port[0], now_ms);
+		if (news)
+			log_ports(&ports);
 	}
+	return news;
 }
 
 /* ---- one cycle ---- */
@@ -230,14 +235,15 @@ static void turn(struct sidecar *s, enum port_file_event seen)
 {
 	struct sync *sync = &s->now.sync;
 	int64_t now_ms = mono_now_ms();
+	bool news = false;
 	enum fail f;
 
 	if (seen == PORT_FILE_MODIFIED)
 		sync_file_modified(sync, now_ms);
-	if (seen == PORT_FILE_WRITTEN)
-		sync_file_written(sync, now_ms);
 	if (seen > PORT_FILE_MODIFIED || now_ms >= sync_due_ms(sync))
-		look_at_file(s);
+		news = look_at_file(s);
+	if (seen == PORT_FILE_WRITTEN && !news)
+		sync_file_written(sync, now_ms);
 	/* Proof of the old port is none of the new one: take it back before anything that may
 	 * hang. */
 	tell_health_if_changed(&s->tell, &s->now);
@@ -309,13 +315,13 @@ int sidecar_run(const struct config *config, struct init *init)
 /* An empty file is looked at again, as the loop would. */
 static enum fail look_once(struct sidecar *s, struct failure *why)
 {
-	look_at_file(s);
+	(void)look_at_file(s);
 	while (s->now.sync.empty_at_ms != MONO_NEVER) {
 		enum fail f = net_sleep(&s->init->stop, s->now.sync.empty_at_ms, why);
 
 		if (f)
 			return f;
-		look_at_file(s);
+		(void)look_at_file(s);
 	}
 	return FAIL_NONE;
 }

@@ -10,6 +10,7 @@ struct sync sync_start(int64_t interval_ms, int64_t grace_ms, uint32_t seed, int
 		.random = seed ? seed : 1, /* xorshift stays at 0 for ever */
 		.empty_at_ms = MONO_NEVER,
 		.look_at_ms = MONO_NEVER,
+		.settled_at_ms = MONO_NEVER,
 		.no_port_at_ms = now_ms,
 		.cycle_at_ms = now_ms,
 		.login_at_ms = now_ms,
@@ -70,7 +71,7 @@ void sync_file_modified(struct sync *sync, int64_t now_ms)
 
 void sync_file_written(struct sync *sync, int64_t now_ms)
 {
-	sync->cycle_at_ms = mono_earlier(sync->cycle_at_ms, now_ms + SYNC_SETTLE_MS);
+	sync->settled_at_ms = mono_earlier(sync->settled_at_ms, now_ms + SYNC_SETTLE_MS);
 }
 
 /* ---- logins ---- */
@@ -152,6 +153,8 @@ void sync_cycle_ended(struct sync *sync, enum sync_outcome outcome, enum sync_lo
 {
 	sync->begun = true;
 	sync->outcome = outcome;
+	if (now_ms >= sync->settled_at_ms)
+		sync->settled_at_ms = MONO_NEVER;
 	note_login(sync, login, now_ms);
 	/* Refused twice in a row is a qBittorrent that restarts; it has forgotten what it counted.
 	 */
@@ -172,12 +175,13 @@ void sync_cycle_ended(struct sync *sync, enum sync_outcome outcome, enum sync_lo
 
 int64_t sync_due_ms(const struct sync *sync)
 {
-	return mono_earlier(sync->cycle_at_ms, mono_earlier(sync->empty_at_ms, sync->look_at_ms));
+	return mono_earlier(mono_earlier(sync->cycle_at_ms, sync->settled_at_ms),
+	                    mono_earlier(sync->empty_at_ms, sync->look_at_ms));
 }
 
 bool sync_cycle_due(const struct sync *sync, int64_t now_ms)
 {
-	return now_ms >= sync->cycle_at_ms;
+	return now_ms >= mono_earlier(sync->cycle_at_ms, sync->settled_at_ms);
 }
 
 /* ---- verdict ---- */

@@ -76,6 +76,7 @@ struct sync {
 	enum sync_outcome outcome;
 	unsigned failures; /* cycles failed in a row */
 	int64_t cycle_at_ms;
+	int64_t settled_at_ms; /* when a rewrite of the file has settled; MONO_NEVER: none has */
 
 	unsigned rejections; /* logins rejected since one was accepted */
 	unsigned unanswered; /* logins without a verdict since then */

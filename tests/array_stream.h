@@ -1,5 +1,4 @@
-/* array_stream: bytes of a test behind `struct stream`, handed out in pieces; keeps what is sent.
- */
+/* array_stream: a test's bytes behind `struct stream`, handed out in pieces; keeps what is sent. */
 #ifndef QSTICKY_TESTS_ARRAY_STREAM_H
 #define QSTICKY_TESTS_ARRAY_STREAM_H
 
@@ -14,8 +13,7 @@ struct array_stream {
 	const char *bytes;
 	size_t len;
 	size_t at;
-	const uint8_t
-		*pieces; /* most bytes of each read, in turn, for ever; NULL: as many as fit */
+	const uint8_t *pieces; /* most bytes of each read, in turn; NULL: as many as fit */
 	size_t piece_count;
 	enum fail end;      /* what a read behind the last byte gives; FAIL_NONE: the end */
 	enum fail write_as; /* what a write gives */

@@ -62,6 +62,16 @@ static void cookies_replace_one_of_the_same_name(void **state)
 	assert_string_equal(put(&c), "SIDE=x; SID=2");
 }
 
+static void cookies_compare_whole_names(void **state)
+{
+	struct cookies c = { 0 };
+	(void)state;
+
+	take(&c, "SIDE=x");
+	take(&c, "SID=1");
+	assert_string_equal(put(&c), "SIDE=x; SID=1");
+}
+
 static void cookies_tell_whether_anything_changed(void **state)
 {
 	struct cookies c = { 0 };
@@ -188,6 +198,7 @@ int main(void)
 		cmocka_unit_test(cookies_echo_one_of_any_name_as_it_was_set),
 		cmocka_unit_test(cookies_echo_several),
 		cmocka_unit_test(cookies_replace_one_of_the_same_name),
+		cmocka_unit_test(cookies_compare_whole_names),
 		cmocka_unit_test(cookies_tell_whether_anything_changed),
 		cmocka_unit_test(cookies_remove_one_that_is_set_empty),
 		cmocka_unit_test(cookies_remove_one_whose_max_age_is_over),

@@ -338,6 +338,8 @@ static void http_refuses_two_lengths(void **state)
 
 	assert_refused(OK_HEAD "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello", FAIL_FORMAT);
 	assert_refused(OK_HEAD "Content-Length: 5, 5\r\n\r\nhello", FAIL_FORMAT);
+	assert_refused(OK_HEAD "Content-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+	               FAIL_FORMAT);
 	assert_refused(OK_HEAD "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 	               FAIL_FORMAT);
 }
@@ -457,6 +459,41 @@ static void http_counts_interim_heads_too(void **state)
 	                 FAIL_TOO_BIG);
 }
 
+/* Two heads, of `total` bytes together, in pieces of `piece`. */
+static enum fail answer_two_heads(size_t total, unsigned piece)
+{
+	static const char first[] = "HTTP/1.1 100 Continue\r\nA: ";
+	const uint8_t pieces[] = { (uint8_t)(piece - 1) };
+	char bytes[HTTP_HEAD_MAX + 512];
+	struct text text = text_on(bytes, sizeof bytes);
+	enum fail f;
+
+	text_puts(&text, first);
+	memset(bytes + text.len, 'x', total - 310 - text.len);
+	text.len = total - 314;
+	text_puts(&text, "\r\n\r\n" OK_HEAD "Content-Length: 0\r\nA: ");
+	memset(bytes + text.len, 'x', total - text.len);
+	text.len = total - 4;
+	text_puts(&text, "\r\n\r\n");
+	assert_int_equal(text.len, total);
+	array_stream_on(&array, bytes, total);
+	array.pieces = pieces;
+	array.piece_count = 1;
+	f = exchange();
+	array.pieces = NULL;
+	return f;
+}
+
+static void http_counts_all_heads_whatever_the_pieces(void **state)
+{
+	(void)state;
+
+	for (unsigned piece = 100; piece <= 256; piece += 3) {
+		assert_int_equal(answer_two_heads(HTTP_HEAD_MAX, piece), FAIL_NONE);
+		assert_int_equal(answer_two_heads(HTTP_HEAD_MAX + 1, piece), FAIL_TOO_BIG);
+	}
+}
+
 static void http_takes_a_body_of_1_mib_and_no_more(void **state)
 {
 	(void)state;
@@ -514,6 +551,24 @@ static void http_refuses_endless_chunk_extensions_and_trailers(void **state)
 	assert_int_equal(answer_filled(CHUNKED "0;", HTTP_HEAD_MAX, "\r\n\r\n"), FAIL_TOO_BIG);
 	assert_int_equal(answer_filled(CHUNKED "0\r\nA: ", HTTP_HEAD_MAX, "\r\n\r\n"),
 	                 FAIL_TOO_BIG);
+}
+
+static void http_refuses_endless_many_trailers(void **state)
+{
+	const size_t cap = 1024 + 1000 * strlen("Trailer-Of-Some-Length: 1\r\n");
+	char *bytes = malloc(cap);
+	struct text text;
+	(void)state;
+
+	assert_non_null(bytes);
+	text = text_on(bytes, cap);
+	text_puts(&text, CHUNKED "0\r\n");
+	for (int i = 0; i < 1000; i++)
+		text_puts(&text, "Trailer-Of-Some-Length: 1\r\n");
+	text_puts(&text, "\r\n");
+	assert_false(text.full);
+	assert_int_equal(answer(bytes, text.len), FAIL_TOO_BIG);
+	free(bytes);
 }
 
 /* ---- a connection that fails ---- */
@@ -748,11 +803,13 @@ int main(void)
 		cmocka_unit_test(http_refuses_a_switch_of_protocols),
 		cmocka_unit_test(http_takes_a_head_of_16_kib_and_no_more),
 		cmocka_unit_test(http_counts_interim_heads_too),
+		cmocka_unit_test(http_counts_all_heads_whatever_the_pieces),
 		cmocka_unit_test(http_takes_a_body_of_1_mib_and_no_more),
 		cmocka_unit_test(http_takes_an_unsized_body_of_1_mib_and_no_more),
 		cmocka_unit_test(http_takes_a_chunked_body_of_1_mib_and_no_more),
 		cmocka_unit_test(http_takes_a_body_in_very_many_chunks),
 		cmocka_unit_test(http_refuses_endless_chunk_extensions_and_trailers),
+		cmocka_unit_test(http_refuses_endless_many_trailers),
 		cmocka_unit_test(http_says_when_the_reply_ends_too_early),
 		cmocka_unit_test(http_tells_a_reply_begun_from_none),
 		cmocka_unit_test(http_passes_on_how_the_stream_failed),

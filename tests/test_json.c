@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 
 /* Parses a literal, which must be sound. */
 static struct json parsed(const char *text)
@@ -172,6 +173,15 @@ static void json_does_not_take_a_value_for_a_key(void **state)
 	assert_no_int("{\"b\":\"a\",\"c\":1}");
 }
 
+/* Which jsmn lets pass. */
+static void json_finds_no_value_of_a_key_without_one(void **state)
+{
+	(void)state;
+
+	assert_no_string("{\"a\",\"b\":1}");
+	assert_no_string("{\"b\":1,\"a\",\"c\":2}");
+}
+
 static void json_counts_the_first_of_two_equal_keys(void **state)
 {
 	(void)state;
@@ -198,6 +208,14 @@ static void json_takes_an_object_and_nothing_else(void **state)
 		if (parse(others[i], strlen(others[i])) != FAIL_FORMAT)
 			fail_msg("%s was taken", others[i]);
 	assert_int_equal(parse(" {} \n", 5), FAIL_NONE);
+}
+
+static void json_refuses_bare_words(void **state)
+{
+	(void)state;
+
+	assert_int_equal(parse("{a:1}", 5), FAIL_FORMAT);
+	assert_int_equal(parse("{\"a\":x}", 7), FAIL_FORMAT);
 }
 
 static void json_refuses_nul_and_control_bytes(void **state)
@@ -259,13 +277,25 @@ static void json_takes_as_many_values_as_there_is_room_for(void **state)
 	assert_int_equal(parse_arrays(JSON_VALUES_MAX - 2, false), FAIL_TOO_BIG);
 }
 
-/* A parser that searched backwards would take minutes, one that recurs would run out of stack. */
-static void json_bears_deep_nesting(void **state)
+static void json_takes_ordinary_nesting(void **state)
 {
 	(void)state;
 
-	assert_int_equal(parse_arrays(JSON_VALUES_MAX - 2, true), FAIL_NONE);
-	assert_int_equal(parse_arrays(JSON_VALUES_MAX - 1, true), FAIL_TOO_BIG);
+	assert_int_equal(parse_arrays(30, true), FAIL_NONE);
+}
+
+/* A parser that searches back for each bracket takes half a minute, one that recurs runs out of
+ * stack. Whether it takes the document is left open; if it takes that long, SIGPROF ends the test. */
+static void json_is_soon_done_with_deep_nesting(void **state)
+{
+	const struct itimerval seconds = { .it_value = { .tv_sec = 5 } },
+			       off = { .it_value = { 0 } };
+	(void)state;
+
+	assert_int_equal(setitimer(ITIMER_PROF, &seconds, NULL), 0); /* of processor time */
+	parse_arrays(JSON_VALUES_MAX - 2, true);
+	parse_arrays(JSON_VALUES_MAX + 100, true);
+	assert_int_equal(setitimer(ITIMER_PROF, &off, NULL), 0);
 }
 
 static void json_is_sound_after_a_large_document_was_forgotten(void **state)
@@ -303,13 +333,16 @@ int main(void)
 		cmocka_unit_test(json_refuses_a_string_that_does_not_fit),
 		cmocka_unit_test(json_looks_in_the_outermost_object_only),
 		cmocka_unit_test(json_does_not_take_a_value_for_a_key),
+		cmocka_unit_test(json_finds_no_value_of_a_key_without_one),
 		cmocka_unit_test(json_counts_the_first_of_two_equal_keys),
 		cmocka_unit_test(json_compares_whole_keys),
 		cmocka_unit_test(json_takes_an_object_and_nothing_else),
+		cmocka_unit_test(json_refuses_bare_words),
 		cmocka_unit_test(json_refuses_nul_and_control_bytes),
 		cmocka_unit_test(json_reads_no_byte_behind_the_end),
 		cmocka_unit_test(json_takes_as_many_values_as_there_is_room_for),
-		cmocka_unit_test(json_bears_deep_nesting),
+		cmocka_unit_test(json_takes_ordinary_nesting),
+		cmocka_unit_test(json_is_soon_done_with_deep_nesting),
 		cmocka_unit_test(json_is_sound_after_a_large_document_was_forgotten),
 		cmocka_unit_test(json_forgotten_has_no_members),
 	};

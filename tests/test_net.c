@@ -173,6 +173,21 @@ static void net_read_ends_at_its_deadline(void **state)
 	net_close(&tcp);
 }
 
+/* Or a peer that never pauses would never be given up. */
+static void net_read_ends_at_its_deadline_though_there_is_more(void **state)
+{
+	struct net_tcp tcp = { .fd = -1 };
+	int peer = connected(&tcp, &never);
+	char buf[8];
+	size_t len;
+	(void)state;
+
+	assert_int_equal(write(peer, "abc", 3), 3);
+	assert_int_equal(read_some(&tcp, buf, sizeof buf, &len, 0), FAIL_TIMEOUT);
+	close(peer);
+	net_close(&tcp);
+}
+
 /* More than both buffers hold, to a peer that reads nothing. */
 static void net_write_ends_at_its_deadline(void **state)
 {
@@ -412,6 +427,7 @@ int main(void)
 		cmocka_unit_test(net_reports_a_reset_as_closed),
 		cmocka_unit_test(net_reports_a_write_to_nobody_as_closed),
 		cmocka_unit_test(net_read_ends_at_its_deadline),
+		cmocka_unit_test(net_read_ends_at_its_deadline_though_there_is_more),
 		cmocka_unit_test(net_write_ends_at_its_deadline),
 		cmocka_unit_test(net_read_ends_when_a_stop_is_asked_for),
 		cmocka_unit_test(net_write_ends_when_a_stop_is_asked_for),

@@ -552,6 +552,27 @@ static void port_file_watch_is_quiet_once_released(void **state)
 	strike(&scene);
 }
 
+/* Or each move would use up one more of the user's watches. */
+static void port_file_watch_lets_go_of_a_directory_moved_away(void **state)
+{
+	char away[PATH_MAX], info[64], text[1024];
+	struct scene scene;
+	const char *first;
+
+	set_watched_scene(&scene, state);
+	temp_dir_path(away, state, "away");
+	assert_int_equal(rename(scene.dir, away), 0);
+	assert_int_equal(mkdir(scene.dir, 0755), 0);
+	seen(&scene);
+	seen(&scene);
+	snprintf(info, sizeof info, "/proc/self/fdinfo/%d", scene.watch.inotify_fd);
+	assert_true(temp_dir_read(info, text, sizeof text) > 0);
+	first = strstr(text, "inotify wd:");
+	assert_non_null(first);
+	assert_null(strstr(first + 1, "inotify wd:"));
+	strike(&scene);
+}
+
 static void port_file_watch_takes_all_of_very_many_events(void **state)
 {
 	struct scene scene;
@@ -675,6 +696,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(port_file_watch_tells_a_file_that_is_being_written,
 		                                temp_dir_make, temp_dir_remove),
 		cmocka_unit_test_setup_teardown(port_file_watch_is_quiet_once_released,
+		                                temp_dir_make, temp_dir_remove),
+		cmocka_unit_test_setup_teardown(port_file_watch_lets_go_of_a_directory_moved_away,
 		                                temp_dir_make, temp_dir_remove),
 		cmocka_unit_test_setup_teardown(port_file_watch_takes_all_of_very_many_events,
 		                                temp_dir_make, temp_dir_remove),

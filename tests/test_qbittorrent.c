@@ -39,6 +39,8 @@ struct server {
 	uint16_t port;
 	pthread_t thread;
 	size_t count;
+	size_t connections;
+	size_t connection_of[REQUESTS_MAX]; /* on which each request came */
 	char requests[REQUESTS_MAX][REQUEST_MAX];
 };
 
@@ -66,8 +68,10 @@ static bool take_request(struct server *server, int fd)
 		len += (size_t)got;
 		request[len] = '\0';
 	}
-	if (server->count < REQUESTS_MAX)
+	if (server->count < REQUESTS_MAX) {
 		memcpy(server->requests[server->count], request, len + 1);
+		server->connection_of[server->count] = server->connections;
+	}
 	server->count++;
 	return true;
 }
@@ -91,6 +95,7 @@ static void *serve(void *argument)
 	int fd;
 
 	while ((fd = accept(self->listener, NULL, NULL)) >= 0) {
+		self->connections++;
 		while (take_request(self, fd)) {
 			const char *answer = next_reply(self);
 			bool close_after = *answer == '!' || *answer == '\0';
@@ -218,6 +223,33 @@ static void qbittorrent_escapes_the_password(void **state)
 	read_view();
 	assert_requests(SCRIPT(
 		"GET ", "\r\n\r\nusername=admin&password=%26%3D%2B%25%20%22%C3%A9%23", "GET "));
+}
+
+/* On one that was used, nobody could tell whether it was closed before the login or because of it. */
+static void qbittorrent_logs_in_on_a_new_connection(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(FORBIDDEN, LOGGED_IN, PORT_41000));
+	read_view();
+	assert_requests(SCRIPT("GET ", "POST ", "GET "));
+	assert_int_equal(server.connection_of[0], 1);
+	assert_int_equal(server.connection_of[1], 2);
+}
+
+static void qbittorrent_uses_one_connection_a_cycle(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(PORT_41000, OK(0, ""), PORT_42000, OK(6, "v4.5.2"), PORT_42000));
+	read_view();
+	qbittorrent_set_port(&qb, 42000, &view, &why);
+	qbittorrent_ask_version(&qb);
+	begin_again(true);
+	read_view();
+	assert_requests(SCRIPT("GET ", "POST ", "GET ", "GET ", "GET "));
+	assert_int_equal(server.connection_of[3], 1);
+	assert_int_equal(server.connection_of[4], 2);
 }
 
 static void qbittorrent_takes_204_for_a_login_accepted(void **state)
@@ -611,6 +643,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(qbittorrent_logs_in_where_that_is_asked_for, NULL,
 		                                end_after_test),
 		cmocka_unit_test_setup_teardown(qbittorrent_escapes_the_password, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_logs_in_on_a_new_connection, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_uses_one_connection_a_cycle, NULL,
 		                                end_after_test),
 		cmocka_unit_test_setup_teardown(qbittorrent_takes_204_for_a_login_accepted, NULL,
 		                                end_after_test),

@@ -1,0 +1,424 @@
+#include "tell.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "health.h"
+#include "mono.h"
+#include "temp_dir.h"
+
+#define PORT 41000
+
+/* A situation, what has been told of it, and a pipe in the place of stderr. */
+static struct config config;
+static struct situation situation;
+static struct tell tell;
+static char health_path[PATH_MAX];
+static int pipe_fds[2];
+static int real_stderr;
+
+static int set_up(void **state)
+{
+	int64_t now_ms = mono_now_ms();
+
+	if (temp_dir_make(state) < 0 || pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -1;
+	real_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	dup2(pipe_fds[1], STDERR_FILENO);
+	log_start(LEVEL_INFO, FORMAT_TEXT);
+	temp_dir_path(health_path, state, "status.json");
+	config = (struct config){ .port_file_path = "/tmp/gluetun/forwarded_port",
+		                  .health_path = health_path,
+		                  .no_port_grace_s = 120 };
+	situation = (struct situation){ .config = &config,
+		                        .sync = sync_start(30000, 120000, 1, now_ms),
+		                        .current_port = -1,
+		                        .version = "",
+		                        .started_ms = now_ms };
+	tell = (struct tell){ 0 };
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	dup2(real_stderr, STDERR_FILENO);
+	close(real_stderr);
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
+	return temp_dir_remove(state);
+}
+
+/* each: set_up, tear_down */
+
+/* What was logged since the last call. */
+static const char *logged(void)
+{
+	static char lines[8192];
+	ssize_t len = read(pipe_fds[0], lines, sizeof lines - 1);
+
+	lines[len < 0 ? 0 : len] = '\0';
+	return lines;
+}
+
+static void assert_logged(const char *level_and_text)
+{
+	const char *lines = logged();
+
+	if (!strstr(lines, level_and_text) || strchr(lines, '\n') != lines + strlen(lines) - 1)
+		fail_msg("not one line with %s but: %s", level_and_text, lines);
+}
+
+static void assert_quiet(void)
+{
+	assert_string_equal(logged(), "");
+}
+
+/* The file's member, as it stands there, of the file that was written last. */
+static const char *member(const char *key)
+{
+	static char value[HEALTH_MAX];
+	char text[HEALTH_MAX + 1], quoted[64];
+	char *found;
+
+	assert_true(temp_dir_read(health_path, text, sizeof text) > 0);
+	snprintf(quoted, sizeof quoted, "\"%s\": ", key);
+	found = strstr(text, quoted);
+	assert_non_null(found);
+	found += strlen(quoted);
+	found[*found == '"' ? strcspn(found + 1, "\"") + 2 : strcspn(found, ",}")] = '\0';
+	snprintf(value, sizeof value, "%s", found);
+	return value;
+}
+
+static void cycle(enum sync_outcome outcome)
+{
+	sync_cycle_ended(&situation.sync, outcome, SYNC_LOGIN_NONE, mono_now_ms());
+}
+
+/* As the loop does it. */
+static void succeed(void)
+{
+	cycle(SYNC_PROVED);
+	tell_health(&tell, &situation);
+	tell_success(&tell, &situation);
+}
+
+static void fail_with(enum sync_outcome outcome, const char *why)
+{
+	fail_set(&situation.cycle_why, FAIL_IO, "%s", why);
+	cycle(outcome);
+	tell_health(&tell, &situation);
+	tell_failure(&tell, &situation);
+}
+
+static void want(uint16_t port)
+{
+	sync_file_port(&situation.sync, port, mono_now_ms());
+}
+
+/* An empty file, that has been so for `ms`. */
+static void want_none_since(int64_t ms)
+{
+	int64_t at_ms = mono_now_ms() - ms;
+
+	situation.sync.no_port_at_ms = at_ms;
+	sync_file_empty(&situation.sync, at_ms - SYNC_SETTLE_MS);
+	sync_file_empty(&situation.sync, at_ms);
+}
+
+/* ---- health ---- */
+
+static void tell_health_starts_with_nothing_known(void **state)
+{
+	(void)state;
+
+	tell_health(&tell, &situation);
+	assert_string_equal(member("healthy"), "false");
+	assert_string_equal(member("state"), "\"starting\"");
+	assert_string_equal(member("current_port"), "null");
+	assert_string_equal(member("forwarded_port"), "null");
+	assert_string_equal(member("last_check"), "null");
+	assert_string_equal(member("last_error"), "null");
+	assert_string_equal(member("qbittorrent_version"), "null");
+	assert_string_equal(member("version"), "\"" QSTICKY_VERSION "\"");
+}
+
+static void tell_health_in_sync(void **state)
+{
+	(void)state;
+
+	want(PORT);
+	situation.current_port = PORT;
+	situation.version = "v4.5.2";
+	succeed();
+	assert_string_equal(member("healthy"), "true");
+	assert_string_equal(member("state"), "\"in_sync\"");
+	assert_string_equal(member("current_port"), "41000");
+	assert_string_equal(member("forwarded_port"), "41000");
+	assert_string_equal(member("qbittorrent_version"), "\"v4.5.2\"");
+	assert_string_equal(member("last_error"), "null");
+}
+
+static void tell_health_after_a_failure(void **state)
+{
+	(void)state;
+
+	want(PORT);
+	fail_with(SYNC_REFUSED, "connection refused");
+	assert_string_equal(member("healthy"), "false");
+	assert_string_equal(member("state"), "\"retrying\"");
+	assert_string_equal(member("last_error"), "\"connection refused\"");
+	assert_string_equal(member("consecutive_failures"), "1");
+}
+
+static void tell_health_with_a_bad_port_file(void **state)
+{
+	(void)state;
+
+	want(PORT);
+	succeed();
+	fail_set(&situation.file_why, FAIL_FORMAT, "/x is not a port");
+	sync_file_bad(&situation.sync, mono_now_ms());
+	tell_health(&tell, &situation);
+	assert_string_equal(member("healthy"), "false");
+	assert_string_equal(member("state"), "\"error\"");
+	assert_string_equal(member("forwarded_port"), "null");
+	assert_string_equal(member("last_error"), "\"/x is not a port\"");
+}
+
+static void tell_health_says_that_a_new_port_is_not_proved_yet(void **state)
+{
+	(void)state;
+
+	want(PORT);
+	succeed();
+	want(42000);
+	tell_health_if_changed(&tell, &situation);
+	assert_string_equal(member("healthy"), "false");
+	assert_string_equal(member("forwarded_port"), "42000");
+	assert_string_equal(member("last_error"), "\"port 42000 is not proved yet\"");
+}
+
+static void tell_health_without_a_port_within_the_grace(void **state)
+{
+	(void)state;
+
+	want_none_since(0);
+	succeed();
+	assert_string_equal(member("healthy"), "true");
+	assert_string_equal(member("state"), "\"waiting_for_port\"");
+	assert_string_equal(member("last_error"), "null");
+}
+
+static void tell_health_without_a_port_after_the_grace(void **state)
+{
+	(void)state;
+
+	want_none_since(121000);
+	succeed();
+	assert_string_equal(member("healthy"), "false");
+	assert_string_equal(member("state"), "\"waiting_for_port\"");
+	assert_non_null(strstr(member("last_error"), "no forwarded port"));
+}
+
+static void tell_health_has_an_error_whenever_it_is_unhealthy_after_a_cycle(void **state)
+{
+	static const enum sync_outcome outcomes[] = { SYNC_PROVED, SYNC_FAILED, SYNC_REFUSED,
+		                                      SYNC_SHUT_OUT };
+	(void)state;
+
+	for (size_t i = 0; i < sizeof outcomes / sizeof outcomes[0]; i++) {
+		fail_set(&situation.cycle_why, FAIL_IO, "it failed");
+		want(PORT);
+		cycle(outcomes[i]);
+		tell_health(&tell, &situation);
+		assert_int_equal(strcmp(member("healthy"), "true") == 0,
+		                 strcmp(member("last_error"), "null") == 0);
+	}
+}
+
+static void tell_health_if_changed_writes_only_then(void **state)
+{
+	(void)state;
+
+	tell_health_if_changed(&tell, &situation);
+	assert_int_equal(unlink(health_path), 0);
+	tell_health_if_changed(&tell, &situation);
+	assert_int_equal(access(health_path, F_OK), -1);
+	want(PORT);
+	tell_health_if_changed(&tell, &situation);
+	assert_int_equal(access(health_path, F_OK), 0);
+}
+
+static void tell_health_says_once_that_it_cannot_be_written_and_once_that_it_can(void **state)
+{
+	(void)state;
+
+	assert_int_equal(mkdir(health_path, 0755), 0);
+	tell_health(&tell, &situation);
+	assert_logged(" ERROR health file: ");
+	tell_health(&tell, &situation);
+	assert_quiet();
+	assert_int_equal(rmdir(health_path), 0);
+	tell_health(&tell, &situation);
+	assert_logged(" INFO  health file: can be written again");
+	tell_health(&tell, &situation);
+	assert_quiet();
+}
+
+/* ---- log ---- */
+
+static void tell_says_once_that_all_is_well(void **state)
+{
+	(void)state;
+
+	want(PORT);
+	succeed();
+	assert_logged(" INFO  in sync: port 41000");
+	succeed();
+	assert_quiet();
+}
+
+static void tell_says_each_new_port(void **state)
+{
+	(void)state;
+
+	want(PORT);
+	succeed();
+	logged();
+	want(42000);
+	succeed();
+	assert_logged(" INFO  in sync: port 42000");
+}
+
+static void tell_says_a_failure_once_and_its_end_once(void **state)
+{
+	(void)state;
+
+	want(PORT);
+	succeed();
+	logged();
+	fail_with(SYNC_REFUSED, "connection refused");
+	assert_logged(" WARN  connection refused");
+	fail_with(SYNC_REFUSED, "connection refused");
+	assert_quiet();
+	succeed();
+	assert_logged(" INFO  in sync: port 41000");
+	succeed();
+	assert_quiet();
+}
+
+static void tell_says_as_an_error_what_needs_a_person(void **state)
+{
+	(void)state;
+
+	want(PORT);
+	fail_with(SYNC_SHUT_OUT, "rejected");
+	assert_logged(" ERROR rejected");
+}
+
+static void tell_says_once_that_no_port_is_forwarded(void **state)
+{
+	(void)state;
+
+	want_none_since(0);
+	succeed();
+	assert_logged(" INFO  no forwarded port in /tmp/gluetun/forwarded_port");
+	succeed();
+	assert_quiet();
+	want(PORT);
+	succeed();
+	assert_logged(" INFO  in sync: port 41000");
+}
+
+static void tell_warns_once_when_no_port_came_within_the_grace(void **state)
+{
+	(void)state;
+
+	want_none_since(0);
+	succeed();
+	logged();
+	situation.sync.no_port_at_ms -= 121000;
+	succeed();
+	assert_logged(" WARN  no forwarded port in /tmp/gluetun/forwarded_port for over 120 s");
+	succeed();
+	assert_quiet();
+}
+
+static void tell_warns_no_more_often_after_a_failure_in_between(void **state)
+{
+	(void)state;
+
+	want_none_since(121000);
+	fail_with(SYNC_REFUSED, "connection refused");
+	logged();
+	succeed();
+	assert_non_null(strstr(logged(), " WARN  no forwarded port"));
+	succeed();
+	assert_quiet();
+}
+
+static void tell_warns_once_of_settings_that_keep_peers_away(void **state)
+{
+	const struct qbittorrent_view announced = { .announce_port = 5 },
+				      proxied = { .peer_proxy = true }, fine = { 0 };
+	(void)state;
+
+	tell_settings(&tell, &announced);
+	assert_logged(" WARN  qBittorrent tells trackers port 5");
+	tell_settings(&tell, &announced);
+	assert_quiet();
+	tell_settings(&tell, &proxied);
+	assert_logged(" WARN  qBittorrent uses a proxy");
+	tell_settings(&tell, &proxied);
+	assert_quiet();
+	tell_settings(&tell, &fine);
+	assert_quiet();
+	tell_settings(&tell, &proxied);
+	assert_logged(" WARN  qBittorrent uses a proxy");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(tell_health_starts_with_nothing_known, set_up,
+		                                tear_down),
+		cmocka_unit_test_setup_teardown(tell_health_in_sync, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(tell_health_after_a_failure, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(tell_health_with_a_bad_port_file, set_up,
+		                                tear_down),
+		cmocka_unit_test_setup_teardown(tell_health_says_that_a_new_port_is_not_proved_yet,
+		                                set_up, tear_down),
+		cmocka_unit_test_setup_teardown(tell_health_without_a_port_within_the_grace, set_up,
+		                                tear_down),
+		cmocka_unit_test_setup_teardown(tell_health_without_a_port_after_the_grace, set_up,
+		                                tear_down),
+		cmocka_unit_test_setup_teardown(
+			tell_health_has_an_error_whenever_it_is_unhealthy_after_a_cycle, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(tell_health_if_changed_writes_only_then, set_up,
+		                                tear_down),
+		cmocka_unit_test_setup_teardown(
+			tell_health_says_once_that_it_cannot_be_written_and_once_that_it_can,
+			set_up, tear_down),
+		cmocka_unit_test_setup_teardown(tell_says_once_that_all_is_well, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(tell_says_each_new_port, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(tell_says_a_failure_once_and_its_end_once, set_up,
+		                                tear_down),
+		cmocka_unit_test_setup_teardown(tell_says_as_an_error_what_needs_a_person, set_up,
+		                                tear_down),
+		cmocka_unit_test_setup_teardown(tell_says_once_that_no_port_is_forwarded, set_up,
+		                                tear_down),
+		cmocka_unit_test_setup_teardown(tell_warns_once_when_no_port_came_within_the_grace,
+		                                set_up, tear_down),
+		cmocka_unit_test_setup_teardown(tell_warns_no_more_often_after_a_failure_in_between,
+		                                set_up, tear_down),
+		cmocka_unit_test_setup_teardown(tell_warns_once_of_settings_that_keep_peers_away,
+		                                set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
