@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 import select
 import socket
-import ssl
 import struct
 import threading
 import time
@@ -541,8 +540,7 @@ def tls_alert() -> Fault:
 
     def fault(exchange: Exchange) -> None:
         exchange.swallow()
-        alert = bytes([21, 3, 3, 0, 2, 2, ssl.AlertDescription.ALERT_DESCRIPTION_UNEXPECTED_MESSAGE])
-        exchange.send(alert)
+        exchange.send(bytes([21, 3, 3, 0, 2, 2, 10]))  # fatal: unexpected_message, RFC 5246
         exchange.finish()
 
     return fault
@@ -562,7 +560,9 @@ def raw(data: bytes, *, then: str = "finish") -> Fault:
     return fault
 
 
-def reply(status: int, body: bytes = b"", *, reason: str = "", headers: dict | None = None) -> Fault:
+def reply(
+    status: int, body: bytes = b"", *, reason: str = "", headers: dict | None = None
+) -> Fault:
     answer = Reply(status, body, list((headers or {}).items()), reason)
     return raw(answer.wire(), then="stay")
 

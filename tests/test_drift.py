@@ -3,6 +3,7 @@ is waited for without noise."""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 
 import pytest
@@ -26,12 +27,13 @@ def test_a_port_changed_by_hand_is_repaired_by_the_next_check(
     port_file.write(port)
     qsticky = sidecar(qbittorrent)
     qsticky.wait_in_sync(port)
+    qsticky.wait_log(f"in sync: port {port}")
     for _ in range(3):
-        by_hand = free_port()
+        by_hand, before = free_port(), len(qsticky.log)
         qbittorrent.set_preferences({"listen_port": by_hand})
-        qsticky.wait_log(f"port change needed: {by_hand} -> {port}")
-        wait_until(lambda: qbittorrent.listen_port() == port, what="the port to be set back")
-    qsticky.wait_in_sync(port)
+        qsticky.wait_log(f"port change needed: {by_hand} -> {port}", after=before)
+        qsticky.wait_log(f"in sync: port {port}", after=before)
+        assert qbittorrent.listen_port() == port
     assert not qsticky.troubles()
 
 
@@ -84,6 +86,25 @@ def test_a_killed_qbittorrent_that_comes_back_with_another_port_is_repaired(
     assert not qsticky.lines("ERROR")
     assert len(qsticky.lines("WARN")) == 2, "one for each outage"
     assert server.logins().failure == 0
+
+
+def test_changes_in_quick_succession_do_not_trip_over_a_web_ui_that_reopens_its_socket(
+    new_qbittorrent: Callable[..., QBittorrent], port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    """As 4.5 does at each set, where it listens on all addresses: its default."""
+    server = new_qbittorrent(
+        password=secrets.token_hex(),  # for these seconds others may knock, too
+        extra_config={"Preferences": {r"WebUI\Address": "*"}},
+    ).start()
+    port_file.write(free_port())
+    qsticky = sidecar(server, interval=3600)
+    for _ in range(30):
+        port = free_port()
+        port_file.write(port)
+        qsticky.wait_in_sync(port)
+        assert server.listen_port() == port
+    assert not qsticky.troubles()
+    assert server.logins("::ffff:127.0.0.1") == (1, 0, 0)
 
 
 def test_a_restart_between_two_checks_is_repaired_by_the_next(

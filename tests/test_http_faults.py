@@ -115,6 +115,7 @@ def other_port(value: object) -> Fault:
 
 JSON_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 CHUNKED = JSON_HEAD + b"transfer-encoding: chunked\r\n\r\n"
+ENDLESS_TRAILERS = CHUNKED + b"2\r\n{}\r\n0\r\n" + b"x: y\r\n" * 20_000
 
 # what, fault of every answer with the preferences, words of its error
 FAULTS: list[tuple[str, Fault, str]] = [
@@ -153,8 +154,8 @@ FAULTS: list[tuple[str, Fault, str]] = [
     ("a list of Content-Lengths", with_length("9, 10"), r"[Cc]ontent-[Ll]ength"),
     ("negative Content-Length", with_length("-1"), r"[Cc]ontent-[Ll]ength"),
     ("Content-Length that is no number", with_length("12abc"), r"[Cc]ontent-[Ll]ength"),
-    ("absurd Content-Length", with_length("99999999999999999999999"), r"[Cc]ontent-[Ll]ength|1 MiB"),
-    ("Content-Length of 2^64 + 5", with_length("18446744073709551621"), r"[Cc]ontent-[Ll]ength|1 MiB"),
+    ("absurd Content-Length", with_length("9" * 30), r"[Cc]ontent-[Ll]ength|1 MiB"),
+    ("Content-Length of 2^64 + 5", with_length(str(2**64 + 5)), r"[Cc]ontent-[Ll]ength|1 MiB"),
     ("a line that is no header", edit(break_line), r"header|malformed|HTTP"),
     ("a folded header", edit(fold_line), r"header|malformed|HTTP"),
     ("NUL in the head", edit(nul_in_head), r"header|malformed|HTTP|control"),
@@ -170,7 +171,7 @@ FAULTS: list[tuple[str, Fault, str]] = [
     ("negative chunk size", raw(CHUNKED + b"-5\r\nabcde\r\n"), r"chunk"),
     ("chunk longer than its size", raw(CHUNKED + b"3\r\nabcdef\r\n0\r\n\r\n"), r"chunk"),
     ("chunks without end", raw(CHUNKED + b"3\r\nabc\r\n"), r"before the end of|closed"),
-    ("trailers without end", raw(CHUNKED + b"2\r\n{}\r\n0\r\n" + b"x: y\r\n" * 20_000), r"16 KiB|trailer"),
+    ("trailers without end", raw(ENDLESS_TRAILERS), r"16 KiB|trailer"),
     ("401 for everything", reply(401, b"Unauthorized", reason="Unauthorized"), r"401|[Hh]ost"),
 ]
 
@@ -438,14 +439,14 @@ UNUSUAL: list[tuple[str, str, Fault]] = [
     ("HTTP/1.0", ANY, edit(lambda wire: wire.replace(b"HTTP/1.1", b"HTTP/1.0", 1), then="finish")),
     ("no reason phrase", ANY, edit(lambda wire: wire.replace(b" OK\r\n", b"\r\n", 1))),
     ("empty reason phrase", ANY, edit(lambda wire: wire.replace(b" OK\r\n", b" \r\n", 1))),
-    ("strange reason phrase", ANY, edit(lambda wire: wire.replace(b" OK\r\n", b" \xe4h Fails.\r\n", 1))),
+    ("strange reason phrase", ANY, edit(lambda wire: wire.replace(b" OK", b" \xe4h Fails.", 1))),
     ("header case", ANY, edit(lambda wire: wire.replace(b"content-length", b"CoNtEnT-LeNgTh", 1))),
     ("no blank after the colon", ANY, edit(lambda wire: wire.replace(b"length: ", b"length:", 1))),
-    ("blanks round the length", ANY, edit(lambda wire: wire.replace(b"length: ", b"length: \t ", 1))),
+    ("blanks before the length", ANY, edit(lambda wire: wire.replace(b"th: ", b"th: \t ", 1))),
     ("15 KiB of headers", ANY, with_headers(*(f"x-{i}: " + "y" * 1000 for i in range(14)))),
     ("a hundred headers", ANY, with_headers(*(f"x-{i}: y" for i in range(100)))),
     ("tab in a header", ANY, with_headers("x-tab: a\tb", "x-latin: \xe4\xf6\xfc", "x-empty:")),
-    ("keep-alive and more", ANY, with_headers("Connection: upgrade, keep-alive", "Keep-Alive: timeout=5")),
+    ("keep-alive and more", ANY, with_headers("Connection: x, keep-alive", "Keep-Alive: a=5")),
     ("seven bytes at a time", ANY, drip(0.0005, size=7)),
     ("closes unannounced", ANY, edit(lambda wire: wire, then="finish")),
 ]

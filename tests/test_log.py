@@ -1,5 +1,5 @@
 """Spec 13: what is logged, in which form, and that a reader who does not read stops nothing.
-(Form, length, escapes and secrets are checked by the sidecar fixture for every line of every test.)"""
+(The sidecar fixture checks form, length, escapes and secrets of every line in every test.)"""
 
 from __future__ import annotations
 
@@ -92,9 +92,8 @@ def test_the_level_says_what_is_shown(
 def test_json_is_an_object_a_line(
     fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
 ) -> None:
-    fake.fault(
-        PREFERENCES, reply(302, b"", reason="F", headers={"Location": 'https://a/"\\\x1b\tb'}), times=1
-    )
+    redirect = reply(302, reason="F", headers={"Location": 'https://a/"\\\x1b\tb'})
+    fake.fault(PREFERENCES, redirect, times=1)
     fake.fault(LOGIN, reply(200, b"Fails."), times=1)
     port_file.write_bytes(b'"\\ \x1b[2J')
     qsticky = sidecar(fake, env={"QSTICKY_LOG_FORMAT": "json"})
@@ -119,10 +118,10 @@ def with_stderr(sidecar: MakeSidecar) -> Iterator[Callable[..., Sidecar]]:
 
     def make(server: FaultyServer, stderr: int) -> Sidecar:
         qsticky = sidecar(server, start=False)
-        running.append(
-            subprocess.Popen(qsticky.command, env=qsticky.env, stdin=subprocess.DEVNULL, stderr=stderr)
+        qsticky.process = subprocess.Popen(
+            qsticky.command, env=qsticky.env, stdin=subprocess.DEVNULL, stderr=stderr
         )
-        qsticky.process = running[-1]
+        running.append(qsticky.process)
         qsticky.log = []
         return qsticky
 

@@ -184,8 +184,9 @@ def test_both_dialects_log_in_once_and_keep_the_session(
     assert server.count(LOGIN) == 1 and server.sessions_made == 1
     assert server.count(VERSION) == 1
     assert health["qbittorrent_version"].lstrip("v") in ("4.5.2", "5.2.3")
-    cookies = [r.header("cookie") for r in server.requests if r.number > server.seen(LOGIN)[0].number]
-    assert set(cookies) == {f"{server.cookie_name()}=a+b/000001/c+d=="}
+    (login,) = server.seen(LOGIN)
+    cookies = {request.header("cookie") for request in server.requests[login.number + 1 :]}
+    assert cookies == {f"{server.cookie_name()}=a+b/000001/c+d=="}
     qsticky.wait_log("logged in")
 
 
@@ -239,6 +240,7 @@ def test_a_session_that_ends_is_opened_again_once_and_silently(
     qsticky = sidecar(fake)
     qsticky.wait_in_sync(41000)
     for number in (2, 3):
+        wait_until(lambda: fake.open_connections == 0, what="the check to end")
         fake.forget_sessions()
         wait_until(lambda n=number: fake.count(LOGIN) == n, what="another login")
     qsticky.wait_in_sync(41000)
@@ -327,7 +329,8 @@ def test_a_cookie_set_anew_is_the_one_sent_next(
     port_file.write(41000)
     qsticky = sidecar(server)
     qsticky.wait_in_sync(41000)
-    server.fault(PREFERENCES, with_headers("Set-Cookie: " + server.set_cookie("turned/over+")[1]), times=1)
+    turned = with_headers("Set-Cookie: " + server.set_cookie("turned/over+")[1])
+    server.fault(PREFERENCES, turned, times=1)
     before = server.count(PREFERENCES)
     wait_until(lambda: server.count(PREFERENCES) > before, what="the answer with the new cookie")
     server.sessions = {"1": "turned/over+"}
