@@ -16,7 +16,7 @@ V ?=
 # Debian's own Python: it is the one that has Debian's pytest.
 PYTHON ?= /usr/bin/python3
 # Most of what the end-to-end tests do is waiting, so they may be more than the processors.
-PYTEST_WORKERS ?= 4
+PYTEST_WORKERS ?= 8
 PYTEST_FLAGS ?=
 FUZZ_RUNS ?= 20000
 # A directory with the pinned tarballs, for a build without a network.
