@@ -6,12 +6,12 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
 #include "mono.h"
+#include "text.h"
 
 /* Waits until `fd` has one of `events` (a negative fd has none). */
 static enum fail wait_for(int fd, short events, const struct net_stop *stop, int64_t deadline_ms,
@@ -126,10 +126,11 @@ static enum fail look_up(struct net_address addresses[static NET_ADDRESSES_MAX],
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
 	struct addrinfo *found = NULL;
 	char service[sizeof "65535"];
+	struct text text = text_on(service, sizeof service);
 	sigset_t before;
 	int error;
 
-	snprintf(service, sizeof service, "%u", (unsigned)port);
+	text_printf(&text, "%u", (unsigned)port);
 	sigprocmask(SIG_UNBLOCK, &stop->signals, &before);
 	error = getaddrinfo(host, service, &hints, &found);
 	sigprocmask(SIG_SETMASK, &before, NULL);

@@ -1,7 +1,6 @@
 #include "text.h"
 
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 
 struct text text_on(char *buf, size_t cap)
@@ -26,20 +25,152 @@ void text_puts(struct text *text, const char *string)
 	text_add(text, string, strlen(string));
 }
 
+/* One conversion of a format, between '%' and its letter. */
+struct conversion {
+	bool left;
+	bool zeros;
+	size_t width;
+	size_t most; /* bytes of a string */
+	unsigned longs;
+	char letter;
+};
+
+static size_t take_size(const char **format, va_list *args)
+{
+	size_t size = 0;
+
+	if (**format == '*') {
+		int given = va_arg(*args, int);
+
+		++*format;
+		return given > 0 ? (size_t)given : 0;
+	}
+	for (; **format >= '0' && **format <= '9'; ++*format)
+		size = size * 10 + (size_t)(**format - '0');
+	return size;
+}
+
+static struct conversion take_conversion(const char **format, va_list *args)
+{
+	struct conversion c = { .most = SIZE_MAX };
+
+	for (; **format == '-' || **format == '0'; ++*format) {
+		c.left = c.left || **format == '-';
+		c.zeros = c.zeros || **format == '0';
+	}
+	c.width = take_size(format, args);
+	if (**format == '.') {
+		++*format;
+		c.most = take_size(format, args);
+	}
+	for (; **format == 'l' || **format == 'z'; ++*format)
+		c.longs++; /* size_t is as long as long */
+	c.letter = *(*format)++;
+	return c;
+}
+
+/* Appends what fits, up to the last byte. */
+static void add_cut(struct text *text, const char *bytes, size_t len)
+{
+	size_t room = text->cap - text->len - 1;
+
+	if (len > room) {
+		len = room;
+		text->full = true;
+	}
+	memcpy(text->buf + text->len, bytes, len);
+	text->len += len;
+	text->buf[text->len] = '\0';
+}
+
+static void add_padded(struct text *text, const struct conversion *c, const char *bytes, size_t len)
+{
+	size_t fill = c->width > len ? c->width - len : 0;
+
+	for (; fill > 0 && !c->left; fill--)
+		add_cut(text, c->zeros ? "0" : " ", 1);
+	add_cut(text, bytes, len);
+	for (; fill > 0; fill--)
+		add_cut(text, " ", 1);
+}
+
+static void add_number(struct text *text, const struct conversion *c, unsigned long long number,
+                       bool negative)
+{
+	unsigned base = c->letter == 'x' || c->letter == 'X' ? 16 : 10;
+	const char *digits = c->letter == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
+	char buf[24];
+	char *at = buf + sizeof buf;
+
+	do {
+		*--at = digits[number % base];
+		number /= base;
+	} while (number > 0);
+	if (negative)
+		*--at = '-';
+	add_padded(text, c, at, (size_t)(buf + sizeof buf - at));
+}
+
+static long long signed_arg(const struct conversion *c, va_list *args)
+{
+	return c->longs >= 2   ? va_arg(*args, long long)
+	       : c->longs == 1 ? va_arg(*args, long)
+	                       : va_arg(*args, int);
+}
+
+static unsigned long long unsigned_arg(const struct conversion *c, va_list *args)
+{
+	return c->longs >= 2   ? va_arg(*args, unsigned long long)
+	       : c->longs == 1 ? va_arg(*args, unsigned long)
+	                       : va_arg(*args, unsigned);
+}
+
+static void add_conversion(struct text *text, const struct conversion *c, va_list *args)
+{
+	const char *string;
+	long long number;
+
+	switch (c->letter) {
+	case 's':
+		string = va_arg(*args, const char *);
+		add_padded(text, c, string, strnlen(string, c->most));
+		break;
+	case 'd':
+		number = signed_arg(c, args);
+		add_number(text, c,
+		           number < 0 ? 0 - (unsigned long long)number : (unsigned long long)number,
+		           number < 0);
+		break;
+	case 'u':
+	case 'x':
+	case 'X':
+		add_number(text, c, unsigned_arg(c, args), false);
+		break;
+	default: /* '%' */
+		add_cut(text, &c->letter, 1);
+	}
+}
+
+/* Not vsnprintf(): with its floating point and wide characters it is an eighth of the program. */
 void text_vprintf(struct text *text, const char *format, va_list args)
 {
-	size_t room = text->cap - text->len;
-	int len = vsnprintf(text->buf + text->len, room, format, args);
+	va_list rest;
 
-	if (len < 0) {
-		text->buf[text->len] = '\0';
-		text->full = true;
-	} else if ((size_t)len >= room) {
-		text->len = text->cap - 1;
-		text->full = true;
-	} else {
-		text->len += (size_t)len;
+	va_copy(rest, args);
+	while (*format) {
+		size_t plain = strcspn(format, "%");
+
+		add_cut(text, format, plain);
+		format += plain;
+		if (*format) {
+			struct conversion c;
+
+			format++;
+			c = take_conversion(&format, &rest);
+			add_conversion(text, &c, &rest);
+		}
 	}
+	va_end(rest);
 }
 
 void text_printf(struct text *text, const char *format, ...)
@@ -84,15 +215,16 @@ void text_add_printable(struct text *text, const char *bytes, size_t len)
 {
 	for (size_t i = 0; i < len && !text->full;) {
 		size_t step = utf8_len(bytes + i, len - i);
-		char escape[sizeof "\\xNN"];
+		char buf[sizeof "\\xNN"];
+		struct text escape = text_on(buf, sizeof buf);
 
 		if (step > 0 && !is_control(bytes[i])) {
 			text_add(text, bytes + i, step);
 			i += step;
 			continue;
 		}
-		snprintf(escape, sizeof escape, "\\x%02x", (unsigned)(unsigned char)bytes[i]);
-		text_puts(text, escape);
+		text_printf(&escape, "\\x%02x", (unsigned)(unsigned char)bytes[i]);
+		text_puts(text, buf);
 		i++;
 	}
 }
@@ -101,7 +233,8 @@ void text_add_json(struct text *text, const char *bytes, size_t len)
 {
 	for (size_t i = 0; i < len && !text->full;) {
 		size_t step = utf8_len(bytes + i, len - i);
-		char escape[sizeof "\\uNNNN"];
+		char buf[sizeof "\\uNNNN"];
+		struct text escape = text_on(buf, sizeof buf);
 
 		if (step == 0) {
 			text_puts(text, "\\ufffd");
@@ -111,9 +244,8 @@ void text_add_json(struct text *text, const char *bytes, size_t len)
 
 			text_add(text, pair, sizeof pair);
 		} else if (is_control(bytes[i])) {
-			snprintf(escape, sizeof escape, "\\u%04x",
-			         (unsigned)(unsigned char)bytes[i++]);
-			text_puts(text, escape);
+			text_printf(&escape, "\\u%04x", (unsigned)(unsigned char)bytes[i++]);
+			text_puts(text, buf);
 		} else {
 			text_add(text, bytes + i, step);
 			i += step;

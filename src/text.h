@@ -26,7 +26,8 @@ void text_add(struct text *text, const void *bytes, size_t len);
 /* Appends a string as it is: all of it or none. */
 void text_puts(struct text *text, const char *string);
 
-/* Appends as printf does; cut at the capacity. */
+/* Appends as printf does, of which it knows %s, %d, %u, %x, %X and %%, with -, 0, a width, a
+ * precision for %s, and l, ll or z; cut at the capacity. */
 void text_printf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_vprintf(struct text *text, const char *format, va_list args)
 	__attribute__((format(printf, 2, 0)));

@@ -1,19 +1,21 @@
 #include "utc.h"
 
 #include <ctype.h>
-#include <stdio.h>
 #include <string.h>
+
+#include "text.h"
 
 void utc_format(char out[static UTC_MAX], time_t moment)
 {
+	struct text text = text_on(out, UTC_MAX);
 	struct tm tm;
 
 	if (!gmtime_r(&moment, &tm) || tm.tm_year < -1900 || tm.tm_year > 9999 - 1900)
 		tm = (struct tm){ .tm_year = -1900, .tm_mday = 1 };
-	snprintf(out, UTC_MAX, "%04u-%02u-%02uT%02u:%02u:%02uZ",
-	         (unsigned)(tm.tm_year + 1900) % 10000, (unsigned)(tm.tm_mon + 1) % 100,
-	         (unsigned)tm.tm_mday % 100, (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100,
-	         (unsigned)tm.tm_sec % 100);
+	text_printf(&text, "%04u-%02u-%02uT%02u:%02u:%02uZ", (unsigned)(tm.tm_year + 1900) % 10000,
+	            (unsigned)(tm.tm_mon + 1) % 100, (unsigned)tm.tm_mday % 100,
+	            (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100,
+	            (unsigned)tm.tm_sec % 100);
 }
 
 static int number(const char *digits, size_t len)

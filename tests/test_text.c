@@ -6,6 +6,9 @@
 
 #include <cmocka.h>
 
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 /* A literal that may hold NULs, as bytes and their number. */
@@ -199,9 +202,27 @@ static void text_stops_at_the_first_character_that_does_not_fit(void **state)
 	assert_string_equal(made(text_add_printable, BYTES("a\nb"), 4), "a");
 }
 
+#define FORMAT "%d %d %lld %u %llu %zu|%02u|%04x|%02X|%x%%|%s|%.3s|%.*s|%-5s|%12s|"
+#define ARGUMENTS                                                                                  \
+	INT_MIN, 7, LLONG_MIN, UINT_MAX, ULLONG_MAX, SIZE_MAX, 5U, 0xbeU, 10U, 0xbeefU, "",        \
+		"abcdef", 2, "abcdef", "ab", "right"
+
+static void text_prints_as_printf_does(void **state)
+{
+	char expected[256], buf[256];
+	struct text text = text_on(buf, sizeof buf);
+
+	(void)state;
+	snprintf(expected, sizeof expected, FORMAT, ARGUMENTS);
+	text_printf(&text, FORMAT, ARGUMENTS);
+	assert_string_equal(buf, expected);
+	assert_false(text.full);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(text_prints_as_printf_does),
 		cmocka_unit_test(text_starts_empty),
 		cmocka_unit_test(text_appends_one_piece_behind_the_other),
 		cmocka_unit_test(text_takes_what_just_fits),
