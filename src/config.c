@@ -55,7 +55,8 @@ static bool is_address(const char *host)
 	       (host[len] == '\0' || is_name(host + len + 1));
 }
 
-static bool take_host(struct config *config, const char *value)
+/* A name or an address, which may be in brackets, to `taken` without them. */
+static bool take_name(char taken[static CONFIG_HOST_MAX], const char *value)
 {
 	size_t len = strlen(value);
 	bool brackets = len >= 2 && value[0] == '[' && value[len - 1] == ']';
@@ -71,7 +72,88 @@ static bool take_host(struct config *config, const char *value)
 	host[len] = '\0';
 	if (!is_address(host) && (brackets || !is_name(host)))
 		return false;
-	memcpy(config->host, host, sizeof host);
+	memcpy(taken, host, sizeof host);
+	return true;
+}
+
+static bool take_host(struct config *config, const char *value)
+{
+	return take_name(config->host, value);
+}
+
+static bool take_tls_server_name(struct config *config, const char *value)
+{
+	return take_name(config->tls_server_name, value);
+}
+
+static bool take_bool(bool *taken, const char *value)
+{
+	static const char *const words[] = { "false", "true", "no", "yes", "off", "on", "0", "1" };
+
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+		if (strcasecmp(value, words[i]) == 0) {
+			*taken = i % 2;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool take_use_https(struct config *config, const char *value)
+{
+	return take_bool(&config->use_https, value);
+}
+
+static bool take_verify_ssl(struct config *config, const char *value)
+{
+	return take_bool(&config->verify_ssl, value);
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* One pin up to a comma or the end: pairs of digits, between which colons may stand. */
+static bool take_pin(unsigned char pin[static CONFIG_PIN_LEN], const char **value)
+{
+	const char *at = *value;
+
+	for (size_t i = 0; i < CONFIG_PIN_LEN; i++) {
+		int high = hex_digit(at[0]);
+		int low = high < 0 ? -1 : hex_digit(at[1]);
+
+		if (low < 0)
+			return false;
+		pin[i] = (unsigned char)(high << 4 | low);
+		at += 2;
+		if (*at == ':' && i + 1 < CONFIG_PIN_LEN)
+			at++;
+	}
+	*value = at;
+	return true;
+}
+
+static bool take_tls_pins(struct config *config, const char *value)
+{
+	size_t count = 0;
+
+	config->tls_pin_count = 0;
+	for (;;) {
+		value += strspn(value, " \t");
+		if (count == CONFIG_PINS_MAX || !take_pin(config->tls_pins[count], &value))
+			return false;
+		count++;
+		value += strspn(value, " \t");
+		if (!*value)
+			break;
+		if (*value++ != ',')
+			return false;
+	}
+	config->tls_pin_count = count;
 	return true;
 }
 
@@ -106,6 +188,11 @@ static bool take_path(const char **path, const char *value)
 		return false;
 	*path = value;
 	return true;
+}
+
+static bool take_tls_ca_file(struct config *config, const char *value)
+{
+	return take_path(&config->tls_ca_file, value);
 }
 
 static bool take_port_file_path(struct config *config, const char *value)
@@ -155,6 +242,7 @@ static bool take_log_format(struct config *config, const char *value)
 	return json || strcasecmp(value, "text") == 0;
 }
 
+static const char bool_allowed[] = "true or false, yes or no, on or off, 1 or 0";
 static const char path_allowed[] = "the absolute path of a file, under 1024 bytes";
 
 static const struct variable variables[] = {
@@ -188,6 +276,42 @@ static const struct variable variables[] = {
 			"password of the Web UI; not needed where it lets this address in without",
 		.secret = true,
 		.take = take_pass,
+	},
+	{
+		.name = "QSTICKY_USE_HTTPS",
+		.fallback = "false",
+		.allowed = bool_allowed,
+		.purpose = "true where the Web UI, or the proxy in front, speaks HTTPS",
+		.take = take_use_https,
+	},
+	{
+		.name = "QSTICKY_VERIFY_SSL",
+		.fallback = "true",
+		.allowed = bool_allowed,
+		.purpose = "false accepts any certificate: safe from nobody",
+		.take = take_verify_ssl,
+	},
+	{
+		.name = "QSTICKY_TLS_CA_FILE",
+		.fallback = CONFIG_TLS_CA_FILE,
+		.allowed = path_allowed,
+		.purpose = "PEM file of the CAs to trust, or of the server's own certificate",
+		.take = take_tls_ca_file,
+	},
+	{
+		.name = "QSTICKY_TLS_PIN_SHA256",
+		.fallback = "",
+		.allowed =
+			"the SHA-256 of a certificate, 64 hex digits; up to 8 with commas between",
+		.purpose = "trust exactly this certificate; replaces the checks of CA and name",
+		.take = take_tls_pins,
+	},
+	{
+		.name = "QSTICKY_TLS_SERVER_NAME",
+		.fallback = "",
+		.allowed = "a host name or an IP address",
+		.purpose = "name to expect in the certificate; the host unless set",
+		.take = take_tls_server_name,
 	},
 	{
 		.name = "QSTICKY_PORT_FILE_PATH",

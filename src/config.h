@@ -2,6 +2,7 @@
 #ifndef QSTICKY_CONFIG_H
 #define QSTICKY_CONFIG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,16 +19,29 @@
  * every page counts. */
 #define CONFIG_PATH_MAX 1024
 
+/* Pins of certificates, for rotation; each is a SHA-256. */
+#define CONFIG_PINS_MAX 8
+#define CONFIG_PIN_LEN 32
+
+/* Where most systems keep the CAs they trust. Only if it is there, hence no error where not. */
+#define CONFIG_TLS_CA_FILE "/etc/ssl/certs/ca-certificates.crt"
+
 /* Strings are borrowed from the environment or are literals; both outlive the process's work. */
 struct config {
 	char host[CONFIG_HOST_MAX]; /* name or address, without brackets */
 	uint16_t port;              /* 1 to 65535 */
 	const char *user;           /* at most CONFIG_SECRET_MAX bytes */
 	const char *pass;           /* secret: never shown */
-	const char *port_file_path; /* absolute */
-	const char *health_path;    /* absolute */
-	unsigned interval_s;        /* 1 to 86400 */
-	unsigned no_port_grace_s;   /* 0 to 86400 */
+	bool use_https;
+	bool verify_ssl;         /* false: any certificate will do, unless there are pins */
+	const char *tls_ca_file; /* absolute */
+	size_t tls_pin_count;
+	unsigned char tls_pins[CONFIG_PINS_MAX][CONFIG_PIN_LEN];
+	char tls_server_name[CONFIG_HOST_MAX]; /* "": as `host` */
+	const char *port_file_path;            /* absolute */
+	const char *health_path;               /* absolute */
+	unsigned interval_s;                   /* 1 to 86400 */
+	unsigned no_port_grace_s;              /* 0 to 86400 */
 	enum log_level log_level;
 	enum log_format log_format;
 };

@@ -21,10 +21,13 @@ enum fail {
 	FAIL_BANNED,    /* qBittorrent takes no logins from this address */
 	FAIL_HELD_BACK, /* a login is needed, but must not be tried now */
 	FAIL_UNPROVEN,  /* accepted, but reading back shows otherwise */
+	FAIL_TLS,       /* no TLS with this server */
+	FAIL_UNTRUSTED, /* nothing proves that the server is who it should be */
 };
 
-/* Longest text, in bytes with its NUL: fits a log line of 1 KiB even where bytes are escaped. */
-#define FAILURE_MAX 512
+/* Longest text, in bytes with its NUL: fits a log line of 1 KiB. Long enough for a certificate that
+ * is refused. */
+#define FAILURE_MAX 768
 
 struct failure {
 	char text[FAILURE_MAX];

@@ -10,7 +10,7 @@
 #include "text.h"
 
 /* Longest health file read or written, in bytes. */
-#define HEALTH_MAX 4096
+#define HEALTH_MAX 6144
 
 /* Seconds that a health file may be old, beyond two intervals: a cycle may take as long. */
 #define HEALTH_AGE_SPARE_S 15

@@ -21,7 +21,11 @@ struct qbittorrent qbittorrent_for(const struct config *config, const struct net
                                    struct http_reply *reply)
 {
 	return (struct qbittorrent){
-		.config = config, .stop = stop, .reply = reply, .tcp = { .fd = -1 }
+		.config = config,
+		.stop = stop,
+		.reply = reply,
+		.tcp = { .fd = -1 },
+		.tls = tls_for(config),
 	};
 }
 
@@ -32,13 +36,41 @@ void qbittorrent_begin(struct qbittorrent *qb, int64_t deadline_ms, bool may_log
 	qb->login = QBITTORRENT_LOGIN_NONE;
 }
 
+static void close_connection(struct qbittorrent *qb)
+{
+	tls_close(&qb->tls);
+	net_close(&qb->tcp);
+}
+
+static struct stream *stream_of(struct qbittorrent *qb)
+{
+	return qb->config->use_https ? &qb->tls.stream : &qb->tcp.stream;
+}
+
 void qbittorrent_end(struct qbittorrent *qb)
 {
-	net_close(&qb->tcp);
+	close_connection(qb);
 	http_forget(qb->reply);
 }
 
 /* ---- one exchange ---- */
+
+static int64_t exchange_deadline(const struct qbittorrent *qb)
+{
+	return mono_earlier(mono_now_ms() + QBITTORRENT_EXCHANGE_MS, qb->deadline_ms);
+}
+
+/* Makes the new connection one that nobody else can read or change, where that is asked for. */
+static enum fail secure(struct qbittorrent *qb, int64_t deadline_ms, struct failure *why)
+{
+	enum fail f = FAIL_NONE;
+
+	if (qb->config->use_https)
+		f = tls_open(&qb->tls, &qb->tcp.stream, deadline_ms, why);
+	if (f)
+		net_close(&qb->tcp);
+	return f;
+}
 
 static enum fail open_connection(struct qbittorrent *qb, struct failure *why)
 {
@@ -59,7 +91,7 @@ static enum fail open_connection(struct qbittorrent *qb, struct failure *why)
 	if (f == FAIL_REFUSED)
 		return fail_set(why, f,
 		                "connection refused: is it running, and is this its Web UI port?");
-	return f;
+	return f ? f : secure(qb, exchange_deadline(qb), why);
 }
 
 static void take_cookies(struct qbittorrent *qb)
@@ -85,6 +117,34 @@ static void host_header(char out[static CONFIG_HOST_MAX + 2], const char *host)
 		text_puts(&text, host);
 }
 
+/* What the Host header says. A proxy picks the site by it as it does by the name in TLS, and
+ * refuses a request where the two differ (RFC 9110, section 7.4). */
+static void host_of(char out[static CONFIG_HOST_MAX + 2], const struct config *config)
+{
+	bool named = config->use_https && config->tls_server_name[0];
+
+	host_header(out, named ? config->tls_server_name : config->host);
+}
+
+/* Where a server says, in its way, that it wants HTTPS or a certificate of ours: that it is so. */
+static enum fail judge_scheme(const struct qbittorrent *qb, struct failure *why)
+{
+	const struct http_reply *reply = qb->reply;
+
+	if (reply->status != 400)
+		return FAIL_NONE;
+	if (qb->config->use_https && qb->tls.asked_for_proof)
+		return fail_set(why, FAIL_TLS,
+		                "HTTP 400, and the server demands a client certificate (mutual "
+		                "TLS), which qsticky cannot present");
+	if (!qb->config->use_https && (memmem(reply->body, reply->body_len, "HTTPS", 5) ||
+	                               memmem(reply->body, reply->body_len, "SSL", 3)))
+		return fail_set(why, FAIL_TLS,
+		                "HTTP 400: the server speaks TLS on this port (https, not http): "
+		                "set QSTICKY_USE_HTTPS=true");
+	return FAIL_NONE;
+}
+
 /* Sends a request, on the connection of the cycle or a new one, and reads its reply. A connection
  * that was closed while idle is replaced silently where `repeatable`. */
 static enum fail exchange(struct qbittorrent *qb, struct http_request request, bool repeatable,
@@ -93,28 +153,27 @@ static enum fail exchange(struct qbittorrent *qb, struct http_request request, b
 	char host[CONFIG_HOST_MAX + 2];
 	enum fail f;
 
-	host_header(host, qb->config->host);
+	host_of(host, qb->config);
 	request.host = host;
 	request.cookies = &qb->cookies;
 	for (;;) {
-		int64_t deadline_ms;
 		bool stale;
 
 		f = open_connection(qb, why);
 		if (f)
 			return f;
-		deadline_ms =
-			mono_earlier(mono_now_ms() + QBITTORRENT_EXCHANGE_MS, qb->deadline_ms);
-		f = http_send(&qb->tcp.stream, &request, qb->reply, deadline_ms, why);
+		f = http_send(stream_of(qb), &request, qb->reply, exchange_deadline(qb), why);
 		stale = f == FAIL_CLOSED && qb->used && !qb->reply->begun;
 		if (f || !qb->reply->keep_alive)
-			net_close(&qb->tcp);
+			close_connection(qb);
 		qb->used = true;
 		if (!stale || !repeatable)
 			break;
 	}
+	if (!f)
+		f = judge_scheme(qb, why);
 	if (f) {
-		if (f == FAIL_CLOSED && !qb->reply->begun)
+		if (f == FAIL_CLOSED && !qb->reply->begun && !qb->config->use_https)
 			fail_in(why, "no answer to plain HTTP (does this port speak HTTPS?)");
 		if (f != FAIL_STOPPED)
 			fail_in(why, "%s %s", request.post ? "POST" : "GET", request.path);
@@ -231,7 +290,7 @@ static enum fail log_in(struct qbittorrent *qb, struct failure *why)
 
 	/* On a connection of its own: where one that was used before turns out to be closed, nobody
 	 * can tell whether the login was counted. For the same reason it is not repeated. */
-	net_close(&qb->tcp);
+	close_connection(qb);
 	qb->login = QBITTORRENT_LOGIN_UNANSWERED;
 	f = exchange(qb, request, false, why);
 	if (!qb->used)
@@ -420,11 +479,12 @@ void qbittorrent_logout(struct qbittorrent *qb)
 	};
 	struct failure unused;
 
-	net_close(&qb->tcp);
+	close_connection(qb);
 	/* To the address of last time: a lookup could take longer than the stop may. */
-	if (qb->cookies.count == 0 || net_connect_again(&qb->tcp, &none, deadline_ms, &unused))
+	if (qb->cookies.count == 0 || net_connect_again(&qb->tcp, &none, deadline_ms, &unused) ||
+	    secure(qb, deadline_ms, &unused))
 		return;
-	host_header(host, qb->config->host);
-	(void)http_send(&qb->tcp.stream, &request, qb->reply, deadline_ms, &unused);
-	net_close(&qb->tcp);
+	host_of(host, qb->config);
+	(void)http_send(stream_of(qb), &request, qb->reply, deadline_ms, &unused);
+	close_connection(qb);
 }

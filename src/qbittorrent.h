@@ -14,6 +14,7 @@
 #include "fail.h"
 #include "http.h"
 #include "net.h"
+#include "tls.h"
 
 /* Longest wait for one request and its reply, in milliseconds. */
 #define QBITTORRENT_EXCHANGE_MS 10000
@@ -47,7 +48,8 @@ struct qbittorrent {
 	const struct net_stop *stop; /* borrowed */
 	struct http_reply *reply;    /* borrowed */
 	struct net_tcp tcp;
-	bool used; /* the connection has carried a reply */
+	struct tls tls; /* over `tcp`, with QSTICKY_USE_HTTPS */
+	bool used;      /* the connection has carried a reply */
 	struct cookies cookies;
 	char version[32]; /* "v4.5.2"; "" while not known */
 	bool version_asked;

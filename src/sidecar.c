@@ -157,6 +157,8 @@ static enum sync_outcome outcome_of(enum fail f)
 	case FAIL_ANSWER:
 	case FAIL_HELD_BACK:
 	case FAIL_UNPROVEN:
+	case FAIL_TLS:
+	case FAIL_UNTRUSTED:
 		break;
 	}
 	return SYNC_FAILED;
@@ -296,9 +298,15 @@ int sidecar_run(const struct config *config, struct init *init)
 	init_set_early_stop(config->health_path, EXIT_SUCCESS);
 	set_up(&s, config, init);
 	log_line(LEVEL_INFO,
-	         "qsticky %s: qBittorrent at %s:%u, port file %s, a check every %u s, health in %s",
-	         QSTICKY_VERSION, config->host, (unsigned)config->port, config->port_file_path,
-	         config->interval_s, config->health_path);
+	         "qsticky %s: qBittorrent at %s%s:%u, port file %s, a check every %u s, health in "
+	         "%s",
+	         QSTICKY_VERSION, config->use_https ? "https://" : "", config->host,
+	         (unsigned)config->port, config->port_file_path, config->interval_s,
+	         config->health_path);
+	if (config->use_https && !config->verify_ssl && config->tls_pin_count == 0)
+		log_line(LEVEL_WARN,
+		         "QSTICKY_VERIFY_SSL=false: any certificate is accepted, so whoever is in "
+		         "between can read the password; set QSTICKY_TLS_PIN_SHA256 instead");
 	f = loop(&s, &why);
 	health_remove(config->health_path);
 	if (f) {

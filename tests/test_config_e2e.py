@@ -18,6 +18,11 @@ DEFAULTS = {
     "QSTICKY_QBITTORRENT_PORT": "8080",
     "QSTICKY_QBITTORRENT_USER": "admin",
     "QSTICKY_QBITTORRENT_PASS": "adminadmin",
+    "QSTICKY_USE_HTTPS": "false",
+    "QSTICKY_VERIFY_SSL": "true",
+    "QSTICKY_TLS_CA_FILE": "/etc/ssl/certs/ca-certificates.crt",
+    "QSTICKY_TLS_PIN_SHA256": "",
+    "QSTICKY_TLS_SERVER_NAME": "",
     "QSTICKY_PORT_FILE_PATH": "/tmp/gluetun/forwarded_port",
     "QSTICKY_CHECK_INTERVAL": "30",
     "QSTICKY_LOG_LEVEL": "INFO",
@@ -55,7 +60,7 @@ def test_help_documents_every_command_and_variable_with_its_default(binary: Path
 
 
 def test_help_names_no_variable_that_is_not_taken(binary: Path) -> None:
-    named = set(re.findall(r"\b(?:QSTICKY|HEALTH)_[A-Z_]+", run(binary, "--help").stdout))
+    named = set(re.findall(r"\b(?:QSTICKY|HEALTH)_[A-Z0-9_]+", run(binary, "--help").stdout))
     assert named == set(DEFAULTS)
 
 

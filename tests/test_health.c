@@ -376,7 +376,7 @@ static void health_is_unhealthy_with_a_huge_file(void **state)
 
 	memset(bytes, ' ', sizeof bytes);
 	assert_false(judged_bytes(state, bytes, sizeof bytes));
-	assert_non_null(strstr(line, "over 4096 bytes"));
+	assert_non_null(strstr(line, "over 6144 bytes"));
 }
 
 static void health_is_unhealthy_with_what_is_not_a_file(void **state)

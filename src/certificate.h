@@ -1,0 +1,88 @@
+/* certificate: read an X.509 certificate (RFC 5280) far enough to name it and to compare it.
+ *
+ * Whether a signature holds is not decided here. Every byte is hostile: a peer that has proved
+ * nothing yet chose it. */
+#ifndef QSTICKY_CERTIFICATE_H
+#define QSTICKY_CERTIFICATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <time.h>
+
+#include "text.h"
+
+/* Longest IP address in a certificate, in bytes. */
+#define CERTIFICATE_IP_MAX 16
+
+/* What a key is of, or a signature is made with. */
+enum certificate_algorithm {
+	CERTIFICATE_OTHER,
+	CERTIFICATE_RSA,      /* PKCS#1; of a signature: with SHA-2 */
+	CERTIFICATE_RSA_LONG, /* over the limits below */
+	CERTIFICATE_RSA_PSS,
+	CERTIFICATE_EC, /* of a key: on a curve below; of a signature: with SHA-2 */
+	CERTIFICATE_EC_OTHER,
+	CERTIFICATE_ED25519,
+	CERTIFICATE_SHA1, /* a signature over SHA-1 or MD5, by whichever key */
+};
+
+/* Longest RSA key, in bytes: 4096 bits; and its exponent, which is 65537 nearly everywhere. */
+#define CERTIFICATE_RSA_MAX 512
+#define CERTIFICATE_EXPONENT_MAX 4
+
+/* Curves, by their number in TLS (RFC 8422, section 5.1.1). */
+enum certificate_curve {
+	CERTIFICATE_NO_CURVE = 0,
+	CERTIFICATE_P256 = 23,
+	CERTIFICATE_P384 = 24,
+	CERTIFICATE_P521 = 25,
+};
+
+/* Some bytes of the certificate. */
+struct certificate_part {
+	const unsigned char *at;
+	size_t len;
+};
+
+/* All parts are borrowed from the bytes that were parsed. */
+struct certificate {
+	struct certificate_part whole;
+	struct certificate_part issuer; /* the encoded name, with its header */
+	struct certificate_part subject;
+	struct certificate_part names; /* inside of the subjectAltName; `at` NULL: there is none */
+	time_t not_before;
+	time_t not_after;
+	enum certificate_algorithm key;
+	struct certificate_part modulus, exponent; /* CERTIFICATE_RSA: without zeros in front */
+	enum certificate_curve curve;              /* CERTIFICATE_EC */
+	struct certificate_part point;
+	enum certificate_algorithm signature;
+	bool is_ca;      /* may sign others; or is of version 1, which cannot say */
+	bool for_server; /* its extended key usage, if there is one, allows a server */
+};
+
+/* Reads the `len` bytes at `der`, which must outlive `certificate`. False where they are not
+ * exactly one certificate. */
+bool certificate_parse(struct certificate *certificate, const unsigned char *der, size_t len);
+
+/* Whether both are there and the same, byte for byte. */
+bool certificate_same(struct certificate_part a, struct certificate_part b);
+
+/* Whether `moment` is within the dates. */
+bool certificate_valid_at(const struct certificate *certificate, time_t moment);
+
+/* Writes the numeric address `host` (IPv4 or IPv6, its zone ignored) to `ip` as certificates hold
+ * it. Returns its length, or 0 where it is a name. */
+size_t certificate_ip(unsigned char ip[static CERTIFICATE_IP_MAX], const char *host);
+
+/* Whether the certificate names the address `ip` of `len` bytes (RFC 9110, section 4.3.5: in its
+ * subjectAltName, nowhere else). */
+bool certificate_names_ip(const struct certificate *certificate, const unsigned char *ip,
+                          size_t len);
+
+/* Append for a person, at most about 100 bytes each: an encoded name as "CN=nas, O=Home"; the names
+ * that it is for as "nas, 192.0.2.1". */
+void certificate_put_name(struct text *text, struct certificate_part name);
+void certificate_put_names(struct text *text, const struct certificate *certificate);
+
+#endif

@@ -1,0 +1,53 @@
+/* tls_verify: the certificates of a server, examined as the TLS engine reads them.
+ *
+ * A part of tls: with it and tls_ciphers the only one that sees BearSSL. */
+#ifndef QSTICKY_TLS_VERIFY_H
+#define QSTICKY_TLS_VERIFY_H
+
+#include <bearssl.h>
+#include <stddef.h>
+#include <time.h>
+
+#include "chain.h"
+#include "config.h"
+#include "fail.h"
+#include "trust.h"
+
+/* CAs of the CA file that can be weighed for one server, and the room for them. Two with the same
+ * name are rare, more were never seen. */
+#define TLS_ANCHORS_MAX 16
+#define TLS_ANCHORS_BYTES_MAX (24 * 1024)
+
+struct tls_anchors {
+	size_t count;
+	size_t used; /* of bytes */
+	br_x509_trust_anchor anchors[TLS_ANCHORS_MAX];
+	unsigned char bytes[TLS_ANCHORS_BYTES_MAX];
+};
+
+/* One examination. It costs no memory beyond what the server's chain touches. */
+struct tls_verify {
+	const br_x509_class *methods; /* must be first: what the engine calls */
+	const struct config *config;  /* borrowed */
+
+	enum fail verdict;       /* FAIL_NONE also before the chain is complete */
+	struct failure why;      /* with a verdict */
+	const br_x509_pkey *key; /* the server's; NULL unless it was examined and accepted */
+	unsigned usages;         /* what the key may be used for */
+	time_t not_after;        /* of the server's certificate */
+	struct trust_file file;  /* by which it was accepted; all 0: not by a file */
+
+	br_x509_pkey leaf_key;
+	br_x509_minimal_context minimal;
+	struct tls_anchors anchors;
+	struct chain chain;
+};
+
+/* Readies an examination by the trust that `config` says. `methods` then goes to the engine. */
+void tls_verify_start(struct tls_verify *verify, const struct config *config);
+
+/* Writes the name to expect to `name`, as TLS and certificates want it: without the dot that ends
+ * a full name. It may be an address. */
+void tls_verify_name(char name[static CONFIG_HOST_MAX], const struct config *config);
+
+#endif

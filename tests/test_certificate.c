@@ -1,0 +1,279 @@
+#include "certificate.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "certificates.h"
+#include "pem.h"
+
+static struct pem pem;
+
+/* The certificate of a PEM text, in `pem` until the next call. */
+static struct certificate certificate_of(const char *text)
+{
+	struct certificate certificate;
+	size_t len = strlen(text);
+
+	pem_start(&pem);
+	assert_int_equal(pem_push(&pem, &text, &len), PEM_CERTIFICATE);
+	assert_true(certificate_parse(&certificate, pem.certificate, pem.len));
+	return certificate;
+}
+
+static void assert_name(struct certificate_part name, const char *expected)
+{
+	char buf[256];
+	struct text text = text_on(buf, sizeof buf);
+
+	certificate_put_name(&text, name);
+	assert_string_equal(buf, expected);
+}
+
+static void assert_names(const struct certificate *certificate, const char *expected)
+{
+	char buf[256];
+	struct text text = text_on(buf, sizeof buf);
+
+	certificate_put_names(&text, certificate);
+	assert_string_equal(buf, expected);
+}
+
+static bool names_address(const struct certificate *certificate, const char *address)
+{
+	unsigned char ip[CERTIFICATE_IP_MAX];
+
+	return certificate_names_ip(certificate, ip, certificate_ip(ip, address));
+}
+
+static void certificate_tells_whose_it_is(void **state)
+{
+	struct certificate leaf = certificate_of(LEAF_PEM);
+
+	(void)state;
+	assert_name(leaf.subject, "CN=leaf");
+	assert_name(leaf.issuer, "O=Home, CN=Intermediate");
+	assert_false(certificate_same(leaf.issuer, leaf.subject));
+	assert_names(&leaf, "nas.home.arpa, *.apps.home.arpa, 192.0.2.10, 2001:db8:0:0:0:0:0:10");
+}
+
+static void certificate_tells_what_it_is_for(void **state)
+{
+	struct certificate certificate = certificate_of(LEAF_PEM);
+
+	(void)state;
+	assert_true(certificate.for_server);
+	assert_false(certificate.is_ca);
+	certificate = certificate_of(CLIENT_PEM);
+	assert_false(certificate.for_server);
+	certificate = certificate_of(ROOT_PEM);
+	assert_true(certificate.is_ca);
+	assert_true(certificate.for_server);
+	assert_true(certificate_same(certificate.issuer, certificate.subject));
+}
+
+static void certificate_is_valid_between_its_dates(void **state)
+{
+	const time_t from = 1546300800, to = 1577836800; /* 2019-01-01, 2020-01-01 */
+	struct certificate old = certificate_of(OLD_PEM);
+
+	(void)state;
+	assert_true(old.not_before == from && old.not_after == to);
+	assert_false(certificate_valid_at(&old, from - 1));
+	assert_true(certificate_valid_at(&old, from));
+	assert_true(certificate_valid_at(&old, to));
+	assert_false(certificate_valid_at(&old, to + 1));
+	old = certificate_of(NAS_PEM); /* to 2120, which takes the longer form */
+	assert_true(old.not_after == (time_t)4733510400);
+}
+
+static void certificate_names_addresses(void **state)
+{
+	struct certificate nas = certificate_of(NAS_PEM);
+
+	(void)state;
+	assert_true(names_address(&nas, "192.0.2.10"));
+	assert_true(names_address(&nas, "2001:db8::10"));
+	assert_true(names_address(&nas, "2001:db8::10%eth0"));
+	assert_false(names_address(&nas, "192.0.2.11"));
+	assert_false(names_address(&nas, "::"));
+	assert_false(names_address(&nas, "nas.home.arpa"));
+	nas = certificate_of(ROOT_PEM);
+	assert_false(names_address(&nas, "192.0.2.10"));
+	assert_names(&nas, "(none)");
+}
+
+static void certificate_tells_the_kinds_of_key_and_signature(void **state)
+{
+	struct certificate certificate = certificate_of(NAS_PEM);
+
+	(void)state;
+	assert_int_equal(certificate.key, CERTIFICATE_EC);
+	assert_int_equal(certificate.curve, CERTIFICATE_P256);
+	assert_int_equal(certificate.point.len, 65);
+	assert_int_equal(certificate.signature, CERTIFICATE_EC);
+	certificate = certificate_of(RSA_PEM);
+	assert_int_equal(certificate.key, CERTIFICATE_RSA);
+	assert_int_equal(certificate.modulus.len, 256);
+	assert_int_equal(certificate.exponent.len, 3);
+	assert_int_equal(certificate.signature, CERTIFICATE_RSA);
+	certificate = certificate_of(PSS_PEM);
+	assert_int_equal(certificate.key, CERTIFICATE_RSA);
+	assert_int_equal(certificate.signature, CERTIFICATE_RSA_PSS);
+	certificate = certificate_of(ED_PEM);
+	assert_int_equal(certificate.key, CERTIFICATE_ED25519);
+	assert_int_equal(certificate.signature, CERTIFICATE_ED25519);
+}
+
+static void certificate_that_is_cut_or_longer_is_none(void **state)
+{
+	struct certificate certificate = certificate_of(NAS_PEM);
+	size_t len = certificate.whole.len;
+
+	(void)state;
+	for (size_t less = 0; less < len; less++) {
+		/* A copy of its own, so that a read behind its end is noticed. */
+		unsigned char *copy = malloc(less > 0 ? less : 1);
+
+		assert_non_null(copy);
+		memcpy(copy, pem.certificate, less);
+		assert_false(certificate_parse(&certificate, copy, less));
+		free(copy);
+	}
+	pem.certificate[len] = 0;
+	assert_false(certificate_parse(&certificate, pem.certificate, len + 1));
+}
+
+static void certificate_survives_any_wrong_byte(void **state)
+{
+	struct certificate certificate = certificate_of(NAS_PEM);
+	size_t len = certificate.whole.len;
+
+	(void)state;
+	for (size_t i = 0; i < len * 256; i++) {
+		unsigned char *at = &pem.certificate[i / 256];
+		unsigned char before = *at;
+		char buf[256];
+		struct text text = text_on(buf, sizeof buf);
+
+		*at = (unsigned char)i;
+		if (certificate_parse(&certificate, pem.certificate, len)) {
+			certificate_put_name(&text, certificate.subject);
+			certificate_put_names(&text, &certificate);
+		}
+		*at = before;
+	}
+}
+
+/* ---- pem ---- */
+
+/* How many certificates, and how many damaged ones, a text holds when it comes in `piece`s. */
+static void count(const char *text, size_t piece, unsigned *good, unsigned *damaged)
+{
+	size_t left = strlen(text);
+
+	*good = *damaged = 0;
+	pem_start(&pem);
+	while (left > 0) {
+		size_t len = left < piece ? left : piece;
+		enum pem_event event;
+
+		left -= len;
+		while ((event = pem_push(&pem, &text, &len)) != PEM_MORE) {
+			*good += event == PEM_CERTIFICATE;
+			*damaged += event == PEM_DAMAGED;
+		}
+	}
+}
+
+static void assert_count(const char *text, unsigned good, unsigned damaged)
+{
+	for (size_t piece = 1; piece < 200; piece += 66) {
+		unsigned found, broken;
+
+		count(text, piece, &found, &broken);
+		assert_int_equal(found, good);
+		assert_int_equal(broken, damaged);
+	}
+}
+
+static void pem_finds_all_certificates(void **state)
+{
+	(void)state;
+	assert_count("", 0, 0);
+	assert_count(NAS_PEM, 1, 0);
+	assert_count("# mine\n" NAS_PEM "\n" ROOT_PEM, 2, 0);
+}
+
+static void pem_passes_over_other_things(void **state)
+{
+	(void)state;
+	assert_count("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n" NAS_PEM, 1,
+	             0);
+	assert_count(" -----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", 0, 0);
+}
+
+static void pem_takes_crlf_and_blanks_and_lines_of_any_length(void **state)
+{
+	(void)state;
+	assert_count(
+		"-----BEGIN CERTIFICATE-----\r\nQUJD\r\n REVG \r\n-----END CERTIFICATE----- \r\n",
+		1, 0);
+	assert_memory_equal(pem.certificate, "ABCDEF", 6);
+	assert_int_equal(pem.len, 6);
+	assert_count("-----BEGIN CERTIFICATE-----\n"
+	             "QUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJD"
+	             "QUJDQUJDQUJDQUJDQUI=\n-----END CERTIFICATE-----\n",
+	             1, 0);
+	assert_int_equal(pem.len, 71);
+}
+
+static void pem_notices_damage(void **state)
+{
+	(void)state;
+	assert_count("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n", 0, 1);
+	assert_count("-----BEGIN CERTIFICATE-----\nQU*D\n-----END CERTIFICATE-----\n", 0, 1);
+	assert_count("-----BEGIN CERTIFICATE-----\nQU==QUJD\n-----END CERTIFICATE-----\n", 0, 1);
+	assert_count("-----BEGIN CERTIFICATE-----\nQUJD\n" NAS_PEM, 1, 1);
+	assert_count("-----BEGIN CERTIFICATE-----\nQUJD\n-----END X-----\n" NAS_PEM, 1, 1);
+}
+
+static void pem_refuses_a_certificate_that_is_too_long(void **state)
+{
+	static char buf[PEM_CERTIFICATE_MAX * 2];
+	struct text text = text_on(buf, sizeof buf);
+
+	(void)state;
+	text_puts(&text, "-----BEGIN CERTIFICATE-----\n");
+	for (size_t len = 0; len <= PEM_CERTIFICATE_MAX; len += 3)
+		text_puts(&text, "QUJD");
+	text_puts(&text, "\n-----END CERTIFICATE-----\n");
+	assert_false(text.full);
+	assert_count(buf, 0, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(certificate_tells_whose_it_is),
+		cmocka_unit_test(certificate_tells_what_it_is_for),
+		cmocka_unit_test(certificate_is_valid_between_its_dates),
+		cmocka_unit_test(certificate_names_addresses),
+		cmocka_unit_test(certificate_tells_the_kinds_of_key_and_signature),
+		cmocka_unit_test(certificate_that_is_cut_or_longer_is_none),
+		cmocka_unit_test(certificate_survives_any_wrong_byte),
+		cmocka_unit_test(pem_finds_all_certificates),
+		cmocka_unit_test(pem_passes_over_other_things),
+		cmocka_unit_test(pem_takes_crlf_and_blanks_and_lines_of_any_length),
+		cmocka_unit_test(pem_notices_damage),
+		cmocka_unit_test(pem_refuses_a_certificate_that_is_too_long),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
