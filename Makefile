@@ -104,7 +104,8 @@ $(BUILD)/qsticky: $(BUILD)/musl/qsticky
 
 # The same with its symbols, for `make size`, callgrind and gdb.
 $(BUILD)/musl/qsticky: $(call objects,musl) $(call libraries,musl)
-	$(call say,LINK) $(compile.musl) $(link.musl) -Wl,-Map=$@.map $^ -o $@
+	$(call say,LINK) $(compile.musl) $(link.musl) -Wl,-Map=$@.map \
+		-Wl,--whole-archive $(filter %.a,$^) -Wl,--no-whole-archive $(filter %.o,$^) -o $@
 
 $(call objects,musl): $(BUILD)/musl/%.o: src/%.c $(BUILD)/musl/command $(verified)
 	$(call say,CC) $(ours.musl) $(track) -c $< -o $@

@@ -13,6 +13,7 @@
 #include "http.h"
 #include "log.h"
 #include "mono.h"
+#include "nap.h"
 #include "port_file.h"
 #include "qbittorrent.h"
 #include "sync.h"
@@ -146,6 +147,7 @@ static enum sync_outcome outcome_of(enum fail f)
 		return SYNC_REFUSED;
 	case FAIL_REJECTED:
 	case FAIL_BANNED:
+	case FAIL_UNTRUSTED:
 		return SYNC_SHUT_OUT;
 	case FAIL_STOPPED:
 	case FAIL_IO:
@@ -158,7 +160,6 @@ static enum sync_outcome outcome_of(enum fail f)
 	case FAIL_HELD_BACK:
 	case FAIL_UNPROVEN:
 	case FAIL_TLS:
-	case FAIL_UNTRUSTED:
 		break;
 	}
 	return SYNC_FAILED;
@@ -273,7 +274,7 @@ static enum fail loop(struct sidecar *s, struct failure *why)
 			[FD_FILE] = { .fd = s->watch.inotify_fd, .events = POLLIN },
 		};
 		enum port_file_event seen = PORT_FILE_QUIET;
-		int ready = poll(fds, FD_COUNT, mono_left_ms(sync_due_ms(&s->now.sync)));
+		int ready = nap(fds, FD_COUNT, mono_left_ms(sync_due_ms(&s->now.sync)));
 
 		if (ready < 0 && errno != EINTR)
 			return fail_errno(why, "poll");

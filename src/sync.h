@@ -41,7 +41,7 @@ enum sync_outcome {
 	SYNC_PROVED,   /* qBittorrent let us in and has the wanted port, or none was wanted */
 	SYNC_FAILED,   /* it may go better next time */
 	SYNC_REFUSED,  /* the same, and nobody listens at qBittorrent's address */
-	SYNC_SHUT_OUT, /* it will not go better before somebody acts: no login is possible */
+	SYNC_SHUT_OUT, /* it will not go better before somebody acts: no login, or no trust */
 };
 
 /* What became of the login in a cycle. */
