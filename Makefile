@@ -103,6 +103,8 @@ $(BUILD)/qsticky: $(BUILD)/musl/qsticky
 	$(call say,STRIP) $(STRIP) --strip-all --remove-section=.comment -o $@ $<
 
 # The same with its symbols, for `make size`, callgrind and gdb.
+# BearSSL comes first, so that our code lies next to the C library's: asleep, only these two are
+# mapped (src/nap.c).
 $(BUILD)/musl/qsticky: $(call objects,musl) $(call libraries,musl)
 	$(call say,LINK) $(compile.musl) $(link.musl) -Wl,-Map=$@.map \
 		-Wl,--whole-archive $(filter %.a,$^) -Wl,--no-whole-archive $(filter %.o,$^) -o $@
