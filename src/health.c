@@ -105,8 +105,7 @@ static enum fail make_parents(const char *path, struct failure *why)
 			continue;
 		memcpy(parent, path, i);
 		parent[i] = '\0';
-		/* EEXIST, EROFS, EACCES: what matters is whether the file can be made in the end.
-		 */
+		/* EEXIST, EROFS, EACCES: what matters is whether the file can be made in the end. */
 		(void)mkdir(parent, 0755);
 	}
 	return FAIL_NONE;
@@ -168,8 +167,7 @@ enum fail health_write(const char *path, const struct health *health, struct fai
 		f = write_beside(beside, path, &content, why);
 	if (!f)
 		return FAIL_NONE;
-	/* What stands there is no longer true. Once it is gone there may be room for the new one.
-	 */
+	/* What stands there is no longer true. Once it is gone there may be room for the new one. */
 	if (unlink(path) == 0) {
 		if (f == FAIL_IO)
 			f = write_beside(beside, path, &content, why);

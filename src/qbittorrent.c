@@ -1,18 +1,13 @@
 #include "qbittorrent.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "json.h"
 #include "mono.h"
+#include "qbittorrent_exchange.h"
 
 static const char preferences_path[] = "/api/v2/app/preferences";
-
-/* A 4.x qBittorrent closes and opens the socket its Web UI listens on with every change of its
- * preferences, by whomever; a connect at that instant is refused. */
-#define REFUSED_AGAIN_MS 50
 
 /* Kept for the last time that a port is read back. */
 #define LAST_LOOK_MS 1000
@@ -36,203 +31,10 @@ void qbittorrent_begin(struct qbittorrent *qb, int64_t deadline_ms, bool may_log
 	qb->login = QBITTORRENT_LOGIN_NONE;
 }
 
-static void close_connection(struct qbittorrent *qb)
-{
-	tls_close(&qb->tls);
-	net_close(&qb->tcp);
-}
-
-static struct stream *stream_of(struct qbittorrent *qb)
-{
-	return qb->config->use_https ? &qb->tls.stream : &qb->tcp.stream;
-}
-
 void qbittorrent_end(struct qbittorrent *qb)
 {
-	close_connection(qb);
+	qbittorrent_close(qb);
 	http_forget(qb->reply);
-}
-
-/* ---- one exchange ---- */
-
-static int64_t exchange_deadline(const struct qbittorrent *qb)
-{
-	return mono_earlier(mono_now_ms() + QBITTORRENT_EXCHANGE_MS, qb->deadline_ms);
-}
-
-/* Makes the new connection one that nobody else can read or change, where that is asked for. */
-static enum fail secure(struct qbittorrent *qb, int64_t deadline_ms, struct failure *why)
-{
-	enum fail f = FAIL_NONE;
-
-	if (qb->config->use_https)
-		f = tls_open(&qb->tls, &qb->tcp.stream, deadline_ms, why);
-	if (f)
-		net_close(&qb->tcp);
-	return f;
-}
-
-static enum fail open_connection(struct qbittorrent *qb, struct failure *why)
-{
-	const struct config *config = qb->config;
-	enum fail f;
-
-	if (qb->tcp.fd >= 0)
-		return FAIL_NONE;
-	qb->used = false;
-	f = net_connect(&qb->tcp, config->host, config->port, qb->stop, qb->deadline_ms, why);
-	if (f == FAIL_REFUSED) {
-		f = net_sleep(qb->stop, mono_now_ms() + REFUSED_AGAIN_MS, why);
-		if (f)
-			return f;
-		f = net_connect(&qb->tcp, config->host, config->port, qb->stop, qb->deadline_ms,
-		                why);
-	}
-	if (f == FAIL_REFUSED)
-		return fail_set(why, f,
-		                "connection refused: is it running, and is this its Web UI port?");
-	return f ? f : secure(qb, exchange_deadline(qb), why);
-}
-
-static void take_cookies(struct qbittorrent *qb)
-{
-	size_t cursor = 0, len;
-	const char *value;
-
-	while ((value = http_header(qb->reply, "Set-Cookie", &cursor, &len)))
-		if (cookies_take(&qb->cookies, value, len))
-			qb->version_asked = false; /* another session, perhaps of another version */
-}
-
-/* The value of the Host header: never with the port, since qBittorrent refuses one that is not the
- * port it listens on itself, as behind a port mapping or a proxy. */
-static void host_header(char out[static CONFIG_HOST_MAX + 2], const char *host)
-{
-	struct text text = text_on(out, CONFIG_HOST_MAX + 2);
-
-	/* The zone of a link-local address means nothing to the other side. */
-	if (strchr(host, ':'))
-		text_printf(&text, "[%.*s]", (int)strcspn(host, "%"), host);
-	else
-		text_puts(&text, host);
-}
-
-/* What the Host header says. A proxy picks the site by it as it does by the name in TLS, and
- * refuses a request where the two differ (RFC 9110, section 7.4). */
-static void host_of(char out[static CONFIG_HOST_MAX + 2], const struct config *config)
-{
-	bool named = config->use_https && config->tls_server_name[0];
-
-	host_header(out, named ? config->tls_server_name : config->host);
-}
-
-/* Where a server says, in its way, that it wants HTTPS or a certificate of ours: that it is so. */
-static enum fail judge_scheme(const struct qbittorrent *qb, struct failure *why)
-{
-	const struct http_reply *reply = qb->reply;
-
-	if (reply->status != 400)
-		return FAIL_NONE;
-	if (qb->config->use_https && qb->tls.asked_for_proof)
-		return fail_set(why, FAIL_TLS,
-		                "HTTP 400, and the server demands a client certificate (mutual "
-		                "TLS), which qsticky cannot present");
-	if (!qb->config->use_https && (memmem(reply->body, reply->body_len, "HTTPS", 5) ||
-	                               memmem(reply->body, reply->body_len, "SSL", 3)))
-		return fail_set(why, FAIL_TLS,
-		                "HTTP 400: the server speaks TLS on this port (https, not http): "
-		                "set QSTICKY_USE_HTTPS=true");
-	return FAIL_NONE;
-}
-
-/* Sends a request, on the connection of the cycle or a new one, and reads its reply. A connection
- * that was closed while idle is replaced silently where `repeatable`. */
-static enum fail exchange(struct qbittorrent *qb, struct http_request request, bool repeatable,
-                          struct failure *why)
-{
-	char host[CONFIG_HOST_MAX + 2];
-	enum fail f;
-
-	host_of(host, qb->config);
-	request.host = host;
-	request.cookies = &qb->cookies;
-	for (;;) {
-		bool stale;
-
-		f = open_connection(qb, why);
-		if (f)
-			return f;
-		f = http_send(stream_of(qb), &request, qb->reply, exchange_deadline(qb), why);
-		stale = f == FAIL_CLOSED && qb->used && !qb->reply->begun;
-		if (f || !qb->reply->keep_alive)
-			close_connection(qb);
-		qb->used = true;
-		if (!stale || !repeatable)
-			break;
-	}
-	if (!f)
-		f = judge_scheme(qb, why);
-	if (f) {
-		if (f == FAIL_CLOSED && !qb->reply->begun && !qb->config->use_https)
-			fail_in(why, "no answer to plain HTTP (does this port speak HTTPS?)");
-		if (f != FAIL_STOPPED)
-			fail_in(why, "%s %s", request.post ? "POST" : "GET", request.path);
-		return f;
-	}
-	take_cookies(qb);
-	return FAIL_NONE;
-}
-
-/* ---- what the answer means ---- */
-
-static bool is_html(const struct http_reply *reply)
-{
-	static const char html[] = "text/html";
-	size_t cursor = 0, len;
-	const char *type = http_header(reply, "Content-Type", &cursor, &len);
-	size_t at = 0;
-
-	while (at < reply->body_len && isspace((unsigned char)reply->body[at]))
-		at++;
-	return (at < reply->body_len && reply->body[at] == '<') ||
-	       (type && reply->body_len > 0 && len >= sizeof html - 1 &&
-	        strncasecmp(type, html, sizeof html - 1) == 0);
-}
-
-/* A redirect's target without its query, which may hold a token. */
-static enum fail redirected(const struct http_reply *reply, struct failure *why)
-{
-	size_t cursor = 0, len;
-	const char *location = http_header(reply, "Location", &cursor, &len);
-	char shown[160];
-	struct text text = text_on(shown, sizeof shown);
-
-	if (location)
-		text_add_printable(&text, location, strcspn(location, "?#\r\n"));
-	return fail_set(why, FAIL_ANSWER,
-	                "not qBittorrent: HTTP %d, a redirect to %s: a proxy or its login page is "
-	                "in between; "
-	                "address qBittorrent itself",
-	                reply->status, location ? shown : "nowhere");
-}
-
-/* Judges a reply to `path` that is neither expected nor a 403. */
-static enum fail unexpected(const struct http_reply *reply, const char *path, struct failure *why)
-{
-	if (reply->status >= 300 && reply->status < 400)
-		return redirected(reply, why);
-	if (reply->status == 401)
-		return fail_set(
-			why, FAIL_ANSWER,
-			"HTTP 401: qBittorrent does not accept the Host header (Options, Web UI, "
-			"server domains), or a proxy in front wants a login");
-	if (is_html(reply))
-		return fail_set(why, FAIL_ANSWER,
-		                "not qBittorrent: HTTP %d and an HTML page for %s; another program "
-		                "or a proxy answers here",
-		                reply->status, path);
-	return fail_set(why, FAIL_ANSWER, "HTTP %d for %s: not what qBittorrent answers",
-	                reply->status, path);
 }
 
 static bool succeeded(const struct http_reply *reply)
@@ -255,26 +57,24 @@ static enum fail judge_login(struct qbittorrent *qb, struct failure *why)
 		qb->login = QBITTORRENT_LOGIN_ACCEPTED;
 		return FAIL_NONE;
 	}
-	/* The request before was answered as qBittorrent does, so this 401 is about the password.
-	 */
+	/* The request before was answered as qBittorrent does: this 401 is about the password. */
 	if (reply->status == 401 || (reply->status == 200 && body_is(reply, "Fails."))) {
 		qb->login = QBITTORRENT_LOGIN_REJECTED;
 		return fail_set(why, FAIL_REJECTED,
 		                "user name or password rejected: correct QSTICKY_QBITTORRENT_USER "
-		                "and _PASS (from "
-		                "4.6.1 on, a qBittorrent without a stored password makes up a new "
-		                "one at each start)");
+		                "and _PASS (from 4.6.1 on, a qBittorrent without a stored password "
+		                "makes up a new one at each start)");
 	}
-	if (reply->status == 403 && !is_html(reply)) {
+	if (reply->status == 403 && !qbittorrent_is_html(reply)) {
 		qb->login = QBITTORRENT_LOGIN_BANNED;
 		return fail_set(why, FAIL_BANNED,
 		                "this address is banned after too many failed logins, by whomever: "
-		                "qBittorrent lifts "
-		                "that after an hour (its setting) or when it restarts");
+		                "qBittorrent lifts that after an hour (its setting) or when it "
+		                "restarts");
 	}
 	/* Not qBittorrent's own words: a proxy may have put them in the place of a rejection that
 	 * counts. */
-	return unexpected(reply, "the login", why);
+	return qbittorrent_unexpected(reply, "the login", why);
 }
 
 static enum fail log_in(struct qbittorrent *qb, struct failure *why)
@@ -290,9 +90,9 @@ static enum fail log_in(struct qbittorrent *qb, struct failure *why)
 
 	/* On a connection of its own: where one that was used before turns out to be closed, nobody
 	 * can tell whether the login was counted. For the same reason it is not repeated. */
-	close_connection(qb);
+	qbittorrent_close(qb);
 	qb->login = QBITTORRENT_LOGIN_UNANSWERED;
-	f = exchange(qb, request, false, why);
+	f = qbittorrent_exchange(qb, request, false, why);
 	if (!qb->used)
 		qb->login = QBITTORRENT_LOGIN_NONE;
 	return f ? f : judge_login(qb, why);
@@ -311,26 +111,26 @@ static enum fail lost_session(const char *path, struct failure *why)
  * and repeat. The reply has succeeded if this returns FAIL_NONE. */
 static enum fail ask(struct qbittorrent *qb, struct http_request request, struct failure *why)
 {
-	enum fail f = exchange(qb, request, true, why);
+	enum fail f = qbittorrent_exchange(qb, request, true, why);
 
 	if (f || succeeded(qb->reply))
 		return f;
 	/* A proxy's 403 is a page; qBittorrent's is one plain word, or nothing in 4.1. Never send
 	 * the password to the former. */
-	if (qb->reply->status != 403 || is_html(qb->reply))
-		return unexpected(qb->reply, request.path, why);
+	if (qb->reply->status != 403 || qbittorrent_is_html(qb->reply))
+		return qbittorrent_unexpected(qb->reply, request.path, why);
 	if (qb->login == QBITTORRENT_LOGIN_ACCEPTED)
 		return lost_session(request.path, why);
 	if (!qb->may_login)
 		return fail_set(why, FAIL_HELD_BACK, "a login is needed, and not tried now");
 	f = log_in(qb, why);
 	if (!f)
-		f = exchange(qb, request, true, why);
+		f = qbittorrent_exchange(qb, request, true, why);
 	if (f || succeeded(qb->reply))
 		return f;
-	if (qb->reply->status == 403 && !is_html(qb->reply))
+	if (qb->reply->status == 403 && !qbittorrent_is_html(qb->reply))
 		return lost_session(request.path, why);
-	return unexpected(qb->reply, request.path, why);
+	return qbittorrent_unexpected(qb->reply, request.path, why);
 }
 
 /* ---- preferences ---- */
@@ -354,8 +154,8 @@ static enum fail parse_view(const struct http_reply *reply, struct qbittorrent_v
 	struct json json;
 	enum fail f;
 
-	if (is_html(reply))
-		return unexpected(reply, preferences_path, why);
+	if (qbittorrent_is_html(reply))
+		return qbittorrent_unexpected(reply, preferences_path, why);
 	f = json_parse(&json, reply->body, reply->body_len, why);
 	if (f)
 		fail_in(why, "not qBittorrent, or a damaged reply to %s", preferences_path);
@@ -379,7 +179,7 @@ static enum fail told(const struct qbittorrent *qb, enum fail f, struct failure 
 {
 	char host[CONFIG_HOST_MAX + 2];
 
-	host_header(host, qb->config->host);
+	qbittorrent_host_header(host, qb->config->host);
 	if (f && f != FAIL_STOPPED)
 		fail_in(why, "qBittorrent at %s:%u", host, (unsigned)qb->config->port);
 	return f;
@@ -462,7 +262,8 @@ void qbittorrent_ask_version(struct qbittorrent *qb)
 		return;
 	qb->version_asked = true;
 	text = text_on(qb->version, sizeof qb->version);
-	if (exchange(qb, request, true, &unused) || qb->reply->status != 200 || is_html(qb->reply))
+	if (qbittorrent_exchange(qb, request, true, &unused) || qb->reply->status != 200 ||
+	    qbittorrent_is_html(qb->reply))
 		return;
 	text_add_printable(&text, qb->reply->body, qb->reply->body_len);
 	if (text.full)
@@ -479,12 +280,12 @@ void qbittorrent_logout(struct qbittorrent *qb)
 	};
 	struct failure unused;
 
-	close_connection(qb);
+	qbittorrent_close(qb);
 	/* To the address of last time: a lookup could take longer than the stop may. */
 	if (qb->cookies.count == 0 || net_connect_again(&qb->tcp, &none, deadline_ms, &unused) ||
-	    secure(qb, deadline_ms, &unused))
+	    qbittorrent_secure(qb, deadline_ms, &unused))
 		return;
-	host_of(host, qb->config);
-	(void)http_send(stream_of(qb), &request, qb->reply, deadline_ms, &unused);
-	close_connection(qb);
+	qbittorrent_host(host, qb->config);
+	(void)http_send(qbittorrent_stream(qb), &request, qb->reply, deadline_ms, &unused);
+	qbittorrent_close(qb);
 }

@@ -80,8 +80,7 @@ enum fail qbittorrent_read(struct qbittorrent *qb, struct qbittorrent_view *view
 enum fail qbittorrent_set_port(struct qbittorrent *qb, uint16_t port, struct qbittorrent_view *view,
                                struct failure *why);
 
-/* Asks for qb->version once a session. A failure is no failure of the cycle: the version stays "".
- */
+/* Asks for qb->version once a session. A failure is no failure of the cycle: the version stays "". */
 void qbittorrent_ask_version(struct qbittorrent *qb);
 
 /* Ends the cycle: closes the connection, which qBittorrent would not keep for longer than 7 s. */

@@ -156,8 +156,7 @@ void sync_cycle_ended(struct sync *sync, enum sync_outcome outcome, enum sync_lo
 	if (now_ms >= sync->settled_at_ms)
 		sync->settled_at_ms = MONO_NEVER;
 	note_login(sync, login, now_ms);
-	/* Refused twice in a row is a qBittorrent that restarts; it has forgotten what it counted.
-	 */
+	/* Refused twice in a row is a qBittorrent that restarts; it has forgotten what it counted. */
 	sync->refusals = outcome == SYNC_REFUSED ? sync->refusals + 1 : 0;
 	if (sync->refusals == 2)
 		forget_logins(sync, now_ms);

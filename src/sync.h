@@ -123,8 +123,7 @@ uint16_t sync_port(const struct sync *sync);
 
 enum sync_state sync_state(const struct sync *sync);
 
-/* Whether the last cycle proved that all is well, or that nothing is but a port that may yet come.
- */
+/* Whether the last cycle proved that all is well, or that nothing is but a port that may yet come. */
 bool sync_healthy(const struct sync *sync, int64_t now_ms);
 
 /* Whether there has been no port for longer than the grace allows. */

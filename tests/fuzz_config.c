@@ -1,8 +1,7 @@
 /* fuzz_config: lines of the input as variables: the first byte picks the name, the rest is the
  * value.
  *
- * Whatever the values are, what comes out is in range, wrong values are told and secrets are not.
- */
+ * Whatever the values are, what comes out is in range, wrong values are told and secrets are not. */
 #include "config.h"
 
 #include <assert.h>

@@ -38,8 +38,7 @@ static size_t decode(const uint8_t *bytes, size_t left, uint32_t *code)
 	                                                                                      : 0;
 }
 
-/* Whether it is UTF-8 without NUL, and without the C1 controls, which text.c does not let through.
- */
+/* Whether it is UTF-8 without NUL, and without the C1 controls, which text.c does not let through. */
 static bool comes_back(const uint8_t *data, size_t size)
 {
 	for (size_t i = 0; i < size;) {

@@ -29,8 +29,7 @@
 #define REQUEST_MAX 2048
 
 /* Replies, one a request, ended by NULL; then the last one for ever if `repeat`, else 500. "" hangs
- * up instead. A reply that begins with '!' is sent without it, and then the connection is closed.
- */
+ * up instead. A reply that begins with '!' is sent without it, and then the connection is closed. */
 struct server {
 	const char *script[REQUESTS_MAX + 1];
 	bool repeat;

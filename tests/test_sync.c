@@ -1055,8 +1055,7 @@ static void assert_sound(const struct world *w)
 	assert_true(w->rejected <= 2 && w->attempts <= 3);
 	assert_true(!sync_may_login(s, w->now_ms) || (w->rejected < 2 && w->attempts < 3));
 	assert_true(sync_gave_up_login(s) == (w->rejected == 2 || w->attempts == 3));
-	/* Healthy only on proof: of this port, or that there is none, for no longer than the grace.
-	 */
+	/* Healthy only on proof: of this port, or that there is none, for no longer than the grace. */
 	assert_true(!healthy || (w->cycled && w->proved));
 	assert_true(!healthy || port == 0 || w->proved_port == port);
 	assert_true(!healthy || w->file != WORLD_BAD);
