@@ -143,7 +143,7 @@ static enum certificate_curve curve_of(struct certificate_part parameters)
 		return CERTIFICATE_P256;
 	if (IS_OID(oid, 0x2b, 0x81, 0x04, 0x00, 0x22))
 		return CERTIFICATE_P384;
-	return IS_OID(oid, 0x2b, 0x81, 0x04, 0x00, 0x23) ? CERTIFICATE_P521 : CERTIFICATE_NO_CURVE;
+	return CERTIFICATE_NO_CURVE;
 }
 
 /* An AlgorithmIdentifier, of a key or of a signature; only the former has a curve. */
@@ -243,6 +243,17 @@ static bool parse_extended_key_usage(struct certificate *certificate, struct cer
 	return inside.len == 0;
 }
 
+static bool parse_key_usage(struct certificate *certificate, struct certificate_part value)
+{
+	struct certificate_part bits;
+
+	/* RFC 5280, section 4.2.1.3: keyCertSign is bit 5, counted from the first. */
+	if (!expect(&value, TAG_BITS, &bits) || bits.len < 2)
+		return false;
+	certificate->signs_certificates = bits.at[1] & 0x04;
+	return true;
+}
+
 static bool parse_extension(struct certificate *certificate, struct certificate_part extension)
 {
 	struct certificate_part oid, value, unused;
@@ -254,8 +265,12 @@ static bool parse_extension(struct certificate *certificate, struct certificate_
 		return false;
 	if (IS_OID(oid, 0x55, 0x1d, 0x13))
 		return parse_basic_constraints(certificate, value);
+	if (IS_OID(oid, 0x55, 0x1d, 0x0f))
+		return parse_key_usage(certificate, value);
 	if (IS_OID(oid, 0x55, 0x1d, 0x25))
 		return parse_extended_key_usage(certificate, value);
+	if (IS_OID(oid, 0x55, 0x1d, 0x1e))
+		certificate->constrained = true;
 	if (!IS_OID(oid, 0x55, 0x1d, 0x11))
 		return true;
 	/* Twice is not allowed, and which one would count is anybody's guess. */
@@ -288,8 +303,9 @@ static bool parse_signed_part(struct certificate *certificate, struct certificat
 	    !take(&in, &tag, &part, &certificate->subject) || tag != TAG_SEQUENCE ||
 	    !take_key(&in, certificate))
 		return false;
-	certificate->is_ca = !has_version;
-	certificate->for_server = true;
+	certificate->is_ca =
+		!has_version && certificate_same(certificate->issuer, certificate->subject);
+	certificate->signs_certificates = certificate->for_server = true;
 	(void)expect(&in, TAG_ISSUER_ID, &part);
 	(void)expect(&in, TAG_SUBJECT_ID, &part);
 	if (in.len == 0)

@@ -35,7 +35,6 @@ enum certificate_curve {
 	CERTIFICATE_NO_CURVE = 0,
 	CERTIFICATE_P256 = 23,
 	CERTIFICATE_P384 = 24,
-	CERTIFICATE_P521 = 25,
 };
 
 /* Some bytes of the certificate. */
@@ -57,8 +56,10 @@ struct certificate {
 	enum certificate_curve curve;              /* CERTIFICATE_EC */
 	struct certificate_part point;
 	enum certificate_algorithm signature;
-	bool is_ca;      /* may sign others; or is of version 1, which cannot say */
-	bool for_server; /* its extended key usage, if there is one, allows a server */
+	bool is_ca; /* says so; or is of version 1, which cannot say, and signed by itself */
+	bool signs_certificates; /* its key usage, if there is one, allows that */
+	bool for_server;         /* its extended key usage, if there is one, allows a server */
+	bool constrained;        /* it may vouch for some names only; which, is not looked at */
 };
 
 /* Reads the `len` bytes at `der`, which must outlive `certificate`. False where they are not

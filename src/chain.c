@@ -52,7 +52,7 @@ void chain_sort(struct chain *chain)
 	size_t next = 0;
 
 	chain->path_count = 0;
-	while (next < chain->count) {
+	while (next < chain->count && chain->path_count < CHAIN_PATH_MAX) {
 		const struct certificate *top = &chain->certificates[next];
 
 		chain->path[chain->path_count++] = next;

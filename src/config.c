@@ -39,7 +39,8 @@ static bool is_name(const char *host)
 	static const char allowed[] =
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
 
-	return *host && host[strspn(host, allowed)] == '\0';
+	/* No part of it is empty: "." alone would be a name that fits any certificate. */
+	return *host && *host != '.' && !strstr(host, "..") && host[strspn(host, allowed)] == '\0';
 }
 
 static bool is_address(const char *host)

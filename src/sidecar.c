@@ -231,6 +231,10 @@ static void set_up(struct sidecar *s, const struct config *config, const struct 
 		.version = s->qbittorrent.version,
 		.started_ms = now_ms,
 	};
+	if (config->use_https && !config->verify_ssl && config->tls_pin_count == 0)
+		log_line(LEVEL_WARN,
+		         "QSTICKY_VERIFY_SSL=false: any certificate is accepted, so whoever is in "
+		         "between can read the password; set QSTICKY_TLS_PIN_SHA256 instead");
 }
 
 /* What is due by now: after events of the file, or because of the time. */
@@ -304,10 +308,6 @@ int sidecar_run(const struct config *config, struct init *init)
 	         QSTICKY_VERSION, config->use_https ? "https://" : "", config->host,
 	         (unsigned)config->port, config->port_file_path, config->interval_s,
 	         config->health_path);
-	if (config->use_https && !config->verify_ssl && config->tls_pin_count == 0)
-		log_line(LEVEL_WARN,
-		         "QSTICKY_VERIFY_SSL=false: any certificate is accepted, so whoever is in "
-		         "between can read the password; set QSTICKY_TLS_PIN_SHA256 instead");
 	f = loop(&s, &why);
 	health_remove(config->health_path);
 	if (f) {

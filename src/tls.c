@@ -99,6 +99,7 @@ static enum fail seed(br_ssl_engine_context *engine, struct failure *why)
 	if ((size_t)got < sizeof bytes)
 		return fail_set(why, FAIL_IO, "TLS needs random numbers, and got too few");
 	br_ssl_engine_inject_entropy(engine, bytes, sizeof bytes);
+	engine->rng_os_rand_done = 1; /* BearSSL would open /dev/urandom for the same */
 	explicit_bzero(bytes, sizeof bytes);
 	return FAIL_NONE;
 }
@@ -131,7 +132,7 @@ static bool session_holds(const struct tls *tls)
 	struct trust_file now;
 
 	if (!session->known || mono_now_ms() - session->verified_ms >= TLS_SESSION_MS ||
-	    time(NULL) > session->not_after)
+	    (session->not_after && time(NULL) > session->not_after))
 		return false;
 	if (tls->config->tls_pin_count > 0 || !tls->config->verify_ssl)
 		return true;
@@ -163,7 +164,9 @@ static void keep_session(struct tls *tls)
 		return;
 	forget_session(tls);
 	br_ssl_engine_get_session_parameters(&space.client.eng, &parameters);
-	if (parameters.session_id_len > 0) {
+	/* In a resumed one the server would not ask for a certificate of ours again, and its later
+	 * refusal could not be told apart. */
+	if (parameters.session_id_len > 0 && !tls->asked_for_proof) {
 		tls->session.known = true;
 		tls->session.verified_ms = mono_now_ms();
 		tls->session.not_after = space.verify.not_after;

@@ -29,8 +29,8 @@
 struct tls_session {
 	bool known;
 	int64_t verified_ms;
-	time_t not_after;                            /* of its certificate */
-	struct trust_file file;                      /* by which it was verified */
+	time_t not_after;       /* of its certificate, where that matters; else 0 */
+	struct trust_file file; /* by which it was verified */
 	unsigned char parameters[TLS_SESSION_BYTES]; /* secret */
 };
 

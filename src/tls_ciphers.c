@@ -48,8 +48,7 @@ static size_t curve_mulgen(unsigned char *point, const unsigned char *factor, si
 
 /* Of the key exchange; signatures are of the prime curves alone. */
 static const br_ec_impl curves = {
-	.supported_curves = 1U << BR_EC_curve25519 | 1U << BR_EC_secp256r1 | 1U << BR_EC_secp384r1 |
-	                    1U << BR_EC_secp521r1,
+	.supported_curves = 1U << BR_EC_curve25519 | 1U << BR_EC_secp256r1 | 1U << BR_EC_secp384r1,
 	.generator = curve_generator,
 	.order = curve_order,
 	.xoff = curve_xoff,

@@ -33,9 +33,9 @@ enum fail tls_fault_alert(int alert, bool asked_for_proof, const char *name, str
 		                alert);
 	case ALERT_UNRECOGNIZED_NAME:
 		return fail_set(why, FAIL_TLS,
-		                "the server knows no site of the name \"%s\" (TLS alert %d): set "
+		                "the server knows no site of the name %s (TLS alert %d): set "
 		                "QSTICKY_TLS_SERVER_NAME",
-		                name, alert);
+		                name[0] ? name : "that it was not told", alert);
 	default:
 		return fail_set(why, FAIL_TLS, "the server gave up: TLS alert %d", alert);
 	}

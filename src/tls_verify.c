@@ -47,6 +47,7 @@ static enum trust_fault fault_of(unsigned error)
 	case BR_ERR_X509_BAD_SERVER_NAME:
 		return TRUST_NAME;
 	case BR_ERR_X509_UNSUPPORTED:
+	case BR_ERR_X509_LIMIT_EXCEEDED:
 	case BR_ERR_X509_WRONG_KEY_TYPE:
 		return TRUST_ALGORITHM;
 	case BR_ERR_X509_WEAK_PUBLIC_KEY:
@@ -138,13 +139,24 @@ static unsigned verify_path(struct tls_verify *verify, const char *name, time_t 
 	return minimal->vtable->end_chain(methods);
 }
 
-/* A hostile key can be so long that using it takes seconds, in which nothing else happens. */
-static bool has_long_key(const struct chain *chain)
+/* What BearSSL does not look at. A key of another kind than those that are told may be so long that
+ * using it takes seconds, in which nothing else happens. */
+static bool path_is_sound(const struct chain *chain, enum trust_fault *fault)
 {
-	for (size_t i = 0; i < chain->path_count; i++)
-		if (chain->certificates[chain->path[i]].key == CERTIFICATE_RSA_LONG)
-			return true;
-	return false;
+	for (size_t i = 0; i < chain->path_count; i++) {
+		const struct certificate *one = &chain->certificates[chain->path[i]];
+
+		*fault = TRUST_ALGORITHM;
+		if (one->key != CERTIFICATE_RSA && one->key != CERTIFICATE_EC)
+			return false;
+		*fault = TRUST_USAGE;
+		if (!one->for_server)
+			return false;
+		*fault = TRUST_EXTENSION;
+		if (i > 0 && one->constrained)
+			return false;
+	}
+	return true;
 }
 
 static enum fail verify_by_file(struct tls_verify *verify, struct trust *trust)
@@ -152,6 +164,8 @@ static enum fail verify_by_file(struct tls_verify *verify, struct trust *trust)
 	const struct certificate *leaf = chain_leaf(trust->chain);
 	unsigned char ip[CERTIFICATE_IP_MAX];
 	size_t ip_len = certificate_ip(ip, trust->name);
+	const br_x509_pkey *key;
+	enum trust_fault fault;
 	unsigned error;
 	enum fail f;
 
@@ -161,18 +175,23 @@ static enum fail verify_by_file(struct tls_verify *verify, struct trust *trust)
 		return f;
 	if (trust_clock_is_wrong(trust->now))
 		return trust_refuse_clock(trust, &verify->why);
-	if (has_long_key(&verify->chain))
-		return trust_refuse(trust, TRUST_ALGORITHM, &verify->why);
+	if (!path_is_sound(&verify->chain, &fault))
+		return trust_refuse(trust, fault, &verify->why);
+	/* To BearSSL no name means any. */
+	if (ip_len == 0 && !trust->name[0])
+		return trust_refuse(trust, TRUST_NAME, &verify->why);
 	/* BearSSL compares names only; addresses are compared here. */
 	error = verify_path(verify, ip_len > 0 ? NULL : trust->name, trust->now);
 	if (error)
 		return trust_refuse(trust, fault_of(error), &verify->why);
 	if (ip_len > 0 && !certificate_names_ip(leaf, ip, ip_len))
 		return trust_refuse(trust, TRUST_NAME, &verify->why);
-	if (!leaf->for_server)
-		return trust_refuse(trust, TRUST_USAGE, &verify->why);
-	verify->key = verify->minimal.vtable->get_pkey(
+	key = verify->minimal.vtable->get_pkey(
 		(const br_x509_class *const *)&verify->minimal.vtable, &verify->usages);
+	if (!(verify->usages & BR_KEYTYPE_SIGN))
+		return trust_refuse(trust, TRUST_USAGE, &verify->why);
+	verify->key = key;
+	verify->not_after = leaf->not_after;
 	return FAIL_NONE;
 }
 
@@ -212,7 +231,6 @@ static enum fail examine(struct tls_verify *verify)
 	br_sha256_init(&hash);
 	br_sha256_update(&hash, leaf->whole.at, leaf->whole.len);
 	br_sha256_out(&hash, sha256);
-	verify->not_after = leaf->not_after;
 	if (config->tls_pin_count == 0 && config->verify_ssl)
 		return verify_by_file(verify, &trust);
 	if (config->tls_pin_count > 0 && !is_pinned(config, sha256))

@@ -34,7 +34,7 @@ struct tls_verify {
 	struct failure why;      /* with a verdict */
 	const br_x509_pkey *key; /* the server's; NULL unless it was examined and accepted */
 	unsigned usages;         /* what the key may be used for */
-	time_t not_after;        /* of the server's certificate */
+	time_t not_after;        /* of its certificate, where that matters; else 0 */
 	struct trust_file file;  /* by which it was accepted; all 0: not by a file */
 
 	br_x509_pkey leaf_key;

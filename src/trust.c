@@ -61,21 +61,30 @@ static bool is_issuer(const struct chain *chain, struct certificate_part subject
 	return false;
 }
 
+/* BearSSL does not look at what an anchor may be used for. */
+static bool may_vouch(const struct certificate *ca)
+{
+	return ca->is_ca && ca->signs_certificates && ca->for_server && !ca->constrained;
+}
+
 static enum fail consider(struct trust *trust, const unsigned char *der, size_t len,
                           trust_take *take, void *context, struct failure *why)
 {
 	struct certificate certificate;
+	bool tops;
 
 	/* One of a kind that cannot be read cannot vouch for anything; bundles may hold some. */
 	if (!certificate_parse(&certificate, der, len))
 		return FAIL_NONE;
 	if (certificate_same(certificate.whole, chain_leaf(trust->chain)->whole))
 		return take(context, &certificate, true, why);
-	if (!certificate.is_ca || !is_issuer(trust->chain, certificate.subject))
+	if (!may_vouch(&certificate) || !is_issuer(trust->chain, certificate.subject))
 		return FAIL_NONE;
-	trust->matched = true;
+	/* What is told of a refusal is about the last issuer that is missing. */
+	tops = certificate_same(certificate.subject, chain_top(trust->chain)->issuer);
+	trust->matched = trust->matched || tops;
 	if (!certificate_valid_at(&certificate, trust->now)) {
-		trust->outdated = true;
+		trust->outdated = trust->outdated || tops;
 		return FAIL_NONE;
 	}
 	return take(context, &certificate, false, why);
@@ -107,6 +116,11 @@ static enum fail scan(struct trust *trust, int fd, trust_take *take, void *conte
 		if (ended) {
 			bytes = "\n";
 			len = 1;
+		}
+		/* What editors on Windows put in front of a text. */
+		if (total == len && len >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0) {
+			bytes += 3;
+			len -= 3;
 		}
 		while ((event = pem_push(&pem, &bytes, &len)) == PEM_CERTIFICATE) {
 			enum fail f = consider(trust, pem.certificate, pem.len, take, context, why);
@@ -145,9 +159,12 @@ static void put_presented(struct text *text, const struct trust *trust)
 {
 	const struct certificate *leaf = chain_leaf(trust->chain);
 
-	text_puts(text, ". If it is the right one, set QSTICKY_TLS_PIN_SHA256=");
-	for (size_t i = 0; i < TRUST_SHA256_LEN; i++)
-		text_printf(text, "%02x", (unsigned)trust->sha256[i]);
+	/* A key that cannot be used is of no use pinned either. */
+	if (leaf->key == CERTIFICATE_RSA || leaf->key == CERTIFICATE_EC) {
+		text_puts(text, ". If it is the right one, set QSTICKY_TLS_PIN_SHA256=");
+		for (size_t i = 0; i < TRUST_SHA256_LEN; i++)
+			text_printf(text, "%02x", (unsigned)trust->sha256[i]);
+	}
 	text_puts(text, " - presented: subject ");
 	certificate_put_name(text, leaf->subject);
 	text_puts(text, "; issuer ");
@@ -284,23 +301,23 @@ static enum fail refuse_issuer(const struct trust *trust, struct failure *why)
 
 	certificate_put_name(&text, top->issuer);
 	if (trust->outdated)
-		return refuse(trust, why, "its issuer \"%s\" in %.200s is itself out of date",
+		return refuse(trust, why, "its issuer \"%s\" in %.100s is itself out of date",
 		              issuer, path);
 	if (chain->path_count == 1 && certificate_same(top->issuer, top->subject))
-		return refuse(trust, why, "its certificate is self-signed, and not in %.200s%s",
+		return refuse(trust, why, "its certificate is self-signed, and not in %.100s%s",
 		              path, trust->matched ? ", which holds another of that name" : "");
 	if (trust->matched)
 		return refuse(
 			trust, why,
-			"%.200s holds a CA of the name of its issuer \"%s\", but not the one that "
+			"%.100s holds a CA of the name of its issuer \"%s\", but not the one that "
 			"signed it",
 			path, issuer);
 	if (chain->path_count == 1)
 		return refuse(trust, why,
-		              "its issuer \"%s\" is not in %.200s, and it sends no intermediate "
+		              "its issuer \"%s\" is not in %.100s, and it sends no intermediate "
 		              "certificate (serve the full chain)",
 		              issuer, path);
-	return refuse(trust, why, "its issuer is unknown: \"%s\" is not in %.200s", issuer, path);
+	return refuse(trust, why, "its issuer is unknown: \"%s\" is not in %.100s", issuer, path);
 }
 
 enum fail trust_refuse(const struct trust *trust, enum trust_fault fault, struct failure *why)
@@ -325,11 +342,12 @@ enum fail trust_refuse(const struct trust *trust, enum trust_fault fault, struct
 		return refuse(trust, why, "a signature on its certificates is wrong");
 	case TRUST_USAGE:
 		return refuse(trust, why,
-		              "its certificate is not meant for a server, or one of its "
-		              "issuers not for a CA");
+		              "its certificate is not meant for a server, or one of its issuers "
+		              "not for a CA (key usage)");
 	case TRUST_EXTENSION:
 		return refuse(trust, why,
-		              "its certificate has a critical extension that is not known here");
+		              "its certificate, or one of its issuers, has an extension that "
+		              "cannot be judged here (critical, or name constraints)");
 	case TRUST_MALFORMED:
 		break;
 	}

@@ -1,6 +1,6 @@
 /* trust: what in the CA file may vouch for a server; why a certificate is refused, and what to do.
  *
- * The signatures are tls.c's to verify. */
+ * The signatures are tls_verify's to verify. */
 #ifndef QSTICKY_TRUST_H
 #define QSTICKY_TRUST_H
 
@@ -49,8 +49,8 @@ struct trust {
 	const struct chain *chain;
 	const unsigned char *sha256; /* of the server's own certificate */
 	time_t now;
-	bool outdated; /* an issuer was in the CA file, but its own time is over */
-	bool matched;  /* an issuer of the right name was there */
+	bool outdated; /* the last issuer was in the CA file, but its own time is over */
+	bool matched;  /* one of its name was there */
 };
 
 /* The present version of the file at `path`; all 0 where there is none. */
@@ -64,7 +64,7 @@ typedef enum fail trust_take(void *context, const struct certificate *certificat
 /* Reads the CA file and hands over each certificate in it that may vouch for the chain: its own
  * self, and CAs within their dates that have the name of an issuer in it. Notes `outdated` and
  * `matched`, and the version that was read in `*version`.
- * FAIL_UNTRUSTED: there is no such file. FAIL_FORMAT, FAIL_TOO_BIG: not a PEM file of certificates.
+ * FAIL_UNTRUSTED: there is none at the default path. FAIL_FORMAT, FAIL_TOO_BIG: not a PEM file of certificates.
  * FAIL_IO: unreadable. Else as `take` says. */
 enum fail trust_scan(struct trust *trust, struct trust_file *version, trust_take *take,
                      void *context, struct failure *why);

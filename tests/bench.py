@@ -18,9 +18,22 @@ and qBittorrent. The two take turns, in an order that swaps from pair to pair, e
 not used before, after a pause in which qBittorrent has put its listening sockets in order.
 The limit by its own clock, without the observer, is printed too.
 
-Cost of one cycle. Two runs of different length under strace or callgrind; start and stop cancel
-out in the difference, which is divided by the difference in cycles. strace counts the cycles
-itself (one connect each); for callgrind a relay in front of qBittorrent counts connections.
+Latency over HTTPS. In the same way, beside one curl that makes the same connection, the same full
+handshake, POST and GET, with a session's cookie and the same CA file, as it comes (so by TLS 1.3,
+where qsticky has 1.2). Its time starts before it is started, as a script would for each port; that
+of a second one, which is there already and waits for its configuration, starts with that. For both
+it stops with the reply that holds the port, before they end.
+
+Idle. One qsticky over HTTP and one over HTTPS, each with a qBittorrent of its own, in one window.
+
+Cost of one cycle. Over HTTP; over HTTPS to qBittorrent, which never resumes a session; over HTTPS
+to nginx in front of it, which remembers them (its log is asked whether it did). Certificates are
+self-signed and pinned. Cycles are called for by SIGHUP, one when the other is over, which adds the
+reading of a signal. Processor time is the scheduler's, user and kernel, cycle by cycle: with warm
+caches, and without what the server takes. Instructions and system calls are from two runs of
+different length under callgrind or strace; start and stop cancel out in the difference, which is
+divided by the difference in cycles. Under strace the cycles come by the interval, so that its table
+is what users have; it counts them itself (one connect each).
 
 Stop. From just before the signal is sent to the end of the process (pidfd), the worst of all.
 Up to 20 ms of that are the kernel's own: it takes an inotify watch down in a grace period (SRCU).
@@ -42,7 +55,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -50,6 +62,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import BINARY, ROOT, PortFile, QBittorrent, Qsticky, free_port, wait_until
+from tls_peers import Certificate, Nginx, Pki, https_site
 
 LIMIT_SOURCE = ROOT / "tests" / "limit_client.c"
 LIMIT_CLIENT = ROOT / "build" / "tests" / "limit_client"
@@ -66,10 +79,11 @@ class Plan:
     idle_seconds: int = 60
     short_cycles: int = 3
     long_cycles: int = 13
+    timed_cycles: int = 200
 
     @classmethod
     def quick(cls) -> "Plan":
-        return cls(12, 10, 3, 3, 6, 2, 5)
+        return cls(12, 10, 3, 3, 6, 2, 5, 20)
 
 
 @dataclass
@@ -99,6 +113,28 @@ def _number(value: float, unit: str) -> str:
     else:
         text = f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 1000 else f"{value:,.0f}"
     return f"{text} {unit}".strip()
+
+
+# -- HTTPS
+
+
+def find_program(name: str) -> str:
+    """Its path, or "". Debian keeps servers where not everybody looks."""
+    return shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin") or ""
+
+
+def self_signed(folder: Path, kind: str = "RSA 2048") -> Certificate:
+    """What nearly all have."""
+    folder.mkdir(parents=True)
+    return Pki(folder).make("DNS:localhost", "IP:127.0.0.1", kind=kind)
+
+
+def pinned(certificate: Certificate) -> dict[str, str]:
+    return {"QSTICKY_USE_HTTPS": "true", "QSTICKY_TLS_PIN_SHA256": certificate.sha256}
+
+
+def with_https(profile: Path, certificate: Certificate) -> QBittorrent:
+    return QBittorrent(profile, certificate=certificate.path, key=certificate.key)
 
 
 # -- (a) from the port file to qBittorrent
@@ -138,38 +174,66 @@ def running(command: list[str], **options: Any) -> Iterator[subprocess.Popen[byt
         process.wait()
 
 
-def change_latency(binary: Path, tmp: Path, plan: Plan) -> list[Result]:
-    took: dict[str, list[float]] = {"qsticky": [], "limit": [], "limit by its own clock": []}
+Side = Callable[[int], None]  # brings a port to qBittorrent
+
+
+@contextlib.contextmanager
+def following(
+    binary: Path, tmp: Path, qbittorrent: QBittorrent, env: dict[str, str], took: list[float]
+) -> Iterator[Side]:
+    """qsticky as a side: microseconds from the rename on are added to `took`."""
     port_file = PortFile(tmp / "gluetun" / "forwarded_port")
     port_file.write(free_port())
+    qsticky = Qsticky(
+        binary,
+        port_file=port_file,
+        health_file=tmp / "health" / "status.json",
+        qbittorrent_port=qbittorrent.webui_port,
+        interval=3600,  # the file's events alone make it act
+        env=env,
+        log_level="INFO",
+    )
+    with running(qsticky.command, env=qsticky.env, stderr=subprocess.PIPE) as under_test:
+        assert under_test.stderr
+        log = LineReader(under_test.stderr.fileno())
+        log.until(b"in sync: port ")
 
+        def by_qsticky(port: int) -> None:
+            new = port_file.path.with_name("new")
+            new.write_text(str(port))
+            began = time.perf_counter_ns()
+            os.rename(new, port_file.path)
+            log.until(b"in sync: port %d" % port)
+            took.append((time.perf_counter_ns() - began) / 1e3)
+
+        yield by_qsticky
+
+
+def take_turns(
+    plan: Plan, qbittorrent: QBittorrent, sides: list[Side], took: dict[str, list[float]]
+) -> None:
+    for number in range(plan.changes + 2):
+        for side in sides if number % 2 else reversed(sides):
+            port = free_port()
+            side(port)
+            wait_until(lambda: qbittorrent.accepts_connections(port), 5, f"{port} to be open")
+            time.sleep(0.05)  # what qBittorrent does after that can only be waited out
+        if number == 1:  # caches are warm; the figures start here
+            for samples in took.values():
+                samples.clear()
+
+
+def change_latency(binary: Path, tmp: Path, plan: Plan) -> list[Result]:
+    took: dict[str, list[float]] = {"qsticky": [], "limit": [], "limit by its own clock": []}
     with QBittorrent(tmp / "profile") as qbittorrent:
         qbittorrent.listen_port()  # makes the session that the limit client uses
-        qsticky = Qsticky(
-            binary,
-            port_file=port_file,
-            health_file=tmp / "health" / "status.json",
-            qbittorrent_port=qbittorrent.webui_port,
-            interval=3600,  # the file's events alone make it act
-            log_level="INFO",
-        )
         limit = [str(LIMIT_CLIENT), "change", str(qbittorrent.webui_port), qbittorrent.cookie]
         with (
-            running(qsticky.command, env=qsticky.env, stderr=subprocess.PIPE) as under_test,
+            following(binary, tmp, qbittorrent, {}, took["qsticky"]) as by_qsticky,
             running(limit, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as client,
         ):
-            assert under_test.stderr and client.stdin and client.stdout
-            log = LineReader(under_test.stderr.fileno())
+            assert client.stdin and client.stdout
             answers = LineReader(client.stdout.fileno())
-            log.until(b"in sync: port ")
-
-            def by_qsticky(port: int) -> None:
-                new = port_file.path.with_name("new")
-                new.write_text(str(port))
-                began = time.perf_counter_ns()
-                os.rename(new, port_file.path)
-                log.until(b"in sync: port %d" % port)
-                took["qsticky"].append((time.perf_counter_ns() - began) / 1e3)
 
             def by_limit(port: int) -> None:
                 request = b"%d" % port
@@ -179,18 +243,7 @@ def change_latency(binary: Path, tmp: Path, plan: Plan) -> list[Result]:
                 took["limit"].append((time.perf_counter_ns() - began) / 1e3)
                 took["limit by its own clock"].append(int(answer) / 1e3)
 
-            def settle(port: int) -> None:
-                wait_until(lambda: qbittorrent.accepts_connections(port), 5, f"{port} to be open")
-                time.sleep(0.05)  # what qBittorrent does after that can only be waited out
-
-            for number in range(plan.changes + 2):
-                for side in (by_qsticky, by_limit) if number % 2 else (by_limit, by_qsticky):
-                    port = free_port()
-                    side(port)
-                    settle(port)
-                if number == 1:  # caches are warm; the figures start here
-                    for samples in took.values():
-                        samples.clear()
+            take_turns(plan, qbittorrent, [by_limit, by_qsticky], took)
 
     median = {side: statistics.median(samples) for side, samples in took.items()}
     spread = statistics.quantiles(took["qsticky"], n=10)
@@ -210,64 +263,169 @@ def change_latency(binary: Path, tmp: Path, plan: Plan) -> list[Result]:
     ]
 
 
+# For each of the two requests, since `next` forgets the options before it.
+CURL_TRUST = """silent
+show-error
+fail
+cacert = "{ca_file}"
+cookie = "{cookie}"
+url = "https://127.0.0.1:{webui_port}/api/v2/app/{path}"
+"""
+CURL_CHANGE = (
+    CURL_TRUST.replace("{path}", "setPreferences")
+    + 'data = "json=%7B%22listen_port%22%3A{port}%7D"\nnext\n'
+    + CURL_TRUST.replace("{path}", "preferences")
+    + 'write-out = " new connections: %{{num_connects}}\\n"\n'
+)
+
+
+def change_latency_https(binary: Path, tmp: Path, plan: Plan) -> list[Result]:
+    took: dict[str, list[float]] = {"qsticky": [], "curl": [], "curl, already started": []}
+    certificate = self_signed(tmp / "pki")
+    trust = {"QSTICKY_USE_HTTPS": "true", "QSTICKY_TLS_CA_FILE": str(certificate.path)}
+    with with_https(tmp / "profile", certificate) as qbittorrent:
+        qbittorrent.listen_port()  # makes the session that curl uses
+
+        def curl(port: int, already_started: bool) -> float:
+            config = CURL_CHANGE.format(
+                ca_file=certificate.path,
+                cookie=qbittorrent.cookie,
+                webui_port=qbittorrent.webui_port,
+                port=port,
+            )
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "bufsize": 0}
+            began = time.perf_counter_ns()
+            # A whole path and close_fds=False: then Python has the quickest way to start it.
+            command = [find_program("curl"), "--disable", "--config", "-"]
+            with running(command, close_fds=False, **pipes) as process:
+                assert process.stdin and process.stdout
+                if already_started:
+                    wait_until(lambda: _sleeps(process.pid), 5, "curl to wait for its orders")
+                    began = time.perf_counter_ns()
+                process.stdin.write(config.encode())
+                process.stdin.close()
+                answer = LineReader(process.stdout.fileno()).until(b'"listen_port":%d,' % port)
+                micros = (time.perf_counter_ns() - began) / 1e3
+                assert answer.endswith(b" new connections: 0"), "curl did not keep the connection"
+                assert process.wait(10) == 0, "curl failed"
+            return micros
+
+        def by_curl(port: int) -> None:
+            took["curl"].append(curl(port, already_started=False))
+
+        def by_started_curl(port: int) -> None:
+            took["curl, already started"].append(curl(port, already_started=True))
+
+        with following(binary, tmp, qbittorrent, trust, took["qsticky"]) as by_qsticky:
+            take_turns(plan, qbittorrent, [by_curl, by_qsticky, by_started_curl], took)
+
+    qsticky, whole, started = (statistics.median(samples) / 1e3 for samples in took.values())
+    return [
+        Result(
+            "https_latency_ratio",
+            "rename of the port file to port verified over HTTPS, over curl",
+            qsticky / whole,
+            "",
+            None,
+            f"{qsticky:.2f} ms over {whole:.2f} ms by a curl that is started for it"
+            f" (over {started:.2f} ms by one that was started before: {qsticky / started:.2f});"
+            f" medians of {plan.changes}; full handshake, POST, GET",
+            took,
+        )
+    ]
+
+
 # -- (b) (c) (d) what it takes to be there
 
 
 def footprint(binary: Path, tmp: Path, plan: Plan) -> list[Result]:
-    port_file = PortFile(tmp / "gluetun" / "forwarded_port")
-    port_file.write(free_port())
-
     def switches(pid: int) -> int:
         status = Path(f"/proc/{pid}/status").read_text()
         return int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", status, re.M)[1])
 
-    with (
-        QBittorrent(tmp / "profile") as qbittorrent,
-        Qsticky(
-            binary,
-            port_file=port_file,
-            health_file=tmp / "health" / "status.json",
-            qbittorrent_port=qbittorrent.webui_port,
-            interval=plan.idle_interval,
-            log_level="INFO",
-        ) as qsticky,
-    ):
-        qsticky.wait_health(state="in_sync")
+    def memory(pid: int) -> tuple[int, int]:
+        """KiB that are resident, and of these, written to."""
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        written = re.findall(r"^(?:Private|Shared)_Dirty:\s*(\d+) kB", rollup, re.M)
+        return int(re.search(r"^Rss:\s*(\d+) kB", rollup, re.M)[1]), sum(map(int, written))
+
+    certificate = self_signed(tmp / "pki")
+    with contextlib.ExitStack() as stack:
+        idle: list[Qsticky] = []
+        for name, qbittorrent, env in (
+            ("http", QBittorrent(tmp / "profile-http"), {}),
+            ("https", with_https(tmp / "profile-https", certificate), pinned(certificate)),
+        ):
+            stack.enter_context(qbittorrent)
+            port_file = PortFile(tmp / name / "forwarded_port")
+            port_file.write(free_port())
+            qsticky = Qsticky(
+                binary,
+                port_file=port_file,
+                health_file=tmp / name / "health" / "status.json",
+                qbittorrent_port=qbittorrent.webui_port,
+                interval=plan.idle_interval,
+                env=env,
+                log_level="INFO",
+            )
+            idle.append(stack.enter_context(qsticky))
+        for qsticky in idle:
+            qsticky.wait_health(state="in_sync")
         # Start in mid-interval, so that no cycle falls on an edge of the window.
         time.sleep(plan.idle_interval / 2)
-        before = switches(qsticky.pid)
+        before = [switches(qsticky.pid) for qsticky in idle]
         time.sleep(plan.idle_seconds)
-        woken = switches(qsticky.pid) - before
-        rollup = Path(f"/proc/{qsticky.pid}/smaps_rollup").read_text()
-        resident = int(re.search(r"^Rss:\s*(\d+) kB", rollup, re.M)[1])
-        written = re.findall(r"^(?:Private|Shared)_Dirty:\s*(\d+) kB", rollup, re.M)
-        health = qsticky.health()
-        assert health and health["state"] == "in_sync" and not qsticky.lines("WARN"), health
+        woken, woken_https = (switches(qsticky.pid) - n for qsticky, n in zip(idle, before))
+        (resident, written), (resident_https, written_https) = (
+            memory(qsticky.pid) for qsticky in idle
+        )
+        for qsticky in idle:
+            health = qsticky.health()
+            assert health and health["state"] == "in_sync" and not qsticky.lines("WARN"), health
 
+    wake_ups = f"wake-ups in {plan.idle_seconds} idle seconds at interval {plan.idle_interval}"
+    cycles = f"{plan.idle_seconds // plan.idle_interval} cycles"
     return [
         Result(
             "resident_kib",
-            "resident memory, idle",
+            "resident memory, idle, over HTTP",
             resident,
             "KiB",
             160,
-            f"{sum(map(int, written))} KiB of it written to, the rest is the binary",
+            f"{written} KiB of it written to, the rest is the binary",
+        ),
+        Result(
+            "resident_https_kib",
+            "resident memory, idle, over HTTPS",
+            resident_https,
+            "KiB",
+            320,
+            f"{written_https} KiB of it written to; qBittorrent's certificate is pinned",
         ),
         Result(
             "binary_kib",
-            "size of the binary, TLS not linked",
+            "size of the binary, TLS linked",
             binary.stat().st_size / 1024,
             "KiB",
-            96,
+            160,
+            "96 KiB was the goal for the time while TLS was not linked",
         ),
         Result(
             "switches",
-            f"wake-ups in {plan.idle_seconds} idle seconds at interval {plan.idle_interval}",
+            f"{wake_ups}, over HTTP",
             woken,
             "",
             4,
-            f"voluntary context switches, {plan.idle_seconds // plan.idle_interval} cycles"
+            f"voluntary context switches, {cycles}"
             + (", health file on a tmpfs" if memory_dir() else ""),
+        ),
+        Result(
+            "https_switches",
+            f"{wake_ups}, over HTTPS",
+            woken_https,
+            "",
+            None,
+            f"{cycles}; each sleeps for the server's part of a full handshake too",
         ),
     ]
 
@@ -275,80 +433,62 @@ def footprint(binary: Path, tmp: Path, plan: Plan) -> list[Result]:
 # -- (e) what a cycle costs
 
 
-class CountingRelay:
-    """Passes connections on to a port, and counts those that have ended."""
+@dataclass
+class Way:
+    """From qsticky to a qBittorrent whose port is right."""
 
-    def __init__(self, target: int) -> None:
-        self._target = target
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self.ended = 0
-        threading.Thread(target=self._accept, daemon=True).start()
+    name: str
+    what: str
+    qbittorrent: QBittorrent
+    certificate: Certificate | None = None
+    nginx: Nginx | None = None  # in between
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            with client, socket.create_connection(("127.0.0.1", self._target)) as server:
-                self._pass_on(client, server)
-            self.ended += 1
-
-    @staticmethod
-    def _pass_on(client: socket.socket, server: socket.socket) -> None:
-        other = {client: server, server: client}
-        while True:
-            for side in select.select([client, server], [], [])[0]:
-                try:
-                    data = side.recv(65536)
-                    other[side].sendall(data)
-                except OSError:
-                    return
-                if not data:
-                    return
-
-    def close(self) -> None:
-        self._listener.close()
+    def launch(self, binary: Path, tmp: Path, run: str, **options: Any) -> Qsticky:
+        port_file = PortFile(tmp / f"{self.name}-{run}" / "forwarded_port")
+        port_file.write(self.qbittorrent.listen_port())
+        return Qsticky(
+            binary,
+            port_file=port_file,
+            health_file=port_file.path.with_name("status.json"),
+            qbittorrent_port=self.nginx.port if self.nginx else self.qbittorrent.webui_port,
+            env=pinned(self.certificate) if self.certificate else {},
+            **options,
+        )
 
 
 def cycle_cost(binary: Path, tmp: Path, plan: Plan) -> list[Result]:
-    port_file = PortFile(tmp / "gluetun" / "forwarded_port")
-    with QBittorrent(tmp / "profile") as qbittorrent:
-        port_file.write(qbittorrent.listen_port())
-
-        def launch(name: str, wrapper: list[str], webui_port: int) -> Qsticky:
-            return Qsticky(
-                binary,
-                port_file=port_file,
-                health_file=tmp / name / "status.json",
-                qbittorrent_port=webui_port,
-                interval=1,
-                log_level="INFO",
-                wrapper=wrapper,
-            )
-
-        return [
-            system_calls(launch, qbittorrent.webui_port, tmp, plan),
-            instructions(launch, qbittorrent.webui_port, tmp, plan),
-        ]
-
-
-Launch = Callable[[str, list[str], int], Qsticky]
+    rsa, ec = self_signed(tmp / "rsa"), self_signed(tmp / "ec", "P-256")
+    with (
+        QBittorrent(tmp / "plain") as plain,
+        with_https(tmp / "secure", rsa) as secure,
+        with_https(tmp / "secure-ec", ec) as secure_ec,
+    ):
+        site = "ssl_session_cache shared:bench:1m;" + https_site(rsa, plain.webui_port)
+        with Nginx(tmp / "nginx", find_program("nginx"), site) as nginx:
+            ways = [
+                Way("http", "HTTP", plain),
+                Way("full", "HTTPS, full handshake", secure, rsa),
+                Way("full_ec", "HTTPS, full handshake, P-256", secure_ec, ec),
+                Way("resumed", "HTTPS, resumed handshake", plain, rsa, nginx),
+            ]
+            results = [system_calls(ways[0], binary, tmp, plan)]
+            results += [processor_time(way, binary, tmp, plan) for way in ways]
+            results += [instructions(way, binary, tmp, plan) for way in ways]
+    return results
 
 
-def system_calls(launch: Launch, webui_port: int, tmp: Path, plan: Plan) -> Result:
-    result = Result("system_calls", "system calls per settled cycle", None, "")
+def system_calls(way: Way, binary: Path, tmp: Path, plan: Plan) -> Result:
+    result = Result("system_calls", f"system calls per settled cycle, {way.what}", None, "")
     if not shutil.which("strace"):
         result.note = "strace is not installed"
         return result
 
     def count(seconds: int) -> dict[str, int]:
-        name = f"strace-{seconds}"
-        table = tmp / f"{name}.txt"
+        run = f"strace-{seconds}"
+        table = tmp / f"{run}.txt"
         # -D: qsticky itself is our child, and gets our signal.
         wrapper = ["strace", "-D", "-c", "-U", "calls,name", "-o", str(table)]
-        with launch(name, wrapper, webui_port) as qsticky:
+        with way.launch(binary, tmp, run, interval=1, log_level="INFO", wrapper=wrapper) as qsticky:
             qsticky.wait_health(state="in_sync")
 
             def has_run() -> bool:
@@ -375,29 +515,81 @@ def system_calls(launch: Launch, webui_port: int, tmp: Path, plan: Plan) -> Resu
     return result
 
 
-def instructions(launch: Launch, webui_port: int, tmp: Path, plan: Plan) -> Result:
-    result = Result("instructions", "user instructions per settled cycle", None, "")
+@contextlib.contextmanager
+def cycling(
+    way: Way, binary: Path, tmp: Path, run: str, wrapper: list[str]
+) -> Iterator[tuple[Qsticky, Callable[[], None]]]:
+    """qsticky, and what makes it run one settled cycle, until it sleeps again."""
+    # No line for each SIGHUP: users have none in a settled cycle.
+    options = {"interval": 3600, "log_level": "WARNING", "wrapper": wrapper}
+    seen = len(way.nginx.log()) if way.nginx else 0
+    with way.launch(binary, tmp, run, **options) as qsticky:
+
+        def health_file() -> tuple[int, int]:
+            status = qsticky.health_file.stat()
+            return status.st_ino, status.st_mtime_ns
+
+        def cycle() -> None:
+            before = health_file()
+            os.kill(qsticky.pid, signal.SIGHUP)
+            wait_until(lambda: health_file() != before, 20, "the end of a cycle")
+            wait_until(lambda: _sleeps(qsticky.pid), 20, "qsticky to be idle")
+
+        qsticky.wait_health(30, state="in_sync")
+        wait_until(lambda: _sleeps(qsticky.pid), 20, "qsticky to be idle")
+        yield qsticky, cycle
+        health = qsticky.health()
+        assert health and health["state"] == "in_sync" and not qsticky.log, qsticky.log
+    if way.nginx:
+        requests = way.nginx.log()[seen:]
+        first = requests[0].connection  # its handshake cannot but be a full one
+        assert all(r.resumed != (r.connection == first) for r in requests), "not resumed"
+
+
+def processor_time(way: Way, binary: Path, tmp: Path, plan: Plan) -> Result:
+    took: list[float] = []
+    with cycling(way, binary, tmp, "timed", []) as (qsticky, cycle):
+        schedstat = Path(f"/proc/{qsticky.pid}/schedstat")
+
+        def spent() -> int:
+            return int(schedstat.read_text().split()[0])  # exact, since it sleeps
+
+        for number in range(plan.timed_cycles + 5):
+            before = spent()
+            cycle()
+            if number >= 5:  # caches are warm
+                took.append((spent() - before) / 1e6)
+    tenths = statistics.quantiles(took, n=10)
+    return Result(
+        f"processor_ms_{way.name}",
+        f"processor time per settled cycle, {way.what}",
+        statistics.median(took),
+        "ms",
+        None,
+        f"median of {len(took)}; eight in ten between {tenths[0]:.2f} and {tenths[-1]:.2f} ms",
+        {"cycle": took},
+    )
+
+
+def instructions(way: Way, binary: Path, tmp: Path, plan: Plan) -> Result:
+    what = f"user instructions per settled cycle, {way.what}"
+    result = Result(f"instructions_{way.name}", what, None, "")
     if not shutil.which("valgrind"):
         result.note = "valgrind is not installed"
         return result
 
-    def count(cycles: int) -> tuple[int, int]:
-        name = f"callgrind-{cycles}"
-        profile = tmp / f"{name}.out"
-        relay = CountingRelay(webui_port)
+    def count(cycles: int) -> int:
+        run = f"callgrind-{cycles}"
+        profile = tmp / f"{way.name}-{run}.out"
         wrapper = ["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={profile}"]
-        try:
-            with launch(name, wrapper, relay.port) as qsticky:
-                qsticky.wait_health(30, state="in_sync")
-                wait_until(lambda: relay.ended >= cycles, cycles + 20, f"{cycles} cycles")
-                ended = relay.ended
-        finally:
-            relay.close()
-        return int(re.search(r"^(?:summary|totals): (\d+)", profile.read_text(), re.M)[1]), ended
+        with cycling(way, binary, tmp, run, wrapper) as (_, cycle):
+            for _ in range(cycles):
+                cycle()
+        return int(re.search(r"^(?:summary|totals): (\d+)", profile.read_text(), re.M)[1])
 
-    (few, few_cycles), (many, many_cycles) = count(plan.short_cycles), count(plan.long_cycles)
-    result.value = round((many - few) / (many_cycles - few_cycles))
-    result.note = f"callgrind, {many_cycles - few_cycles} cycles"
+    few, many = count(plan.short_cycles), count(plan.long_cycles)
+    result.value = round((many - few) / (plan.long_cycles - plan.short_cycles))
+    result.note = f"callgrind, {plan.long_cycles - plan.short_cycles} cycles"
     return result
 
 
@@ -578,13 +770,24 @@ def main() -> int:
     if not binary.exists():
         print(f"bench: {binary} is not there; run make first", file=sys.stderr)
         return 2
+    lacking = [name for name in ("curl", "nginx", "openssl") if not find_program(name)]
+    if lacking:
+        print(f"bench: not installed: {', '.join(lacking)}; run tests/setup.sh", file=sys.stderr)
+        return 2
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     build_limit_client()
     plan = Plan.quick() if options.quick else Plan()
     results: list[Result] = []
     try:
-        for part in (change_latency, footprint, cycle_cost, start_latency, stop_latency):
+        for part in (
+            change_latency,
+            change_latency_https,
+            footprint,
+            cycle_cost,
+            start_latency,
+            stop_latency,
+        ):
             if sys.stderr.isatty():
                 print(f"bench: {part.__name__.replace('_', ' ')} ...", file=sys.stderr)
             with tempfile.TemporaryDirectory(prefix="qsticky-bench-", dir=memory_dir()) as tmp:

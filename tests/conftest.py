@@ -17,6 +17,7 @@ import termios
 import threading
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ import pytest
 
 from faulty_server import FaultyServer
 from harness import ROOT, PortFile, QBittorrent, Qsticky, free_port, wait_until
+from tls_peers import Pki
 
 BINARIES = {
     "musl": ROOT / "build" / "qsticky",
@@ -159,6 +161,28 @@ def new_fake() -> Iterator[Callable[..., FaultyServer]]:
 @pytest.fixture
 def fake(new_fake: Callable[..., FaultyServer]) -> FaultyServer:
     return new_fake().start()
+
+
+@pytest.fixture(scope="session")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    if shutil.which("openssl") is None:
+        missing("openssl is not installed")
+    return Pki(tmp_path_factory.mktemp("pki"))
+
+
+@pytest.fixture
+def nginx() -> str:
+    path = shutil.which("nginx", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
+    if path is None:
+        missing("nginx is not installed")
+    return str(path)
+
+
+@pytest.fixture
+def peers() -> Iterator[ExitStack]:
+    """What a test enters here is left when it ends."""
+    with ExitStack() as stack:
+        yield stack
 
 
 # -- qsticky --------------------------------------------------------------------

@@ -24,6 +24,7 @@ import random
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -152,9 +153,14 @@ class QBittorrent:
         webui_port: int | None = None,
         listen_port: int | None = None,
         local_auth: bool = True,
+        certificate: str | os.PathLike[str] | None = None,
+        key: str | os.PathLike[str] | None = None,
         extra_config: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         """`local_auth` False lets clients on localhost in without a login.
+
+        `certificate` and `key` are PEM files: with them its WebUI speaks HTTPS. Put others in their
+        place while it is stopped. (With files that it cannot use it falls back to plain HTTP.)
 
         `extra_config` is {section: {key: value}}, for example
         {"Preferences": {r"WebUI\\BanDuration": "4"}}, and overrides what is set here.
@@ -163,6 +169,7 @@ class QBittorrent:
         self.user = user
         self.password = password
         self.webui_port = webui_port or free_port()
+        self.https = (certificate, key) if certificate and key else None
         self.process: subprocess.Popen[bytes] | None = None
         self.cookie = ""  # of our own session, as set: name=value
         self._log_start = 0
@@ -202,6 +209,13 @@ class QBittorrent:
                 r"WebUI\UseUPnP": "false",
             },
         }
+        if self.https:
+            certificate, key = self.https
+            sections["Preferences"] |= {
+                r"WebUI\HTTPS\Enabled": "true",
+                r"WebUI\HTTPS\CertificatePath": os.fspath(certificate),
+                r"WebUI\HTTPS\KeyPath": os.fspath(key),
+            }
         for section, entries in extra.items():
             sections.setdefault(section, {}).update(entries)
         config = self.profile / "qBittorrent" / "config" / "qBittorrent.conf"
@@ -286,12 +300,17 @@ class QBittorrent:
 
     # -- what it says, in a session of our own
 
+    def _connection(self) -> http.client.HTTPConnection:
+        server, options = ("127.0.0.1", self.webui_port), {"source_address": (ADMIN_IP, 0)}
+        if not self.https:
+            return http.client.HTTPConnection(*server, timeout=10, **options)
+        anybody = ssl._create_unverified_context()  # it is ours; who it is, others ask
+        return http.client.HTTPSConnection(*server, timeout=10, context=anybody, **options)
+
     def _request(
         self, method: str, path: str, form: Mapping[str, str] | None = None
     ) -> tuple[int, str]:
-        connection = http.client.HTTPConnection(
-            "127.0.0.1", self.webui_port, timeout=10, source_address=(ADMIN_IP, 0)
-        )
+        connection = self._connection()
         try:
             headers = {"Cookie": self.cookie} if self.cookie else {}
             if form is not None:

@@ -8,11 +8,11 @@ packages() {
 	case $1 in
 	build) echo binutils gcc libc6-dev musl-tools xz-utils ;;
 	demo) echo python3 qbittorrent-nox ;;
-	bench) echo python3 qbittorrent-nox strace valgrind ;;
+	bench) echo curl nginx-light openssl python3 qbittorrent-nox strace valgrind ;;
 	test)
 		echo clang libclang-rt-dev libcmocka-dev
 		echo python3 python3-pytest python3-pytest-timeout python3-pytest-xdist
-		echo iproute2 qbittorrent-nox strace
+		echo ca-certificates iproute2 nginx-light openssl qbittorrent-nox strace
 		;;
 	lint) echo clang clang-format clang-tidy cppcheck libcmocka-dev python3 shellcheck ;;
 	*)
