@@ -190,6 +190,9 @@ static void config_refuses_urls_and_ports_for_a_host(void **state)
 	assert_wrong("QSTICKY_QBITTORRENT_HOST=[qbittorrent]");
 	assert_wrong("QSTICKY_QBITTORRENT_HOST=[]");
 	assert_wrong("QSTICKY_QBITTORRENT_HOST=a b");
+	assert_wrong("QSTICKY_QBITTORRENT_HOST=.");
+	assert_wrong("QSTICKY_QBITTORRENT_HOST=a..b");
+	assert_wrong("QSTICKY_TLS_SERVER_NAME=.");
 	assert_wrong("QSTICKY_QBITTORRENT_HOST=a/b");
 	assert_wrong("QSTICKY_QBITTORRENT_HOST=a\tb");
 }

@@ -350,6 +350,10 @@ def test_a_chain_is_trusted(
         ("an expired intermediate", "a certificate of its issuers has expired"),
         ("an expired root", "itself out of date"),
         ("not for a server", "not meant for a server"),
+        ("an intermediate for mail only", "not meant for a server"),
+        ("an intermediate for some names only", "name constraints"),
+        ("a root that signs no certificates", "is not in"),
+        ("a leaf in the CA file as issuer", "is not in"),
         ("a weak key", "too weak"),
     ],
 )
@@ -383,6 +387,18 @@ def test_a_chain_is_refused(
         ca_file, sent = old.path, old.issue("IP:127.0.0.1")
     elif case == "not for a server":
         sent = root.issue("IP:127.0.0.1", extensions=["extendedKeyUsage=clientAuth"])
+    elif case == "an intermediate for mail only":
+        mail = ["extendedKeyUsage=emailProtection"]
+        sent = root.issue(ca=True, subject="/CN=mail", extensions=mail).issue("IP:127.0.0.1")
+    elif case == "an intermediate for some names only":
+        some = ["nameConstraints=permitted;DNS:example.org"]
+        sent = root.issue(ca=True, subject="/CN=some", extensions=some).issue("IP:127.0.0.1")
+    elif case == "a root that signs no certificates":
+        idle = pki.root(extensions=["keyUsage=critical,cRLSign"])
+        ca_file, sent = idle.path, idle.issue("IP:127.0.0.1")
+    elif case == "a leaf in the CA file as issuer":
+        other = root.issue("DNS:other", subject="/CN=other")
+        ca_file, sent = other.path, pki.pair(*[other.issue("IP:127.0.0.1")] * 2)
     elif case == "a weak key":
         sent = root.issue("IP:127.0.0.1", kind="RSA 1024")
         lines = ("ssl_ciphers DEFAULT:@SECLEVEL=0;",)
