@@ -14,8 +14,9 @@ static const bool drop = false;
 static const bool drop = true;
 #endif
 
-/* Where the program and, in it, the last of its code is: the linker says so (end(3), ld(1)). */
-extern char __executable_start[], etext[];
+/* Where the program and, in it, the last of its code is: the linker says so (end(3), ld(1)). The
+ * name is the linker's to give. */
+extern char __executable_start[], etext[]; /* NOLINT(bugprone-reserved-identifier,cert-dcl*) */
 
 static uintptr_t lesser(uintptr_t a, uintptr_t b)
 {
@@ -25,6 +26,7 @@ static uintptr_t lesser(uintptr_t a, uintptr_t b)
 /* The end of the mapping that holds the code: constants may follow in it. */
 static uintptr_t mapping_end(void)
 {
+	/* The kernel gives the address as a number. NOLINTNEXTLINE(performance-no-int-to-ptr) */
 	const ElfW(Phdr) *header = (const ElfW(Phdr) *)getauxval(AT_PHDR);
 	uintptr_t here = (uintptr_t)etext - 1;
 

@@ -135,7 +135,7 @@ def test_a_stop_logs_out(
         wait_until(lambda: handshakes(proxy, seen)[-1:] == [True], what="a resumed session")
         assert qsticky.stop() == 0
         logouts = [access for access in proxy.log() if access.path.endswith("logout")]
-        if {200, 499} & {access.status for access in logouts}:  # nginx's 499: we did not wait
+        if 200 in [access.status for access in logouts]:
             return
     raise AssertionError(f"no log-out: {logouts}")
 
