@@ -566,16 +566,14 @@ time_t time(time_t *t)
 """
 
 
+@pytest.mark.parametrize("binary", ["asan"], indirect=True)  # a static one has no time() to replace
 def test_a_clock_that_is_plainly_wrong(
-    binary: Path,
     pki: Pki,
     new_server: NewServer,
     place: Path,
     port_file: PortFile,
     sidecar: MakeSidecar,
 ) -> None:
-    if binary.parent.name != "asan":
-        pytest.skip("a static binary has no time() to replace")
     (place / "clock.c").write_text(CLOCK_OF_1970)
     clock = place / "clock.so"
     built = subprocess.run(
