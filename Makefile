@@ -88,7 +88,11 @@ includes := $(foreach name,$(THIRD_PARTY),$(include.$(name)))
 verified := $(THIRD_PARTY:%=$(BUILD)/third_party/%/.verified)
 libraries = $(patsubst %,$(BUILD)/$1/lib%.a,$(filter-out jsmn,$(THIRD_PARTY)))
 
-ours.musl = $(compile.musl) $(language) $(warnings.gcc) $(includes)
+# <linux/...> comes with the host's libc, musl has none and does not look there: a directory of
+# links, since all of /usr/include would bring the other libc with it.
+kernel := $(BUILD)/musl/kernel
+
+ours.musl = $(compile.musl) $(language) $(warnings.gcc) $(includes) -idirafter $(kernel)
 ours.asan = $(compile.asan) $(language) $(warnings.gcc) $(includes)
 ours.fuzz = $(compile.fuzz) $(language) $(warnings.clang) $(includes)
 track = -MMD -MP -MF $@.d
@@ -155,6 +159,22 @@ $(BUILD)/%/libbearssl.a: $(BUILD)/third_party/bearssl/.verified $(BUILD)/%/comma
 	$(call say,AR) $(MAKE) -f third_party/bearssl.mk SOURCE=$(BUILD)/third_party/bearssl \
 		OBJECTS=$(BUILD)/$*/bearssl LIBRARY=$@ AR='$(AR)' \
 		COMPILE='$(compile.$*) -fno-lto -fno-sanitize=undefined -w'
+
+# --- The kernel's headers ----------------------------------------------------------------------
+# Where they are is the compiler's to say: asm/ is elsewhere on each architecture.
+
+$(kernel)/.linked: Makefile
+	@mkdir -p $(@D)
+	@for name in linux asm asm-generic; do \
+		found=$$(echo "#include <$$name/types.h>" | $(HOST_CC) -E -x c - | \
+			sed -n "s|^# 1 \"\(.*/$$name\)/types.h\".*|\1|p" | head -n 1); \
+		[ -n "$$found" ] || \
+			{ echo "no kernel headers for $(HOST_CC): run tests/setup.sh" >&2; exit 1; }; \
+		ln -sfn "$$found" $(@D)/$$name; \
+	done
+	@touch $@
+
+$(BUILD)/musl/command: $(kernel)/.linked
 
 # --- When to build anew ------------------------------------------------------------------------
 
