@@ -428,21 +428,6 @@ void certificate_put_name(struct text *text, struct certificate_part name)
 	put_shown(text, &shown);
 }
 
-/* Without the short form of zeros: inet_ntop() would bring all of printf with it. */
-static void put_ip(struct text *text, struct certificate_part ip)
-{
-	size_t step = ip.len == 16 ? 2 : 1;
-
-	for (size_t i = 0; i + step <= ip.len; i += step) {
-		if (i > 0)
-			text_puts(text, step == 2 ? ":" : ".");
-		if (step == 2)
-			text_printf(text, "%x", (unsigned)ip.at[i] << 8 | ip.at[i + 1]);
-		else
-			text_printf(text, "%u", (unsigned)ip.at[i]);
-	}
-}
-
 void certificate_put_names(struct text *text, const struct certificate *certificate)
 {
 	char buf[SHOWN_MAX];
@@ -456,7 +441,7 @@ void certificate_put_names(struct text *text, const struct certificate *certific
 		if (shown.len > 0)
 			text_puts(&shown, ", ");
 		if (tag == TAG_IP)
-			put_ip(&shown, name);
+			text_add_ip(&shown, name.at, name.len);
 		else
 			put_string(&shown, tag, name);
 	}

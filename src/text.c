@@ -25,6 +25,21 @@ void text_puts(struct text *text, const char *string)
 	text_add(text, string, strlen(string));
 }
 
+void text_add_ip(struct text *text, const unsigned char *ip, size_t len)
+{
+	size_t step = len == 16 ? 2 : 1;
+
+	/* inet_ntop() would bring all of printf with it. */
+	for (size_t i = 0; i + step <= len; i += step) {
+		if (i > 0)
+			text_puts(text, step == 2 ? ":" : ".");
+		if (step == 2)
+			text_printf(text, "%x", (unsigned)ip[i] << 8 | ip[i + 1]);
+		else
+			text_printf(text, "%u", (unsigned)ip[i]);
+	}
+}
+
 /* One conversion of a format, between '%' and its letter. */
 struct conversion {
 	bool left;
