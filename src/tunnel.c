@@ -1,0 +1,139 @@
+#include "tunnel.h"
+
+#include <linux/rtnetlink.h>
+#include <string.h>
+
+#include "mono.h"
+#include "netlink.h"
+#include "text.h"
+
+struct tunnel tunnel_on(const char *name)
+{
+	return (struct tunnel){ .name = name, .events_fd = -1 };
+}
+
+enum fail tunnel_listen(struct tunnel *tunnel, struct failure *why)
+{
+	return netlink_listen(&tunnel->events_fd, why);
+}
+
+/* ---- changes ---- */
+
+struct hearing {
+	struct tunnel *tunnel;
+	bool matters;
+};
+
+static void hear(void *context, const struct netlink_message *message)
+{
+	struct hearing *hearing = context;
+	struct tunnel *tunnel = hearing->tunnel;
+	struct netlink_link link;
+	struct netlink_address address;
+
+	if (netlink_link(message, &link)) {
+		bool ours = strcmp(link.name, tunnel->name) == 0;
+
+		if (ours)
+			tunnel->index = link.gone ? 0 : link.index;
+		hearing->matters |= ours || link.gone;
+	} else if (netlink_address(message, &address)) {
+		hearing->matters |= address.index == tunnel->index;
+	}
+}
+
+bool tunnel_drain(struct tunnel *tunnel)
+{
+	struct hearing hearing = { .tunnel = tunnel };
+
+	return !netlink_drain(tunnel->events_fd, hear, &hearing) || hearing.matters;
+}
+
+/* ---- a look ---- */
+
+struct looking {
+	struct tunnel *tunnel;
+	struct tunnel_view *view;
+};
+
+static void see_link(void *context, const struct netlink_message *message)
+{
+	struct looking *looking = context;
+	struct netlink_link link;
+
+	if (!netlink_link(message, &link))
+		return;
+	if (!link.loopback)
+		looking->view->lo_only = false;
+	if (strcmp(link.name, looking->tunnel->name) != 0)
+		return;
+	looking->tunnel->index = link.index;
+	looking->view->exists = true;
+	looking->view->up = link.up;
+}
+
+static void put_ip(char *out, size_t cap, const void *ip, size_t len)
+{
+	struct text text = text_on(out, cap);
+
+	text_add_ip(&text, ip, len);
+}
+
+static void see_address(void *context, const struct netlink_message *message)
+{
+	struct looking *looking = context;
+	struct tunnel_view *view = looking->view;
+	struct netlink_address address;
+
+	if (!netlink_address(message, &address) || address.index != looking->tunnel->index ||
+	    !address.usable)
+		return;
+	if (address.family == AF_INET && !view->has_v4) {
+		view->has_v4 = true;
+		view->v4 = address.address.v4;
+		put_ip(view->v4_text, sizeof view->v4_text, &view->v4, sizeof view->v4);
+	}
+	if (address.family == AF_INET6 && !view->has_v6) {
+		view->has_v6 = true;
+		view->v6 = address.address.v6;
+		put_ip(view->v6_text, sizeof view->v6_text, &view->v6, sizeof view->v6);
+	}
+}
+
+enum fail tunnel_look(struct tunnel *tunnel, struct tunnel_view *view, struct failure *why)
+{
+	struct looking looking = { .tunnel = tunnel, .view = view };
+	enum fail f;
+
+	*view = (struct tunnel_view){ .lo_only = true };
+	tunnel->index = 0;
+	f = netlink_dump(RTM_GETLINK, see_link, &looking, why);
+	if (!f && tunnel->index != 0)
+		f = netlink_dump(RTM_GETADDR, see_address, &looking, why);
+	if (f)
+		*view = (struct tunnel_view){ 0 };
+	return f;
+}
+
+/* ---- the probe ---- */
+
+enum fail tunnel_probe(const struct tunnel_view *view, sa_family_t family, uint16_t port,
+                       const struct net_stop *stop, int64_t deadline_ms, struct failure *why)
+{
+	struct sockaddr_in v4 = { .sin_family = AF_INET,
+		                  .sin_port = htons(port),
+		                  .sin_addr = view->v4 };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6,
+		                   .sin6_port = htons(port),
+		                   .sin6_addr = view->v6 };
+	bool is_v4 = family == AF_INET;
+	struct net_tcp tcp = { .fd = -1 };
+	enum fail f;
+
+	tcp.peer.len = is_v4 ? sizeof v4 : sizeof v6;
+	memcpy(&tcp.peer.address, is_v4 ? (const void *)&v4 : &v6, tcp.peer.len);
+	deadline_ms = mono_earlier(deadline_ms, mono_now_ms() + TUNNEL_PROBE_MS);
+	f = net_connect_again(&tcp, stop, deadline_ms, why);
+	net_close(&tcp);
+	return f;
+}

@@ -1,0 +1,57 @@
+/* tunnel: the VPN's network interface in this namespace, and whether a port is open on it.
+ *
+ * When the VPN reconnects, Gluetun deletes the interface and makes it anew; sockets of qBittorrent
+ * stay bound to the one that is gone. Only a connection tells: a local one to the interface's own
+ * address is accepted or refused exactly as a peer's would be. */
+#ifndef QSTICKY_TUNNEL_H
+#define QSTICKY_TUNNEL_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fail.h"
+#include "net.h"
+
+/* Longest wait for one connection to be accepted: all of its way is inside this machine. */
+#define TUNNEL_PROBE_MS 1000
+
+/* What there is now. */
+struct tunnel_view {
+	bool lo_only; /* no interface but loopback, in the whole namespace */
+	bool exists;  /* the tunnel's interface */
+	bool up;
+	bool has_v4;
+	bool has_v6;
+	struct in_addr v4;  /* the first usable one, in network order */
+	struct in6_addr v6; /* the first global one */
+	char v4_text[INET_ADDRSTRLEN];
+	char v6_text[INET6_ADDRSTRLEN];
+};
+
+struct tunnel {
+	const char *name; /* of the interface; borrowed; "": there is none, do not call the rest */
+	uint32_t index;   /* as last heard; 0: none */
+	int events_fd;    /* for poll(); -1: changes go unheard */
+};
+
+/* The tunnel on the interface `name`, unheard. */
+struct tunnel tunnel_on(const char *name);
+
+/* Begins to hear of changes; the descriptor stays open for the life of the process.
+ * FAIL_IO: the kernel does not let us. */
+enum fail tunnel_listen(struct tunnel *tunnel, struct failure *why);
+
+/* Takes what `events_fd` announces. Returns whether it may matter: the tunnel's interface, its
+ * addresses, the end of any interface, or something that was lost. Never blocks. */
+bool tunnel_drain(struct tunnel *tunnel);
+
+/* Looks afresh. FAIL_IO: the kernel does not tell; `*view` is all zeros then. */
+enum fail tunnel_look(struct tunnel *tunnel, struct tunnel_view *view, struct failure *why);
+
+/* Connects to `port` at the interface's IPv4 or IPv6 address, which it must have, and closes again.
+ * FAIL_REFUSED, FAIL_TIMEOUT, FAIL_STOPPED; FAIL_IO: there is no way to that address (any more). */
+enum fail tunnel_probe(const struct tunnel_view *view, sa_family_t family, uint16_t port,
+                       const struct net_stop *stop, int64_t deadline_ms, struct failure *why);
+
+#endif
