@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <stdbool.h>
 #include <string.h>
 #include <strings.h>
@@ -10,7 +11,8 @@ struct variable {
 	const char *fallback; /* the default, as it would be written */
 	const char *allowed;
 	const char *purpose;
-	bool secret; /* the value is never shown */
+	bool secret;   /* the value is never shown */
+	bool optional; /* empty does not mean unset */
 	bool (*take)(struct config *config, const char *value);
 };
 
@@ -206,6 +208,31 @@ static bool take_health_path(struct config *config, const char *value)
 	return take_path(&config->health_path, value);
 }
 
+/* What is allowed is stricter than dev_valid_name() in the kernel, and all that VPNs use. */
+static bool take_vpn_interface(struct config *config, const char *value)
+{
+	size_t len = strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	                           "0123456789-._@");
+
+	config->vpn_interface = value;
+	return !value[len] && len < IF_NAMESIZE;
+}
+
+static bool take_rebind(struct config *config, const char *value)
+{
+	return take_bool(&config->rebind, value);
+}
+
+static bool take_bind_interface(struct config *config, const char *value)
+{
+	return take_bool(&config->bind_interface, value);
+}
+
+static bool take_reannounce(struct config *config, const char *value)
+{
+	return take_bool(&config->reannounce, value);
+}
+
 static bool take_interval(struct config *config, const char *value)
 {
 	return take_number(value, 1, 86400, &config->interval_s);
@@ -336,6 +363,35 @@ static const struct variable variables[] = {
 		.take = take_grace,
 	},
 	{
+		.name = "QSTICKY_VPN_INTERFACE",
+		.fallback = "tun0",
+		.allowed = "the name of a network interface, at most 15 letters, digits and .-_@",
+		.purpose = "the VPN's network interface, on which the port is probed; empty: never",
+		.optional = true,
+		.take = take_vpn_interface,
+	},
+	{
+		.name = "QSTICKY_REBIND",
+		.fallback = "true",
+		.allowed = bool_allowed,
+		.purpose = "whether to have qBittorrent open a port anew that turns out closed",
+		.take = take_rebind,
+	},
+	{
+		.name = "QSTICKY_BIND_INTERFACE",
+		.fallback = "false",
+		.allowed = bool_allowed,
+		.purpose = "whether to keep qBittorrent bound to the VPN's interface and address",
+		.take = take_bind_interface,
+	},
+	{
+		.name = "QSTICKY_REANNOUNCE",
+		.fallback = "false",
+		.allowed = bool_allowed,
+		.purpose = "whether to have all torrents announced after a change of the port",
+		.take = take_reannounce,
+	},
+	{
 		.name = "QSTICKY_LOG_LEVEL",
 		.fallback = "INFO",
 		.allowed = "DEBUG, INFO, WARNING or ERROR",
@@ -360,14 +416,19 @@ static const struct variable variables[] = {
 
 #define VARIABLES (sizeof variables / sizeof variables[0])
 
-/* The value of `name` in `environment`, or NULL where it is unset or empty. */
-static const char *look_up(char *const environment[], const char *name)
+/* Its value in `environment`, or NULL where it is unset, as an empty one mostly is. */
+static const char *look_up(char *const environment[], const struct variable *variable)
 {
-	size_t len = strlen(name);
+	size_t len = strlen(variable->name);
 
-	for (; *environment; environment++)
-		if (strncmp(*environment, name, len) == 0 && (*environment)[len] == '=')
-			return (*environment)[len + 1] ? *environment + len + 1 : NULL;
+	for (; *environment; environment++) {
+		const char *value;
+
+		if (strncmp(*environment, variable->name, len) != 0 || (*environment)[len] != '=')
+			continue;
+		value = *environment + len + 1;
+		return *value || variable->optional ? value : NULL;
+	}
 	return NULL;
 }
 
@@ -394,7 +455,7 @@ size_t config_load(struct config *config, char *const environment[], config_comp
 	*config = (struct config){ 0 };
 	for (size_t i = 0; i < VARIABLES; i++) {
 		const struct variable *variable = &variables[i];
-		const char *value = look_up(environment, variable->name);
+		const char *value = look_up(environment, variable);
 
 		if (value && variable->take(config, value))
 			continue;

@@ -40,8 +40,12 @@ struct config {
 	char tls_server_name[CONFIG_HOST_MAX]; /* "": as `host` */
 	const char *port_file_path;            /* absolute */
 	const char *health_path;               /* absolute */
-	unsigned interval_s;                   /* 1 to 86400 */
-	unsigned no_port_grace_s;              /* 0 to 86400 */
+	const char *vpn_interface; /* under IF_NAMESIZE, no character that JSON escapes; "": none */
+	bool rebind;
+	bool bind_interface;
+	bool reannounce;
+	unsigned interval_s;      /* 1 to 86400 */
+	unsigned no_port_grace_s; /* 0 to 86400 */
 	enum log_level log_level;
 	enum log_format log_format;
 };
@@ -50,7 +54,7 @@ struct config {
 typedef void config_complain(void *context, const char *sentence);
 
 /* Reads the variables of `environment` ("NAME=value", ended by NULL) into `config`. An unset or
- * empty variable has its default. Returns how many are wrong; each of those is told to `complain`
+ * empty variable has its default, bar QSTICKY_VPN_INTERFACE, of which empty means none. Returns how many are wrong; each of those is told to `complain`
  * (never with a secret's value) and has its default in `config`. */
 size_t config_load(struct config *config, char *const environment[], config_complain *complain,
                    void *context);

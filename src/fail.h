@@ -8,21 +8,24 @@
 
 enum fail {
 	FAIL_NONE = 0,
-	FAIL_STOPPED,   /* a stop was asked for; nothing is wrong */
-	FAIL_IO,        /* a system call failed */
-	FAIL_RESOLVE,   /* the host name has no address */
-	FAIL_REFUSED,   /* nobody listens there */
-	FAIL_TIMEOUT,   /* the deadline passed */
-	FAIL_CLOSED,    /* the peer ended the connection too early */
-	FAIL_TOO_BIG,   /* over a limit of ours */
-	FAIL_FORMAT,    /* not what the format allows */
-	FAIL_ANSWER,    /* well-formed, but not what qBittorrent answers */
-	FAIL_REJECTED,  /* qBittorrent refused user name or password */
-	FAIL_BANNED,    /* qBittorrent takes no logins from this address */
-	FAIL_HELD_BACK, /* a login is needed, but must not be tried now */
-	FAIL_UNPROVEN,  /* accepted, but reading back shows otherwise */
-	FAIL_TLS,       /* no TLS with this server */
-	FAIL_UNTRUSTED, /* nothing proves that the server is who it should be */
+	FAIL_STOPPED,     /* a stop was asked for; nothing is wrong */
+	FAIL_IO,          /* a system call failed */
+	FAIL_RESOLVE,     /* the host name has no address */
+	FAIL_REFUSED,     /* nobody listens there */
+	FAIL_TIMEOUT,     /* the deadline passed */
+	FAIL_CLOSED,      /* the peer ended the connection too early */
+	FAIL_TOO_BIG,     /* over a limit of ours */
+	FAIL_FORMAT,      /* not what the format allows */
+	FAIL_ANSWER,      /* well-formed, but not what qBittorrent answers */
+	FAIL_REJECTED,    /* qBittorrent refused user name or password */
+	FAIL_BANNED,      /* qBittorrent takes no logins from this address */
+	FAIL_HELD_BACK,   /* a login is needed, but must not be tried now */
+	FAIL_UNPROVEN,    /* accepted, but reading back shows otherwise */
+	FAIL_PORT_CLOSED, /* the port is set, but nobody can connect; to open it anew may help */
+	FAIL_CUT_OFF,     /* the same, and to open it anew would not help */
+	FAIL_ORPHANED,    /* the network namespace is not the one any more that counts */
+	FAIL_TLS,         /* no TLS with this server */
+	FAIL_UNTRUSTED,   /* nothing proves that the server is who it should be */
 };
 
 /* Longest text, in bytes with its NUL: fits a log line of 1 KiB. Long enough for a certificate that

@@ -79,13 +79,19 @@ static void put_health(struct text *text, const struct health *health)
 	put_string(text, "state", health->state);
 	put_port(text, "current_port", health->current_port);
 	put_port(text, "forwarded_port", health->forwarded_port);
-	put_string(text, "reachable", NULL);
+	if (health->reachable == REACHABLE_UNKNOWN)
+		put_string(text, "reachable", NULL);
+	else
+		put_bool(text, "reachable", health->reachable == REACHABLE_YES);
+	put_string(text, "connection_status", health->connection_status);
+	put_string(text, "external_address", health->external_address);
 	put_time(text, "last_check", health->last_check);
 	put_time(text, "last_port_change", health->last_port_change);
 	put_time(text, "timestamp", health->timestamp);
 	put_uptime(text, health->uptime_s);
 	put_number(text, "uptime_seconds", health->uptime_s);
 	put_number(text, "consecutive_failures", health->consecutive_failures);
+	put_number(text, "rebinds", health->rebinds);
 	put_string(text, "last_error", health->last_error);
 	put_string(text, "qbittorrent_version", health->qbittorrent_version);
 	put_string(text, "version", health->version);

@@ -15,6 +15,13 @@
 /* Seconds that a health file may be old, beyond two intervals: a cycle may take as long. */
 #define HEALTH_AGE_SPARE_S 15
 
+/* Whether peers get through to the port. */
+enum reachable {
+	REACHABLE_UNKNOWN, /* there is no tunnel here, or it was not asked */
+	REACHABLE_NO,
+	REACHABLE_YES,
+};
+
 /* One moment's health. Strings are borrowed; NULL, 0 in a time, and -1 in a port are written as
  * null. */
 struct health {
@@ -22,11 +29,15 @@ struct health {
 	const char *state; /* starting, waiting_for_port, in_sync, retrying, error */
 	int64_t current_port;
 	int64_t forwarded_port;
+	enum reachable reachable;
+	const char *connection_status; /* qBittorrent's own words */
+	const char *external_address;
 	time_t last_check;
 	time_t last_port_change;
 	time_t timestamp;
 	uint64_t uptime_s;
 	unsigned consecutive_failures;
+	unsigned rebinds; /* since the start */
 	const char *last_error;
 	const char *qbittorrent_version;
 	const char *version;

@@ -168,6 +168,10 @@ static enum fail parse_view(const struct http_reply *reply, struct qbittorrent_v
 		(void)json_int(&json, "announce_port", &found.announce_port);
 		(void)json_bool(&json, "proxy_peer_connections", &peers);
 		found.peer_proxy = peers && has_proxy(&json);
+		found.can_bind = json_string(&json, "current_network_interface", found.interface,
+		                             sizeof found.interface) &&
+		                 json_string(&json, "current_interface_address", found.address,
+		                             sizeof found.address);
 		*view = found;
 	}
 	json_forget(&json);
@@ -200,9 +204,20 @@ enum fail qbittorrent_read(struct qbittorrent *qb, struct qbittorrent_view *view
 	return told(qb, read_view(qb, view, why), why);
 }
 
+/* ---- setting them ---- */
+
+bool qbittorrent_has(const struct qbittorrent_view *view, const struct qbittorrent_wanted *wanted)
+{
+	if (view->listen_port != wanted->port)
+		return false;
+	return !view->can_bind ||
+	       ((!wanted->interface || strcmp(view->interface, wanted->interface) == 0) &&
+	        (!wanted->address || strcmp(view->address, wanted->address) == 0));
+}
+
 /* 200 and 204 alone prove nothing: qBittorrent answers 200 to any number. */
-static enum fail verify(struct qbittorrent *qb, uint16_t port, struct qbittorrent_view *view,
-                        struct failure *why)
+static enum fail verify(struct qbittorrent *qb, const struct qbittorrent_wanted *wanted,
+                        struct qbittorrent_view *view, struct failure *why)
 {
 	const int64_t longest_pause_ms = 250;
 	/* The last look needs some time of the cycle too. */
@@ -214,12 +229,17 @@ static enum fail verify(struct qbittorrent *qb, uint16_t port, struct qbittorren
 		enum fail f = read_view(qb, view, why);
 		int64_t now_ms = mono_now_ms();
 
-		if (f || view->listen_port == port)
+		if (f || qbittorrent_has(view, wanted))
 			return f;
+		if (now_ms >= until_ms && view->listen_port == wanted->port)
+			return fail_set(why, FAIL_UNPROVEN,
+			                "it accepted interface %s, but still reports \"%s\", "
+			                "address \"%s\"",
+			                wanted->interface, view->interface, view->address);
 		if (now_ms >= until_ms)
 			return fail_set(why, FAIL_UNPROVEN,
 			                "it accepted port %u, but still reports port %lld",
-			                (unsigned)port, (long long)view->listen_port);
+			                (unsigned)wanted->port, (long long)view->listen_port);
 		f = net_sleep(qb->stop, mono_earlier(now_ms + pause_ms, until_ms), why);
 		if (f)
 			return f;
@@ -227,27 +247,110 @@ static enum fail verify(struct qbittorrent *qb, uint16_t port, struct qbittorren
 	}
 }
 
-enum fail qbittorrent_set_port(struct qbittorrent *qb, uint16_t port, struct qbittorrent_view *view,
-                               struct failure *why)
-{
-	char preferences[96];
-	struct text text = text_on(preferences, sizeof preferences);
-	const struct http_field form = { "json", preferences };
-	const struct http_request request = {
-		.post = true, .path = "/api/v2/app/setPreferences", .form = &form, .form_count = 1
-	};
-	enum fail f;
+/* The request that sets what is wanted; `preferences` is what its form borrows. */
+struct setting {
+	char preferences[192];
+	struct http_field form;
+	struct http_request request;
+};
 
-	text_printf(&text, "{\"listen_port\":%u", (unsigned)port);
+static void make_setting(struct setting *setting, const struct qbittorrent_wanted *wanted,
+                         const struct qbittorrent_view *view)
+{
+	struct text text = text_on(setting->preferences, sizeof setting->preferences);
+
+	text_printf(&text, "{\"listen_port\":%u", (unsigned)wanted->port);
 	if (view->random_port)
 		text_puts(&text, ",\"random_port\":false");
 	if (view->upnp)
 		text_puts(&text, ",\"upnp\":false");
+	if (wanted->interface && view->can_bind)
+		text_printf(&text, ",\"current_network_interface\":\"%s\"", wanted->interface);
+	if (wanted->address && view->can_bind)
+		text_printf(&text, ",\"current_interface_address\":\"%s\"", wanted->address);
 	text_puts(&text, "}");
-	f = ask(qb, request, why);
-	if (!f)
-		f = verify(qb, port, view, why);
+	setting->form = (struct http_field){ "json", setting->preferences };
+	setting->request = (struct http_request){
+		.post = true,
+		.path = "/api/v2/app/setPreferences",
+		.form = &setting->form,
+		.form_count = 1,
+	};
+}
+
+static enum fail set(struct qbittorrent *qb, const struct qbittorrent_wanted *wanted,
+                     const struct qbittorrent_view *view, struct failure *why)
+{
+	struct setting setting;
+
+	make_setting(&setting, wanted, view);
+	return ask(qb, setting.request, why);
+}
+
+static enum fail set_and_verify(struct qbittorrent *qb, const struct qbittorrent_wanted *wanted,
+                                struct qbittorrent_view *view, struct failure *why)
+{
+	enum fail f = set(qb, wanted, view, why);
+
+	if (f)
+		return f;
+	qb->owed_port = 0;
+	return verify(qb, wanted, view, why);
+}
+
+enum fail qbittorrent_set(struct qbittorrent *qb, const struct qbittorrent_wanted *wanted,
+                          struct qbittorrent_view *view, struct failure *why)
+{
+	return told(qb, set_and_verify(qb, wanted, view, why), why);
+}
+
+enum fail qbittorrent_rebind(struct qbittorrent *qb, const struct qbittorrent_wanted *wanted,
+                             struct qbittorrent_view *view, struct failure *why)
+{
+	/* Its neighbour, and never one below 1024, which qBittorrent could not open. */
+	struct qbittorrent_wanted other = { .port = wanted->port < 1024 ? wanted->port | 0x8000
+		                                                        : wanted->port ^ 1 };
+	enum fail f;
+
+	qb->owed_port = wanted->port;
+	f = set(qb, &other, view, why);
+	if (!f) {
+		view->listen_port = other.port;
+		f = set_and_verify(qb, wanted, view, why);
+	}
 	return told(qb, f, why);
+}
+
+/* ---- what else it can do ---- */
+
+enum fail qbittorrent_reannounce(struct qbittorrent *qb, struct failure *why)
+{
+	const struct http_field form = { "hashes", "all" };
+	const struct http_request request = {
+		.post = true, .path = "/api/v2/torrents/reannounce", .form = &form, .form_count = 1
+	};
+
+	return told(qb, ask(qb, request, why), why);
+}
+
+void qbittorrent_ask_hints(struct qbittorrent *qb, struct qbittorrent_hints *hints)
+{
+	static const char *const addresses[] = { "last_external_address_v4",
+		                                 "last_external_address_v6" };
+	const struct http_request request = { .path = "/api/v2/transfer/info" };
+	struct failure unused;
+	struct json json;
+
+	*hints = (struct qbittorrent_hints){ 0 };
+	if (qbittorrent_exchange(qb, request, true, &unused) || qb->reply->status != 200 ||
+	    json_parse(&json, qb->reply->body, qb->reply->body_len, &unused))
+		return;
+	(void)json_string(&json, "connection_status", hints->connection_status,
+	                  sizeof hints->connection_status);
+	for (size_t i = 0; i < 2 && !hints->external_address[0]; i++)
+		(void)json_string(&json, addresses[i], hints->external_address,
+		                  sizeof hints->external_address);
+	json_forget(&json);
 }
 
 /* ---- version, end ---- */
@@ -275,17 +378,26 @@ void qbittorrent_logout(struct qbittorrent *qb)
 	struct net_stop none = { .fd = -1 };
 	int64_t deadline_ms = mono_now_ms() + QBITTORRENT_LOGOUT_MS;
 	char host[CONFIG_HOST_MAX + 2];
-	const struct http_request request = {
-		.post = true, .path = "/api/v2/auth/logout", .host = host, .cookies = &qb->cookies
-	};
+	struct http_request logout = { .post = true, .path = "/api/v2/auth/logout" };
+	const struct qbittorrent_wanted owed = { .port = qb->owed_port };
+	struct setting setting;
 	struct failure unused;
+	enum fail f = FAIL_NONE;
 
 	qbittorrent_close(qb);
 	/* To the address of last time: a lookup could take longer than the stop may. */
-	if (qb->cookies.count == 0 || net_connect_again(&qb->tcp, &none, deadline_ms, &unused) ||
+	if ((qb->cookies.count == 0 && !owed.port) ||
+	    net_connect_again(&qb->tcp, &none, deadline_ms, &unused) ||
 	    qbittorrent_secure(qb, deadline_ms, &unused))
 		return;
 	qbittorrent_host(host, qb->config);
-	(void)http_send(qbittorrent_stream(qb), &request, qb->reply, deadline_ms, &unused);
+	make_setting(&setting, &owed, &(const struct qbittorrent_view){ 0 });
+	setting.request.host = logout.host = host;
+	setting.request.cookies = logout.cookies = &qb->cookies;
+	if (owed.port)
+		f = http_send(qbittorrent_stream(qb), &setting.request, qb->reply, deadline_ms,
+		              &unused);
+	if (!f)
+		(void)http_send(qbittorrent_stream(qb), &logout, qb->reply, deadline_ms, &unused);
 	qbittorrent_close(qb);
 }

@@ -41,6 +41,23 @@ struct qbittorrent_view {
 	bool upnp;
 	int64_t announce_port; /* 0: the listening port is announced, as it should be */
 	bool peer_proxy;       /* peers are reached through a proxy: nothing listens */
+	bool can_bind;         /* the two below are there: since 4.2 */
+	char interface[32];    /* "": any */
+	char address[64];      /* "": all of the interface's; "0.0.0.0", "::": all of that family */
+};
+
+/* What they should be. The strings hold nothing that JSON would escape; NULL leaves as it is. */
+struct qbittorrent_wanted {
+	uint16_t port; /* 1 to 65535 */
+	const char *interface;
+	const char *address;
+};
+
+/* What qBittorrent thinks of its reachability. Only hints: it may lag by seconds, "firewalled" is
+ * usual until the first peer has come in, and "connected" stays when none can any more. */
+struct qbittorrent_hints {
+	char connection_status[16]; /* "" while not known */
+	char external_address[sizeof(((struct qbittorrent_view *)0)->address)]; /* since 5.1 */
 };
 
 struct qbittorrent {
@@ -53,6 +70,7 @@ struct qbittorrent {
 	struct cookies cookies;
 	char version[32]; /* "v4.5.2"; "" while not known */
 	bool version_asked;
+	uint16_t owed_port; /* to be set again: a rebind has begun; 0: none */
 
 	/* Of the present cycle. */
 	int64_t deadline_ms;
@@ -74,11 +92,26 @@ void qbittorrent_begin(struct qbittorrent *qb, int64_t deadline_ms, bool may_log
 enum fail qbittorrent_read(struct qbittorrent *qb, struct qbittorrent_view *view,
                            struct failure *why);
 
-/* Sets the listening port (1 to 65535), and switches off what in `*view` would change it again.
- * Then reads `*view` anew until it shows that port. FAIL_UNPROVEN: it does not within
- * QBITTORRENT_VERIFY_MS. Else as qbittorrent_read(). */
-enum fail qbittorrent_set_port(struct qbittorrent *qb, uint16_t port, struct qbittorrent_view *view,
-                               struct failure *why);
+/* Whether all that is wanted is so, as far as qBittorrent knows these settings. */
+bool qbittorrent_has(const struct qbittorrent_view *view, const struct qbittorrent_wanted *wanted);
+
+/* Sets what is wanted, and switches off what in `*view` would change the port again. Then reads
+ * `*view` anew until it shows that. FAIL_UNPROVEN: it does not within QBITTORRENT_VERIFY_MS. Else as
+ * qbittorrent_read(). */
+enum fail qbittorrent_set(struct qbittorrent *qb, const struct qbittorrent_wanted *wanted,
+                          struct qbittorrent_view *view, struct failure *why);
+
+/* Sets another port and then, in a request of its own, what is wanted: only a change makes
+ * qBittorrent open its sockets anew. As qbittorrent_set(); where it fails in between, the other port
+ * stays until the next qbittorrent_set() or qbittorrent_logout(). */
+enum fail qbittorrent_rebind(struct qbittorrent *qb, const struct qbittorrent_wanted *wanted,
+                             struct qbittorrent_view *view, struct failure *why);
+
+/* Has all torrents announced to their trackers. Fails as qbittorrent_read(). */
+enum fail qbittorrent_reannounce(struct qbittorrent *qb, struct failure *why);
+
+/* Asks for the hints. A failure is no failure of the cycle: `*hints` is all zeros then. */
+void qbittorrent_ask_hints(struct qbittorrent *qb, struct qbittorrent_hints *hints);
 
 /* Asks for qb->version once a session. A failure is no failure of the cycle: the version stays "". */
 void qbittorrent_ask_version(struct qbittorrent *qb);
@@ -86,7 +119,8 @@ void qbittorrent_ask_version(struct qbittorrent *qb);
 /* Ends the cycle: closes the connection, which qBittorrent would not keep for longer than 7 s. */
 void qbittorrent_end(struct qbittorrent *qb);
 
-/* Ends the session at qBittorrent too, if that takes no longer than QBITTORRENT_LOGOUT_MS. */
+/* Ends the session at qBittorrent too, and before that a rebind that had only begun, if that takes
+ * no longer than QBITTORRENT_LOGOUT_MS. */
 void qbittorrent_logout(struct qbittorrent *qb);
 
 #endif

@@ -16,6 +16,7 @@
 #include "nap.h"
 #include "port_file.h"
 #include "qbittorrent.h"
+#include "reach.h"
 #include "sync.h"
 #include "tell.h"
 
@@ -39,8 +40,10 @@ struct sidecar {
 	struct qbittorrent qbittorrent;
 	struct qbittorrent_view view; /* as the last cycle found or left qBittorrent */
 	bool view_is_recent;          /* and that was the cycle before this one */
-	uint16_t unproved_port;       /* set, but not read back; 0: none */
-	struct failure login_why;     /* why logins are held back, with login_fail */
+	struct reach reach;
+	int64_t reannounce_at_ms; /* MONO_NEVER: not */
+	uint16_t unproved_port;   /* set, but not read back; 0: none */
+	struct failure login_why; /* why logins are held back, with login_fail */
 	enum fail login_fail;
 };
 
@@ -96,46 +99,99 @@ static bool look_at_file(struct sidecar *s)
 
 /* ---- one cycle ---- */
 
-static enum fail set_port(struct sidecar *s, uint16_t port, struct failure *why)
+/* Trackers are told a while after the change: by then the port is open. */
+#define REANNOUNCE_LAG_MS 2000
+
+static void say_change(struct sidecar *s, const struct qbittorrent_wanted *wanted)
 {
+	const struct qbittorrent_view *view = &s->view;
 	struct failure change;
+
+	/* Once, not at every attempt. */
+	if (view->listen_port != wanted->port) {
+		fail_set(&change, FAIL_NONE, "port change needed: %lld -> %u",
+		         (long long)view->listen_port, (unsigned)wanted->port);
+		tell_news(&s->tell, LEVEL_INFO, change.text);
+		return;
+	}
+	fail_set(&change, FAIL_NONE, "binding qBittorrent to %s (%s)", wanted->interface,
+	         wanted->address);
+	tell_news(&s->tell, LEVEL_INFO, change.text);
+}
+
+static enum fail set(struct sidecar *s, const struct qbittorrent_wanted *wanted,
+                     struct failure *why)
+{
 	enum fail f;
 
-	fail_set(&change, FAIL_NONE, "port change needed: %lld -> %u",
-	         (long long)s->view.listen_port, (unsigned)port);
-	tell_news(&s->tell, LEVEL_INFO, change.text); /* once, not at every attempt */
-	s->unproved_port = port;
-	f = qbittorrent_set_port(&s->qbittorrent, port, &s->view, why);
+	say_change(s, wanted);
+	if (s->view.listen_port != wanted->port)
+		s->unproved_port = wanted->port;
+	f = qbittorrent_set(&s->qbittorrent, wanted, &s->view, why);
 	/* Switched on since it was last asked for: it was not in the first request. */
 	if (!f && (s->view.random_port || s->view.upnp))
-		f = qbittorrent_set_port(&s->qbittorrent, port, &s->view, why);
+		f = qbittorrent_set(&s->qbittorrent, wanted, &s->view, why);
 	return f;
+}
+
+/* A new port is in place. */
+static void port_changed(struct sidecar *s)
+{
+	s->now.last_port_change = time(NULL);
+	s->unproved_port = 0;
+	if (!s->now.config->reannounce)
+		return;
+	s->reannounce_at_ms = mono_now_ms() + REANNOUNCE_LAG_MS;
+	sync_cycle_at(&s->now.sync, s->reannounce_at_ms);
+}
+
+static void reannounce(struct sidecar *s)
+{
+	struct failure why;
+
+	if (mono_now_ms() < s->reannounce_at_ms)
+		return;
+	if (qbittorrent_reannounce(&s->qbittorrent, &why)) {
+		tell_news(&s->tell, LEVEL_WARN, why.text);
+		return; /* the next cycle tries again */
+	}
+	s->reannounce_at_ms = MONO_NEVER;
+	log_line(LEVEL_INFO, "asked qBittorrent to announce all torrents anew");
 }
 
 /* Compares what is wanted with what qBittorrent says, and repairs the difference. */
 static enum fail reconcile(struct sidecar *s, struct failure *why)
 {
-	uint16_t wanted = sync_port(&s->now.sync);
-	/* A new port while all was well: that it differs is known, and set_port() reads it back. */
-	bool ask_first = !wanted || !s->view_is_recent || s->view.listen_port == wanted;
+	struct qbittorrent_wanted wanted =
+		reach_wanted(&s->reach, s->now.config, sync_port(&s->now.sync));
+	/* A new port while all was well: that it differs is known, and set() reads it back. */
+	bool ask_first = !wanted.port || !s->view_is_recent || s->view.listen_port == wanted.port;
+	bool differs;
 	enum fail f = FAIL_NONE;
 
 	s->view_is_recent = false;
+	s->now.reachable = REACHABLE_UNKNOWN;
 	if (ask_first)
 		f = qbittorrent_read(&s->qbittorrent, &s->view, why);
-	if (!f && wanted && s->view.listen_port != wanted)
-		f = set_port(s, wanted, why);
+	differs = !f && wanted.port && !qbittorrent_has(&s->view, &wanted);
+	if (differs)
+		f = set(s, &wanted, why);
 	if (!f || f == FAIL_UNPROVEN)
 		s->now.current_port = s->view.listen_port;
 	if (f)
 		return f;
-	if (wanted && wanted == s->unproved_port)
-		s->now.last_port_change = time(NULL);
-	s->unproved_port = 0;
-	s->view_is_recent = true;
 	tell_settings(&s->tell, &s->view);
 	qbittorrent_ask_version(&s->qbittorrent);
-	return FAIL_NONE;
+	if (wanted.port)
+		f = reach_prove(&s->reach, &s->qbittorrent, &s->view, &wanted, differs, &s->now,
+		                &s->tell, why);
+	s->now.current_port = s->view.listen_port;
+	if (wanted.port && wanted.port == s->unproved_port && s->view.listen_port == wanted.port)
+		port_changed(s);
+	s->view_is_recent = !f;
+	if (!f)
+		reannounce(s);
+	return f;
 }
 
 static enum sync_outcome outcome_of(enum fail f)
@@ -149,6 +205,10 @@ static enum sync_outcome outcome_of(enum fail f)
 	case FAIL_BANNED:
 	case FAIL_UNTRUSTED:
 		return SYNC_SHUT_OUT;
+	case FAIL_PORT_CLOSED:
+		return SYNC_CLOSED;
+	case FAIL_CUT_OFF:
+	case FAIL_ORPHANED:
 	case FAIL_STOPPED:
 	case FAIL_IO:
 	case FAIL_RESOLVE:
@@ -191,6 +251,9 @@ static enum fail run_cycle(struct sidecar *s)
 	struct failure why;
 	enum fail f;
 
+	reach_look(&s->reach, &s->now);
+	if (sync_is_orphan(sync, now_ms))
+		return FAIL_ORPHANED;
 	qbittorrent_begin(qb, now_ms + SIDECAR_CYCLE_MS, sync_may_login(sync, now_ms));
 	f = reconcile(s, &why);
 	qbittorrent_end(qb);
@@ -222,6 +285,8 @@ static void set_up(struct sidecar *s, const struct config *config, const struct 
 	s->init = init;
 	s->watch = port_file_watch_on(config->port_file_path);
 	s->qbittorrent = qbittorrent_for(config, &init->stop, &reply);
+	s->reach = reach_on(config);
+	s->reannounce_at_ms = MONO_NEVER;
 	s->now = (struct situation){
 		.config = config,
 		.sync = sync_start((int64_t)config->interval_s * 1000,
@@ -237,8 +302,9 @@ static void set_up(struct sidecar *s, const struct config *config, const struct 
 		         "between can read the password; set QSTICKY_TLS_PIN_SHA256 instead");
 }
 
-/* What is due by now: after events of the file, or because of the time. */
-static void turn(struct sidecar *s, enum port_file_event seen)
+/* What is due by now: after events of the file, or because of the time. FAIL_ORPHANED: nothing will
+ * ever be again. */
+static enum fail turn(struct sidecar *s, enum port_file_event seen)
 {
 	struct sync *sync = &s->now.sync;
 	int64_t now_ms = mono_now_ms();
@@ -255,20 +321,21 @@ static void turn(struct sidecar *s, enum port_file_event seen)
 	 * hang. */
 	tell_health_if_changed(&s->tell, &s->now);
 	if (!sync_cycle_due(sync, mono_now_ms()))
-		return;
+		return FAIL_NONE;
 	f = run_cycle(s);
-	if (f == FAIL_STOPPED)
-		return;
+	if (f == FAIL_STOPPED || f == FAIL_ORPHANED)
+		return f;
 	tell_health(&s->tell, &s->now);
 	if (f)
 		tell_failure(&s->tell, &s->now);
 	else
 		tell_success(&s->tell, &s->now);
+	return FAIL_NONE;
 }
 
 static enum fail loop(struct sidecar *s, struct failure *why)
 {
-	enum { FD_STOP, FD_EVENTS, FD_FILE, FD_COUNT };
+	enum { FD_STOP, FD_EVENTS, FD_FILE, FD_LINKS, FD_COUNT };
 
 	for (;;) {
 		/* Built anew each turn: the watch's descriptor may have changed. */
@@ -276,6 +343,7 @@ static enum fail loop(struct sidecar *s, struct failure *why)
 			[FD_STOP] = { .fd = s->init->stop.fd, .events = POLLIN },
 			[FD_EVENTS] = { .fd = s->init->event_fd, .events = POLLIN },
 			[FD_FILE] = { .fd = s->watch.inotify_fd, .events = POLLIN },
+			[FD_LINKS] = { .fd = s->reach.tunnel.events_fd, .events = POLLIN },
 		};
 		enum port_file_event seen = PORT_FILE_QUIET;
 		int ready = nap(fds, FD_COUNT, mono_left_ms(sync_due_ms(&s->now.sync)));
@@ -290,7 +358,16 @@ static enum fail loop(struct sidecar *s, struct failure *why)
 		}
 		if (ready > 0 && fds[FD_FILE].revents)
 			seen = port_file_watch_drain(&s->watch);
-		turn(s, seen);
+		if (ready > 0 && fds[FD_LINKS].revents && tunnel_drain(&s->reach.tunnel))
+			sync_links_changed(&s->now.sync, mono_now_ms());
+		if (turn(s, seen) == FAIL_ORPHANED)
+			return fail_set(why, FAIL_ORPHANED,
+			                "nothing but the loopback interface for %d s, while port "
+			                "%u is forwarded: Gluetun's container was restarted, and "
+			                "this is its old network; ending so that a restart policy "
+			                "puts qsticky into the new one (qBittorrent needs a "
+			                "restart, too)",
+			                SYNC_ORPHAN_MS / 1000, (unsigned)sync_port(&s->now.sync));
 	}
 }
 
@@ -309,6 +386,10 @@ int sidecar_run(const struct config *config, struct init *init)
 	         (unsigned)config->port, config->port_file_path, config->interval_s,
 	         config->health_path);
 	f = loop(&s, &why);
+	if (f == FAIL_ORPHANED) {
+		log_line(LEVEL_ERROR, "%s", why.text);
+		return SIDECAR_EXIT_ORPHANED; /* the health file goes on saying unhealthy */
+	}
 	health_remove(config->health_path);
 	if (f) {
 		log_line(LEVEL_ERROR, "cannot go on: %s", why.text);

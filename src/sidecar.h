@@ -8,7 +8,12 @@
 /* Longest cycle, in milliseconds. */
 #define SIDECAR_CYCLE_MS 15000
 
-/* Reconciles until a stop is asked for. Returns the exit status: 0 stopped, 1 cannot go on. */
+/* Exit status where the network namespace has lost everything but loopback: a restart policy then
+ * puts this container into the one that has taken its place. */
+#define SIDECAR_EXIT_ORPHANED 3
+
+/* Reconciles until a stop is asked for. Returns the exit status: 0 stopped, 1 cannot go on, or
+ * SIDECAR_EXIT_ORPHANED. */
 int sidecar_run(const struct config *config, struct init *init);
 
 /* Reconciles once, without a health file. Returns the exit status: 0 in sync, 1 not. It remembers

@@ -11,10 +11,88 @@ struct sync sync_start(int64_t interval_ms, int64_t grace_ms, uint32_t seed, int
 		.empty_at_ms = MONO_NEVER,
 		.look_at_ms = MONO_NEVER,
 		.settled_at_ms = MONO_NEVER,
+		.closed_at_ms = MONO_NEVER,
+		.orphan_at_ms = MONO_NEVER,
 		.no_port_at_ms = now_ms,
 		.cycle_at_ms = now_ms,
 		.login_at_ms = now_ms,
+		/* The first two need not wait. */
+		.rebound_at_ms = { now_ms - SYNC_REBIND_MS, now_ms - SYNC_REBIND_MS },
 	};
+}
+
+/* ---- the network namespace ---- */
+
+/* To be called when one of the things it depends on has changed. */
+static void judge_orphan(struct sync *sync, int64_t now_ms)
+{
+	if (!sync->alone || sync->file != SYNC_FILE_PORT)
+		sync->orphan_at_ms = MONO_NEVER;
+	else if (sync->orphan_at_ms == MONO_NEVER)
+		sync->orphan_at_ms = now_ms + SYNC_ORPHAN_MS;
+}
+
+void sync_links_seen(struct sync *sync, bool lo_only, int64_t now_ms)
+{
+	sync->had_company |= !lo_only;
+	sync->alone = lo_only && sync->had_company;
+	judge_orphan(sync, now_ms);
+}
+
+bool sync_is_alone(const struct sync *sync)
+{
+	return sync->alone;
+}
+
+bool sync_is_orphan(const struct sync *sync, int64_t now_ms)
+{
+	return now_ms >= sync->orphan_at_ms;
+}
+
+/* ---- rebinds ---- */
+
+/* No rebind before. */
+static int64_t rebind_at_ms(const struct sync *sync)
+{
+	unsigned vain = sync->rebinds_in_vain;
+	int64_t pause = SYNC_REBIND_MAX_MS;
+
+	if (sync->changed_since)
+		return sync->rebound_at_ms[1] + SYNC_REBIND_MS;
+	if (vain <= 5)
+		pause = (int64_t)SYNC_REBIND_MS << (vain > 0 ? vain - 1 : 0);
+	return sync->rebound_at_ms[0] + pause;
+}
+
+bool sync_may_rebind(const struct sync *sync, int64_t now_ms)
+{
+	return sync->closed_at_ms != MONO_NEVER && now_ms - sync->closed_at_ms >= SYNC_CLOSED_MS &&
+	       now_ms >= rebind_at_ms(sync);
+}
+
+void sync_rebound(struct sync *sync, int64_t now_ms)
+{
+	sync->rebound_at_ms[1] = sync->rebound_at_ms[0];
+	sync->rebound_at_ms[0] = now_ms;
+	sync->rebinds_in_vain++;
+	sync->changed_since = false;
+}
+
+/* ---- events ---- */
+
+void sync_cycle_at(struct sync *sync, int64_t at_ms)
+{
+	sync->settled_at_ms = mono_earlier(sync->settled_at_ms, at_ms);
+}
+
+void sync_links_changed(struct sync *sync, int64_t now_ms)
+{
+	/* The last change counts: the interface comes first, then its addresses. */
+	sync->settled_at_ms = now_ms + SYNC_SETTLE_MS;
+	if (sync->rebinds_in_vain == 0)
+		sync->changed_since = true;
+	/* Things are not what they were when it did not help. */
+	sync->rebinds_in_vain = 0;
 }
 
 /* ---- the file ---- */
@@ -29,6 +107,8 @@ bool sync_file_port(struct sync *sync, uint16_t port, int64_t now_ms)
 		sync->port = port;
 		sync->outcome = SYNC_PENDING;
 		sync->cycle_at_ms = now_ms;
+		sync->closed_at_ms = MONO_NEVER;
+		judge_orphan(sync, now_ms);
 	}
 	return news;
 }
@@ -51,6 +131,7 @@ void sync_file_empty(struct sync *sync, int64_t now_ms)
 	sync->file = SYNC_FILE_EMPTY;
 	sync->empty_at_ms = MONO_NEVER;
 	sync->cycle_at_ms = now_ms;
+	judge_orphan(sync, now_ms);
 }
 
 void sync_file_bad(struct sync *sync, int64_t now_ms)
@@ -62,6 +143,7 @@ void sync_file_bad(struct sync *sync, int64_t now_ms)
 		sync->no_port_at_ms = now_ms;
 	sync->file = SYNC_FILE_BAD;
 	sync->cycle_at_ms = now_ms;
+	judge_orphan(sync, now_ms);
 }
 
 void sync_file_modified(struct sync *sync, int64_t now_ms)
@@ -71,7 +153,7 @@ void sync_file_modified(struct sync *sync, int64_t now_ms)
 
 void sync_file_written(struct sync *sync, int64_t now_ms)
 {
-	sync->settled_at_ms = mono_earlier(sync->settled_at_ms, now_ms + SYNC_SETTLE_MS);
+	sync_cycle_at(sync, now_ms + SYNC_SETTLE_MS);
 }
 
 /* ---- logins ---- */
@@ -148,6 +230,17 @@ static int64_t retry_pause_ms(struct sync *sync)
 	return pause - (int64_t)(next_random(sync) % (uint32_t)(pause / 8 + 1));
 }
 
+/* When to look again at a port that is closed: as after any failure, but also when it begins to count,
+ * and when the next rebind is allowed. */
+static int64_t closed_again_at_ms(struct sync *sync, int64_t now_ms)
+{
+	int64_t at_ms = now_ms + retry_pause_ms(sync);
+
+	if (now_ms < sync->closed_at_ms + SYNC_CLOSED_MS)
+		return sync->closed_at_ms + SYNC_CLOSED_MS;
+	return now_ms < rebind_at_ms(sync) ? mono_earlier(at_ms, rebind_at_ms(sync)) : at_ms;
+}
+
 void sync_cycle_ended(struct sync *sync, enum sync_outcome outcome, enum sync_login login,
                       int64_t now_ms)
 {
@@ -162,7 +255,15 @@ void sync_cycle_ended(struct sync *sync, enum sync_outcome outcome, enum sync_lo
 		forget_logins(sync, now_ms);
 	sync->failures =
 		outcome == SYNC_PROVED && sync->file != SYNC_FILE_BAD ? 0 : sync->failures + 1;
-	if (outcome == SYNC_FAILED || outcome == SYNC_REFUSED)
+	if (outcome == SYNC_PROVED)
+		sync->rebinds_in_vain = 0;
+	if (outcome != SYNC_CLOSED)
+		sync->closed_at_ms = MONO_NEVER;
+	else if (sync->closed_at_ms == MONO_NEVER)
+		sync->closed_at_ms = now_ms;
+	if (outcome == SYNC_CLOSED)
+		sync->cycle_at_ms = closed_again_at_ms(sync, now_ms);
+	else if (outcome == SYNC_FAILED || outcome == SYNC_REFUSED)
 		sync->cycle_at_ms = now_ms + retry_pause_ms(sync);
 	else
 		sync->cycle_at_ms = now_ms + sync->interval_ms;
@@ -172,15 +273,20 @@ void sync_cycle_ended(struct sync *sync, enum sync_outcome outcome, enum sync_lo
 			mono_earlier(sync->cycle_at_ms, sync->no_port_at_ms + sync->grace_ms + 1);
 }
 
-int64_t sync_due_ms(const struct sync *sync)
+static int64_t cycle_due_ms(const struct sync *sync)
 {
 	return mono_earlier(mono_earlier(sync->cycle_at_ms, sync->settled_at_ms),
-	                    mono_earlier(sync->empty_at_ms, sync->look_at_ms));
+	                    sync->orphan_at_ms);
+}
+
+int64_t sync_due_ms(const struct sync *sync)
+{
+	return mono_earlier(cycle_due_ms(sync), mono_earlier(sync->empty_at_ms, sync->look_at_ms));
 }
 
 bool sync_cycle_due(const struct sync *sync, int64_t now_ms)
 {
-	return now_ms >= mono_earlier(sync->cycle_at_ms, sync->settled_at_ms);
+	return now_ms >= cycle_due_ms(sync);
 }
 
 /* ---- verdict ---- */
@@ -201,7 +307,8 @@ enum sync_state sync_state(const struct sync *sync)
 		return SYNC_ERROR;
 	if (!sync->begun)
 		return SYNC_STARTING;
-	if (sync->outcome == SYNC_FAILED || sync->outcome == SYNC_REFUSED)
+	if (sync->outcome == SYNC_FAILED || sync->outcome == SYNC_REFUSED ||
+	    sync->outcome == SYNC_CLOSED)
 		return SYNC_RETRYING;
 	if (sync->file == SYNC_FILE_EMPTY || sync->file == SYNC_FILE_UNREAD)
 		return SYNC_WAITING_FOR_PORT;

@@ -13,6 +13,17 @@
  * truncate and write. A rewrite of the same port settles for as long before it starts a cycle. */
 #define SYNC_SETTLE_MS 1000
 
+/* A port that is closed is given as long before it counts as closed: qBittorrent may be opening it. */
+#define SYNC_CLOSED_MS 1000
+
+/* Pause after a rebind, doubled up to the longest while they do not help. One that helped may be
+ * followed sooner by one more, when the tunnel has changed again. */
+#define SYNC_REBIND_MS (60 * 1000)
+#define SYNC_REBIND_MAX_MS (30 * 60 * 1000)
+
+/* How long nothing but loopback may be left before that counts as an orphaned namespace. */
+#define SYNC_ORPHAN_MS (30 * 1000)
+
 /* Longest pause after a failed cycle. */
 #define SYNC_RETRY_MAX_MS 60000
 
@@ -38,8 +49,9 @@ enum sync_file {
 /* How a cycle ended. */
 enum sync_outcome {
 	SYNC_PENDING,  /* none has ended since the wanted port is wanted */
-	SYNC_PROVED,   /* qBittorrent let us in and has the wanted port, or none was wanted */
+	SYNC_PROVED,   /* qBittorrent let us in and has the wanted port open, or none was wanted */
 	SYNC_FAILED,   /* it may go better next time */
+	SYNC_CLOSED,   /* it has the wanted port, and refuses connections to it */
 	SYNC_REFUSED,  /* the same, and nobody listens at qBittorrent's address */
 	SYNC_SHUT_OUT, /* it will not go better before somebody acts: no login, or no trust */
 };
@@ -76,7 +88,16 @@ struct sync {
 	enum sync_outcome outcome;
 	unsigned failures; /* cycles failed in a row */
 	int64_t cycle_at_ms;
-	int64_t settled_at_ms; /* when a rewrite of the file has settled; MONO_NEVER: none has */
+	int64_t settled_at_ms; /* when an event has settled; MONO_NEVER: there is none */
+
+	int64_t closed_at_ms;     /* since when the port is closed; MONO_NEVER: it is not */
+	int64_t rebound_at_ms[2]; /* the last rebind, and the one before it */
+	unsigned rebinds_in_vain; /* in a row */
+	bool changed_since;       /* the last rebind helped, and then the tunnel changed */
+
+	bool had_company;     /* there was more than loopback once */
+	bool alone;           /* and now there is not */
+	int64_t orphan_at_ms; /* when that begins to count; MONO_NEVER: not */
 
 	unsigned rejections; /* logins rejected since one was accepted */
 	unsigned unanswered; /* logins without a verdict since then */
@@ -99,6 +120,15 @@ void sync_file_modified(struct sync *sync, int64_t now_ms);
 /* Somebody wrote the file, whatever it holds. */
 void sync_file_written(struct sync *sync, int64_t now_ms);
 
+/* Something has changed at the tunnel, and may go on changing. */
+void sync_links_changed(struct sync *sync, int64_t now_ms);
+
+/* Have a cycle at `at_ms`, whatever else is due. */
+void sync_cycle_at(struct sync *sync, int64_t at_ms);
+
+/* There was a look: whether nothing but loopback is in this network namespace. */
+void sync_links_seen(struct sync *sync, bool lo_only, int64_t now_ms);
+
 /* A person says that something was changed (SIGHUP): cycle now, and logins may be tried again. */
 void sync_reload(struct sync *sync, int64_t now_ms);
 
@@ -114,6 +144,20 @@ bool sync_cycle_due(const struct sync *sync, int64_t now_ms);
 
 /* Whether this cycle may send a login. */
 bool sync_may_login(const struct sync *sync, int64_t now_ms);
+
+/* Whether this cycle, if it finds the port closed, may rebind: it was closed a second ago too, and
+ * the last rebind is long enough past. */
+bool sync_may_rebind(const struct sync *sync, int64_t now_ms);
+
+/* A rebind was begun. */
+void sync_rebound(struct sync *sync, int64_t now_ms);
+
+/* Whether nothing but loopback is left of a network namespace that had more. */
+bool sync_is_alone(const struct sync *sync);
+
+/* Whether it has been so for SYNC_ORPHAN_MS although a port is forwarded: another namespace has
+ * taken the place of this one. */
+bool sync_is_orphan(const struct sync *sync, int64_t now_ms);
 
 /* Whether there will be no more logins until sync_reload(), or until qBittorrent has restarted. */
 bool sync_gave_up_login(const struct sync *sync);

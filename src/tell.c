@@ -1,6 +1,7 @@
 #include "tell.h"
 
-#include "health.h"
+#include <string.h>
+
 #include "mono.h"
 
 static const char *const state_names[] = {
@@ -38,6 +39,7 @@ static const char *present_error(const struct situation *now, struct failure *bu
 
 void tell_health(struct tell *tell, const struct situation *now)
 {
+	const struct qbittorrent_hints *hints = &now->hints;
 	struct failure buf, why;
 	int64_t now_ms = mono_now_ms();
 	uint16_t port = sync_port(&now->sync);
@@ -46,11 +48,15 @@ void tell_health(struct tell *tell, const struct situation *now)
 		.state = state_names[sync_state(&now->sync)],
 		.current_port = now->current_port,
 		.forwarded_port = port ? port : -1,
+		.reachable = now->reachable,
+		.connection_status = hints->connection_status[0] ? hints->connection_status : NULL,
+		.external_address = hints->external_address[0] ? hints->external_address : NULL,
 		.last_check = now->last_check,
 		.last_port_change = now->last_port_change,
 		.timestamp = time(NULL),
 		.uptime_s = (uint64_t)(now_ms - now->started_ms) / 1000,
 		.consecutive_failures = now->sync.failures,
+		.rebinds = now->rebinds,
 		.last_error = present_error(now, &buf),
 		.qbittorrent_version = now->version[0] ? now->version : NULL,
 		.version = QSTICKY_VERSION,
@@ -121,16 +127,27 @@ void tell_success(struct tell *tell, const struct situation *now)
 	tell->said_failure = false;
 }
 
+/* Warns once, until it is not so any more. */
+static void warn_once(bool *said, bool is_so, const char *text)
+{
+	if (is_so && !*said)
+		log_line(LEVEL_WARN, "%s", text);
+	*said = is_so;
+}
+
 void tell_settings(struct tell *tell, const struct qbittorrent_view *view)
 {
-	if (view->announce_port != 0 && !tell->said_announce_port)
-		log_line(LEVEL_WARN,
-		         "qBittorrent tells trackers port %lld, whatever it listens on: set "
-		         "announce_port (Advanced, port reported to trackers) to 0",
-		         (long long)view->announce_port);
-	if (view->peer_proxy && !tell->said_peer_proxy)
-		log_line(LEVEL_WARN,
-		         "qBittorrent uses a proxy for peers: it does not listen for them at all");
-	tell->said_announce_port = view->announce_port != 0;
-	tell->said_peer_proxy = view->peer_proxy;
+	struct failure buf;
+
+	fail_set(&buf, FAIL_NONE,
+	         "qBittorrent tells trackers port %lld, whatever it listens on: set "
+	         "announce_port (Advanced, port reported to trackers) to 0",
+	         (long long)view->announce_port);
+	warn_once(&tell->said_announce_port, view->announce_port != 0, buf.text);
+	warn_once(&tell->said_peer_proxy, view->peer_proxy,
+	          "qBittorrent uses a proxy for peers: it does not listen for them at all");
+	warn_once(&tell->said_lo, strcmp(view->interface, "lo") == 0,
+	          "qBittorrent is bound to interface lo, where no peer can reach it (Gluetun's "
+	          "documented down command does that): set its network interface (Advanced) to "
+	          "the VPN's, or to any");
 }

@@ -8,6 +8,7 @@
 
 #include "config.h"
 #include "fail.h"
+#include "health.h"
 #include "log.h"
 #include "qbittorrent.h"
 #include "report.h"
@@ -20,9 +21,12 @@ struct situation {
 	struct failure file_why;  /* what is wrong with the port file, with SYNC_FILE_BAD */
 	struct failure cycle_why; /* why the last cycle failed, where it did */
 	int64_t current_port;     /* what qBittorrent was last seen to have; -1: not seen yet */
-	const char *version;      /* of qBittorrent; "" while not known */
-	time_t last_check;        /* 0: none yet */
-	time_t last_port_change;  /* 0: none yet */
+	enum reachable reachable; /* as the last cycle found it */
+	unsigned rebinds;         /* since the start */
+	struct qbittorrent_hints hints;
+	const char *version;     /* of qBittorrent; "" while not known */
+	time_t last_check;       /* 0: none yet */
+	time_t last_port_change; /* 0: none yet */
 	int64_t started_ms;
 };
 
@@ -39,6 +43,7 @@ struct tell {
 	bool said_failure; /* of a cycle, since the last one that went well */
 	bool said_announce_port;
 	bool said_peer_proxy;
+	bool said_lo;
 };
 
 /* Writes the health file. Where that fails, says so once. */

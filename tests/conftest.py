@@ -332,12 +332,15 @@ def check_health_fields(health: dict[str, Any]) -> None:
         "current_port": (int, type(None)),
         "forwarded_port": (int, type(None)),
         "reachable": (bool, type(None)),
+        "connection_status": (str, type(None)),
+        "external_address": (str, type(None)),
         "last_check": (str, type(None)),
         "last_port_change": (str, type(None)),
         "timestamp": (str,),
         "uptime": (str,),
         "uptime_seconds": (int,),
         "consecutive_failures": (int,),
+        "rebinds": (int,),
         "last_error": (str, type(None)),
         "qbittorrent_version": (str, type(None)),
         "version": (str,),
@@ -354,11 +357,11 @@ def check_health_fields(health: dict[str, Any]) -> None:
         assert health["state"] in ("in_sync", "waiting_for_port"), health
         assert health["last_error"] is None, health
         assert health["consecutive_failures"] == 0, health
+        assert health["reachable"] is not False, health
     if health["state"] == "in_sync":
         assert health["current_port"] == health["forwarded_port"] is not None, health
     if health["state"] in ("retrying", "error"):
         assert not health["healthy"] and health["last_error"], health
-    assert health["reachable"] is None  # section 9 is not built yet
 
 
 MakeSidecar = Callable[..., Sidecar]

@@ -190,7 +190,7 @@ class QBittorrent:
             },
             "BitTorrent": {
                 r"Session\Port": str(listen_port),
-                r"Session\Interface": "lo",
+                r"Session\Interface": "",
                 r"Session\InterfaceAddress": "127.0.0.1",
                 r"Session\DHTEnabled": "false",
                 r"Session\LSDEnabled": "false",

@@ -23,10 +23,14 @@ static const struct health well = {
 	.state = "in_sync",
 	.current_port = 41000,
 	.forwarded_port = 41000,
+	.reachable = REACHABLE_YES,
+	.connection_status = "firewalled",
+	.external_address = "203.0.113.7",
 	.last_check = NOW - 12,
 	.last_port_change = NOW - 60,
 	.timestamp = NOW - 12,
 	.uptime_s = 3661,
+	.rebinds = 2,
 	.qbittorrent_version = "v4.5.2",
 	.version = "3.0.0",
 };
@@ -98,11 +102,12 @@ static void health_writes_every_field(void **state)
 	assert_string_equal(
 		written(state, &well),
 		"{\"healthy\": true, \"state\": \"in_sync\", \"current_port\": 41000, "
-		"\"forwarded_port\": 41000, \"reachable\": null, "
+		"\"forwarded_port\": 41000, \"reachable\": true, "
+		"\"connection_status\": \"firewalled\", \"external_address\": \"203.0.113.7\", "
 		"\"last_check\": \"2026-11-22T08:41:58Z\", "
 		"\"last_port_change\": \"2026-11-22T08:41:10Z\", "
 		"\"timestamp\": \"2026-11-22T08:41:58Z\", \"uptime\": \"1:01:01\", "
-		"\"uptime_seconds\": 3661, \"consecutive_failures\": 0, \"last_error\": null, "
+		"\"uptime_seconds\": 3661, \"consecutive_failures\": 0, \"rebinds\": 2, \"last_error\": null, "
 		"\"qbittorrent_version\": \"v4.5.2\", \"version\": \"3.0.0\"}\n");
 }
 
@@ -111,9 +116,10 @@ static void health_writes_null_for_what_is_not_known(void **state)
 	assert_string_equal(
 		written(state, &ill),
 		"{\"healthy\": false, \"state\": \"retrying\", \"current_port\": null, "
-		"\"forwarded_port\": null, \"reachable\": null, \"last_check\": null, "
+		"\"forwarded_port\": null, \"reachable\": null, \"connection_status\": null, "
+		"\"external_address\": null, \"last_check\": null, "
 		"\"last_port_change\": null, \"timestamp\": \"2026-11-22T08:42:10Z\", "
-		"\"uptime\": \"0:00:00\", \"uptime_seconds\": 0, \"consecutive_failures\": 3, "
+		"\"uptime\": \"0:00:00\", \"uptime_seconds\": 0, \"consecutive_failures\": 3, \"rebinds\": 0, "
 		"\"last_error\": \"qBittorrent at localhost:8080: connection refused\", "
 		"\"qbittorrent_version\": null, \"version\": null}\n");
 }

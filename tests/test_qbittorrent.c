@@ -166,6 +166,13 @@ static int end_after_test(void **state)
 	return 0;
 }
 
+static enum fail set_port(uint16_t port)
+{
+	const struct qbittorrent_wanted wanted = { .port = port };
+
+	return qbittorrent_set(&qb, &wanted, &view, &why);
+}
+
 static enum fail read_view(void)
 {
 	return qbittorrent_read(&qb, &view, &why);
@@ -242,7 +249,7 @@ static void qbittorrent_uses_one_connection_a_cycle(void **state)
 
 	begin(SCRIPT(PORT_41000, OK(0, ""), PORT_42000, OK(6, "v4.5.2"), PORT_42000));
 	read_view();
-	qbittorrent_set_port(&qb, 42000, &view, &why);
+	set_port(42000);
 	qbittorrent_ask_version(&qb);
 	begin_again(true);
 	read_view();
@@ -505,7 +512,7 @@ static void qbittorrent_sets_the_port_and_nothing_else(void **state)
 
 	begin(SCRIPT(OK(0, ""), PORT_42000));
 	view = (struct qbittorrent_view){ .listen_port = 41000 };
-	assert_int_equal(qbittorrent_set_port(&qb, 42000, &view, &why), FAIL_NONE);
+	assert_int_equal(set_port(42000), FAIL_NONE);
 	assert_int_equal(view.listen_port, 42000);
 	/* {"listen_port":42000} */
 	assert_requests(SCRIPT("\r\n\r\njson=%7B%22listen_port%22%3A42000%7D", "GET "));
@@ -517,7 +524,7 @@ static void qbittorrent_switches_off_what_would_change_the_port(void **state)
 
 	begin(SCRIPT(OK(0, ""), PORT_42000));
 	view = (struct qbittorrent_view){ .listen_port = 41000, .random_port = true, .upnp = true };
-	assert_int_equal(qbittorrent_set_port(&qb, 42000, &view, &why), FAIL_NONE);
+	assert_int_equal(set_port(42000), FAIL_NONE);
 	assert_requests(
 		SCRIPT("42000%2C%22random_port%22%3Afalse%2C%22upnp%22%3Afalse%7D", "GET "));
 }
@@ -528,7 +535,7 @@ static void qbittorrent_waits_until_the_port_is_read_back(void **state)
 
 	begin(SCRIPT("HTTP/1.1 204 \r\n\r\n", PORT_41000, PORT_41000, PORT_42000));
 	view = (struct qbittorrent_view){ .listen_port = 41000 };
-	assert_int_equal(qbittorrent_set_port(&qb, 42000, &view, &why), FAIL_NONE);
+	assert_int_equal(set_port(42000), FAIL_NONE);
 	assert_requests(SCRIPT("POST ", "GET ", "GET ", "GET "));
 }
 
@@ -541,7 +548,7 @@ static void qbittorrent_does_not_believe_an_ok_that_is_not_true(void **state)
 	/* The deadline of the cycle, so as not to wait for that of the verification. */
 	qbittorrent_begin(&qb, mono_now_ms() + 300, true);
 	view = (struct qbittorrent_view){ .listen_port = 41000 };
-	assert_int_equal(qbittorrent_set_port(&qb, 42000, &view, &why), FAIL_UNPROVEN);
+	assert_int_equal(set_port(42000), FAIL_UNPROVEN);
 	assert_int_equal(view.listen_port, 41000);
 	assert_non_null(strstr(why.text, "still reports port 41000"));
 }
@@ -552,7 +559,7 @@ static void qbittorrent_logs_in_to_set_the_port_too(void **state)
 
 	begin(SCRIPT(FORBIDDEN, LOGGED_IN, OK(0, ""), PORT_42000));
 	view = (struct qbittorrent_view){ .listen_port = 41000 };
-	assert_int_equal(qbittorrent_set_port(&qb, 42000, &view, &why), FAIL_NONE);
+	assert_int_equal(set_port(42000), FAIL_NONE);
 	assert_requests(SCRIPT("setPreferences", "auth/login", "setPreferences", "preferences"));
 }
 

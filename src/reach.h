@@ -1,0 +1,50 @@
+/* reach: whether peers get through to the port, and what is done about it where they do not.
+ *
+ * The part of a cycle that comes when qBittorrent's settings are right. It says nothing of the way
+ * from the provider to here. */
+#ifndef QSTICKY_REACH_H
+#define QSTICKY_REACH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fail.h"
+#include "qbittorrent.h"
+#include "tell.h"
+#include "tunnel.h"
+
+/* Longest wait for a port to open that was set just now: 12 ms are usual (qBittorrent 4.5.2). */
+#define REACH_OPEN_MS 2000
+
+/* qBittorrent's own words are asked for that long after a change, since they lag, and as seldom
+ * without one: they cost a request. */
+#define REACH_HINTS_LAG_MS 3000
+#define REACH_HINTS_EVERY_MS (10 * 60 * 1000)
+
+struct reach {
+	struct tunnel tunnel;
+	struct tunnel_view view;
+	bool blind; /* the kernel does not tell what there is */
+	bool seen;  /* the tunnel was here once */
+	int64_t hints_at_ms;
+};
+
+/* Begins to watch the interface that `config` names, if it names one. */
+struct reach reach_on(const struct config *config);
+
+/* Looks at the network namespace, for this cycle, and tells `now->sync`. */
+void reach_look(struct reach *reach, struct situation *now);
+
+/* What qBittorrent is to be set to for `port`; borrows from `reach` and `config`. */
+struct qbittorrent_wanted reach_wanted(const struct reach *reach, const struct config *config,
+                                       uint16_t port);
+
+/* Proves that connections to what is `wanted` are accepted, with one rebind where that may help and
+ * is allowed. `just_set`: the port may still be opening. Notes in `now` what it found.
+ * FAIL_PORT_CLOSED, FAIL_CUT_OFF, FAIL_STOPPED; FAIL_TIMEOUT: no answer; FAIL_IO: the tunnel has
+ * changed meanwhile. Else as qbittorrent_rebind(). */
+enum fail reach_prove(struct reach *reach, struct qbittorrent *qb, struct qbittorrent_view *view,
+                      const struct qbittorrent_wanted *wanted, bool just_set, struct situation *now,
+                      struct tell *tell, struct failure *why);
+
+#endif
