@@ -6,6 +6,7 @@
 
 #include "http_exchange.h"
 #include "pages.h"
+#include "text.h"
 
 /* Bytes of an ordinary reply, whose memory stays: it is used again in the next cycle. */
 #define KEPT_BYTES (16 * 1024)
@@ -122,7 +123,7 @@ static enum fail head_too_big(struct http_exchange *x)
 /* Bytes up to and with the blank line that ends the head, or 0 while there is none. */
 static size_t head_end(const char *bytes, size_t len)
 {
-	const char *end = memmem(bytes, len, "\r\n\r\n", 4);
+	const char *end = text_find(bytes, len, "\r\n\r\n");
 
 	return end ? (size_t)(end - bytes) + 4 : 0;
 }
@@ -139,7 +140,7 @@ static bool is_token(char c)
 static bool head_is_sound(const char *line, const char *end)
 {
 	while (line < end) {
-		const char *stop = memmem(line, (size_t)(end - line), "\r\n", 2);
+		const char *stop = text_find(line, (size_t)(end - line), "\r\n");
 		const char *colon;
 
 		if (!stop)
@@ -165,7 +166,7 @@ static bool parse_status_line(struct http_reply *reply, size_t *len)
 {
 	static const char form[] = "HTTP/1.d ddd";
 	const char *head = reply->space;
-	const char *stop = memmem(head, reply->head_len, "\r\n", 2);
+	const char *stop = text_find(head, reply->head_len, "\r\n");
 
 	if (!stop || (size_t)(stop - head) < sizeof form - 1)
 		return false;
@@ -228,7 +229,7 @@ const char *http_header(const struct http_reply *reply, const char *name, size_t
 
 	while (*cursor < reply->head_len) {
 		const char *line = reply->space + *cursor;
-		const char *stop = memmem(line, reply->head_len - *cursor, "\r\n", 2);
+		const char *stop = text_find(line, reply->head_len - *cursor, "\r\n");
 
 		if (!stop)
 			break;

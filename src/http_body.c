@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "text.h"
+
 static enum fail body_too_big(struct http_exchange *x)
 {
 	return fail_set(x->why, FAIL_TOO_BIG, "the reply's body is over 1 MiB");
@@ -86,7 +88,7 @@ static enum fail read_line(struct http_exchange *x, size_t most, size_t *len)
 {
 	for (;;) {
 		const char *raw = x->reply->space + x->raw_at;
-		const char *stop = memmem(raw, x->raw_len, "\r\n", 2);
+		const char *stop = text_find(raw, x->raw_len, "\r\n");
 		enum fail f;
 
 		if (stop && (size_t)(stop - raw) + 2 <= most) {

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "mono.h"
+#include "text.h"
 
 /* A 4.x qBittorrent closes and opens the socket its Web UI listens on with every change of its
  * preferences, by whomever; a connect at that instant is refused. */
@@ -105,8 +106,8 @@ static enum fail judge_scheme(const struct qbittorrent *qb, struct failure *why)
 		return fail_set(why, FAIL_TLS,
 		                "HTTP 400, and the server demands a client certificate (mutual "
 		                "TLS), which qsticky cannot present");
-	if (!qb->config->use_https && (memmem(reply->body, reply->body_len, "HTTPS", 5) ||
-	                               memmem(reply->body, reply->body_len, "SSL", 3)))
+	if (!qb->config->use_https && (text_find(reply->body, reply->body_len, "HTTPS") ||
+	                               text_find(reply->body, reply->body_len, "SSL")))
 		return fail_set(why, FAIL_TLS,
 		                "HTTP 400: the server speaks TLS on this port (https, not http): "
 		                "set QSTICKY_USE_HTTPS=true");

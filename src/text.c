@@ -267,3 +267,19 @@ void text_add_json(struct text *text, const char *bytes, size_t len)
 		}
 	}
 }
+
+/* memmem() would be a kilobyte more: it is made for long strings. */
+const char *text_find(const char *bytes, size_t len, const char *string)
+{
+	size_t need = strlen(string);
+
+	while (len >= need) {
+		const char *at = memchr(bytes, string[0], len - need + 1);
+
+		if (!at || memcmp(at, string, need) == 0)
+			return at;
+		len -= (size_t)(at + 1 - bytes);
+		bytes = at + 1;
+	}
+	return NULL;
+}

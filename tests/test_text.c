@@ -219,6 +219,21 @@ static void text_prints_as_printf_does(void **state)
 	assert_false(text.full);
 }
 
+static void text_finds_a_string_only_inside(void **state)
+{
+	static const char bytes[] = { '\r', '\r', '\n', 'a', '\0', '\r', '\n', '\r', '\n', '\r' };
+	(void)state;
+
+	assert_ptr_equal(text_find(bytes, sizeof bytes, "\r\n"), bytes + 1);
+	assert_ptr_equal(text_find(bytes, sizeof bytes, "\r\n\r\n"), bytes + 5);
+	assert_ptr_equal(text_find(bytes, 9, "\r\n\r\n"), bytes + 5);
+	assert_null(text_find(bytes, 8, "\r\n\r\n"));
+	assert_null(text_find(bytes, 2, "\r\n"));
+	assert_null(text_find(bytes, 1, "\r\n"));
+	assert_null(text_find(bytes, 0, "\r"));
+	assert_null(text_find(bytes, sizeof bytes, "b"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -240,6 +255,7 @@ int main(void)
 		cmocka_unit_test(text_json_replaces_what_is_not_utf8),
 		cmocka_unit_test(text_json_never_cuts_an_escape),
 		cmocka_unit_test(text_stops_at_the_first_character_that_does_not_fit),
+		cmocka_unit_test(text_finds_a_string_only_inside),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
