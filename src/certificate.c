@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "utc.h"
+
 /* Bytes of a name, or of a list of names, that are shown. */
 #define SHOWN_MAX 112
 
@@ -102,7 +104,6 @@ static bool take_time(struct certificate_part *in, time_t *moment)
 
 	int field[FIELDS];
 	struct certificate_part text;
-	struct tm tm;
 	unsigned tag;
 	size_t skip;
 
@@ -121,15 +122,8 @@ static bool take_time(struct certificate_part *in, time_t *moment)
 	if (field[MONTH] < 1 || field[MONTH] > 12 || field[DAY] < 1 || field[DAY] > 31 ||
 	    field[HOUR] > 23 || field[MINUTE] > 59 || field[SECOND] > 60)
 		return false;
-	tm = (struct tm){
-		.tm_year = field[CENTURY] * 100 + field[YEAR] - 1900,
-		.tm_mon = field[MONTH] - 1,
-		.tm_mday = field[DAY],
-		.tm_hour = field[HOUR],
-		.tm_min = field[MINUTE],
-		.tm_sec = field[SECOND],
-	};
-	*moment = timegm(&tm);
+	*moment = utc_moment(field[CENTURY] * 100 + field[YEAR], field[MONTH], field[DAY],
+	                     field[HOUR], field[MINUTE], field[SECOND]);
 	return true;
 }
 

@@ -60,6 +60,32 @@ static void utc_parses_what_it_formats(void **state)
 	}
 }
 
+/* A day of each week in all years, each at another time of day, and each day of 400 years, after which
+ * the calendar repeats. */
+static void utc_agrees_with_the_c_library(void **state)
+{
+	static const time_t repeats = -62167219200 + 146097 * (time_t)86400;
+	(void)state;
+
+	for (time_t moment = -62167219200; moment <= 253402300799;
+	     moment += moment < repeats ? 86399 : 600011) {
+		char utc[UTC_MAX];
+		time_t again;
+		struct tm tm;
+
+		assert_non_null(gmtime_r(&moment, &tm));
+		assert_int_equal(utc_moment(tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+		                            tm.tm_hour, tm.tm_min, tm.tm_sec),
+		                 moment);
+		utc_format(utc, moment);
+		assert_true(utc_parse(utc, &again));
+		assert_int_equal(again, moment);
+		again = utc_moment(tm.tm_year + 1900, tm.tm_mon + 1, 31, 0, 0, 0);
+		tm = (struct tm){ .tm_year = tm.tm_year, .tm_mon = tm.tm_mon, .tm_mday = 31 };
+		assert_int_equal(again, timegm(&tm));
+	}
+}
+
 static void utc_refuses_other_forms(void **state)
 {
 	(void)state;
@@ -94,6 +120,7 @@ int main(void)
 		cmocka_unit_test(utc_formats_as_rfc_3339),
 		cmocka_unit_test(utc_formats_what_is_out_of_range_as_year_0),
 		cmocka_unit_test(utc_parses_what_it_formats),
+		cmocka_unit_test(utc_agrees_with_the_c_library),
 		cmocka_unit_test(utc_refuses_other_forms),
 		cmocka_unit_test(utc_refuses_moments_that_do_not_exist),
 	};
