@@ -10,6 +10,10 @@
 sources := $(sort $(wildcard $(SOURCE)/src/*.c $(SOURCE)/src/*/*.c))
 objects := $(sources:$(SOURCE)/src/%.c=$(OBJECTS)/%.o)
 
+# BearSSL's own switches (src/config.h): random numbers and the time are given to it (src/tls.c,
+# src/tls_verify.c), so it need not know how to get them.
+configuration := -DBR_RDRAND=0 -DBR_USE_URANDOM=0 -DBR_USE_UNIX_TIME=0
+
 # The archive is made anew each time: `ar` would keep members that are no longer listed.
 $(LIBRARY): $(objects)
 	@rm -f $@
@@ -17,4 +21,4 @@ $(LIBRARY): $(objects)
 
 $(objects): $(OBJECTS)/%.o: $(SOURCE)/src/%.c
 	@mkdir -p $(@D)
-	@$(COMPILE) -I$(SOURCE)/src -I$(SOURCE)/inc -c $< -o $@
+	@$(COMPILE) $(configuration) -I$(SOURCE)/src -I$(SOURCE)/inc -c $< -o $@
