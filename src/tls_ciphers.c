@@ -64,10 +64,10 @@ static uint32_t verify_ecdsa(const br_ec_impl *unused, const void *hash, size_t 
 	return br_ecdsa_i31_vrfy_asn1(&br_ec_prime_i31, hash, hash_len, key, signature, len);
 }
 
-/* The processor's own AES where it has it, else code that takes the same time for all data. */
+/* None takes another time for other data. The processor's own AES would be faster and its code as
+ * large again: what is sent in a cycle is a few kilobytes, and ChaCha20 comes first. */
 static void set_suites(br_ssl_engine_context *engine)
 {
-	/* ChaCha20 first or last: without such a processor it is the fastest of them. */
 	static const uint16_t suites[] = {
 		BR_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
 		BR_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
@@ -75,18 +75,13 @@ static void set_suites(br_ssl_engine_context *engine)
 		BR_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
 		BR_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
 		BR_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-		BR_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-		BR_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
 	};
-	const br_block_ctr_class *aes = br_aes_x86ni_ctr_get_vtable();
-	br_ghash ghash = br_ghash_pclmul_get();
-	br_chacha20_run chacha = br_chacha20_sse2_get();
 
-	br_ssl_engine_set_suites(engine, suites + (aes ? 2 : 0), 6);
-	br_ssl_engine_set_aes_ctr(engine, aes ? aes : &br_aes_ct64_ctr_vtable);
-	br_ssl_engine_set_ghash(engine, ghash ? ghash : br_ghash_ctmul64);
+	br_ssl_engine_set_suites(engine, suites, sizeof suites / sizeof suites[0]);
+	br_ssl_engine_set_aes_ctr(engine, &br_aes_ct_ctr_vtable);
+	br_ssl_engine_set_ghash(engine, br_ghash_ctmul64);
 	br_ssl_engine_set_gcm(engine, &br_sslrec_in_gcm_vtable, &br_sslrec_out_gcm_vtable);
-	br_ssl_engine_set_chacha20(engine, chacha ? chacha : br_chacha20_ct_run);
+	br_ssl_engine_set_chacha20(engine, br_chacha20_ct_run);
 	br_ssl_engine_set_poly1305(engine, br_poly1305_ctmul_run);
 	br_ssl_engine_set_chapol(engine, &br_sslrec_in_chapol_vtable, &br_sslrec_out_chapol_vtable);
 }
