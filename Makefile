@@ -10,7 +10,7 @@ MUSL_CC ?= musl-gcc
 HOST_CC ?= gcc
 CLANG ?= clang
 STRIP ?= strip
-CFLAGS ?= -Os
+CFLAGS ?= -Oz
 # V=1 shows the whole commands.
 V ?=
 # Debian's own Python: it is the one that has Debian's pytest.
@@ -69,7 +69,11 @@ language := -std=c11 -D_GNU_SOURCE -DQSTICKY_VERSION='"$(VERSION)"' -Isrc
 
 # Optimized as a whole (-flto): a kilobyte less.
 # Paths do not reach the binary, sections that nothing refers to neither.
-compile.musl = $(MUSL_CC) $(CFLAGS) -flto=auto -g -ffile-prefix-map=$(CURDIR)=. -fno-pie -fno-common \
+# The smaller flags save four kilobytes together; a call in last place, made a jump, has the end of its
+# function before it once more.
+smaller := -fno-optimize-sibling-calls -fno-thread-jumps -fno-caller-saves \
+	-fno-tree-dominator-opts -fno-jump-tables
+compile.musl = $(MUSL_CC) $(CFLAGS) $(smaller) -flto=auto -g -ffile-prefix-map=$(CURDIR)=. -fno-pie -fno-common \
 	-ffunction-sections -fdata-sections -fstack-protector-strong \
 	-fno-asynchronous-unwind-tables
 sanitizers := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
