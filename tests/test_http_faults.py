@@ -657,6 +657,32 @@ def test_every_address_of_a_name_is_tried(
     qsticky.wait_in_sync(41000)
 
 
+def test_a_name_may_have_more_addresses_than_are_tried(
+    root: None,
+    new_fake: Callable[..., FaultyServer],
+    place: Path,
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    """musl takes 48 of them, and the answer has to fit into memory each time."""
+    server = new_fake(host="127.0.0.1").start()
+    hosts = place / "hosts"
+    addresses = [f"127.0.0.{number}" for number in range(2, 62)]
+    addresses.insert(9, "127.0.0.1")
+    hosts.write_text("".join(f"{address} {'b' * 60}.box\n" for address in addresses))
+    script = 'mount --bind "$0" /etc/hosts && exec "$@"'
+    qsticky = sidecar(
+        server,
+        interval=1,
+        env={"QSTICKY_QBITTORRENT_HOST": f"{'b' * 60}.box"},
+        wrapper=("unshare", "--mount", "sh", "-c", script, str(hosts)),
+    )
+    for port in (41000, 42000, 43000):
+        port_file.write(port)
+        qsticky.wait_in_sync(port)
+    assert not qsticky.troubles()
+
+
 def test_a_name_that_does_not_exist_is_one_clear_error(
     port_file: PortFile, sidecar: MakeSidecar
 ) -> None:
