@@ -426,6 +426,9 @@ int sidecar_once(const struct config *config, struct init *init)
 	if (look_once(&s, &why) || s.now.sync.file == SYNC_FILE_BAD)
 		return EXIT_FAILURE;
 	f = run_cycle(&s);
+	/* Closed twice, a second apart, and it may rebind. */
+	if (f == FAIL_PORT_CLOSED && !net_sleep(&init->stop, sync_due_ms(&s.now.sync), &why))
+		f = run_cycle(&s);
 	if (f == FAIL_NONE)
 		tell_success(&s.tell, &s.now);
 	else if (f != FAIL_STOPPED)
