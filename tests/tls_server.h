@@ -122,6 +122,7 @@ static inline void tls_server_reset(struct tls_server *server)
 static inline void tls_server_start(struct tls_server *server, const char *text, const char *key)
 {
 	static struct pem pem;
+	static unsigned started;
 	size_t len = strlen(text);
 
 	memset(server, 0, sizeof *server);
@@ -142,6 +143,10 @@ static inline void tls_server_start(struct tls_server *server, const char *text,
 	br_ssl_server_init_full_ec(&server->context, server->chain, server->chain_len,
 	                           BR_KEYTYPE_EC, &server->key);
 	br_ssl_engine_set_buffer(&server->context.eng, server->buf, sizeof server->buf, 1);
+	/* BearSSL is built without a source of its own (third_party/bearssl.mk). Nothing is secret here,
+	 * but two servers must not give their sessions the same names. */
+	started++;
+	br_ssl_engine_inject_entropy(&server->context.eng, &started, sizeof started);
 	br_ssl_session_cache_lru_init(&server->cache, server->sessions, sizeof server->sessions);
 	br_ssl_server_set_cache(&server->context, &server->cache.vtable);
 	tls_server_reset(server);
