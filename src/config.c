@@ -1,450 +1,448 @@
 #include "config.h"
 
-#include <arpa/inet.h>
-#include <net/if.h>
-#include <stdbool.h>
+#include <stddef.h>
 #include <string.h>
 #include <strings.h>
 
-struct variable {
-	const char *name;
-	const char *fallback; /* the default, as it would be written */
-	const char *allowed;
-	const char *purpose;
-	bool secret;   /* the value is never shown */
-	bool optional; /* empty does not mean unset */
-	bool (*take)(struct config *config, const char *value);
+#include "config_value.h"
+
+/* What a variable takes, and the type of its field. */
+enum kind {
+	KIND_HOST,
+	KIND_PORT,
+	KIND_SECONDS,
+	KIND_BOOL,
+	KIND_PATH,
+	KIND_INTERFACE,
+	KIND_SECRET, /* also from a file, with _FILE behind the name */
+	KIND_PINS,
+	KIND_WORD,
 };
 
-/* Decimal digits only, from `least` to `most`. */
-static bool take_number(const char *value, unsigned least, unsigned most, unsigned *number)
-{
-	unsigned n = 0;
+static const char *const allowed[] = {
+	[KIND_HOST] = "a host name or an IP address, without http:// and without a port",
+	[KIND_PORT] = "a number from 1 to 65535",
+	[KIND_SECONDS] = "seconds, a whole number from %u to %u",
+	[KIND_BOOL] = "true or false, yes or no, on or off, 1 or 0",
+	[KIND_PATH] = "the absolute path of a file, under 1024 bytes",
+	[KIND_INTERFACE] = "the name of a network interface, at most 15 letters, digits and .-_@",
+	[KIND_SECRET] = "at most 4096 bytes",
+	[KIND_PINS] = "the SHA-256 of a certificate, 64 hex digits; up to 8 with commas between",
+	[KIND_WORD] = "one of ",
+};
 
-	if (!*value)
-		return false;
-	for (; *value; value++) {
-		if (*value < '0' || *value > '9')
-			return false;
-		n = n * 10 + (unsigned)(*value - '0');
-		if (n > most)
-			return false;
-	}
-	if (n < least)
-		return false;
-	*number = n;
-	return true;
-}
+static const char *const sources[] = { "file", "gluetun", "auto", NULL };
+static const char *const auths[] = { "none", "basic", "apikey", NULL };
+static const char *const levels[] = { "DEBUG", "INFO", "WARNING", "ERROR", NULL };
+static const char *const formats[] = { "text", "json", NULL };
 
-static bool is_name(const char *host)
-{
-	static const char allowed[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
+/* Their indices are written into enums. */
+_Static_assert(sizeof(enum log_level) == sizeof(unsigned) &&
+                       sizeof(enum log_format) == sizeof(unsigned) &&
+                       sizeof(enum config_source) == sizeof(unsigned) &&
+                       sizeof(enum config_auth) == sizeof(unsigned),
+               "enums are as large as unsigned");
 
-	/* No part of it is empty: "." alone would be a name that fits any certificate. */
-	return *host && *host != '.' && !strstr(host, "..") && host[strspn(host, allowed)] == '\0';
-}
+struct variable {
+	const char *name;
+	const char *old_name; /* in qSticky 2.x; NULL: there is none */
+	const char
+		*fallback; /* the default, as it would be written; NULL: the field stays zeroed */
+	const char *purpose;
+	const char *usual_file; /* of a secret, in CONFIG_SECRETS */
+	const char *const *words;
+	enum kind kind;
+	bool optional; /* empty does not mean unset */
+	size_t field;  /* its offset */
+	unsigned least;
+	unsigned most;
+};
 
-static bool is_address(const char *host)
-{
-	size_t len = strcspn(host, "%");
-	struct in6_addr address;
-	char bare[CONFIG_HOST_MAX];
-
-	/* inet_pton() does not take the zone of a link-local address; getaddrinfo() does. */
-	memcpy(bare, host, len);
-	bare[len] = '\0';
-	return inet_pton(AF_INET6, bare, &address) == 1 &&
-	       (host[len] == '\0' || is_name(host + len + 1));
-}
-
-/* A name or an address, which may be in brackets, to `taken` without them. */
-static bool take_name(char taken[static CONFIG_HOST_MAX], const char *value)
-{
-	size_t len = strlen(value);
-	bool brackets = len >= 2 && value[0] == '[' && value[len - 1] == ']';
-	char host[CONFIG_HOST_MAX];
-
-	if (brackets) {
-		value++;
-		len -= 2;
-	}
-	if (len >= sizeof host)
-		return false;
-	memcpy(host, value, len);
-	host[len] = '\0';
-	if (!is_address(host) && (brackets || !is_name(host)))
-		return false;
-	memcpy(taken, host, sizeof host);
-	return true;
-}
-
-static bool take_host(struct config *config, const char *value)
-{
-	return take_name(config->host, value);
-}
-
-static bool take_tls_server_name(struct config *config, const char *value)
-{
-	return take_name(config->tls_server_name, value);
-}
-
-static bool take_bool(bool *taken, const char *value)
-{
-	static const char *const words[] = { "false", "true", "no", "yes", "off", "on", "0", "1" };
-
-	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-		if (strcasecmp(value, words[i]) == 0) {
-			*taken = i % 2;
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool take_use_https(struct config *config, const char *value)
-{
-	return take_bool(&config->use_https, value);
-}
-
-static bool take_verify_ssl(struct config *config, const char *value)
-{
-	return take_bool(&config->verify_ssl, value);
-}
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* One pin up to a comma or the end: pairs of digits, between which colons may stand. */
-static bool take_pin(unsigned char pin[static CONFIG_PIN_LEN], const char **value)
-{
-	const char *at = *value;
-
-	for (size_t i = 0; i < CONFIG_PIN_LEN; i++) {
-		int high = hex_digit(at[0]);
-		int low = high < 0 ? -1 : hex_digit(at[1]);
-
-		if (low < 0)
-			return false;
-		pin[i] = (unsigned char)(high << 4 | low);
-		at += 2;
-		if (*at == ':' && i + 1 < CONFIG_PIN_LEN)
-			at++;
-	}
-	*value = at;
-	return true;
-}
-
-static bool take_tls_pins(struct config *config, const char *value)
-{
-	size_t count = 0;
-
-	config->tls_pin_count = 0;
-	for (;;) {
-		value += strspn(value, " \t");
-		if (count == CONFIG_PINS_MAX || !take_pin(config->tls_pins[count], &value))
-			return false;
-		count++;
-		value += strspn(value, " \t");
-		if (!*value)
-			break;
-		if (*value++ != ',')
-			return false;
-	}
-	config->tls_pin_count = count;
-	return true;
-}
-
-static bool take_port(struct config *config, const char *value)
-{
-	unsigned port;
-
-	if (!take_number(value, 1, UINT16_MAX, &port))
-		return false;
-	config->port = (uint16_t)port;
-	return true;
-}
-
-static bool take_user(struct config *config, const char *value)
-{
-	config->user = value;
-	return strlen(value) <= CONFIG_SECRET_MAX;
-}
-
-static bool take_pass(struct config *config, const char *value)
-{
-	config->pass = value;
-	return strlen(value) <= CONFIG_SECRET_MAX;
-}
-
-/* The path of a file: absolute, and not that of a directory. */
-static bool take_path(const char **path, const char *value)
-{
-	size_t len = strlen(value);
-
-	if (value[0] != '/' || value[len - 1] == '/' || len >= CONFIG_PATH_MAX)
-		return false;
-	*path = value;
-	return true;
-}
-
-static bool take_tls_ca_file(struct config *config, const char *value)
-{
-	return take_path(&config->tls_ca_file, value);
-}
-
-static bool take_port_file_path(struct config *config, const char *value)
-{
-	return take_path(&config->port_file_path, value);
-}
-
-static bool take_health_path(struct config *config, const char *value)
-{
-	return take_path(&config->health_path, value);
-}
-
-/* What is allowed is stricter than dev_valid_name() in the kernel, and all that VPNs use. */
-static bool take_vpn_interface(struct config *config, const char *value)
-{
-	size_t len = strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	                           "0123456789-._@");
-
-	config->vpn_interface = value;
-	return !value[len] && len < IF_NAMESIZE;
-}
-
-static bool take_rebind(struct config *config, const char *value)
-{
-	return take_bool(&config->rebind, value);
-}
-
-static bool take_bind_interface(struct config *config, const char *value)
-{
-	return take_bool(&config->bind_interface, value);
-}
-
-static bool take_reannounce(struct config *config, const char *value)
-{
-	return take_bool(&config->reannounce, value);
-}
-
-static bool take_interval(struct config *config, const char *value)
-{
-	return take_number(value, 1, 86400, &config->interval_s);
-}
-
-static bool take_grace(struct config *config, const char *value)
-{
-	return take_number(value, 0, 86400, &config->no_port_grace_s);
-}
-
-static bool take_log_level(struct config *config, const char *value)
-{
-	static const struct {
-		const char *name;
-		enum log_level level;
-	} levels[] = {
-		{ "DEBUG", LEVEL_DEBUG }, { "INFO", LEVEL_INFO },   { "WARNING", LEVEL_WARN },
-		{ "WARN", LEVEL_WARN },   { "ERROR", LEVEL_ERROR },
-	};
-
-	for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
-		if (strcasecmp(value, levels[i].name) == 0) {
-			config->log_level = levels[i].level;
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool take_log_format(struct config *config, const char *value)
-{
-	bool json = strcasecmp(value, "json") == 0;
-
-	config->log_format = json ? FORMAT_JSON : FORMAT_TEXT;
-	return json || strcasecmp(value, "text") == 0;
-}
-
-static const char bool_allowed[] = "true or false, yes or no, on or off, 1 or 0";
-static const char path_allowed[] = "the absolute path of a file, under 1024 bytes";
+#define FIELD(member) .field = offsetof(struct config, member)
 
 static const struct variable variables[] = {
 	{
 		.name = "QSTICKY_QBITTORRENT_HOST",
+		.old_name = "QBITTORRENT_HOST",
+		.kind = KIND_HOST,
+		FIELD(host),
 		.fallback = "localhost",
-		.allowed = "a host name or an IP address, without http:// and without a port",
 		.purpose = "where qBittorrent's Web UI is",
-		.take = take_host,
 	},
 	{
 		.name = "QSTICKY_QBITTORRENT_PORT",
+		.old_name = "QBITTORRENT_PORT",
+		.kind = KIND_PORT,
+		FIELD(port),
 		.fallback = "8080",
-		.allowed = "a number from 1 to 65535",
 		.purpose = "port of qBittorrent's Web UI",
-		.take = take_port,
 	},
 	{
 		.name = "QSTICKY_QBITTORRENT_USER",
+		.old_name = "QBITTORRENT_USER",
+		.kind = KIND_SECRET,
+		FIELD(user),
+		.usual_file = CONFIG_SECRETS "/qbittorrent_user",
 		.fallback = "admin",
-		.allowed = "at most 4096 bytes",
 		.purpose = "user name of the Web UI",
-		.secret = true,
-		.take = take_user,
 	},
 	{
 		.name = "QSTICKY_QBITTORRENT_PASS",
+		.old_name = "QBITTORRENT_PASS",
+		.kind = KIND_SECRET,
+		FIELD(pass),
+		.usual_file = CONFIG_SECRETS "/qbittorrent_pass",
 		.fallback = "adminadmin",
-		.allowed = "at most 4096 bytes",
 		.purpose =
 			"password of the Web UI; not needed where it lets this address in without",
-		.secret = true,
-		.take = take_pass,
+	},
+	{
+		.name = "QSTICKY_QBITTORRENT_API_KEY",
+		.old_name = "QBITTORRENT_API_KEY",
+		.kind = KIND_SECRET,
+		FIELD(api_key),
+		.usual_file = CONFIG_SECRETS "/qbittorrent_api_key",
+		.fallback = "",
+		.purpose = "its API key (qBittorrent 5.2 or newer), instead of user and password",
 	},
 	{
 		.name = "QSTICKY_USE_HTTPS",
+		.old_name = "QBITTORRENT_HTTPS",
+		.kind = KIND_BOOL,
+		FIELD(use_https),
 		.fallback = "false",
-		.allowed = bool_allowed,
 		.purpose = "true where the Web UI, or the proxy in front, speaks HTTPS",
-		.take = take_use_https,
 	},
 	{
 		.name = "QSTICKY_VERIFY_SSL",
+		.old_name = "QBITTORRENT_VERIFY_SSL",
+		.kind = KIND_BOOL,
+		FIELD(verify_ssl),
 		.fallback = "true",
-		.allowed = bool_allowed,
 		.purpose = "false accepts any certificate: safe from nobody",
-		.take = take_verify_ssl,
 	},
 	{
 		.name = "QSTICKY_TLS_CA_FILE",
+		.kind = KIND_PATH,
+		FIELD(tls_ca_file),
 		.fallback = CONFIG_TLS_CA_FILE,
-		.allowed = path_allowed,
 		.purpose = "PEM file of the CAs to trust, or of the server's own certificate",
-		.take = take_tls_ca_file,
 	},
 	{
 		.name = "QSTICKY_TLS_PIN_SHA256",
-		.fallback = "",
-		.allowed =
-			"the SHA-256 of a certificate, 64 hex digits; up to 8 with commas between",
+		.kind = KIND_PINS,
 		.purpose = "trust exactly this certificate; replaces the checks of CA and name",
-		.take = take_tls_pins,
 	},
 	{
 		.name = "QSTICKY_TLS_SERVER_NAME",
-		.fallback = "",
-		.allowed = "a host name or an IP address",
+		.kind = KIND_HOST,
+		FIELD(tls_server_name),
 		.purpose = "name to expect in the certificate; the host unless set",
-		.take = take_tls_server_name,
+	},
+	{
+		.name = "QSTICKY_PORT_SOURCE",
+		.kind = KIND_WORD,
+		.words = sources,
+		FIELD(port_source),
+		.fallback = "file",
+		.purpose =
+			"file; gluetun, its control server; or auto, that while there is no file",
 	},
 	{
 		.name = "QSTICKY_PORT_FILE_PATH",
+		.kind = KIND_PATH,
+		FIELD(port_file_path),
 		.fallback = "/tmp/gluetun/forwarded_port",
-		.allowed = path_allowed,
 		.purpose = "file in which Gluetun writes the forwarded port",
-		.take = take_port_file_path,
+	},
+	{
+		.name = "QSTICKY_GLUETUN_HOST",
+		.old_name = "GLUETUN_HOST",
+		.kind = KIND_HOST,
+		FIELD(gluetun_host),
+		.fallback = "localhost",
+		.purpose = "where Gluetun's control server is; set, it is the port source",
+	},
+	{
+		.name = "QSTICKY_GLUETUN_PORT",
+		.old_name = "GLUETUN_PORT",
+		.kind = KIND_PORT,
+		FIELD(gluetun_port),
+		.fallback = "8000",
+		.purpose = "port of Gluetun's control server",
+	},
+	{
+		.name = "QSTICKY_GLUETUN_AUTH_TYPE",
+		.old_name = "GLUETUN_AUTH_TYPE",
+		.kind = KIND_WORD,
+		.words = auths,
+		FIELD(gluetun_auth),
+		.fallback = "none",
+		.purpose = "what the control server asks for: none, basic or apikey",
+	},
+	{
+		.name = "QSTICKY_GLUETUN_USERNAME",
+		.old_name = "GLUETUN_USERNAME",
+		.kind = KIND_SECRET,
+		FIELD(gluetun_username),
+		.usual_file = CONFIG_SECRETS "/gluetun_username",
+		.fallback = "",
+		.purpose = "user name for basic",
+	},
+	{
+		.name = "QSTICKY_GLUETUN_PASSWORD",
+		.old_name = "GLUETUN_PASSWORD",
+		.kind = KIND_SECRET,
+		FIELD(gluetun_password),
+		.usual_file = CONFIG_SECRETS "/gluetun_password",
+		.fallback = "",
+		.purpose = "password for basic",
+	},
+	{
+		.name = "QSTICKY_GLUETUN_APIKEY",
+		.old_name = "GLUETUN_APIKEY",
+		.kind = KIND_SECRET,
+		FIELD(gluetun_apikey),
+		.usual_file = CONFIG_SECRETS "/gluetun_apikey",
+		.fallback = "",
+		.purpose = "key for apikey",
 	},
 	{
 		.name = "QSTICKY_CHECK_INTERVAL",
+		.old_name = "CHECK_INTERVAL",
+		.kind = KIND_SECONDS,
+		.least = 1,
+		.most = 86400,
+		FIELD(interval_s),
 		.fallback = "30",
-		.allowed = "seconds, a whole number from 1 to 86400",
 		.purpose = "seconds between two checks; a change of the file is acted on at once",
-		.take = take_interval,
 	},
 	{
 		.name = "QSTICKY_NO_PORT_GRACE",
+		.kind = KIND_SECONDS,
+		.most = 86400,
+		FIELD(no_port_grace_s),
 		.fallback = "120",
-		.allowed = "seconds, a whole number from 0 to 86400",
 		.purpose = "seconds without a forwarded port before that is unhealthy",
-		.take = take_grace,
 	},
 	{
 		.name = "QSTICKY_VPN_INTERFACE",
-		.fallback = "tun0",
-		.allowed = "the name of a network interface, at most 15 letters, digits and .-_@",
-		.purpose = "the VPN's network interface, on which the port is probed; empty: never",
+		.kind = KIND_INTERFACE,
 		.optional = true,
-		.take = take_vpn_interface,
+		FIELD(vpn_interface),
+		.fallback = "tun0",
+		.purpose = "the VPN's network interface, on which the port is probed; empty: never",
 	},
 	{
 		.name = "QSTICKY_REBIND",
+		.kind = KIND_BOOL,
+		FIELD(rebind),
 		.fallback = "true",
-		.allowed = bool_allowed,
 		.purpose = "whether to have qBittorrent open a port anew that turns out closed",
-		.take = take_rebind,
 	},
 	{
 		.name = "QSTICKY_BIND_INTERFACE",
+		.kind = KIND_BOOL,
+		FIELD(bind_interface),
 		.fallback = "false",
-		.allowed = bool_allowed,
 		.purpose = "whether to keep qBittorrent bound to the VPN's interface and address",
-		.take = take_bind_interface,
 	},
 	{
 		.name = "QSTICKY_REANNOUNCE",
+		.kind = KIND_BOOL,
+		FIELD(reannounce),
 		.fallback = "false",
-		.allowed = bool_allowed,
 		.purpose = "whether to have all torrents announced after a change of the port",
-		.take = take_reannounce,
 	},
 	{
 		.name = "QSTICKY_LOG_LEVEL",
+		.old_name = "LOG_LEVEL",
+		.kind = KIND_WORD,
+		.words = levels,
+		FIELD(log_level),
 		.fallback = "INFO",
-		.allowed = "DEBUG, INFO, WARNING or ERROR",
 		.purpose = "least important lines to log: DEBUG, INFO, WARNING or ERROR",
-		.take = take_log_level,
 	},
 	{
 		.name = "QSTICKY_LOG_FORMAT",
+		.kind = KIND_WORD,
+		.words = formats,
+		FIELD(log_format),
 		.fallback = "text",
-		.allowed = "text or json",
 		.purpose = "text, or json for one JSON object a line",
-		.take = take_log_format,
 	},
 	{
 		.name = "HEALTH_FILE",
+		.kind = KIND_PATH,
+		FIELD(health_path),
 		.fallback = "/tmp/health/status.json",
-		.allowed = path_allowed,
 		.purpose = "file in which the health is kept",
-		.take = take_health_path,
 	},
 };
 
 #define VARIABLES (sizeof variables / sizeof variables[0])
 
-/* Its value in `environment`, or NULL where it is unset, as an empty one mostly is. */
-static const char *look_up(char *const environment[], const struct variable *variable)
+static bool take(struct config *config, const struct variable *variable, const char *value)
 {
-	size_t len = strlen(variable->name);
+	void *field = (char *)config + variable->field;
+	unsigned number;
+
+	switch (variable->kind) {
+	case KIND_HOST:
+		return config_value_host(value, field);
+	case KIND_PORT:
+		if (!config_value_number(value, 1, UINT16_MAX, &number))
+			return false;
+		*(uint16_t *)field = (uint16_t)number;
+		return true;
+	case KIND_SECONDS:
+		return config_value_number(value, variable->least, variable->most, field);
+	case KIND_BOOL:
+		return config_value_bool(value, field);
+	case KIND_PATH:
+		return config_value_path(value, field);
+	case KIND_INTERFACE:
+		return config_value_interface(value, field);
+	case KIND_SECRET:
+		((struct secret *)field)->value = value;
+		return strlen(value) <= SECRET_MAX;
+	case KIND_PINS:
+		return config_value_pins(value, config->tls_pins, &config->tls_pin_count);
+	case KIND_WORD:
+		if (variable->words == levels && strcasecmp(value, "WARN") == 0)
+			value = "WARNING";
+		return config_value_word(value, variable->words, field);
+	}
+	return false;
+}
+
+/* ---- the environment ---- */
+
+/* The value of the variable named `name`, with `suffix` behind it; NULL where it is unset. */
+static const char *look_up(char *const environment[], const char *name, const char *suffix)
+{
+	size_t len = strlen(name), suffix_len = strlen(suffix);
 
 	for (; *environment; environment++) {
-		const char *value;
+		const char *rest;
 
-		if (strncmp(*environment, variable->name, len) != 0 || (*environment)[len] != '=')
+		if (strncmp(*environment, name, len) != 0)
 			continue;
-		value = *environment + len + 1;
-		return *value || variable->optional ? value : NULL;
+		rest = *environment + len;
+		if (strncmp(rest, suffix, suffix_len) == 0 && rest[suffix_len] == '=')
+			return rest + suffix_len + 1;
 	}
 	return NULL;
 }
 
-static void complain_of(const struct variable *variable, const char *value,
+static bool is_set(char *const environment[], const char *name, const char *suffix)
+{
+	const char *value = look_up(environment, name, suffix);
+
+	return value && *value;
+}
+
+/* Its value, and under which name; NULL where it is unset, as an empty one mostly is. */
+static const char *value_of(char *const environment[], const struct variable *variable,
+                            const char **name)
+{
+	const char *value = look_up(environment, variable->name, "");
+
+	*name = variable->name;
+	if (value && (*value || variable->optional))
+		return value;
+	if (!variable->old_name)
+		return NULL;
+	*name = variable->old_name;
+	value = look_up(environment, variable->old_name, "");
+	return value && *value ? value : NULL;
+}
+
+/* What it takes, as a part of a sentence. */
+static void put_allowed(struct text *text, const struct variable *variable)
+{
+	if (variable->kind == KIND_SECONDS)
+		text_printf(text, "seconds, a whole number from %u to %u", variable->least,
+		            variable->most);
+	else
+		text_puts(text, allowed[variable->kind]);
+	for (size_t i = 0; variable->kind == KIND_WORD && variable->words[i]; i++)
+		text_printf(text, "%s%s", i > 0 ? ", " : "", variable->words[i]);
+}
+
+static void complain_of(const struct variable *variable, const char *name, const char *value,
                         config_complain *complain, void *context)
 {
 	char buf[LOG_LINE_MAX];
 	struct text sentence = text_on(buf, sizeof buf);
 
-	if (variable->secret)
-		text_printf(&sentence, "%s: not allowed; it takes %s", variable->name,
-		            variable->allowed);
+	text_printf(&sentence, "%s: ", name);
+	if (variable->kind == KIND_SECRET)
+		text_puts(&sentence, "not allowed");
 	else
-		text_printf(&sentence, "%s: \"%.200s\" is not allowed; it takes %s", variable->name,
-		            value, variable->allowed);
+		text_printf(&sentence, "\"%.200s\" is not allowed", value);
+	text_puts(&sentence, "; it takes ");
+	put_allowed(&sentence, variable);
 	complain(context, buf);
+}
+
+/* A secret is in a variable or in a file; in neither, a file in the usual place is looked for. */
+static size_t take_file(struct secret *secret, char *const environment[],
+                        const struct variable *variable, config_complain *complain, void *context)
+{
+	const char *path = look_up(environment, variable->name, "_FILE");
+	char buf[LOG_LINE_MAX];
+	struct text sentence = text_on(buf, sizeof buf);
+	const char *name;
+
+	if (!path || !*path) {
+		if (!value_of(environment, variable, &name))
+			secret->usual_file = variable->usual_file;
+		return 0;
+	}
+	if (is_set(environment, variable->name, ""))
+		text_printf(&sentence, "%s_FILE: not allowed beside %s; set one of them",
+		            variable->name, variable->name);
+	else if (!config_value_path(path, &secret->file))
+		text_printf(&sentence, "%s_FILE: \"%.200s\" is not allowed; it takes %s",
+		            variable->name, path, allowed[KIND_PATH]);
+	else
+		return 0;
+	secret->file = NULL;
+	complain(context, buf);
+	return 1;
+}
+
+static size_t take_variable(struct config *config, char *const environment[],
+                            const struct variable *variable, config_complain *complain,
+                            void *context)
+{
+	const char *name;
+	const char *value = value_of(environment, variable, &name);
+	bool wrong = value && !take(config, variable, value);
+
+	if (wrong)
+		complain_of(variable, name, value, complain, context);
+	if ((wrong || !value) && variable->fallback)
+		take(config, variable, variable->fallback);
+	return wrong;
+}
+
+/* What follows from other variables where one is not set: a control server that is named is to be
+ * asked, with the secret that is given. */
+static void infer(struct config *config, char *const environment[])
+{
+	if (!is_set(environment, "QSTICKY_PORT_SOURCE", "") &&
+	    (is_set(environment, "QSTICKY_GLUETUN_HOST", "") ||
+	     is_set(environment, "GLUETUN_HOST", "")))
+		config->port_source = CONFIG_SOURCE_GLUETUN;
+	if (is_set(environment, "QSTICKY_GLUETUN_AUTH_TYPE", "") ||
+	    is_set(environment, "GLUETUN_AUTH_TYPE", ""))
+		return;
+	if (config->gluetun_apikey.value[0] || config->gluetun_apikey.file)
+		config->gluetun_auth = CONFIG_AUTH_APIKEY;
+	else if (config->gluetun_username.value[0] || config->gluetun_username.file)
+		config->gluetun_auth = CONFIG_AUTH_BASIC;
 }
 
 size_t config_load(struct config *config, char *const environment[], config_complain *complain,
@@ -455,17 +453,30 @@ size_t config_load(struct config *config, char *const environment[], config_comp
 	*config = (struct config){ 0 };
 	for (size_t i = 0; i < VARIABLES; i++) {
 		const struct variable *variable = &variables[i];
-		const char *value = look_up(environment, variable);
+		struct secret *secret = (void *)((char *)config + variable->field);
 
-		if (value && variable->take(config, value))
-			continue;
-		if (value) {
-			complain_of(variable, value, complain, context);
-			wrong++;
-		}
-		variable->take(config, variable->fallback);
+		wrong += take_variable(config, environment, variable, complain, context);
+		if (variable->kind == KIND_SECRET)
+			wrong += take_file(secret, environment, variable, complain, context);
 	}
+	infer(config, environment);
 	return wrong;
+}
+
+/* Whether `name`, of `len` bytes, is that of a variable, or of one with a secret's file. */
+static bool is_known(const char *name, size_t len)
+{
+	for (size_t i = 0; i < VARIABLES; i++) {
+		const struct variable *variable = &variables[i];
+		size_t known = strlen(variable->name);
+
+		if (strncmp(variable->name, name, known) != 0)
+			continue;
+		if (len == known || (variable->kind == KIND_SECRET && len == known + 5 &&
+		                     strncmp(name + known, "_FILE", 5) == 0))
+			return true;
+	}
+	return false;
 }
 
 void config_unknown(char *const environment[], config_complain *complain, void *context)
@@ -474,14 +485,11 @@ void config_unknown(char *const environment[], config_complain *complain, void *
 
 	for (; *environment; environment++) {
 		size_t len = strcspn(*environment, "=");
-		bool known = strncmp(*environment, prefix, sizeof prefix - 1) != 0;
 		char buf[LOG_LINE_MAX];
 		struct text sentence = text_on(buf, sizeof buf);
 
-		for (size_t i = 0; i < VARIABLES && !known; i++)
-			known = strlen(variables[i].name) == len &&
-			        strncmp(*environment, variables[i].name, len) == 0;
-		if (known)
+		if (strncmp(*environment, prefix, sizeof prefix - 1) != 0 ||
+		    is_known(*environment, len))
 			continue;
 		text_printf(&sentence, "%.*s: not a variable of this version, ignored; misspelt?",
 		            len < 100 ? (int)len : 100, *environment);
@@ -491,7 +499,15 @@ void config_unknown(char *const environment[], config_complain *complain, void *
 
 void config_help(struct text *text)
 {
-	for (size_t i = 0; i < VARIABLES; i++)
-		text_printf(text, "  %s=%s\n      %s\n", variables[i].name, variables[i].fallback,
-		            variables[i].purpose);
+	for (size_t i = 0; i < VARIABLES; i++) {
+		const struct variable *variable = &variables[i];
+
+		text_printf(text, "  %s=%s\n      %s\n", variable->name,
+		            variable->fallback ? variable->fallback : "", variable->purpose);
+		if (variable->kind == KIND_SECRET)
+			text_printf(
+				text,
+				"  %s_FILE=\n      file that holds it, in place of the variable\n",
+				variable->name);
+	}
 }

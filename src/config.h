@@ -7,13 +7,14 @@
 #include <stdint.h>
 
 #include "log.h"
+#include "secret.h"
 #include "text.h"
 
 /* Longest host name (RFC 1035, section 2.3.4: 253 characters), with its NUL. */
 #define CONFIG_HOST_MAX 256
 
-/* Longest user name or password, in bytes. */
-#define CONFIG_SECRET_MAX 4096
+/* Where Docker and others put secrets. Only the files that are there. */
+#define CONFIG_SECRETS "/run/secrets"
 
 /* Longest path, in bytes with its NUL. Shorter than PATH_MAX, since copies live on the stack, whose
  * every page counts. */
@@ -26,26 +27,48 @@
 /* Where most systems keep the CAs they trust. Only if it is there, hence no error where not. */
 #define CONFIG_TLS_CA_FILE "/etc/ssl/certs/ca-certificates.crt"
 
+/* Where the forwarded port is learnt from. */
+enum config_source {
+	CONFIG_SOURCE_FILE,
+	CONFIG_SOURCE_GLUETUN, /* its control server */
+	CONFIG_SOURCE_AUTO,    /* the file; while it is missing, the control server */
+};
+
+/* What Gluetun's control server wants to see. */
+enum config_auth {
+	CONFIG_AUTH_NONE,
+	CONFIG_AUTH_BASIC,
+	CONFIG_AUTH_APIKEY,
+};
+
 /* Strings are borrowed from the environment or are literals; both outlive the process's work. */
 struct config {
 	char host[CONFIG_HOST_MAX]; /* name or address, without brackets */
 	uint16_t port;              /* 1 to 65535 */
-	const char *user;           /* at most CONFIG_SECRET_MAX bytes */
-	const char *pass;           /* secret: never shown */
+	struct secret user;
+	struct secret pass;
+	struct secret api_key; /* "": user and password instead */
 	bool use_https;
 	bool verify_ssl;         /* false: any certificate will do, unless there are pins */
 	const char *tls_ca_file; /* absolute */
 	size_t tls_pin_count;
 	unsigned char tls_pins[CONFIG_PINS_MAX][CONFIG_PIN_LEN];
 	char tls_server_name[CONFIG_HOST_MAX]; /* "": as `host` */
-	const char *port_file_path;            /* absolute */
-	const char *health_path;               /* absolute */
+	enum config_source port_source;
+	const char *port_file_path; /* absolute */
+	char gluetun_host[CONFIG_HOST_MAX];
+	uint16_t gluetun_port;
+	enum config_auth gluetun_auth;
+	struct secret gluetun_username;
+	struct secret gluetun_password;
+	struct secret gluetun_apikey;
+	const char *health_path;   /* absolute */
+	unsigned interval_s;       /* 1 to 86400 */
+	unsigned no_port_grace_s;  /* 0 to 86400 */
 	const char *vpn_interface; /* under IF_NAMESIZE, no character that JSON escapes; "": none */
 	bool rebind;
 	bool bind_interface;
 	bool reannounce;
-	unsigned interval_s;      /* 1 to 86400 */
-	unsigned no_port_grace_s; /* 0 to 86400 */
 	enum log_level log_level;
 	enum log_format log_format;
 };

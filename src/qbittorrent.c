@@ -60,10 +60,11 @@ static enum fail judge_login(struct qbittorrent *qb, struct failure *why)
 	/* The request before was answered as qBittorrent does: this 401 is about the password. */
 	if (reply->status == 401 || (reply->status == 200 && body_is(reply, "Fails."))) {
 		qb->login = QBITTORRENT_LOGIN_REJECTED;
-		return fail_set(why, FAIL_REJECTED,
-		                "user name or password rejected: correct QSTICKY_QBITTORRENT_USER "
-		                "and _PASS (from 4.6.1 on, a qBittorrent without a stored password "
-		                "makes up a new one at each start)");
+		return fail_set(
+			why, FAIL_REJECTED,
+			"user name or password rejected: correct QSTICKY_QBITTORRENT_USER "
+			"and _PASS, or their files (from 4.6.1 on, a qBittorrent without a stored password "
+			"makes up a new one at each start)");
 	}
 	if (reply->status == 403 && !qbittorrent_is_html(reply)) {
 		qb->login = QBITTORRENT_LOGIN_BANNED;
@@ -77,22 +78,68 @@ static enum fail judge_login(struct qbittorrent *qb, struct failure *why)
 	return qbittorrent_unexpected(reply, "the login", why);
 }
 
+/* Not on the stack, whose every page counts. */
+static struct secret_store secrets;
+
+/* Gives the login form; its secrets stay until secret_forget(). */
+static enum fail read_credentials(const struct config *config, struct http_field form[static 2],
+                                  struct failure *why)
+{
+	enum fail f;
+
+	form[0].name = "username";
+	form[1].name = "password";
+	f = secret_read(&config->user, &secrets, &form[0].value, why);
+	return f ? f : secret_read(&config->pass, &secrets, &form[1].value, why);
+}
+
+/* Tells them from others without keeping them: FNV-1a, 64 bits, the NULs included. */
+static uint64_t fingerprint(const struct http_field form[static 2])
+{
+	uint64_t hash = 0xcbf29ce484222325;
+
+	for (size_t i = 0; i < 2; i++) {
+		const char *at = form[i].value;
+
+		do
+			hash = (hash ^ (unsigned char)*at) * 0x100000001b3;
+		while (*at++);
+	}
+	return hash;
+}
+
+bool qbittorrent_has_new_credentials(const struct qbittorrent *qb)
+{
+	struct http_field form[2];
+	struct failure unused;
+	bool changed = false;
+
+	if (!read_credentials(qb->config, form, &unused))
+		changed = qb->credentials && fingerprint(form) != qb->credentials;
+	secret_forget(&secrets);
+	return changed;
+}
+
 static enum fail log_in(struct qbittorrent *qb, struct failure *why)
 {
-	const struct http_field form[] = {
-		{ "username", qb->config->user },
-		{ "password", qb->config->pass },
-	};
+	struct http_field form[2];
 	const struct http_request request = {
 		.post = true, .path = "/api/v2/auth/login", .form = form, .form_count = 2
 	};
-	enum fail f;
+	enum fail f = read_credentials(qb->config, form, why);
+
+	if (f) {
+		secret_forget(&secrets);
+		return f;
+	}
 
 	/* On a connection of its own: where one that was used before turns out to be closed, nobody
 	 * can tell whether the login was counted. For the same reason it is not repeated. */
 	qbittorrent_close(qb);
 	qb->login = QBITTORRENT_LOGIN_UNANSWERED;
+	qb->credentials = fingerprint(form);
 	f = qbittorrent_exchange(qb, request, false, why);
+	secret_forget(&secrets);
 	if (!qb->used)
 		qb->login = QBITTORRENT_LOGIN_NONE;
 	return f ? f : judge_login(qb, why);

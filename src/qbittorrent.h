@@ -76,12 +76,17 @@ struct qbittorrent {
 	int64_t deadline_ms;
 	bool may_login;
 	enum qbittorrent_login login;
+
+	uint64_t credentials; /* a fingerprint of those last sent; 0: none were */
 };
 
 /* A session with the qBittorrent that `config` names; nothing is sent yet. All three are borrowed
  * for its life. */
 struct qbittorrent qbittorrent_for(const struct config *config, const struct net_stop *stop,
                                    struct http_reply *reply);
+
+/* Whether user name or password are others than those last sent: their files have changed. */
+bool qbittorrent_has_new_credentials(const struct qbittorrent *qb);
 
 /* Begins a cycle, all of which must end by `deadline_ms`. Unless `may_login`, no login is sent. */
 void qbittorrent_begin(struct qbittorrent *qb, int64_t deadline_ms, bool may_login);

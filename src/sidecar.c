@@ -254,6 +254,10 @@ static enum fail run_cycle(struct sidecar *s)
 	reach_look(&s->reach, &s->now);
 	if (sync_is_orphan(sync, now_ms))
 		return FAIL_ORPHANED;
+	if (!sync_may_login(sync, now_ms) && qbittorrent_has_new_credentials(qb)) {
+		log_line(LEVEL_INFO, "the file of user name or password has changed");
+		sync_new_credentials(sync, now_ms);
+	}
 	qbittorrent_begin(qb, now_ms + SIDECAR_CYCLE_MS, sync_may_login(sync, now_ms));
 	f = reconcile(s, &why);
 	qbittorrent_end(qb);

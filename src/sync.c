@@ -165,6 +165,11 @@ static void forget_logins(struct sync *sync, int64_t now_ms)
 	sync->login_at_ms = now_ms;
 }
 
+void sync_new_credentials(struct sync *sync, int64_t now_ms)
+{
+	forget_logins(sync, now_ms);
+}
+
 void sync_reload(struct sync *sync, int64_t now_ms)
 {
 	forget_logins(sync, now_ms);

@@ -132,6 +132,9 @@ void sync_links_seen(struct sync *sync, bool lo_only, int64_t now_ms);
 /* A person says that something was changed (SIGHUP): cycle now, and logins may be tried again. */
 void sync_reload(struct sync *sync, int64_t now_ms);
 
+/* User name or password have changed: logins may be tried again. */
+void sync_new_credentials(struct sync *sync, int64_t now_ms);
+
 /* A cycle ended. */
 void sync_cycle_ended(struct sync *sync, enum sync_outcome outcome, enum sync_login login,
                       int64_t now_ms);

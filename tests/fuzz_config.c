@@ -14,12 +14,19 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const names[] = {
-	"QSTICKY_QBITTORRENT_HOST", "QSTICKY_QBITTORRENT_PORT",
-	"QSTICKY_QBITTORRENT_USER", "QSTICKY_QBITTORRENT_PASS",
-	"QSTICKY_PORT_FILE_PATH",   "QSTICKY_CHECK_INTERVAL",
-	"QSTICKY_LOG_LEVEL",        "QSTICKY_LOG_FORMAT",
-	"QSTICKY_NO_PORT_GRACE",    "HEALTH_FILE",
+	"QSTICKY_QBITTORRENT_HOST",
+	"QSTICKY_QBITTORRENT_PORT",
+	"QSTICKY_QBITTORRENT_USER",
+	"QSTICKY_QBITTORRENT_PASS",
+	"QSTICKY_PORT_FILE_PATH",
+	"QSTICKY_CHECK_INTERVAL",
+	"QSTICKY_LOG_LEVEL",
+	"QSTICKY_LOG_FORMAT",
+	"QSTICKY_NO_PORT_GRACE",
+	"HEALTH_FILE",
 	"QSTICKY_UNKNOWN",
+	"QSTICKY_QBITTORRENT_USER_FILE",
+	"QSTICKY_QBITTORRENT_PASS_FILE",
 };
 
 static void complain(void *context, const char *sentence)
@@ -34,8 +41,9 @@ static void complain(void *context, const char *sentence)
 	assert(known == 1);
 	assert(strlen(sentence) < LOG_LINE_MAX);
 	/* Those of secrets are the same whatever the value is. */
-	if (strncmp(sentence, names[2], strlen(names[2])) == 0 ||
-	    strncmp(sentence, names[3], strlen(names[3])) == 0)
+	if ((strncmp(sentence, names[2], strlen(names[2])) == 0 ||
+	     strncmp(sentence, names[3], strlen(names[3])) == 0) &&
+	    sentence[strlen(names[2])] == ':')
 		assert(strcmp(sentence + strlen(names[2]),
 		              ": not allowed; it takes at most 4096 bytes") == 0);
 }
@@ -85,8 +93,10 @@ static void check(const struct config *config, char *const environment[])
 	assert(config->no_port_grace_s <= 86400);
 	assert(!grace || !in_range(grace, 1, 86400) ||
 	       config->no_port_grace_s == number(grace + strspn(grace, "0")));
-	assert(strlen(config->user) <= CONFIG_SECRET_MAX &&
-	       strlen(config->pass) <= CONFIG_SECRET_MAX);
+	assert(strlen(config->user.value) <= SECRET_MAX &&
+	       strlen(config->pass.value) <= SECRET_MAX);
+	assert(!config->user.file || config->user.file[0] == '/');
+	assert(!config->pass.file || config->pass.file[0] == '/');
 	assert(config->port_file_path[0] == '/' && config->health_path[0] == '/');
 	assert(strlen(config->port_file_path) < CONFIG_PATH_MAX);
 	assert(strlen(config->health_path) < CONFIG_PATH_MAX);

@@ -63,8 +63,8 @@ static void assert_defaults(const struct config *config)
 {
 	assert_string_equal(config->host, "localhost");
 	assert_int_equal(config->port, 8080);
-	assert_string_equal(config->user, "admin");
-	assert_string_equal(config->pass, "adminadmin");
+	assert_string_equal(config->user.value, "admin");
+	assert_string_equal(config->pass.value, "adminadmin");
 	assert_string_equal(config->port_file_path, "/tmp/gluetun/forwarded_port");
 	assert_string_equal(config->health_path, "/tmp/health/status.json");
 	assert_int_equal(config->interval_s, 30);
@@ -102,8 +102,8 @@ static void config_reads_every_variable(void **state)
 	assert_int_equal(load(&config, environment), 0);
 	assert_string_equal(config.host, "qbittorrent");
 	assert_int_equal(config.port, 9090);
-	assert_string_equal(config.user, "me");
-	assert_string_equal(config.pass, "it=mine");
+	assert_string_equal(config.user.value, "me");
+	assert_string_equal(config.pass.value, "it=mine");
 	assert_string_equal(config.port_file_path, "/a");
 	assert_string_equal(config.health_path, "/b/c");
 	assert_int_equal(config.interval_s, 1);
@@ -112,6 +112,35 @@ static void config_reads_every_variable(void **state)
 	assert_int_equal(config.log_format, FORMAT_JSON);
 	for (size_t i = 0; environment[i]; i++)
 		free(environment[i]);
+}
+
+static void config_takes_a_secret_from_a_variable_or_a_file(void **state)
+{
+	struct config config;
+	(void)state;
+
+	assert_int_equal(load_one(&config, "QSTICKY_QBITTORRENT_PASS=a"), 0);
+	assert_null(config.pass.file);
+	assert_null(config.pass.usual_file);
+	assert_string_equal(config.user.usual_file, "/run/secrets/qbittorrent_user");
+	assert_int_equal(load_one(&config, "QSTICKY_QBITTORRENT_PASS_FILE=/a"), 0);
+	assert_string_equal(config.pass.file, "/a");
+	assert_null(config.pass.usual_file);
+	assert_int_equal(load_one(&config, "QSTICKY_QBITTORRENT_PASS="), 0);
+	assert_null(config.pass.file);
+	assert_string_equal(config.pass.usual_file, "/run/secrets/qbittorrent_pass");
+}
+
+static void config_refuses_a_secret_from_both(void **state)
+{
+	char user[] = "QSTICKY_QBITTORRENT_USER=hush", file[] = "QSTICKY_QBITTORRENT_USER_FILE=/a";
+	char *environment[] = { user, file, NULL };
+	struct config config;
+	(void)state;
+
+	assert_int_equal(load(&config, environment), 1);
+	assert_non_null(strstr(complaints, "QSTICKY_QBITTORRENT_USER_FILE: not allowed beside"));
+	assert_null(strstr(complaints, "hush"));
 }
 
 static void config_takes_empty_for_unset(void **state)
@@ -298,17 +327,17 @@ static void config_takes_secrets_of_4096_bytes_and_never_shows_them(void **state
 {
 	static const char *const names[] = { "QSTICKY_QBITTORRENT_USER=",
 		                             "QSTICKY_QBITTORRENT_PASS=" };
-	char variable[CONFIG_SECRET_MAX + 64];
+	char variable[SECRET_MAX + 64];
 	(void)state;
 
 	for (size_t i = 0; i < 2; i++) {
 		size_t name = (size_t)snprintf(variable, sizeof variable, "%s", names[i]);
 
-		memset(variable + name, 's', CONFIG_SECRET_MAX + 1);
-		variable[name + CONFIG_SECRET_MAX] = '\0';
+		memset(variable + name, 's', SECRET_MAX + 1);
+		variable[name + SECRET_MAX] = '\0';
 		assert_allowed(variable);
-		variable[name + CONFIG_SECRET_MAX] = 's';
-		variable[name + CONFIG_SECRET_MAX + 1] = '\0';
+		variable[name + SECRET_MAX] = 's';
+		variable[name + SECRET_MAX + 1] = '\0';
 		assert_wrong(variable);
 		assert_null(strstr(complaints, "ssss"));
 	}
@@ -370,6 +399,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(config_has_the_documented_defaults),
 		cmocka_unit_test(config_reads_every_variable),
+		cmocka_unit_test(config_takes_a_secret_from_a_variable_or_a_file),
+		cmocka_unit_test(config_refuses_a_secret_from_both),
 		cmocka_unit_test(config_takes_empty_for_unset),
 		cmocka_unit_test(config_takes_a_variable_by_its_whole_name),
 		cmocka_unit_test(config_tells_of_all_that_is_wrong_together),

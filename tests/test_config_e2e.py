@@ -18,6 +18,8 @@ DEFAULTS = {
     "QSTICKY_QBITTORRENT_PORT": "8080",
     "QSTICKY_QBITTORRENT_USER": "admin",
     "QSTICKY_QBITTORRENT_PASS": "adminadmin",
+    "QSTICKY_QBITTORRENT_USER_FILE": "",
+    "QSTICKY_QBITTORRENT_PASS_FILE": "",
     "QSTICKY_USE_HTTPS": "false",
     "QSTICKY_VERIFY_SSL": "true",
     "QSTICKY_TLS_CA_FILE": "/etc/ssl/certs/ca-certificates.crt",

@@ -180,7 +180,7 @@ static void http_refuses_to_cut_a_request(void **state)
 /* Two secrets of the longest kind, each byte escaped, and all cookies, each the longest. */
 static void http_has_room_for_the_largest_login(void **state)
 {
-	static char secret[CONFIG_SECRET_MAX + 1];
+	static char secret[SECRET_MAX + 1];
 	const struct http_field fields[] = { { "username", secret }, { "password", secret } };
 	struct cookies cookies = { .count = COOKIES_COUNT };
 	(void)state;

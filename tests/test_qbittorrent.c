@@ -135,8 +135,8 @@ static void begin(const char *const script[])
 	assert_int_equal(pthread_create(&server.thread, NULL, serve, &server), 0);
 	config = (struct config){ .host = "127.0.0.1",
 		                  .port = ntohs(address.sin_port),
-		                  .user = "admin",
-		                  .pass = "&=+% \"\u00e9#" };
+		                  .user = { .value = "admin" },
+		                  .pass = { .value = "&=+% \"\u00e9#" } };
 	qb = qbittorrent_for(&config, &never, &reply);
 	qbittorrent_begin(&qb, MONO_NEVER, true);
 }
@@ -321,7 +321,7 @@ static void assert_login(const char *answer, enum fail wanted, enum qbittorrent_
 	begin(SCRIPT(FORBIDDEN, answer));
 	assert_int_equal(read_view(), wanted);
 	assert_int_equal(qb.login, login);
-	assert_null(strstr(why.text, config.pass));
+	assert_null(strstr(why.text, config.pass.value));
 	assert_requests(SCRIPT("GET ", "POST "));
 }
 

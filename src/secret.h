@@ -1,0 +1,37 @@
+/* secret: a user name or password, from the environment or from a file.
+ *
+ * A file is read anew each time, so that what was rotated needs no restart. */
+#ifndef QSTICKY_SECRET_H
+#define QSTICKY_SECRET_H
+
+#include <stddef.h>
+
+#include "fail.h"
+
+/* Longest user name or password, in bytes. */
+#define SECRET_MAX 4096
+
+/* Strings are borrowed. */
+struct secret {
+	const char *value;      /* from the environment, or the default; at most SECRET_MAX bytes */
+	const char *file;       /* where it is instead; NULL: not given */
+	const char *usual_file; /* the same, if that file is there; NULL: not looked for */
+};
+
+/* Room for two secrets. Only as much of it is touched as they are long. */
+struct secret_store {
+	char bytes[2 * (SECRET_MAX + 2)];
+	size_t used;
+};
+
+/* Gives the secret as a string, which lies in `store` if it came from a file, less one newline at
+ * its end. Never blocks.
+ * FAIL_IO: unreadable. FAIL_TOO_BIG: over SECRET_MAX, or a third in `store`. FAIL_FORMAT: empty,
+ * or with a NUL in it. `why` names the file and holds nothing of what is in it. */
+enum fail secret_read(const struct secret *secret, struct secret_store *store, const char **value,
+                      struct failure *why);
+
+/* Overwrites what was read. */
+void secret_forget(struct secret_store *store);
+
+#endif
