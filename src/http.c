@@ -53,7 +53,9 @@ static void put_request(struct text *text, const struct http_request *request)
 {
 	text_printf(text, "%s %s HTTP/1.1\r\nHost: %s\r\n", request->post ? "POST" : "GET",
 	            request->path, request->host);
-	if (request->cookies->count > 0) {
+	if (request->credential_name)
+		text_printf(text, "%s%s\r\n", request->credential_name, request->credential);
+	if (request->cookies && request->cookies->count > 0) {
 		text_puts(text, "Cookie: ");
 		cookies_put(request->cookies, text);
 		text_puts(text, "\r\n");
@@ -300,6 +302,15 @@ static enum fail send_request(struct http_exchange *x, const struct http_request
 	return f;
 }
 
+/* Visible ASCII only (RFC 9110, section 5.5): a line end would begin another header. */
+static bool is_header_value(const char *value)
+{
+	for (; *value; value++)
+		if (*value <= ' ' || *value > '~')
+			return false;
+	return true;
+}
+
 enum fail http_send(struct stream *stream, const struct http_request *request,
                     struct http_reply *reply, int64_t deadline_ms, struct failure *why)
 {
@@ -316,6 +327,9 @@ enum fail http_send(struct stream *stream, const struct http_request *request,
 	reply->begun = reply->keep_alive = false;
 	reply->head_len = reply->body_len = 0;
 	reply->body = reply->space;
+	if (request->credential_name && !is_header_value(request->credential))
+		return fail_set(why, FAIL_FORMAT,
+		                "the key or password holds characters that no header can");
 	f = send_request(&x, request);
 	if (f)
 		return f;

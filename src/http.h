@@ -36,7 +36,9 @@ struct http_request {
 	bool post;
 	const char *path;              /* with query */
 	const char *host;              /* value of the Host header */
-	const struct cookies *cookies; /* to send; may be empty */
+	const struct cookies *cookies; /* to send; may be empty; NULL: none */
+	const char *credential_name;   /* a header up to its value, "X-Key: "; NULL: none */
+	const char *credential;        /* its value */
 	const struct http_field *form; /* with `post`: `form_count` fields; may be none */
 	size_t form_count;
 };
@@ -59,7 +61,8 @@ struct http_reply {
 /* Sends `request` in one write and reads the whole reply, interim ones (1xx) skipped, until
  * `deadline_ms` at the latest. After a failure the connection is of no use any more.
  * FAIL_TIMEOUT, FAIL_STOPPED, FAIL_CLOSED. FAIL_TOO_BIG: over a limit above. FAIL_FORMAT: not
- * HTTP/1.x, or of a form that this refuses. FAIL_IO: as the stream says. */
+ * HTTP/1.x, or of a form that this refuses; or the credential cannot stand in a header, and nothing
+ * was sent. FAIL_IO: as the stream says. */
 enum fail http_send(struct stream *stream, const struct http_request *request,
                     struct http_reply *reply, int64_t deadline_ms, struct failure *why);
 

@@ -34,6 +34,7 @@ void qbittorrent_begin(struct qbittorrent *qb, int64_t deadline_ms, bool may_log
 void qbittorrent_end(struct qbittorrent *qb)
 {
 	qbittorrent_close(qb);
+	qbittorrent_forget_key(qb);
 	http_forget(qb->reply);
 }
 
@@ -166,6 +167,10 @@ static enum fail ask(struct qbittorrent *qb, struct http_request request, struct
 	 * the password to the former. */
 	if (qb->reply->status != 403 || qbittorrent_is_html(qb->reply))
 		return qbittorrent_unexpected(qb->reply, request.path, why);
+	if (qb->api_key[0])
+		return fail_set(why, FAIL_REJECTED,
+		                "API key rejected: correct QSTICKY_QBITTORRENT_API_KEY; before 5.2 "
+		                "qBittorrent knows none, and needs user and password");
 	if (qb->login == QBITTORRENT_LOGIN_ACCEPTED)
 		return lost_session(request.path, why);
 	if (!qb->may_login)
@@ -442,6 +447,8 @@ void qbittorrent_logout(struct qbittorrent *qb)
 	setting.request.host = logout.host = host;
 	setting.request.cookies = logout.cookies = &qb->cookies;
 	if (owed.port)
+		f = qbittorrent_authorize(qb, &setting.request, &unused);
+	if (owed.port && !f)
 		f = http_send(qbittorrent_stream(qb), &setting.request, qb->reply, deadline_ms,
 		              &unused);
 	if (!f)

@@ -78,6 +78,7 @@ struct qbittorrent {
 	enum qbittorrent_login login;
 
 	uint64_t credentials; /* a fingerprint of those last sent; 0: none were */
+	const char *api_key;  /* "": none; NULL: not read in this cycle */
 };
 
 /* A session with the qBittorrent that `config` names; nothing is sent yet. All three are borrowed
@@ -121,7 +122,8 @@ void qbittorrent_ask_hints(struct qbittorrent *qb, struct qbittorrent_hints *hin
 /* Asks for qb->version once a session. A failure is no failure of the cycle: the version stays "". */
 void qbittorrent_ask_version(struct qbittorrent *qb);
 
-/* Ends the cycle: closes the connection, which qBittorrent would not keep for longer than 7 s. */
+/* Ends the cycle: closes the connection, which qBittorrent would not keep for longer than 7 s, and
+ * forgets what was read of secrets. */
 void qbittorrent_end(struct qbittorrent *qb);
 
 /* Ends the session at qBittorrent too, and before that a rebind that had only begun, if that takes

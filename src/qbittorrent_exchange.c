@@ -114,6 +114,31 @@ static enum fail judge_scheme(const struct qbittorrent *qb, struct failure *why)
 	return FAIL_NONE;
 }
 
+/* Not on the stack, whose every page counts. */
+static struct secret_store store;
+
+enum fail qbittorrent_authorize(struct qbittorrent *qb, struct http_request *request,
+                                struct failure *why)
+{
+	if (!qb->api_key) {
+		enum fail f = secret_read(&qb->config->api_key, &store, &qb->api_key, why);
+
+		if (f)
+			return f;
+	}
+	if (qb->api_key[0]) {
+		request->credential_name = "Authorization: Bearer ";
+		request->credential = qb->api_key;
+	}
+	return FAIL_NONE;
+}
+
+void qbittorrent_forget_key(struct qbittorrent *qb)
+{
+	secret_forget(&store);
+	qb->api_key = NULL;
+}
+
 /* Sends a request, on the connection of the cycle or a new one, and reads its reply. A connection
  * that was closed while idle is replaced silently where `repeatable`. */
 enum fail qbittorrent_exchange(struct qbittorrent *qb, struct http_request request, bool repeatable,
@@ -125,6 +150,9 @@ enum fail qbittorrent_exchange(struct qbittorrent *qb, struct http_request reque
 	qbittorrent_host(host, qb->config);
 	request.host = host;
 	request.cookies = &qb->cookies;
+	f = qbittorrent_authorize(qb, &request, why);
+	if (f)
+		return f;
 	for (;;) {
 		bool stale;
 

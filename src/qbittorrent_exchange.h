@@ -21,6 +21,13 @@ void qbittorrent_host_header(char out[static CONFIG_HOST_MAX + 2], const char *h
 /* What the Host header says. */
 void qbittorrent_host(char out[static CONFIG_HOST_MAX + 2], const struct config *config);
 
+/* Adds the API key to `request` where there is one; it is read once a cycle. Fails as secret_read(). */
+enum fail qbittorrent_authorize(struct qbittorrent *qb, struct http_request *request,
+                                struct failure *why);
+
+/* Wipes the API key that was read. */
+void qbittorrent_forget_key(struct qbittorrent *qb);
+
 /* Sends `request` (host and cookies are filled in), on the connection of the cycle or a new one, and
  * reads its reply, whatever its status. A connection that was closed while idle is replaced silently
  * where `repeatable`. Fails as net_connect(), tls_open() and http_send(). */

@@ -136,7 +136,8 @@ static void begin(const char *const script[])
 	config = (struct config){ .host = "127.0.0.1",
 		                  .port = ntohs(address.sin_port),
 		                  .user = { .value = "admin" },
-		                  .pass = { .value = "&=+% \"\u00e9#" } };
+		                  .pass = { .value = "&=+% \"\u00e9#" },
+		                  .api_key = { .value = "" } };
 	qb = qbittorrent_for(&config, &never, &reply);
 	qbittorrent_begin(&qb, MONO_NEVER, true);
 }
