@@ -26,6 +26,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import tempfile
 import threading
 import time
 import urllib.parse
@@ -33,6 +34,8 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
+
+import versions
 
 ROOT = Path(__file__).resolve().parent.parent
 BINARY = ROOT / "build" / "qsticky"
@@ -152,12 +155,19 @@ class QBittorrent:
         password: str = "adminadmin",
         webui_port: int | None = None,
         listen_port: int | None = None,
+        interface: str = "",
+        address: str = "127.0.0.1",
         local_auth: bool = True,
+        version: str = versions.INSTALLED,
         certificate: str | os.PathLike[str] | None = None,
         key: str | os.PathLike[str] | None = None,
         extra_config: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
-        """`local_auth` False lets clients on localhost in without a login.
+        """`interface` and `address` are where it listens for peers; both empty: everywhere. With
+        the default it is loopback only, without naming `lo`, which a VPN's user never should.
+
+        `local_auth` False lets clients on localhost in without a login. `version` is one of
+        versions.VERSIONS.
 
         `certificate` and `key` are PEM files: with them its WebUI speaks HTTPS. Put others in their
         place while it is stopped. (With files that it cannot use it falls back to plain HTTP.)
@@ -169,18 +179,28 @@ class QBittorrent:
         self.user = user
         self.password = password
         self.webui_port = webui_port or free_port()
+        self.version = version
         self.https = (certificate, key) if certificate and key else None
         self.process: subprocess.Popen[bytes] | None = None
         self.cookie = ""  # of our own session, as set: name=value
         self._log_start = 0
-        self._write_config(listen_port or free_port(), local_auth, extra_config or {})
+        listens = {
+            r"Session\Port": str(listen_port or free_port()),
+            r"Session\Interface": interface,
+            r"Session\InterfaceName": interface,
+            r"Session\InterfaceAddress": address,
+        }
+        self._write_config(listens, local_auth, extra_config or {})
 
     @property
     def log_path(self) -> Path:
         return self.profile / "qBittorrent" / "data" / "logs" / "qbittorrent.log"
 
     def _write_config(
-        self, listen_port: int, local_auth: bool, extra: Mapping[str, Mapping[str, str]]
+        self,
+        listens: Mapping[str, str],
+        local_auth: bool,
+        extra: Mapping[str, Mapping[str, str]],
     ) -> None:
         sections: dict[str, dict[str, str]] = {
             "Application": {
@@ -189,9 +209,7 @@ class QBittorrent:
                 r"FileLogger\DeleteOld": "false",
             },
             "BitTorrent": {
-                r"Session\Port": str(listen_port),
-                r"Session\Interface": "",
-                r"Session\InterfaceAddress": "127.0.0.1",
+                **listens,
                 r"Session\DHTEnabled": "false",
                 r"Session\LSDEnabled": "false",
                 r"Session\PeXEnabled": "false",
@@ -232,9 +250,11 @@ class QBittorrent:
         assert self.process is None, "already running"
         self.cookie = ""
         self._log_start = self.log_path.stat().st_size if self.log_path.exists() else 0
+        # Certificates and such lie beside the profile.
+        wrapper = versions.command(self.version, [Path(tempfile.gettempdir()), self.profile])
         with open(self.profile / "output.txt", "ab") as output:
             self.process = subprocess.Popen(
-                ["qbittorrent-nox", f"--profile={self.profile}", *args],
+                [*wrapper, "qbittorrent-nox", f"--profile={self.profile}", *args],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

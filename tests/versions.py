@@ -1,0 +1,135 @@
+"""Real qBittorrents of other years, from Debian's own packages.
+
+The machine's qbittorrent-nox is Debian 12's. The others come as whole root file systems, made by
+mmdebstrap from the mirror that the machine's apt uses, and kept below build/roots: about 20 s and
+220 MB each, once.
+
+    python3 tests/versions.py          makes those that are missing
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOTS = Path(__file__).resolve().parent.parent / "build" / "roots"
+
+# What each had when this was written; testing moves on, and then a later one runs by that name.
+SUITES = {"5.1.0": "trixie", "5.3.0": "forky"}
+INSTALLED = "4.5.2"  # Debian 12's, without a root of its own
+VERSIONS = (INSTALLED, *SUITES)
+
+MAKE_ROOT = (
+    "mmdebstrap",
+    "--quiet",
+    "--variant=apt",
+    "--include=qbittorrent-nox,ca-certificates",
+    # A mirror that is a snapshot is past its date; the signature is checked all the same.
+    '--aptopt=Acquire::Check-Valid-Until "false"',
+)
+
+# Runs "$@" in the root $1, where the directories up to "--" are to be seen under their own names.
+# The mounts are in a name space that ends with the process, so none is left whatever happens to it.
+IN_ROOT = """
+set -e
+root=$1; shift
+for kind in dev proc; do
+    mount --rbind /$kind "$root/$kind"
+done
+while [ "$1" != -- ]; do
+    mkdir -p "$root$1"
+    mount --bind "$1" "$root$1"
+    shift
+done
+shift
+exec chroot "$root" "$@"
+"""
+
+
+class Unavailable(Exception):
+    """This version is not to be had here; the text says why."""
+
+
+def mirror() -> str:
+    """Where apt gets Debian's main archive from, whichever way its sources are written."""
+    targets = subprocess.run(
+        [
+            "apt-get",
+            "indextargets",
+            "--format=$(REPO_URI)",
+            "Created-By: Packages",
+            "Origin: Debian",
+            "Label: Debian",
+            "Component: main",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.split()
+    if not targets:
+        raise Unavailable("apt's sources name no Debian mirror, or their lists were never fetched")
+    return targets[0]
+
+
+def root_of(version: str) -> Path:
+    """The root file system with that qBittorrent. Made now if it is missing: by the first process
+    that asks, while the others wait."""
+    suite = SUITES[version]
+    root = ROOTS / suite
+    if root.exists():
+        return root
+    if os.geteuid() != 0:
+        raise Unavailable(f"qBittorrent {version} needs root")
+    if shutil.which("mmdebstrap") is None:
+        raise Unavailable(f"qBittorrent {version} needs mmdebstrap, which is not installed")
+    ROOTS.mkdir(parents=True, exist_ok=True)
+    with open(ROOTS / f"{suite}.lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not root.exists():
+            _make(suite, root)
+    return root
+
+
+def _make(suite: str, root: Path) -> None:
+    """Under another name until it is whole."""
+    unfinished = Path(tempfile.mkdtemp(prefix=f"{suite}.", dir=ROOTS))
+    try:
+        # Else mmdebstrap has its own idea of the mode, or other users cannot enter.
+        unfinished.chmod(0o755)
+        made = subprocess.run(
+            [*MAKE_ROOT, suite, str(unfinished), mirror()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if made.returncode != 0:
+            raise Unavailable(f"mmdebstrap {suite}: {made.stdout[-2000:]}")
+        unfinished.rename(root)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def command(version: str, shared: Sequence[Path]) -> list[str]:
+    """What to put before "qbittorrent-nox" to get that version, in which the directories `shared`
+    are the same as here. The process that starts is qbittorrent-nox in the end, by its id."""
+    if version == INSTALLED:
+        return []
+    root = str(root_of(version))
+    directories = [str(directory) for directory in shared]
+    return ["unshare", "--mount", "sh", "-c", IN_ROOT, "sh", root, *directories, "--"]
+
+
+if __name__ == "__main__":
+    try:
+        for name in SUITES:
+            root_of(name)
+    except Unavailable as reason:
+        sys.exit(str(reason))
