@@ -23,8 +23,10 @@ from typing import Any
 
 import pytest
 
-from faulty_server import FaultyServer
+import versions
+from faulty_server import FaultyServer, ListeningServer
 from harness import ROOT, PortFile, QBittorrent, Qsticky, free_port, wait_until
+from namespace import Namespace
 from tls_peers import Pki
 
 BINARIES = {
@@ -89,6 +91,14 @@ def root() -> None:
 
 
 @pytest.fixture
+def namespace(root: None) -> Iterator[Namespace]:
+    """A network namespace that the test is in from its start to its end, with all that it starts.
+    A module that has it makes sure that it comes before anything else is started."""
+    with Namespace() as made:
+        yield made
+
+
+@pytest.fixture
 def place() -> Iterator[Path]:
     """A folder that any user may enter, unlike pytest's own."""
     path = Path(tempfile.mkdtemp(prefix="qsticky-test-"))
@@ -134,6 +144,10 @@ def new_qbittorrent(qbittorrent_nox: str, place: Path) -> Iterator[Callable[...,
     made: list[QBittorrent] = []
 
     def make(**options: Any) -> QBittorrent:
+        try:
+            versions.command(options.get("version", versions.INSTALLED), ())
+        except versions.Unavailable as reason:
+            missing(str(reason))
         server = QBittorrent(place / f"profile{len(made)}", **options)
         made.append(server)
         return server
@@ -147,8 +161,8 @@ def new_qbittorrent(qbittorrent_nox: str, place: Path) -> Iterator[Callable[...,
 def new_fake() -> Iterator[Callable[..., FaultyServer]]:
     made: list[FaultyServer] = []
 
-    def make(**options: Any) -> FaultyServer:
-        server = FaultyServer(**options)
+    def make(kind: type[FaultyServer] = FaultyServer, **options: Any) -> FaultyServer:
+        server = kind(**options)
         made.append(server)
         return server
 
@@ -156,6 +170,12 @@ def new_fake() -> Iterator[Callable[..., FaultyServer]]:
     for server in made:
         server.heal()
         server.stop()
+
+
+@pytest.fixture
+def new_listening(new_fake: Callable[..., FaultyServer]) -> Callable[..., ListeningServer]:
+    """Makes fakes that open their port. They are not started yet."""
+    return lambda **options: new_fake(ListeningServer, **options)
 
 
 @pytest.fixture
@@ -284,13 +304,14 @@ class Sidecar(Qsticky):
         inode = None
         while count >= 0:
             now = wait_until(
-                lambda was=inode: self._inode() not in (None, was) and self._inode(),
+                lambda was=inode: self.health_writes() not in (None, was) and self.health_writes(),
                 timeout,
                 "the health file to be written",
             )
             inode, count = now, count - 1
 
-    def _inode(self) -> tuple[int, int] | None:
+    def health_writes(self) -> tuple[int, int] | None:
+        """Something else each time the health file is written; None while there is none."""
         try:
             status = self.health_file.stat()
         except FileNotFoundError:
@@ -391,7 +412,7 @@ def sidecar(
             port = port or getattr(server, "webui_port", None) or server.port
         made_now = Sidecar(
             program,
-            port_file=port_file,
+            port_file=options.pop("port_file", port_file),
             health_file=health_file or place / f"health{len(made)}" / "status.json",
             qbittorrent_port=port,
             env=env,

@@ -17,11 +17,13 @@ import json
 import select
 import socket
 import struct
+import subprocess
 import threading
 import time
 import urllib.parse
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from harness import free_port
 
@@ -30,6 +32,8 @@ SET_PREFERENCES = "setPreferences"
 LOGIN = "login"
 LOGOUT = "logout"
 VERSION = "version"
+TRANSFER_INFO = "transferInfo"
+REANNOUNCE = "reannounce"
 ANY = "*"
 CONNECT = "connect"  # before a byte is read
 
@@ -39,6 +43,8 @@ PATHS = {
     "/api/v2/app/version": VERSION,
     "/api/v2/auth/login": LOGIN,
     "/api/v2/auth/logout": LOGOUT,
+    "/api/v2/torrents/reannounce": REANNOUNCE,
+    "/api/v2/transfer/info": TRANSFER_INFO,
 }
 
 BANNED = "Your IP address has been banned after too many failed authentication attempts."
@@ -188,6 +194,7 @@ class FaultyServer:
         self.host = host
         self.preferences = default_preferences() | (preferences or {})
         self.preferences["listen_port"] = listen_port
+        self.transfer_info = default_transfer_info(dialect)
         self.takes_settings = True
         self.stale_reads = 0  # reads after a set that still show the old settings
         self.requests: list[Request] = []
@@ -369,6 +376,14 @@ class FaultyServer:
                 self._stale = [dict(self.preferences)] * self.stale_reads
                 self.preferences |= json.loads(request.form()["json"])
             return Reply(200)
+        if request.name == TRANSFER_INFO:
+            return json_reply(self.transfer_info)
+        if request.name == REANNOUNCE:
+            if request.method != "POST":
+                return Reply(405, b"Method Not Allowed", reason="Method Not Allowed")
+            if "hashes" not in request.form():
+                return Reply(400, b"Missing required parameters: hashes", reason="Bad Request")
+            return Reply(200)
         if request.name == LOGOUT:
             self.sessions.clear()
             return Reply(200)
@@ -512,6 +527,89 @@ def default_preferences() -> dict:
         "web_ui_upnp": False,
         "zz_listen_port": 5,
     } | {f"option_{i:03d}": i for i in range(160)}
+
+
+def default_transfer_info(dialect: str) -> dict:
+    info = {
+        "connection_status": "firewalled",
+        "dht_nodes": 0,
+        "dl_info_data": 0,
+        "dl_info_speed": 0,
+        "dl_rate_limit": 0,
+        "up_info_data": 0,
+        "up_info_speed": 0,
+        "up_rate_limit": 0,
+    }
+    if dialect == "5.2":
+        info |= {"last_external_address_v4": "", "last_external_address_v6": ""}
+    return info
+
+
+# -- where peers connect ------------------------------------------------------
+
+
+class ListeningServer(FaultyServer):
+    """One that opens its listen_port for peers too, the way libtorrent does: a socket for each
+    address, bound to the interface as it is at that moment, and opened anew only when the port or
+    where to listen changes. So it is deaf once the interface has been made anew."""
+
+    def __init__(self, **options: Any):
+        super().__init__(**options)
+        self.opens = True
+        self._peer_sockets: list[socket.socket] = []
+
+    def start(self) -> ListeningServer:
+        super().start()
+        self.open_port()
+        return self
+
+    def stop(self) -> None:
+        self.close_port()
+        super().stop()
+
+    def _serve(self, request: Request) -> Reply:
+        before = self._where()
+        reply = super()._serve(request)
+        if self._where() != before:
+            self.open_port()
+        return reply
+
+    def _where(self) -> tuple[object, ...]:
+        keys = ("listen_port", "current_network_interface", "current_interface_address")
+        return tuple(self.preferences[key] for key in keys)
+
+    def close_port(self) -> None:
+        for sock in self._peer_sockets:
+            sock.close()
+        self._peer_sockets.clear()
+
+    def open_port(self) -> None:
+        """Anew, unless `opens` is False."""
+        self.close_port()
+        if not self.opens:
+            return
+        port, interface, only = self._where()
+        shown = subprocess.run(["ip", "-json", "addr"], capture_output=True, check=True).stdout
+        for link in json.loads(shown):
+            if interface not in ("", link["ifname"]):
+                continue
+            for address in link["addr_info"]:
+                local, is_v6 = address["local"], address["family"] == "inet6"
+                if only in ("", local, "::" if is_v6 else "0.0.0.0"):
+                    self._listen(is_v6, local, port, link["ifname"])
+
+    def _listen(self, is_v6: bool, address: str, port: int, device: str) -> None:
+        sock = socket.socket(socket.AF_INET6 if is_v6 else socket.AF_INET)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
+        try:
+            scope = socket.if_nametoindex(device) if address.startswith("fe80") else 0
+            sock.bind((address, port, 0, scope) if is_v6 else (address, port))
+            sock.listen(1000)  # nobody accepts: they queue here
+        except OSError:  # an address that is tentative, a link that is down
+            sock.close()
+            return
+        self._peer_sockets.append(sock)
 
 
 # -- faults: the connection ---------------------------------------------------

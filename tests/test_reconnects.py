@@ -1,0 +1,834 @@
+"""The tunnel and qBittorrent come and go in all the orders that happen, and in some that hardly do:
+a scripted qBittorrent whose listening sockets die with the interface, as libtorrent's do."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import MakeSidecar, Sidecar
+from faulty_server import (
+    REANNOUNCE,
+    SET_PREFERENCES,
+    TRANSFER_INFO,
+    Exchange,
+    Fault,
+    FaultyServer,
+    ListeningServer,
+    reply,
+    reset_at_once,
+)
+from harness import PortFile, QBittorrent, free_port, wait_until
+from namespace import BRIDGE, BRIDGE_ADDRESS, TUNNEL, Namespace
+from versions import VERSIONS
+
+MUSL = pytest.mark.parametrize("binary", ["musl"], indirect=True)
+NewListening = Callable[..., ListeningServer]
+
+
+@pytest.fixture(autouse=True)
+def _inside(namespace: Namespace) -> None:
+    """Before qBittorrent and qsticky, which are to be in it. Off, IPv6 takes no time."""
+    namespace.set_ipv6(False)
+    namespace.add_bridge()
+
+
+def wait_open(namespace: Namespace, port: int, timeout: float = 5.0) -> None:
+    wait_until(
+        lambda: namespace.far_end_reaches(port), timeout, f"the far end to reach port {port}"
+    )
+
+
+def ports_set(server: FaultyServer) -> list[object]:
+    """Every port that was asked for, in order."""
+    values = (json.loads(request.form()["json"]) for request in server.seen(SET_PREFERENCES))
+    return [value["listen_port"] for value in values if "listen_port" in value]
+
+
+# -- a rebind, request by request -----------------------------------------------
+
+
+def test_a_rebind_is_another_valid_port_and_then_the_right_one(
+    namespace: Namespace, new_listening: NewListening, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    namespace.add_tunnel()
+    server = new_listening(listen_port=41000).start()
+    port_file.write(41000)
+    qsticky = sidecar(server, interval=3600)
+    qsticky.wait_in_sync(41000)
+    assert ports_set(server) == []
+
+    namespace.reconnect()
+    qsticky.wait_health(reachable=False, healthy=False, rebinds=0)
+    wait_open(namespace, 41000)
+    health = qsticky.wait_health(reachable=True, healthy=True, rebinds=1)
+    assert health["last_error"] is None
+    other, right = ports_set(server)
+    assert right == 41000 and other != 41000 and 1024 <= other <= 65535
+    first, second = server.seen(SET_PREFERENCES)
+    assert first.number < second.number and second.time > first.time
+    assert server.listen_port == 41000
+
+
+@MUSL
+@pytest.mark.parametrize("port", [1, 1023, 1024, 65535])
+def test_no_port_is_too_low_or_too_high_for_it(
+    port: int,
+    namespace: Namespace,
+    new_listening: NewListening,
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    namespace.add_tunnel()
+    server = new_listening(listen_port=port).start()
+    server.close_port()
+    port_file.write(port)
+    sidecar(server).wait_health(reachable=True, healthy=True, rebinds=1)
+    other, right = ports_set(server)
+    assert right == port and other != port and 1024 <= other <= 65535
+
+
+def test_killed_between_the_two_requests_the_next_start_repairs_the_port(
+    namespace: Namespace, new_listening: NewListening, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    """Point 4."""
+    namespace.add_tunnel()
+    server = new_listening(listen_port=41000).start()
+    server.close_port()
+    port_file.write(41000)
+    qsticky = sidecar(server, start=False)
+
+    def kill(exchange: Exchange) -> None:
+        exchange.reply()
+        qsticky.kill()
+
+    server.fault(SET_PREFERENCES, kill, times=1)
+    qsticky.start()
+    wait_until(lambda: qsticky.process.poll() is not None, what="the kill")
+    assert server.listen_port != 41000, "the worst moment"
+    after = sidecar(server)
+    after.wait_health(state="in_sync", reachable=True, current_port=41000)
+    assert server.listen_port == 41000 and namespace.far_end_reaches(41000)
+
+
+def test_stopped_between_the_two_requests_it_sends_the_second_one_first(
+    namespace: Namespace, new_listening: NewListening, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    namespace.add_tunnel()
+    server = new_listening(listen_port=41000).start()
+    server.close_port()
+    port_file.write(41000)
+    qsticky = sidecar(server, start=False)
+
+    def stop(exchange: Exchange) -> None:
+        answer = exchange.reply().wire()
+        os.kill(qsticky.pid, signal.SIGTERM)
+        exchange.send(answer)
+
+    server.fault(SET_PREFERENCES, stop, times=1)
+    qsticky.start()
+    assert qsticky.wait() == 0
+    wait_until(lambda: server.count(SET_PREFERENCES) == 2, what="the second request")
+    wait_until(lambda: server.listen_port == 41000, what="the right port")
+    assert not qsticky.health_file.exists()
+
+
+def test_a_second_request_that_fails_is_made_up_for_by_the_next_cycle(
+    namespace: Namespace, new_listening: NewListening, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    namespace.add_tunnel()
+    server = new_listening(listen_port=41000).start()
+    server.close_port()
+    port_file.write(41000)
+    server.fault(
+        SET_PREFERENCES, reply(500, b"oops", reason="Internal Server Error"), times=1, skip=1
+    )
+    qsticky = sidecar(server)
+    qsticky.wait_health(state="in_sync", reachable=True, current_port=41000)
+    assert server.listen_port == 41000 and namespace.far_end_reaches(41000)
+
+
+@MUSL
+def test_once_says_by_its_exit_code_whether_the_port_is_open(
+    namespace: Namespace, new_listening: NewListening, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    namespace.add_tunnel()
+    server = new_listening(listen_port=41000).start()
+    port_file.write(41000)
+    assert sidecar(server, args=("once",)).wait() == 0
+    port_file.write(42000)
+    assert sidecar(server, args=("once",)).wait() == 0
+    assert namespace.far_end_reaches(42000)
+    server.opens = False
+    server.close_port()
+    closed = sidecar(server, args=("once",))
+    assert closed.wait() == 1
+    assert "42000" in closed.wait_trouble()
+
+
+# -- how often ------------------------------------------------------------------
+
+
+@MUSL
+def test_where_a_rebind_does_not_help_the_next_is_a_minute_later(
+    namespace: Namespace, new_listening: NewListening, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    """The one test that waits that minute."""
+    namespace.add_tunnel()
+    server = new_listening(listen_port=41000).start()
+    server.opens = False
+    server.close_port()
+    port_file.write(41000)
+    qsticky = sidecar(server)
+    health = qsticky.wait_health(healthy=False, reachable=False, rebinds=1)
+    assert "41000" in health["last_error"]
+    wait_until(lambda: server.count(SET_PREFERENCES) == 2, what="the first rebind")
+    qsticky.wait_cycles(1)
+    said = len(qsticky.troubles())
+    assert 1 <= said <= 3, "closed; opened anew; in vain"
+
+    cycles = server.count("preferences")
+    wait_until(lambda: server.count("preferences") >= cycles + 8, 20, "more cycles")
+    assert server.count(SET_PREFERENCES) == 2
+    assert server.listen_port == 41000, "not left at the other port meanwhile"
+    assert len(qsticky.troubles()) == said, "once"
+    assert qsticky.healthcheck()[0] == 1
+
+    server.opens = True
+    qsticky.wait_health(75, healthy=True, reachable=True, rebinds=2)
+    times = [request.time for request in server.seen(SET_PREFERENCES)]
+    assert len(times) == 4
+    assert times[2] - times[0] >= 59
+    assert namespace.far_end_reaches(41000)
+
+
+def test_a_port_that_another_program_has_taken_is_not_rebound_over_and_over(
+    namespace: Namespace,
+    new_qbittorrent: Callable[..., QBittorrent],
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    """Point 5, with the real one. The other program has not begun to listen."""
+    namespace.add_tunnel()
+    server = new_qbittorrent(address="").start()
+    port = free_port()
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", port))
+        port_file.write(port)
+        qsticky = sidecar(server)
+        qsticky.wait_health(healthy=False, reachable=False, current_port=port)
+        health = qsticky.wait_health(healthy=False, reachable=False, current_port=port, rebinds=1)
+        assert str(port) in health["last_error"] and "refuses" in health["last_error"]
+        qsticky.wait_cycles(1)
+        said = len(qsticky.troubles())
+        qsticky.wait_cycles(4)
+        health = qsticky.health()
+        assert health["rebinds"] == 1 and health["reachable"] is False
+        assert health["state"] in ("retrying", "error")
+        assert "another program" in health["last_error"]
+        assert server.listen_port() == port
+        assert len(qsticky.troubles()) == said
+
+
+@MUSL
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_port_at_which_another_program_answers_is_not_taken_for_open(
+    version: str,
+    namespace: Namespace,
+    new_qbittorrent: Callable[..., QBittorrent],
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    """The probe gets through, but not to qBittorrent, which says that it has no socket at all."""
+    namespace.add_tunnel()
+    server = new_qbittorrent(version=version, address="").start()
+    port = free_port()
+    with socket.create_server(("0.0.0.0", port)):
+        port_file.write(port)
+        qsticky = sidecar(server)
+        health = qsticky.wait_health(healthy=False, reachable=False, current_port=port)
+        assert "another program" in health["last_error"]
+        qsticky.wait_cycles(2)
+        health = qsticky.health()
+        assert health["healthy"] is False and health["rebinds"] == 0
+        assert health["connection_status"] == "disconnected"
+
+
+@MUSL
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_qbittorrent_that_has_only_just_started_is_not_taken_for_deaf(
+    version: str,
+    namespace: Namespace,
+    new_qbittorrent: Callable[..., QBittorrent],
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    """For its first 1.5 s it says "disconnected" (5.1.0, 5.3.0) although it listens."""
+    namespace.add_tunnel()
+    port = free_port()
+    server = new_qbittorrent(version=version, listen_port=port, address="")
+    port_file.write(port)
+    qsticky = sidecar(server)
+    qsticky.wait_health(state="retrying")
+    time.sleep(4)  # its first question about that is overdue by then
+    server.start()
+    qsticky.wait_in_sync(port)
+    qsticky.wait_cycles(3)
+    health = qsticky.health()
+    assert health["healthy"] is True and health["reachable"] is True and health["rebinds"] == 0
+    assert len(qsticky.troubles()) == 1, "it was not there"
+    qsticky.wait_health(healthy=True, connection_status="firewalled")
+
+
+def test_ten_reconnects_in_ten_seconds_are_one_or_two_rebinds(
+    namespace: Namespace,
+    new_qbittorrent: Callable[..., QBittorrent],
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    namespace.add_tunnel()
+    server = new_qbittorrent(address="").start()
+    port = free_port()
+    port_file.write(port)
+    qsticky = sidecar(server, interval=3600)
+    qsticky.wait_in_sync(port)
+    began = time.monotonic()
+    for number in range(10):
+        time.sleep(max(0.0, began + number * 0.7 - time.monotonic()))
+        namespace.reconnect()
+    wait_open(namespace, port)
+    health = qsticky.wait_health(healthy=True, reachable=True)
+    assert 1 <= health["rebinds"] <= 2
+
+
+# -- in all orders --------------------------------------------------------------
+
+
+def test_a_rewrite_of_the_same_port_has_it_probed(
+    namespace: Namespace, new_listening: NewListening, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    namespace.add_tunnel()
+    server = new_listening(listen_port=41000).start()
+    port_file.write(41000)
+    qsticky = sidecar(server, interval=3600)
+    qsticky.wait_in_sync(41000)
+    server.close_port()  # of which no event tells
+    port_file.write(41000)
+    wait_open(namespace, 41000)
+    qsticky.wait_health(healthy=True, reachable=True, rebinds=1)
+
+
+def test_a_file_that_is_emptied_and_filled_around_a_reconnect_makes_no_difference(
+    namespace: Namespace,
+    new_qbittorrent: Callable[..., QBittorrent],
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    """As Gluetun goes about it: first the file, then the tunnel; and the file last."""
+    namespace.add_tunnel()
+    server = new_qbittorrent(address="").start()
+    port = free_port()
+    port_file.write(port)
+    qsticky = sidecar(server, interval=3600)
+    qsticky.wait_in_sync(port)
+    port_file.clear()
+    namespace.delete(TUNNEL)
+    qsticky.wait_health(state="waiting_for_port", healthy=True)
+    namespace.add_tunnel()
+    port_file.write(port)
+    wait_open(namespace, port)
+    health = qsticky.wait_health(healthy=True, reachable=True, rebinds=1)
+    assert health["current_port"] == port == server.listen_port()
+
+
+def test_a_reconnect_while_qbittorrent_is_down_is_no_reason_for_a_rebind(
+    namespace: Namespace,
+    new_qbittorrent: Callable[..., QBittorrent],
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    namespace.add_tunnel()
+    server = new_qbittorrent(address="").start()
+    port = free_port()
+    port_file.write(port)
+    qsticky = sidecar(server)
+    qsticky.wait_in_sync(port)
+    server.stop()
+    qsticky.wait_health(state="retrying")
+    namespace.reconnect()
+    server.start()
+    health = qsticky.wait_in_sync(port)
+    assert health["reachable"] is True
+    wait_open(namespace, port)
+    assert health["rebinds"] == 0
+
+
+def test_a_reconnect_in_the_middle_of_a_rebind_heals_too(
+    namespace: Namespace, new_listening: NewListening, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    namespace.add_tunnel()
+    server = new_listening(listen_port=41000).start()
+    port_file.write(41000)
+    qsticky = sidecar(server, interval=3600)
+    qsticky.wait_in_sync(41000)
+
+    def reconnect(exchange: Exchange) -> None:
+        answer = exchange.reply().wire()
+        namespace.reconnect()
+        exchange.send(answer)
+
+    server.fault(SET_PREFERENCES, reconnect, times=1)
+    namespace.reconnect()
+    wait_until(lambda: server.count(SET_PREFERENCES) >= 2, what="the rebind")
+    wait_open(namespace, 41000)
+    health = qsticky.wait_health(healthy=True, reachable=True, current_port=41000)
+    assert health["rebinds"] == 1
+
+
+def test_a_change_of_the_port_is_no_rebind(
+    namespace: Namespace, new_listening: NewListening, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    """It opens the sockets anew by itself. They come some milliseconds after the answer."""
+    namespace.add_tunnel()
+    server = new_listening(listen_port=6881).start()
+    qsticky = sidecar(server)
+    for port in (41000, 42000, 43000):
+        namespace.reconnect()
+        port_file.write(port)
+        qsticky.wait_in_sync(port)
+        assert qsticky.wait_health(reachable=True)["rebinds"] == 0
+    assert ports_set(server) == [41000, 42000, 43000]
+
+
+# -- the tunnel itself ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", ["4.5.2", "5.3.0"])
+def test_without_a_tunnel_here_nothing_is_probed(
+    version: str,
+    new_qbittorrent: Callable[..., QBittorrent],
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    """Point 6: qsticky on a bridge network, healthy by what it reads back."""
+    server = new_qbittorrent(version=version, interface="", address="127.0.0.1").start()
+    port = free_port()
+    port_file.write(port)
+    qsticky = sidecar(server)
+    qsticky.wait_in_sync(port)
+    qsticky.wait_cycles(2)
+    health = qsticky.health()
+    assert health["healthy"] is True and health["reachable"] is None and health["rebinds"] == 0
+    assert not qsticky.troubles()
+
+
+UNUSABLE = {
+    "down": f"link set {TUNNEL} down",
+    "without-address": f"addr flush dev {TUNNEL}",
+    "gone": f"link delete {TUNNEL}",
+}
+
+
+@pytest.mark.parametrize("how", UNUSABLE)
+def test_a_tunnel_that_cannot_be_used_any_more_is_unhealthy(
+    how: str,
+    namespace: Namespace,
+    new_listening: NewListening,
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    namespace.add_tunnel()
+    server = new_listening(listen_port=41000).start()
+    port_file.write(41000)
+    qsticky = sidecar(server, interval=3600)
+    qsticky.wait_in_sync(41000)
+    namespace.ip(UNUSABLE[how])
+    health = qsticky.wait_health(reachable=False, healthy=False)
+    assert TUNNEL in health["last_error"] and health["rebinds"] == 0
+    assert ports_set(server) == [], "there is nothing to listen on"
+    if how != "gone":
+        namespace.delete(TUNNEL)
+    namespace.add_tunnel()
+    wait_open(namespace, 41000)
+    qsticky.wait_health(healthy=True, reachable=True)
+
+
+@MUSL
+def test_a_tunnel_that_is_down_from_the_start_is_unhealthy(
+    namespace: Namespace, new_listening: NewListening, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    namespace.add_link(TUNNEL)
+    server = new_listening(listen_port=41000).start()
+    port_file.write(41000)
+    qsticky = sidecar(server)
+    health = qsticky.wait_health(reachable=False, healthy=False)
+    assert TUNNEL in health["last_error"] and ports_set(server) == []
+
+
+@MUSL
+def test_a_tunnel_that_goes_while_no_port_is_wanted_is_no_fault(
+    namespace: Namespace, new_listening: NewListening, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    namespace.add_tunnel()
+    server = new_listening(listen_port=41000).start()
+    qsticky = sidecar(server)
+    qsticky.wait_health(state="waiting_for_port", healthy=True)
+    namespace.delete(TUNNEL)
+    qsticky.wait_cycles(3)
+    health = qsticky.health()
+    assert health["healthy"] is True and health["state"] == "waiting_for_port"
+    assert health["reachable"] is not True
+
+
+@MUSL
+def test_another_interface_may_be_the_tunnel(
+    namespace: Namespace, new_listening: NewListening, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    server = new_listening(listen_port=41000).start()
+    port_file.write(41000)
+    qsticky = sidecar(server, env={"QSTICKY_VPN_INTERFACE": BRIDGE})
+    qsticky.wait_health(healthy=True, reachable=True)
+    namespace.delete(BRIDGE)
+    namespace.add_bridge()
+    wait_until(lambda: namespace.far_end_reaches(41000, BRIDGE_ADDRESS), 5, "the port")
+    qsticky.wait_health(healthy=True, reachable=True, rebinds=1)
+
+
+def test_no_name_switches_all_of_it_off(
+    namespace: Namespace, new_listening: NewListening, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    namespace.add_tunnel()
+    server = new_listening(listen_port=41000).start()
+    port_file.write(41000)
+    qsticky = sidecar(server, env={"QSTICKY_VPN_INTERFACE": ""})
+    qsticky.wait_in_sync(41000)
+    namespace.reconnect()
+    server.close_port()
+    qsticky.wait_cycles(4)
+    health = qsticky.health()
+    assert health["healthy"] is True and health["reachable"] is None and health["rebinds"] == 0
+    assert ports_set(server) == [] and not qsticky.troubles()
+
+
+@MUSL
+def test_ipv6_is_probed_only_where_the_tunnel_has_it_for_good_and_qbittorrent_uses_it(
+    namespace: Namespace, new_listening: NewListening, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    namespace.set_ipv6(True)
+    namespace.add_tunnel()
+    only_v4 = {"current_interface_address": "0.0.0.0"}
+    port_file.write(41000)
+    narrow = new_listening(listen_port=41000, preferences=only_v4).start()
+    wide = new_listening(listen_port=41000).start()
+    # Longer than this test takes, nobody may use the new address.
+    namespace.call(
+        lambda: Path(f"/proc/sys/net/ipv6/conf/{TUNNEL}/dad_transmits").write_text("100")
+    )
+    namespace.ip(f"addr add fd00::2/64 dev {TUNNEL}")
+    qstickies = [sidecar(narrow), sidecar(wide)]
+    for qsticky in qstickies:
+        qsticky.wait_in_sync(41000)
+        qsticky.wait_cycles(3)
+        assert qsticky.health()["reachable"] is True, "over IPv4, with the other address tentative"
+
+    namespace.ip(f"addr add fd00::3/64 dev {TUNNEL} nodad")
+    health = qstickies[1].wait_health(healthy=False, reachable=False)
+    assert "fd00:" in health["last_error"]
+    qstickies[1].wait_health(healthy=True, reachable=True, rebinds=1)
+    qstickies[0].wait_cycles(2)
+    health = qstickies[0].health()
+    assert health["reachable"] is True and health["rebinds"] == 0
+
+
+# -- what a rebind cannot help --------------------------------------------------
+
+HOPELESS: dict[str, tuple[Mapping[str, Any], str]] = {
+    "lo": ({"current_network_interface": "lo"}, "lo"),
+    "another-interface": ({"current_network_interface": BRIDGE}, BRIDGE),
+    "another-address": (
+        {"current_network_interface": TUNNEL, "current_interface_address": "10.2.0.77"},
+        "10.2.0.77",
+    ),
+    "any-at-another-address": ({"current_interface_address": BRIDGE_ADDRESS}, BRIDGE_ADDRESS),
+    "proxy": (
+        {"proxy_type": 2, "proxy_ip": "10.0.0.1", "proxy_peer_connections": True},
+        "proxy",
+    ),
+}
+
+
+@MUSL
+@pytest.mark.parametrize("case", HOPELESS)
+def test_where_a_rebind_cannot_help_there_is_none_and_the_reason_is_said_once(
+    case: str,
+    namespace: Namespace,
+    new_listening: NewListening,
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    preferences, word = HOPELESS[case]
+    namespace.add_tunnel()
+    server = new_listening(listen_port=41000, preferences=dict(preferences)).start()
+    if case == "proxy":
+        server.close_port()
+    port_file.write(41000)
+    qsticky = sidecar(server)
+    health = qsticky.wait_health(healthy=False, reachable=False, current_port=41000)
+    assert word in health["last_error"]
+    qsticky.wait_cycles(4)
+    health = qsticky.health()
+    assert health["healthy"] is False and health["rebinds"] == 0
+    assert word in health["last_error"]
+    assert server.count(SET_PREFERENCES) == 0
+    assert 1 <= len(qsticky.troubles()) <= 2
+    assert len(set(qsticky.troubles())) == len(qsticky.troubles())
+    assert word in qsticky.troubles()[0]
+
+
+@MUSL
+@pytest.mark.parametrize("case", ["lo", "another-interface", "another-address"])
+def test_binding_repairs_what_a_rebind_cannot(
+    case: str,
+    namespace: Namespace,
+    new_listening: NewListening,
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    namespace.add_tunnel()
+    server = new_listening(listen_port=41000, preferences=dict(HOPELESS[case][0])).start()
+    port_file.write(41000)
+    qsticky = sidecar(server, env={"QSTICKY_BIND_INTERFACE": "true"})
+    qsticky.wait_health(healthy=True, reachable=True, rebinds=0)
+    assert namespace.far_end_reaches(41000)
+    assert server.preferences["current_network_interface"] == TUNNEL
+    qsticky.wait_cycles(2)
+    assert server.count(SET_PREFERENCES) == 1, "then left alone"
+
+
+@MUSL
+def test_without_a_tunnel_there_is_nothing_to_bind_to(
+    new_listening: NewListening, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    bound = {"current_network_interface": BRIDGE}
+    server = new_listening(listen_port=41000, preferences=bound).start()
+    port_file.write(41000)
+    qsticky = sidecar(server, env={"QSTICKY_BIND_INTERFACE": "true"})
+    qsticky.wait_in_sync(41000)
+    qsticky.wait_cycles(2)
+    assert server.count(SET_PREFERENCES) == 0
+
+
+# -- telling the trackers -------------------------------------------------------
+
+
+@MUSL
+def test_trackers_are_told_once_and_a_little_later_where_that_is_asked_for(
+    namespace: Namespace, new_listening: NewListening, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    namespace.add_tunnel()
+    server = new_listening(listen_port=41000).start()
+    port_file.write(41000)
+    qsticky = sidecar(server, env={"QSTICKY_REANNOUNCE": "true"})
+    qsticky.wait_in_sync(41000)
+    qsticky.wait_cycles(3)
+    assert server.count(REANNOUNCE) == 0, "it was right from the start"
+
+    for count, port in enumerate((42000, 43000), start=1):
+        port_file.write(port)
+        qsticky.wait_in_sync(port)
+        wait_until(lambda want=count: server.count(REANNOUNCE) == want, what="the re-announce")
+        request = server.seen(REANNOUNCE)[-1]
+        assert request.method == "POST" and request.form() == {"hashes": "all"}
+        assert request.time - server.seen(SET_PREFERENCES)[-1].time >= 1.5
+        qsticky.wait_cycles(3)
+        assert server.count(REANNOUNCE) == count
+
+    namespace.reconnect()
+    qsticky.wait_health(healthy=True, reachable=True, rebinds=1)
+    qsticky.wait_cycles(3)
+    assert server.count(REANNOUNCE) == 2, "the port is the same"
+
+
+@MUSL
+def test_trackers_are_not_told_unasked(
+    new_listening: NewListening, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    server = new_listening().start()
+    port_file.write(41000)
+    qsticky = sidecar(server)
+    qsticky.wait_in_sync(41000)
+    qsticky.wait_cycles(4)
+    assert server.count(REANNOUNCE) == 0
+
+
+# -- hints ----------------------------------------------------------------------
+
+
+@MUSL
+def test_what_qbittorrent_says_of_its_connection_is_passed_on(
+    namespace: Namespace, new_listening: NewListening, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    namespace.add_tunnel()
+    server = new_listening(listen_port=41000, dialect="5.2").start()
+    server.transfer_info |= {
+        "connection_status": "connected",
+        "last_external_address_v4": "203.0.113.7",
+    }
+    port_file.write(41000)
+    qsticky = sidecar(server)
+    qsticky.wait_health(
+        healthy=True, connection_status="connected", external_address="203.0.113.7"
+    )
+    server.transfer_info |= {"connection_status": "firewalled", "last_external_address_v4": ""}
+    port_file.write(42000)  # it lags, so it is asked some time after a change
+    qsticky.wait_health(healthy=True, connection_status="firewalled", external_address=None)
+    qsticky.wait_cycles(3)
+    assert server.count(TRANSFER_INFO) <= 3, "a request that not every cycle makes"
+
+
+@MUSL
+@pytest.mark.parametrize(
+    "answer",
+    [
+        reply(404, b"Not Found", reason="Not Found"),
+        reply(200, b"{}"),
+        reply(200, b'{"connection_status":7,"last_external_address_v4":[]}'),
+        reply(200, b"<html>"),
+        reset_at_once(),
+    ],
+    ids=["404", "nothing", "other-types", "no-json", "reset"],
+)
+def test_it_does_without(
+    answer: Fault,
+    namespace: Namespace,
+    new_listening: NewListening,
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    namespace.add_tunnel()
+    server = new_listening(listen_port=41000).start()
+    server.fault(TRANSFER_INFO, answer)
+    port_file.write(41000)
+    qsticky = sidecar(server)
+    wait_until(lambda: server.count(TRANSFER_INFO) > 0, what="the question")
+    qsticky.wait_cycles(2)
+    health = qsticky.health()
+    assert health["healthy"] is True and health["reachable"] is True
+    assert health["connection_status"] is None and health["external_address"] is None
+    assert not qsticky.troubles()
+
+
+# -- events that are lost -------------------------------------------------------
+
+
+def test_events_that_the_kernel_had_to_drop_are_made_up_for(
+    namespace: Namespace, new_listening: NewListening, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    namespace.add_tunnel()
+    server = new_listening(listen_port=41000).start()
+    port_file.write(41000)
+    qsticky = sidecar(server, interval=3600)
+    qsticky.wait_in_sync(41000)
+    os.kill(qsticky.pid, signal.SIGSTOP)
+    try:
+        flood = [f"addr {what} 10.77.0.1/32 dev lo" for what in ("add", "del")]
+        wait_until(lambda: namespace.ip(*flood * 500) or drops(qsticky), 30, "events to be lost")
+        namespace.reconnect()  # of which it cannot have heard
+    finally:
+        os.kill(qsticky.pid, signal.SIGCONT)
+    wait_open(namespace, 41000)
+    qsticky.wait_health(healthy=True, reachable=True, rebinds=1)
+
+
+def drops(qsticky: Sidecar) -> int:
+    """Messages that did not fit into its netlink sockets."""
+    table = Path("/proc/net/netlink").read_text().splitlines()
+    names, rows = table[0].split(), [line.split() for line in table[1:]]
+    sockets = {os.readlink(fd) for fd in Path(f"/proc/{qsticky.pid}/fd").iterdir()}
+    return sum(
+        int(row[names.index("Drops")])
+        for row in rows
+        if f"socket:[{row[names.index('Inode')]}]" in sockets
+    )
+
+
+# -- the namespace itself -------------------------------------------------------
+
+
+@MUSL
+def test_an_orphaned_namespace_ends_it_after_30_s_and_nothing_else_does(
+    new_listening: NewListening, place: Path, sidecar: MakeSidecar, peers: ExitStack
+) -> None:
+    """Point 7. All cases side by side, as each takes these 30 s."""
+    homes: dict[str, Namespace] = {}
+    qstickies: dict[str, Sidecar] = {}
+
+    def start(
+        case: str,
+        *,
+        links: bool = True,
+        port: int | None = 41000,
+        interval: int = 1,
+        **env: str,
+    ) -> None:
+        home = homes[case] = peers.enter_context(closing(Namespace()))
+        file = PortFile(place / case / "forwarded_port")
+        if port:
+            file.write(port)
+        if links:
+            home.add_bridge()
+            home.add_tunnel()
+        if "fallback" in case:
+            # Down, and in every namespace where the kernel has these modules (net.core.
+            # fb_tunnels_only_for_init_net): they say nothing.
+            home.ip("link add name tunl0 type veth peer name ip6tnl0")
+        server = new_listening(listen_port=41000)
+        home.call(server.start)
+        qsticky = home.call(
+            lambda: sidecar(server, port_file=file, interval=interval, env=env)
+        )
+        qsticky.wait_health(state="in_sync" if port else "waiting_for_port", healthy=True)
+        qstickies[case] = qsticky
+
+    start("orphan")
+    start("orphan with fallback tunnels", interval=3600)
+    start("tunnel lost")
+    start("came back")
+    start("no port", port=None)
+    start("never more", links=False)
+    start("switched off", QSTICKY_VPN_INTERFACE="")
+    began = time.monotonic()
+    for case, home in homes.items():
+        if case != "never more":
+            home.delete(TUNNEL)
+            if case != "tunnel lost":
+                home.delete(BRIDGE)
+    qstickies["orphan"].wait_health(healthy=False, reachable=False)
+    time.sleep(max(0.0, began + 5 - time.monotonic()))
+    homes["came back"].add_bridge()
+
+    for case in ("orphan", "orphan with fallback tunnels"):
+        orphan = qstickies.pop(case)
+        assert orphan.wait(45) == 3
+        assert 29.5 <= time.monotonic() - began <= 40
+        health = json.loads(orphan.health_file.read_text())
+        assert health["healthy"] is False and "loopback" in health["last_error"]
+        code, line = orphan.healthcheck()
+        assert code == 1 and "loopback" in line
+        assert len(orphan.lines("ERROR")) == 1
+
+    time.sleep(max(0.0, began + 34 - time.monotonic()))
+    for case, qsticky in qstickies.items():
+        assert qsticky.process.poll() is None, f"{case}: gone, too\n" + "\n".join(qsticky.log)
+        assert not qsticky.lines("ERROR"), case
+    for case in ("no port", "never more", "switched off"):
+        assert qstickies[case].health()["healthy"] is True, case
