@@ -63,7 +63,8 @@ static void see_link(void *context, const struct netlink_message *message)
 
 	if (!netlink_link(message, &link))
 		return;
-	if (!link.loopback)
+	/* Where the kernel has modules for tunnels, some (tunl0, sit0) are in every namespace, down. */
+	if (!link.loopback && link.up)
 		looking->view->lo_only = false;
 	if (strcmp(link.name, looking->tunnel->name) != 0)
 		return;

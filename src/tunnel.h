@@ -18,7 +18,7 @@
 
 /* What there is now. */
 struct tunnel_view {
-	bool lo_only; /* no interface but loopback, in the whole namespace */
+	bool lo_only; /* no interface but loopback is up, in the whole namespace */
 	bool exists;  /* the tunnel's interface */
 	bool up;
 	bool has_v4;
