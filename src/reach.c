@@ -11,6 +11,7 @@ struct reach reach_on(const struct config *config)
 	struct reach reach = {
 		.tunnel = tunnel_on(config->vpn_interface),
 		.hints_at_ms = mono_now_ms() + REACH_HINTS_LAG_MS,
+		.deaf_at_ms = MONO_NEVER,
 	};
 	struct failure why;
 
@@ -173,6 +174,13 @@ static enum fail probe(const struct reach *reach, const struct qbittorrent *qb,
 	return FAIL_NONE;
 }
 
+/* What qBittorrent says of itself is not true any more, and will not be for a while. */
+static void forget_hints(struct reach *reach)
+{
+	reach->hints_at_ms = mono_now_ms() + REACH_HINTS_LAG_MS;
+	reach->deaf_at_ms = MONO_NEVER;
+}
+
 static enum fail rebind(struct reach *reach, struct qbittorrent *qb, struct qbittorrent_view *view,
                         const struct qbittorrent_wanted *wanted, struct situation *now,
                         struct tell *tell, struct failure *why)
@@ -183,7 +191,7 @@ static enum fail rebind(struct reach *reach, struct qbittorrent *qb, struct qbit
 	tell_news(tell, LEVEL_WARN, why->text);
 	sync_rebound(&now->sync, mono_now_ms());
 	now->rebinds++;
-	reach->hints_at_ms = mono_now_ms() + REACH_HINTS_LAG_MS;
+	forget_hints(reach);
 	f = qbittorrent_rebind(qb, wanted, view, why);
 	return f ? f : probe(reach, qb, view, wanted->port, REACH_OPEN_MS, why);
 }
@@ -243,6 +251,22 @@ static void ask_hints(struct reach *reach, struct qbittorrent *qb, struct situat
 	qbittorrent_ask_hints(qb, &now->hints);
 }
 
+/* Whether it does not listen at all, so that the one who accepted was somebody else. It says so for
+ * its first 1.5 s too (5.1.0 and 5.3.0), therefore only the second time counts, a while later. */
+static bool is_deaf(struct reach *reach, const struct situation *now)
+{
+	int64_t now_ms = mono_now_ms();
+
+	if (strcmp(now->hints.connection_status, "disconnected") != 0) {
+		reach->deaf_at_ms = MONO_NEVER;
+		return false;
+	}
+	reach->deaf_at_ms = mono_earlier(reach->deaf_at_ms, now_ms);
+	reach->hints_at_ms =
+		mono_earlier(reach->hints_at_ms, reach->deaf_at_ms + REACH_HINTS_LAG_MS);
+	return now_ms >= reach->deaf_at_ms + REACH_HINTS_LAG_MS;
+}
+
 enum fail reach_prove(struct reach *reach, struct qbittorrent *qb, struct qbittorrent_view *view,
                       const struct qbittorrent_wanted *wanted, bool just_set, struct situation *now,
                       struct tell *tell, struct failure *why)
@@ -252,7 +276,7 @@ enum fail reach_prove(struct reach *reach, struct qbittorrent *qb, struct qbitto
 	enum fail f = FAIL_NONE;
 
 	if (just_set)
-		reach->hints_at_ms = mono_now_ms() + REACH_HINTS_LAG_MS;
+		forget_hints(reach);
 	if (known)
 		f = prove_open(reach, qb, view, wanted, just_set, now, tell, why);
 	if (f == FAIL_STOPPED)
@@ -262,10 +286,8 @@ enum fail reach_prove(struct reach *reach, struct qbittorrent *qb, struct qbitto
 	else if (f == FAIL_PORT_CLOSED || f == FAIL_CUT_OFF || f == FAIL_TIMEOUT)
 		now->reachable = REACHABLE_NO;
 	ask_hints(reach, qb, now);
-	/* Then it does not listen at all, and the one who accepted was somebody else. */
-	if (!f && known && strcmp(now->hints.connection_status, "disconnected") == 0) {
+	if (!f && known && is_deaf(reach, now)) {
 		now->reachable = REACHABLE_NO;
-		reach->hints_at_ms = 0;
 		f = fail_set(why, FAIL_CUT_OFF,
 		             "qBittorrent says that it is disconnected, while somebody accepts "
 		             "connections to port %u: another program uses it",

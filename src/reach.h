@@ -27,6 +27,7 @@ struct reach {
 	bool blind; /* the kernel does not tell what there is */
 	bool seen;  /* the tunnel was here once */
 	int64_t hints_at_ms;
+	int64_t deaf_at_ms; /* since when it has called itself disconnected; MONO_NEVER: it does not */
 };
 
 /* Begins to watch the interface that `config` names, if it names one. */
