@@ -180,11 +180,13 @@ static enum fail reconcile(struct sidecar *s, struct failure *why)
 		s->now.current_port = s->view.listen_port;
 	if (f)
 		return f;
-	tell_settings(&s->tell, &s->view);
 	qbittorrent_ask_version(&s->qbittorrent);
 	if (wanted.port)
 		f = reach_prove(&s->reach, &s->qbittorrent, &s->view, &wanted, differs, &s->now,
 		                &s->tell, why);
+	/* Else the reason has been found already, and is said as such. */
+	if (f != FAIL_CUT_OFF)
+		tell_settings(&s->tell, &s->view);
 	s->now.current_port = s->view.listen_port;
 	if (wanted.port && wanted.port == s->unproved_port && s->view.listen_port == wanted.port)
 		port_changed(s);
