@@ -372,9 +372,15 @@ def test_a_reconnect_while_qbittorrent_is_down_is_no_reason_for_a_rebind(
     assert health["rebinds"] == 0
 
 
+@pytest.mark.parametrize("request_number", [1, 2])
 def test_a_reconnect_in_the_middle_of_a_rebind_heals_too(
-    namespace: Namespace, new_listening: NewListening, port_file: PortFile, sidecar: MakeSidecar
+    request_number: int,
+    namespace: Namespace,
+    new_listening: NewListening,
+    port_file: PortFile,
+    sidecar: MakeSidecar,
 ) -> None:
+    """After the first request the second makes it good; after the second it takes another rebind."""
     namespace.add_tunnel()
     server = new_listening(listen_port=41000).start()
     port_file.write(41000)
@@ -386,12 +392,32 @@ def test_a_reconnect_in_the_middle_of_a_rebind_heals_too(
         namespace.reconnect()
         exchange.send(answer)
 
-    server.fault(SET_PREFERENCES, reconnect, times=1)
+    server.fault(SET_PREFERENCES, reconnect, times=1, skip=request_number - 1)
     namespace.reconnect()
-    wait_until(lambda: server.count(SET_PREFERENCES) >= 2, what="the rebind")
+    wait_until(lambda: server.count(SET_PREFERENCES) == 2 * request_number, what="the rebinds")
     wait_open(namespace, 41000)
     health = qsticky.wait_health(healthy=True, reachable=True, current_port=41000)
-    assert health["rebinds"] == 1
+    assert health["rebinds"] == request_number
+    assert namespace.far_end_reaches(41000)
+
+
+@MUSL
+def test_the_second_of_two_quick_reconnects_does_not_wait_for_its_minute(
+    namespace: Namespace,
+    new_qbittorrent: Callable[..., QBittorrent],
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    namespace.add_tunnel()
+    server = new_qbittorrent(address="").start()
+    port = free_port()
+    port_file.write(port)
+    qsticky = sidecar(server, interval=3600)
+    qsticky.wait_in_sync(port)
+    for count in (1, 2):
+        namespace.reconnect()
+        wait_open(namespace, port)
+        qsticky.wait_health(healthy=True, reachable=True, rebinds=count)
 
 
 def test_a_change_of_the_port_is_no_rebind(
