@@ -7,8 +7,8 @@ set -eu
 packages() {
 	case $1 in
 	build) echo binutils gcc libc6-dev musl-tools xz-utils ;;
-	demo) echo python3 qbittorrent-nox ;;
-	bench) echo curl nginx-light openssl python3 qbittorrent-nox strace valgrind ;;
+	demo) echo iproute2 python3 qbittorrent-nox ;;
+	bench) echo curl iproute2 nginx-light openssl python3 qbittorrent-nox strace valgrind ;;
 	test)
 		echo clang libclang-rt-dev libcmocka-dev
 		echo python3 python3-pytest python3-pytest-timeout python3-pytest-xdist
