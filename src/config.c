@@ -272,6 +272,12 @@ static const struct variable variables[] = {
 		.purpose = "text, or json for one JSON object a line",
 	},
 	{
+		.name = "QSTICKY_METRICS_FILE",
+		.kind = KIND_PATH,
+		FIELD(metrics_path),
+		.purpose = "file for metrics, for Prometheus' node_exporter; none unless set",
+	},
+	{
 		.name = "HEALTH_FILE",
 		.kind = KIND_PATH,
 		FIELD(health_path),

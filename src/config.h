@@ -63,6 +63,7 @@ struct config {
 	struct secret gluetun_password;
 	struct secret gluetun_apikey;
 	const char *health_path;   /* absolute */
+	const char *metrics_path;  /* absolute; NULL: none */
 	unsigned interval_s;       /* 1 to 86400 */
 	unsigned no_port_grace_s;  /* 0 to 86400 */
 	const char *vpn_interface; /* under IF_NAMESIZE, no character that JSON escapes; "": none */

@@ -397,6 +397,8 @@ int sidecar_run(const struct config *config, struct init *init)
 		return SIDECAR_EXIT_ORPHANED; /* the health file goes on saying unhealthy */
 	}
 	health_remove(config->health_path);
+	if (config->metrics_path)
+		health_remove(config->metrics_path);
 	if (f) {
 		log_line(LEVEL_ERROR, "cannot go on: %s", why.text);
 		return EXIT_FAILURE;

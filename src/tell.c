@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "metrics.h"
 #include "mono.h"
 
 static const char *const state_names[] = {
@@ -72,6 +73,12 @@ void tell_health(struct tell *tell, const struct situation *now)
 	else if (!f && tell->health_unwritable)
 		log_line(LEVEL_INFO, "health file: can be written again");
 	tell->health_unwritable = f;
+	if (!now->config->metrics_path)
+		return;
+	f = metrics_write(now->config->metrics_path, &health, &why);
+	if (f && !tell->metrics_unwritable)
+		log_line(LEVEL_ERROR, "%s", why.text);
+	tell->metrics_unwritable = f;
 }
 
 void tell_health_if_changed(struct tell *tell, const struct situation *now)

@@ -38,6 +38,7 @@ struct tell {
 	enum sync_state published_state;
 	uint16_t published_port;
 	bool health_unwritable;
+	bool metrics_unwritable;
 	enum sync_state said_state; /* SYNC_IN_SYNC or SYNC_WAITING_FOR_PORT */
 	uint16_t said_port;
 	bool said_failure; /* of a cycle, since the last one that went well */

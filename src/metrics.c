@@ -1,0 +1,86 @@
+#include "metrics.h"
+
+#include <string.h>
+
+#include "replace.h"
+
+static void put_head(struct text *text, const char *name, const char *type, const char *help)
+{
+	text_printf(text, "# HELP qsticky_%s %s\n# TYPE qsticky_%s %s\n", name, help, name, type);
+}
+
+static void put_label(struct text *text, const char *name, const char *value)
+{
+	text_printf(text, "%s=\"", name);
+	/* Of what JSON escapes only quotes and backslashes are left in it, as here. */
+	text_add_json(text, value, strlen(value));
+	text_puts(text, "\"");
+}
+
+static void put_info(struct text *text, const struct health *health)
+{
+	put_head(text, "info", "gauge", "Versions.");
+	text_puts(text, "qsticky_info{");
+	put_label(text, "version", health->version);
+	if (health->qbittorrent_version) {
+		text_puts(text, ",");
+		put_label(text, "qbittorrent_version", health->qbittorrent_version);
+	}
+	text_puts(text, "} 1\n");
+}
+
+static void put_state(struct text *text, const char *state)
+{
+	static const char *const states[] = { "starting", "waiting_for_port", "in_sync", "retrying",
+		                              "error" };
+
+	put_head(text, "state", "gauge", "1 for the present state.");
+	for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
+		text_puts(text, "qsticky_state{");
+		put_label(text, "state", states[i]);
+		text_printf(text, "} %u\n", (unsigned)(strcmp(states[i], state) == 0));
+	}
+}
+
+enum fail metrics_write(const char *path, const struct health *health, struct failure *why)
+{
+	const struct {
+		const char *name;
+		const char *type;
+		const char *help;
+		int64_t value; /* -1: not known */
+	} numbers[] = {
+		{ "healthy", "gauge", "Whether the last check proved that all is well.",
+		  health->healthy },
+		{ "forwarded_port", "gauge", "Port that Gluetun was last seen to give.",
+		  health->forwarded_port },
+		{ "current_port", "gauge", "Port that qBittorrent was last seen to have.",
+		  health->current_port },
+		{ "port_reachable", "gauge", "Whether the port accepts connections at the tunnel.",
+		  (int64_t)health->reachable - REACHABLE_NO },
+		{ "start_time_seconds", "gauge", "Start of qsticky, in Unix time.",
+		  health->timestamp - (int64_t)health->uptime_s },
+		{ "last_check_timestamp_seconds", "gauge", "Last check, in Unix time.",
+		  health->last_check ? health->last_check : -1 },
+		{ "last_port_change_timestamp_seconds", "gauge",
+		  "Last change of qBittorrent's port by qsticky, in Unix time.",
+		  health->last_port_change ? health->last_port_change : -1 },
+		{ "consecutive_failures", "gauge", "Checks failed since one last went well.",
+		  health->consecutive_failures },
+		{ "rebinds_total", "counter",
+		  "How often qBittorrent was made to open its port anew.", health->rebinds },
+	};
+	char buf[METRICS_MAX];
+	struct text text = text_on(buf, sizeof buf);
+
+	put_info(&text, health);
+	put_state(&text, health->state);
+	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+		if (numbers[i].value < 0)
+			continue;
+		put_head(&text, numbers[i].name, numbers[i].type, numbers[i].help);
+		text_printf(&text, "qsticky_%s %lld\n", numbers[i].name,
+		            (long long)numbers[i].value);
+	}
+	return replace_file("metrics file", path, &text, why);
+}
