@@ -60,12 +60,28 @@ static void set_apart(void)
 	code.len = mapping_end() / page * page - start;
 }
 
+/* The deepest that a cycle goes, and more. */
+#define STACK_BYTES (64 * 1024)
+
+/* Gives back the stack that a cycle has used, with what it left there. Nothing of it is in use: all of
+ * it lies a page and more below the frame of nap(), which calls only what needs far less. */
+static void drop_stack(char *frame)
+{
+	uintptr_t page = getauxval(AT_PAGESZ);
+	size_t above = (uintptr_t)frame % page + page;
+
+	/* Where the stack has never been as deep, the kernel says so, and drops the rest. */
+	(void)madvise(frame - above - STACK_BYTES, STACK_BYTES, MADV_DONTNEED);
+}
+
 /* Not inlined: it would sleep elsewhere. */
 __attribute__((noinline)) int nap(struct pollfd *fds, nfds_t count, int timeout_ms)
 {
 	if (drop && !code.start)
 		set_apart();
-	if (drop)
+	if (drop) {
+		drop_stack(__builtin_frame_address(0));
 		(void)madvise(code.start, code.len, MADV_DONTNEED);
+	}
 	return poll(fds, count, timeout_ms);
 }

@@ -7,8 +7,9 @@
 
 #include <poll.h>
 
-/* As poll(2). Before it waits it drops the pages of the program's code; not in a build with
- * sanitizers, which is the one to debug: a debugger's breakpoints would go with them. */
+/* As poll(2). Before it waits it drops the pages of the program's code, and the stack below the caller
+ * with what the last cycle left there; not in a build with sanitizers, which is the one to debug: a
+ * debugger's breakpoints would go with them. */
 int nap(struct pollfd *fds, nfds_t count, int timeout_ms);
 
 #endif
