@@ -556,6 +556,7 @@ class ListeningServer(FaultyServer):
     def __init__(self, **options: Any):
         super().__init__(**options)
         self.opens = True
+        self.lag = 0.0  # seconds from the answer to the open port; a libtorrent takes some too
         self._peer_sockets: list[socket.socket] = []
 
     def start(self) -> ListeningServer:
@@ -570,8 +571,13 @@ class ListeningServer(FaultyServer):
     def _serve(self, request: Request) -> Reply:
         before = self._where()
         reply = super()._serve(request)
-        if self._where() != before:
+        if self._where() != before and not self.lag:
             self.open_port()
+        elif self._where() != before:
+            self.close_port()
+            timer = threading.Timer(self.lag, self.open_port)
+            timer.daemon = True
+            timer.start()
         return reply
 
     def _where(self) -> tuple[object, ...]:
