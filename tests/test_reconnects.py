@@ -158,7 +158,7 @@ def test_a_second_request_that_fails_is_made_up_for_by_the_next_cycle(
 
 
 @MUSL
-def test_once_says_by_its_exit_code_whether_the_port_is_open(
+def test_once_opens_the_port_or_says_by_its_exit_code_that_it_is_closed(
     namespace: Namespace, new_listening: NewListening, port_file: PortFile, sidecar: MakeSidecar
 ) -> None:
     namespace.add_tunnel()
@@ -168,11 +168,17 @@ def test_once_says_by_its_exit_code_whether_the_port_is_open(
     port_file.write(42000)
     assert sidecar(server, args=("once",)).wait() == 0
     assert namespace.far_end_reaches(42000)
+    server.close_port()
+    assert sidecar(server, args=("once",)).wait() == 0
+    assert namespace.far_end_reaches(42000)
+    assert len(ports_set(server)) == 3 and server.listen_port == 42000
+
     server.opens = False
     server.close_port()
     closed = sidecar(server, args=("once",))
     assert closed.wait() == 1
-    assert "42000" in closed.wait_trouble()
+    assert "42000" in closed.troubles()[-1]
+    assert len(ports_set(server)) == 5 and server.listen_port == 42000
 
 
 # -- how often ------------------------------------------------------------------
