@@ -17,6 +17,7 @@ import pytest
 
 from conftest import MakeSidecar, Sidecar
 from faulty_server import (
+    PREFERENCES,
     REANNOUNCE,
     SET_PREFERENCES,
     TRANSFER_INFO,
@@ -120,8 +121,13 @@ def test_killed_between_the_two_requests_the_next_start_repairs_the_port(
     assert server.listen_port == 41000 and namespace.far_end_reaches(41000)
 
 
+@pytest.mark.parametrize("answered", [True, False], ids=["answered", "unanswered"])
 def test_stopped_between_the_two_requests_it_sends_the_second_one_first(
-    namespace: Namespace, new_listening: NewListening, port_file: PortFile, sidecar: MakeSidecar
+    answered: bool,
+    namespace: Namespace,
+    new_listening: NewListening,
+    port_file: PortFile,
+    sidecar: MakeSidecar,
 ) -> None:
     namespace.add_tunnel()
     server = new_listening(listen_port=41000).start()
@@ -132,7 +138,10 @@ def test_stopped_between_the_two_requests_it_sends_the_second_one_first(
     def stop(exchange: Exchange) -> None:
         answer = exchange.reply().wire()
         os.kill(qsticky.pid, signal.SIGTERM)
-        exchange.send(answer)
+        if answered:
+            exchange.send(answer)
+        else:
+            exchange.hold()
 
     server.fault(SET_PREFERENCES, stop, times=1)
     qsticky.start()
@@ -202,8 +211,8 @@ def test_where_a_rebind_does_not_help_the_next_is_a_minute_later(
     said = len(qsticky.troubles())
     assert 1 <= said <= 3, "closed; opened anew; in vain"
 
-    cycles = server.count("preferences")
-    wait_until(lambda: server.count("preferences") >= cycles + 8, 20, "more cycles")
+    cycles = server.count(PREFERENCES)
+    wait_until(lambda: server.count(PREFERENCES) >= cycles + 8, 20, "more cycles")
     assert server.count(SET_PREFERENCES) == 2
     assert server.listen_port == 41000, "not left at the other port meanwhile"
     assert len(qsticky.troubles()) == said, "once"
@@ -441,6 +450,24 @@ def test_a_change_of_the_port_is_no_rebind(
         assert qsticky.wait_health(reachable=True)["rebinds"] == 0
     assert ports_set(server) == [41000, 42000, 43000]
     assert not qsticky.troubles()
+
+
+@MUSL
+def test_what_happens_to_other_interfaces_is_no_reason_for_a_check(
+    namespace: Namespace, new_listening: NewListening, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    """Else each container that starts on the same host would make one, with network_mode: host."""
+    namespace.add_tunnel()
+    server = new_listening(listen_port=41000).start()
+    port_file.write(41000)
+    qsticky = sidecar(server, interval=3600)
+    qsticky.wait_in_sync(41000)
+    before = server.count(PREFERENCES)
+    namespace.add_link("veth0")
+    namespace.ip("link set veth0 up", "addr add 10.77.0.1/24 dev veth0", "link set veth0 down")
+    namespace.ip(f"addr add 10.78.0.1/24 dev {BRIDGE}", f"addr del 10.78.0.1/24 dev {BRIDGE}")
+    time.sleep(2)  # nothing tells that nothing happens; an event settles for a second
+    assert server.count(PREFERENCES) == before
 
 
 # -- the tunnel itself ----------------------------------------------------------
