@@ -1,0 +1,561 @@
+#include "tunnel.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "mono.h"
+#include "netns.h"
+
+/* No test takes as long: what is awaited comes from the kernel at once, bar the end of the trial of
+ * an IPv6 address (RFC 4862), which takes two seconds. */
+#define LONG_MS 20000
+
+static const struct net_stop never = { .fd = -1 };
+static struct tunnel tunnel;
+static struct tunnel_view view;
+static struct failure why;
+
+/* A namespace with tun0, down and without an address, and its other end. */
+static void enter(void)
+{
+	netns_enter();
+	netns_ip("link set lo up");
+	netns_ip("link add tun0 type veth peer name far0");
+	tunnel = tunnel_on("tun0");
+}
+
+/* As far as it is when the VPN is connected. */
+static void connect_vpn(void)
+{
+	netns_ip("address add 10.2.0.2/32 dev tun0");
+	netns_ip("link set tun0 up");
+	netns_ip("link set far0 up");
+}
+
+static void look(void)
+{
+	if (tunnel_look(&tunnel, &view, &why))
+		fail_msg("%s", why.text);
+}
+
+static void listen_to_changes(void)
+{
+	if (tunnel_listen(&tunnel, &why))
+		fail_msg("%s", why.text);
+}
+
+static bool readable(void)
+{
+	struct pollfd events = { .fd = tunnel.events_fd, .events = POLLIN };
+
+	return poll(&events, 1, 0) > 0;
+}
+
+/* What `command` does must be heard; returns whether it may matter. */
+static bool matters(const char *command)
+{
+	netns_ip(command);
+	assert_true(readable());
+	return tunnel_drain(&tunnel);
+}
+
+static int end_after_test(void **state)
+{
+	(void)state;
+	if (tunnel.events_fd >= 0)
+		close(tunnel.events_fd);
+	tunnel.events_fd = -1;
+	return 0;
+}
+
+/* each: NULL, end_after_test */
+
+/* ---- a look ---- */
+
+static void tunnel_is_not_seen_where_there_is_none(void **state)
+{
+	(void)state;
+
+	netns_enter();
+	tunnel = tunnel_on("tun0");
+	look();
+	assert_true(view.lo_only);
+	assert_false(view.exists || view.up || view.has_v4 || view.has_v6);
+	netns_ip("link add other type veth peer name far0");
+	netns_ip("address add 10.2.0.2/32 dev other");
+	netns_ip("link set other up");
+	look();
+	assert_false(view.lo_only);
+	assert_false(view.exists || view.up || view.has_v4 || view.has_v6);
+}
+
+static void tunnel_is_seen_as_it_comes_up(void **state)
+{
+	(void)state;
+
+	enter();
+	look();
+	assert_true(view.exists);
+	assert_false(view.lo_only || view.up || view.has_v4 || view.has_v6);
+	netns_ip("address add 10.2.0.2/32 dev tun0");
+	look();
+	assert_true(view.has_v4);
+	assert_false(view.up);
+	assert_string_equal(view.v4_text, "10.2.0.2");
+	assert_int_equal(view.v4.s_addr, inet_addr("10.2.0.2"));
+	netns_ip("link set tun0 up");
+	look();
+	assert_true(view.exists && view.up && view.has_v4);
+}
+
+static void tunnel_is_seen_to_go(void **state)
+{
+	(void)state;
+
+	enter();
+	connect_vpn();
+	look();
+	netns_ip("link set tun0 down");
+	look();
+	assert_true(view.exists);
+	assert_false(view.up);
+	netns_ip("link del tun0");
+	look();
+	assert_false(view.exists || view.up || view.has_v4);
+	assert_true(view.lo_only);
+	assert_string_equal(view.v4_text, "");
+	assert_int_equal(tunnel.index, 0);
+}
+
+static void tunnel_is_known_by_its_whole_name(void **state)
+{
+	(void)state;
+
+	netns_enter();
+	netns_ip("link add tun01 type veth peer name tun");
+	tunnel = tunnel_on("tun0");
+	look();
+	assert_false(view.exists);
+}
+
+static void tunnel_has_the_first_usable_address(void **state)
+{
+	(void)state;
+
+	enter();
+	netns_ip("address add 10.9.0.9/32 dev far0");
+	netns_ip("address add 169.254.7.7/16 scope link dev tun0");
+	look();
+	assert_false(view.has_v4);
+	netns_ip("address add 10.2.0.2/32 dev tun0");
+	netns_ip("address add 10.2.0.3/32 dev tun0");
+	look();
+	assert_string_equal(view.v4_text, "10.2.0.2");
+}
+
+static void tunnel_has_the_near_address_of_a_point_to_point_link(void **state)
+{
+	(void)state;
+
+	enter();
+	netns_ip("address add 10.8.0.6 peer 10.8.0.5 dev tun0");
+	look();
+	assert_string_equal(view.v4_text, "10.8.0.6");
+}
+
+/* The link-local one, which each interface has, is no way for a peer. */
+static void tunnel_has_an_ipv6_address_only_if_it_is_global(void **state)
+{
+	int64_t until_ms = mono_now_ms() + LONG_MS;
+	(void)state;
+
+	enter();
+	connect_vpn();
+	if (!netns_try("-6 address add fd00::2/128 dev far0"))
+		netns_missing("there is no IPv6 here");
+	look();
+	assert_false(view.has_v6);
+	netns_ip("-6 address add 2001:db8::2/128 nodad dev tun0");
+	look();
+	assert_true(view.has_v6);
+	assert_string_equal(view.v6_text, "2001:db8:0:0:0:0:0:2");
+	/* One on trial is none yet. */
+	netns_ip("-6 address del 2001:db8::2/128 dev tun0");
+	netns_ip("-6 address add 2001:db8::3/64 dev tun0");
+	look();
+	while (!view.has_v6 && mono_now_ms() < until_ms) {
+		assert_false(net_sleep(&never, mono_now_ms() + 50, &why));
+		look();
+	}
+	assert_string_equal(view.v6_text, "2001:db8:0:0:0:0:0:3");
+}
+
+static void tunnel_is_not_known_where_the_kernel_does_not_tell(void **state)
+{
+	struct rlimit limit, none;
+	enum fail f;
+	(void)state;
+
+	enter();
+	connect_vpn();
+	look();
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = (struct rlimit){ .rlim_cur = 0, .rlim_max = limit.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	f = tunnel_look(&tunnel, &view, &why);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(f, FAIL_IO);
+	assert_non_null(strstr(why.text, "netlink socket"));
+	assert_false(view.lo_only || view.exists || view.up || view.has_v4 || view.has_v6);
+}
+
+/* ---- changes ---- */
+
+static void tunnel_hears_all_that_becomes_of_it(void **state)
+{
+	(void)state;
+
+	enter();
+	listen_to_changes();
+	look();
+	assert_false(readable());
+	assert_true(matters("address add 10.2.0.2/32 dev tun0"));
+	assert_true(matters("link set tun0 up"));
+	assert_true(matters("address add 10.2.0.3/32 dev tun0"));
+	assert_true(matters("address del 10.2.0.3/32 dev tun0"));
+	assert_true(matters("link set tun0 down"));
+	assert_true(matters("link del tun0"));
+	assert_false(readable());
+}
+
+/* As Gluetun's WireGuard does it: without a look in between, the index is not known but by this. */
+static void tunnel_hears_of_an_interface_that_is_new(void **state)
+{
+	(void)state;
+
+	netns_enter();
+	tunnel = tunnel_on("tun0");
+	look();
+	listen_to_changes();
+	assert_true(matters("link add tun0 type veth peer name far0"));
+	assert_true(matters("address add 10.2.0.2/32 dev tun0"));
+	assert_true(matters("link del tun0"));
+	assert_int_equal(tunnel.index, 0);
+	assert_true(matters("link add tun0 type veth peer name far0"));
+	assert_true(matters("address add 10.2.0.2/32 dev tun0"));
+}
+
+static void tunnel_does_not_mind_other_interfaces(void **state)
+{
+	(void)state;
+
+	enter();
+	look();
+	listen_to_changes();
+	assert_false(matters("link add eth0 type veth peer name far1"));
+	assert_false(matters("address add 10.9.0.9/32 dev eth0"));
+	assert_false(matters("link set eth0 up"));
+	assert_false(matters("address del 10.9.0.9/32 dev eth0"));
+}
+
+/* It may have been the last one. */
+static void tunnel_minds_the_end_of_any_interface(void **state)
+{
+	(void)state;
+
+	enter();
+	netns_ip("link add eth0 type veth peer name far1");
+	look();
+	listen_to_changes();
+	assert_true(matters("link del eth0"));
+}
+
+static void tunnel_takes_what_was_lost_for_a_change(void **state)
+{
+	char command[64];
+	(void)state;
+
+	enter();
+	look();
+	listen_to_changes();
+	assert_int_equal(
+		setsockopt(tunnel.events_fd, SOL_SOCKET, SO_RCVBUF, &(int){ 1 }, sizeof(int)), 0);
+	for (int i = 0; i < 20; i++) {
+		snprintf(command, sizeof command, "link set far0 mtu %d", 1400 + i);
+		netns_ip(command);
+	}
+	assert_true(tunnel_drain(&tunnel));
+	assert_false(tunnel_drain(&tunnel));
+}
+
+/* ---- the probe ---- */
+
+/* Listens at an address and a free port. Returns the port. */
+static uint16_t listen_at(int *fd, const char *ip)
+{
+	struct sockaddr_in v4 = { .sin_family = AF_INET };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
+	bool is_v4 = inet_pton(AF_INET, ip, &v4.sin_addr) == 1;
+	struct sockaddr *address = is_v4 ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6;
+	socklen_t len = is_v4 ? sizeof v4 : sizeof v6;
+
+	assert_true(is_v4 || inet_pton(AF_INET6, ip, &v6.sin6_addr) == 1);
+	*fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_true(*fd >= 0);
+	assert_int_equal(bind(*fd, address, len), 0);
+	assert_int_equal(listen(*fd, 0), 0);
+	assert_int_equal(getsockname(*fd, address, &len), 0);
+	return ntohs(is_v4 ? v4.sin_port : v6.sin6_port);
+}
+
+static enum fail probe(sa_family_t family, uint16_t port)
+{
+	return tunnel_probe(&view, family, port, &never, MONO_NEVER, &why);
+}
+
+static void tunnel_probe_is_accepted_where_somebody_listens(void **state)
+{
+	uint16_t port;
+	int fd;
+	(void)state;
+
+	enter();
+	connect_vpn();
+	look();
+	port = listen_at(&fd, "10.2.0.2");
+	assert_int_equal(probe(AF_INET, port), FAIL_NONE);
+	close(fd);
+	port = listen_at(&fd, "0.0.0.0");
+	assert_int_equal(probe(AF_INET, port), FAIL_NONE);
+	close(fd);
+}
+
+static void tunnel_probe_is_refused_where_nobody_listens_on_the_tunnel(void **state)
+{
+	uint16_t port;
+	int fd;
+	(void)state;
+
+	enter();
+	connect_vpn();
+	look();
+	/* On another address; and later on none. */
+	port = listen_at(&fd, "127.0.0.1");
+	assert_int_equal(probe(AF_INET, port), FAIL_REFUSED);
+	close(fd);
+	assert_int_equal(probe(AF_INET, port), FAIL_REFUSED);
+	assert_non_null(strstr(why.text, "refused"));
+}
+
+/* The case that all of this is for: a socket that is bound to a device, and the device is gone. */
+static void tunnel_probe_is_refused_by_a_socket_of_a_device_that_is_gone(void **state)
+{
+	uint16_t port;
+	int fd;
+	(void)state;
+
+	enter();
+	connect_vpn();
+	port = listen_at(&fd, "10.2.0.2");
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "tun0", 5), 0);
+	look();
+	assert_int_equal(tunnel_probe(&view, AF_INET, port, &never, MONO_NEVER, &why), FAIL_NONE);
+	netns_ip("link del tun0");
+	netns_ip("link add tun0 type veth peer name far0");
+	connect_vpn();
+	look();
+	assert_int_equal(probe(AF_INET, port), FAIL_REFUSED);
+	close(fd);
+}
+
+static void tunnel_probe_takes_the_address_of_the_family(void **state)
+{
+	uint16_t port;
+	int fd;
+	(void)state;
+
+	enter();
+	connect_vpn();
+	if (!netns_try("-6 address add 2001:db8::2/128 nodad dev tun0"))
+		netns_missing("there is no IPv6 here");
+	look();
+	port = listen_at(&fd, "2001:db8::2");
+	assert_int_equal(probe(AF_INET6, port), FAIL_NONE);
+	assert_int_equal(probe(AF_INET, port), FAIL_REFUSED);
+	close(fd);
+	port = listen_at(&fd, "10.2.0.2");
+	assert_int_equal(probe(AF_INET6, port), FAIL_REFUSED);
+	assert_int_equal(probe(AF_INET, port), FAIL_NONE);
+	close(fd);
+}
+
+static void tunnel_probe_says_where_there_is_no_way(void **state)
+{
+	(void)state;
+
+	enter();
+	connect_vpn();
+	look();
+	netns_ip("link del tun0");
+	assert_int_equal(probe(AF_INET, 41000), FAIL_IO);
+	assert_non_null(strstr(why.text, "unreachable"));
+}
+
+/* Fills what the kernel keeps for a program that does not accept; what comes then is not answered. */
+static size_t fill(int fds[static 8], uint16_t port)
+{
+	const struct sockaddr_in to = { .sin_family = AF_INET,
+		                        .sin_port = htons(port),
+		                        .sin_addr = view.v4 };
+	size_t count = 0;
+
+	for (; count < 8; count++) {
+		struct pollfd connecting = { .events = POLLOUT };
+
+		connecting.fd = fds[count] =
+			socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		assert_true(connecting.fd >= 0);
+		(void)connect(connecting.fd, (const struct sockaddr *)&to, sizeof to);
+		if (poll(&connecting, 1, 100) == 0)
+			return count + 1;
+	}
+	fail_msg("%s", "all were accepted");
+	return 0;
+}
+
+static void tunnel_probe_waits_a_second_for_an_answer_and_no_longer(void **state)
+{
+	int fds[8], fd;
+	int64_t began_ms;
+	uint16_t port;
+	size_t count;
+	(void)state;
+
+	enter();
+	connect_vpn();
+	look();
+	port = listen_at(&fd, "10.2.0.2");
+	count = fill(fds, port);
+	began_ms = mono_now_ms();
+	assert_int_equal(probe(AF_INET, port), FAIL_TIMEOUT);
+	assert_in_range((uintmax_t)(mono_now_ms() - began_ms), TUNNEL_PROBE_MS,
+	                2 * TUNNEL_PROBE_MS - 1);
+	/* The deadline of the cycle may be sooner. */
+	began_ms = mono_now_ms();
+	assert_int_equal(tunnel_probe(&view, AF_INET, port, &never, began_ms + 20, &why),
+	                 FAIL_TIMEOUT);
+	assert_in_range((uintmax_t)(mono_now_ms() - began_ms), 20, TUNNEL_PROBE_MS - 1);
+	while (count > 0)
+		close(fds[--count]);
+	close(fd);
+}
+
+static void tunnel_probe_ends_with_a_stop(void **state)
+{
+	struct net_stop stop = { .fd = -1 };
+	int fds[8], fd, pipe_fds[2];
+	uint16_t port;
+	size_t count;
+	(void)state;
+
+	enter();
+	connect_vpn();
+	look();
+	port = listen_at(&fd, "10.2.0.2");
+	count = fill(fds, port);
+	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
+	assert_int_equal(write(pipe_fds[1], "", 1), 1);
+	stop.fd = pipe_fds[0];
+	assert_int_equal(tunnel_probe(&view, AF_INET, port, &stop, MONO_NEVER, &why), FAIL_STOPPED);
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
+	while (count > 0)
+		close(fds[--count]);
+	close(fd);
+}
+
+/* A look and a probe a cycle, for months. */
+static void tunnel_leaves_no_descriptor_open(void **state)
+{
+	uint16_t port;
+	int fd, before, after;
+	(void)state;
+
+	enter();
+	connect_vpn();
+	look();
+	port = listen_at(&fd, "10.2.0.2");
+	assert_int_equal(listen(fd, 64), 0);
+	before = dup(fd);
+	for (int i = 0; i < 20; i++) {
+		look();
+		(void)probe(AF_INET, i % 2 ? port : 1);
+	}
+	after = dup(fd);
+	assert_int_equal(after, before + 1);
+	close(after);
+	close(before);
+	close(fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(tunnel_is_not_seen_where_there_is_none, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(tunnel_is_seen_as_it_comes_up, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(tunnel_is_seen_to_go, NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(tunnel_is_known_by_its_whole_name, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(tunnel_has_the_first_usable_address, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(
+			tunnel_has_the_near_address_of_a_point_to_point_link, NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(tunnel_has_an_ipv6_address_only_if_it_is_global,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(tunnel_is_not_known_where_the_kernel_does_not_tell,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(tunnel_hears_all_that_becomes_of_it, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(tunnel_hears_of_an_interface_that_is_new, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(tunnel_does_not_mind_other_interfaces, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(tunnel_minds_the_end_of_any_interface, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(tunnel_takes_what_was_lost_for_a_change, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(tunnel_probe_is_accepted_where_somebody_listens,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(
+			tunnel_probe_is_refused_where_nobody_listens_on_the_tunnel, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(
+			tunnel_probe_is_refused_by_a_socket_of_a_device_that_is_gone, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(tunnel_probe_takes_the_address_of_the_family, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(tunnel_probe_says_where_there_is_no_way, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(
+			tunnel_probe_waits_a_second_for_an_answer_and_no_longer, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(tunnel_probe_ends_with_a_stop, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(tunnel_leaves_no_descriptor_open, NULL,
+		                                end_after_test),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
