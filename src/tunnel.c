@@ -32,10 +32,12 @@ static void hear(void *context, const struct netlink_message *message)
 	struct netlink_address address;
 
 	if (netlink_link(message, &link)) {
-		bool ours = strcmp(link.name, tunnel->name) == 0;
+		bool named = strcmp(link.name, tunnel->name) == 0;
+		/* It may have been given another name. */
+		bool ours = named || link.index == tunnel->index;
 
 		if (ours)
-			tunnel->index = link.gone ? 0 : link.index;
+			tunnel->index = named && !link.gone ? link.index : 0;
 		hearing->matters |= ours || link.gone;
 	} else if (netlink_address(message, &address)) {
 		hearing->matters |= address.index == tunnel->index;

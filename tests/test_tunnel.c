@@ -255,6 +255,20 @@ static void tunnel_hears_of_an_interface_that_is_new(void **state)
 	assert_true(matters("address add 10.2.0.2/32 dev tun0"));
 }
 
+static void tunnel_hears_of_names_given_and_taken(void **state)
+{
+	(void)state;
+
+	enter();
+	look();
+	listen_to_changes();
+	assert_true(matters("link set tun0 name old0"));
+	assert_false(matters("link set old0 mtu 1400"));
+	assert_false(matters("address add 10.9.0.9/32 dev old0"));
+	assert_true(matters("link set far0 name tun0"));
+	assert_true(matters("address add 10.2.0.2/32 dev tun0"));
+}
+
 static void tunnel_does_not_mind_other_interfaces(void **state)
 {
 	(void)state;
@@ -529,6 +543,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(tunnel_hears_all_that_becomes_of_it, NULL,
 		                                end_after_test),
 		cmocka_unit_test_setup_teardown(tunnel_hears_of_an_interface_that_is_new, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(tunnel_hears_of_names_given_and_taken, NULL,
 		                                end_after_test),
 		cmocka_unit_test_setup_teardown(tunnel_does_not_mind_other_interfaces, NULL,
 		                                end_after_test),
