@@ -863,6 +863,411 @@ static void sync_is_healthy_again_after_a_failure(void **state)
 	assert_true(sync_healthy(&s, START + SECOND));
 }
 
+/* ---- the tunnel ---- */
+
+static void sync_lets_changes_of_the_tunnel_settle_from_the_last(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	sync_links_changed(&s, START);
+	sync_links_changed(&s, START + 900);
+	assert_int_equal(sync_due_ms(&s), START + 1900);
+	assert_false(sync_cycle_due(&s, START + 1899));
+	assert_true(sync_cycle_due(&s, START + 1900));
+}
+
+static void sync_cycles_once_for_many_changes_of_the_tunnel(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	for (int64_t ms = 0; ms <= 5000; ms += 100)
+		sync_links_changed(&s, START + ms);
+	assert_int_equal(sync_due_ms(&s), START + 6 * SECOND);
+	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_NONE, START + 6 * SECOND);
+	assert_int_equal(sync_due_ms(&s), START + 6 * SECOND + INTERVAL);
+}
+
+static void sync_cycles_at_the_interval_however_often_the_tunnel_changes(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	for (int64_t ms = 0; ms < INTERVAL; ms += 500) {
+		sync_links_changed(&s, START + ms);
+		assert_false(sync_cycle_due(&s, START + ms));
+	}
+	assert_true(sync_cycle_due(&s, START + INTERVAL));
+}
+
+static void sync_keeps_a_change_that_has_not_settled_when_a_cycle_ends(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	sync_links_changed(&s, START);
+	sync_file_port(&s, OTHER_PORT, START + 500);
+	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_NONE, START + 600);
+	assert_int_equal(sync_due_ms(&s), START + SECOND);
+}
+
+static void sync_has_a_cycle_when_it_is_asked_for(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	sync_cycle_at(&s, START + 2 * SECOND);
+	assert_int_equal(sync_due_ms(&s), START + 2 * SECOND);
+	assert_false(sync_cycle_due(&s, START + 2 * SECOND - 1));
+	assert_true(sync_cycle_due(&s, START + 2 * SECOND));
+	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_NONE, START + 2 * SECOND);
+	assert_int_equal(sync_due_ms(&s), START + 2 * SECOND + INTERVAL);
+	sync_cycle_at(&s, START + HOUR);
+	assert_int_equal(sync_due_ms(&s), START + 2 * SECOND + INTERVAL);
+}
+
+/* ---- rebinds ---- */
+
+static void close_port(struct sync *s, int64_t now_ms)
+{
+	sync_cycle_ended(s, SYNC_CLOSED, SYNC_LOGIN_NONE, now_ms);
+}
+
+/* A rebind, and whether it helped. */
+static void rebind(struct sync *s, int64_t now_ms, bool helped)
+{
+	assert_true(sync_may_rebind(s, now_ms));
+	sync_rebound(s, now_ms);
+	sync_cycle_ended(s, helped ? SYNC_PROVED : SYNC_CLOSED, SYNC_LOGIN_NONE, now_ms);
+}
+
+static void sync_is_retrying_and_unhealthy_while_the_port_is_closed(void **state)
+{
+	struct sync s = after_cycle(SYNC_CLOSED, SYNC_LOGIN_NONE);
+	(void)state;
+
+	assert_int_equal(sync_state(&s), SYNC_RETRYING);
+	assert_false(sync_healthy(&s, START));
+	assert_int_equal(s.failures, 1);
+}
+
+static void sync_rebinds_only_a_port_that_is_closed(void **state)
+{
+	struct sync proved = in_sync();
+	struct sync failed = after_cycle(SYNC_FAILED, SYNC_LOGIN_NONE);
+	struct sync fresh = started(INTERVAL);
+	(void)state;
+
+	assert_false(sync_may_rebind(&proved, START + HOUR));
+	assert_false(sync_may_rebind(&failed, START + HOUR));
+	assert_false(sync_may_rebind(&fresh, START + HOUR));
+}
+
+static void sync_rebinds_a_port_closed_twice_a_second_apart(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	close_port(&s, START + 10 * SECOND);
+	assert_int_equal(sync_due_ms(&s), START + 11 * SECOND);
+	assert_false(sync_may_rebind(&s, START + 11 * SECOND - 1));
+	assert_true(sync_may_rebind(&s, START + 11 * SECOND));
+}
+
+/* Whatever else brings cycles in between. */
+static void sync_rebinds_no_sooner_for_more_cycles(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	for (int64_t ms = 0; ms < 1000; ms += 100) {
+		close_port(&s, START + ms);
+		assert_int_equal(sync_due_ms(&s), START + SECOND);
+		assert_false(sync_may_rebind(&s, START + ms));
+	}
+	assert_true(sync_may_rebind(&s, START + SECOND));
+}
+
+static void sync_counts_the_second_anew_after_any_other_end_of_a_cycle(void **state)
+{
+	static const enum sync_outcome others[] = { SYNC_PROVED, SYNC_FAILED, SYNC_REFUSED,
+		                                    SYNC_SHUT_OUT };
+	(void)state;
+
+	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+		struct sync s = after_cycle(SYNC_CLOSED, SYNC_LOGIN_NONE);
+
+		sync_cycle_ended(&s, others[i], SYNC_LOGIN_NONE, START + 500);
+		assert_false(sync_may_rebind(&s, START + SECOND));
+		close_port(&s, START + SECOND);
+		assert_false(sync_may_rebind(&s, START + 2 * SECOND - 1));
+		assert_true(sync_may_rebind(&s, START + 2 * SECOND));
+	}
+}
+
+static void sync_counts_the_second_anew_for_another_port(void **state)
+{
+	struct sync s = after_cycle(SYNC_CLOSED, SYNC_LOGIN_NONE);
+	(void)state;
+
+	sync_file_port(&s, OTHER_PORT, START + 900);
+	assert_false(sync_may_rebind(&s, START + HOUR));
+	close_port(&s, START + 900);
+	assert_false(sync_may_rebind(&s, START + SECOND));
+	assert_true(sync_may_rebind(&s, START + 1900));
+}
+
+/* With a tunnel that stays, and a port that stays closed. */
+static void sync_doubles_the_pause_between_rebinds_in_vain_up_to_half_an_hour(void **state)
+{
+	static const int64_t minutes[] = { 1, 2, 4, 8, 16, 30, 30, 30 };
+	static const int64_t intervals_ms[] = { SECOND, INTERVAL, HOUR };
+	(void)state;
+
+	for (size_t i = 0; i < sizeof intervals_ms / sizeof intervals_ms[0]; i++) {
+		struct sync s = started(intervals_ms[i]);
+		int64_t now_ms = START, last_ms = 0;
+		size_t rebinds = 0;
+
+		sync_file_port(&s, PORT, START);
+		while (rebinds <= sizeof minutes / sizeof minutes[0]) {
+			if (sync_may_rebind(&s, now_ms)) {
+				/* To the millisecond: that is when a cycle is due. */
+				if (rebinds > 0)
+					assert_int_equal(now_ms - last_ms,
+					                 minutes[rebinds - 1] * MINUTE);
+				last_ms = now_ms;
+				rebinds++;
+				sync_rebound(&s, now_ms);
+			}
+			close_port(&s, now_ms);
+			assert_true(sync_due_ms(&s) > now_ms);
+			now_ms = sync_due_ms(&s);
+		}
+	}
+}
+
+/* As with QSTICKY_REBIND=false. */
+static void sync_retries_a_closed_port_that_nobody_rebinds_as_other_failures(void **state)
+{
+	static const int64_t seconds[] = { 1, 2, 4, 8, 16, 32, 60, 60, 60 };
+	struct sync s = started(HOUR);
+	int64_t now_ms = START;
+	(void)state;
+
+	sync_file_port(&s, PORT, START);
+	for (size_t i = 0; i < sizeof seconds / sizeof seconds[0]; i++) {
+		close_port(&s, now_ms);
+		assert_in_range((uintmax_t)(sync_due_ms(&s) - now_ms),
+		                (uintmax_t)(seconds[i] * SECOND * 7 / 8),
+		                (uintmax_t)(seconds[i] * SECOND));
+		now_ms = sync_due_ms(&s);
+	}
+}
+
+static void sync_keeps_the_longest_pause_after_very_many_rebinds(void **state)
+{
+	struct sync s = after_cycle(SYNC_CLOSED, SYNC_LOGIN_NONE);
+	(void)state;
+
+	for (int i = 0; i < 100000; i++)
+		sync_rebound(&s, START);
+	assert_false(sync_may_rebind(&s, START + 30 * MINUTE - 1));
+	assert_true(sync_may_rebind(&s, START + 30 * MINUTE));
+}
+
+static void sync_pauses_a_minute_after_a_rebind_that_helped(void **state)
+{
+	struct sync s = after_cycle(SYNC_CLOSED, SYNC_LOGIN_NONE);
+	(void)state;
+
+	rebind(&s, START + SECOND, true);
+	close_port(&s, START + 10 * SECOND);
+	assert_false(sync_may_rebind(&s, START + 61 * SECOND - 1));
+	assert_true(sync_may_rebind(&s, START + 61 * SECOND));
+}
+
+static void sync_forgets_rebinds_in_vain_once_the_port_is_open(void **state)
+{
+	struct sync s = after_cycle(SYNC_CLOSED, SYNC_LOGIN_NONE);
+	(void)state;
+
+	rebind(&s, START + SECOND, false);
+	rebind(&s, START + 2 * MINUTE, false);
+	rebind(&s, START + 10 * MINUTE, false);
+	assert_false(sync_may_rebind(&s, START + 13 * MINUTE));
+	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_NONE, START + 10 * MINUTE + SECOND);
+	close_port(&s, START + 10 * MINUTE + 2 * SECOND);
+	assert_false(sync_may_rebind(&s, START + 11 * MINUTE - 1));
+	assert_true(sync_may_rebind(&s, START + 11 * MINUTE));
+}
+
+static void sync_forgets_rebinds_in_vain_when_the_tunnel_changes(void **state)
+{
+	struct sync s = after_cycle(SYNC_CLOSED, SYNC_LOGIN_NONE);
+	(void)state;
+
+	rebind(&s, START + SECOND, false);
+	rebind(&s, START + 2 * MINUTE, false);
+	rebind(&s, START + 10 * MINUTE, false);
+	assert_false(sync_may_rebind(&s, START + 11 * MINUTE));
+	sync_links_changed(&s, START + 10 * MINUTE + SECOND);
+	assert_true(sync_may_rebind(&s, START + 11 * MINUTE));
+}
+
+static void sync_rebinds_once_more_when_the_tunnel_has_changed(void **state)
+{
+	struct sync s = after_cycle(SYNC_CLOSED, SYNC_LOGIN_NONE);
+	(void)state;
+
+	rebind(&s, START + SECOND, true);
+	sync_links_changed(&s, START + 5 * SECOND);
+	close_port(&s, START + 6 * SECOND);
+	assert_false(sync_may_rebind(&s, START + 7 * SECOND - 1));
+	rebind(&s, START + 7 * SECOND, true);
+	/* That was the second in a minute. */
+	sync_links_changed(&s, START + 10 * SECOND);
+	close_port(&s, START + 11 * SECOND);
+	assert_false(sync_may_rebind(&s, START + 61 * SECOND - 1));
+	assert_true(sync_may_rebind(&s, START + 61 * SECOND));
+}
+
+static void sync_has_no_rebind_to_spare_where_the_tunnel_changed_before_the_last(void **state)
+{
+	struct sync s = after_cycle(SYNC_CLOSED, SYNC_LOGIN_NONE);
+	(void)state;
+
+	sync_links_changed(&s, START);
+	rebind(&s, START + SECOND, true);
+	close_port(&s, START + 2 * SECOND);
+	assert_false(sync_may_rebind(&s, START + 61 * SECOND - 1));
+	assert_true(sync_may_rebind(&s, START + 61 * SECOND));
+}
+
+/* Ten reconnects in ten seconds, and then some. */
+static void sync_rebinds_twice_in_a_minute_at_most_however_often_the_tunnel_changes(void **state)
+{
+	struct sync s = in_sync();
+	int64_t at_ms[100] = { 0 };
+	size_t count = 0;
+	(void)state;
+
+	for (int64_t now_ms = START; now_ms < START + 10 * MINUTE; now_ms += 100) {
+		if (now_ms % 3000 == 0)
+			sync_links_changed(&s, now_ms);
+		if (!sync_cycle_due(&s, now_ms))
+			continue;
+		if (sync_may_rebind(&s, now_ms)) {
+			assert_true(count < 2 || now_ms - at_ms[count - 2] >= MINUTE);
+			sync_rebound(&s, now_ms);
+			at_ms[count++] = now_ms;
+		}
+		close_port(&s, now_ms);
+	}
+	assert_true(count >= 18);
+}
+
+/* ---- the network namespace ---- */
+
+/* One that has lost everything but loopback at START. */
+static struct sync alone(void)
+{
+	struct sync s = in_sync();
+
+	sync_links_seen(&s, false, START);
+	sync_links_seen(&s, true, START);
+	return s;
+}
+
+static void sync_is_an_orphan_after_30_seconds_alone_and_not_before(void **state)
+{
+	struct sync s = alone();
+	(void)state;
+
+	assert_true(sync_is_alone(&s));
+	assert_false(sync_is_orphan(&s, START + 30 * SECOND - 1));
+	assert_true(sync_is_orphan(&s, START + 30 * SECOND));
+	assert_int_equal(sync_due_ms(&s), START + 30 * SECOND);
+}
+
+static void sync_looks_when_an_orphan_is_one_whatever_the_interval(void **state)
+{
+	struct sync s = started(HOUR);
+	(void)state;
+
+	sync_file_port(&s, PORT, START);
+	sync_links_seen(&s, false, START);
+	sync_links_seen(&s, true, START);
+	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_NONE, START);
+	assert_int_equal(sync_due_ms(&s), START + 30 * SECOND);
+	assert_true(sync_cycle_due(&s, START + 30 * SECOND));
+}
+
+static void sync_counts_from_when_it_was_seen_first(void **state)
+{
+	struct sync s = alone();
+	(void)state;
+
+	for (int64_t ms = 0; ms < 30 * SECOND; ms += SECOND)
+		sync_links_seen(&s, true, START + ms);
+	assert_true(sync_is_orphan(&s, START + 30 * SECOND));
+}
+
+static void sync_is_no_orphan_where_there_never_was_more(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	sync_links_seen(&s, true, START);
+	sync_links_seen(&s, true, START + HOUR);
+	assert_false(sync_is_alone(&s));
+	assert_false(sync_is_orphan(&s, START + 24 * HOUR));
+	assert_int_equal(sync_due_ms(&s), START + INTERVAL);
+}
+
+static void sync_is_no_orphan_any_more_when_something_is_back(void **state)
+{
+	struct sync s = alone();
+	(void)state;
+
+	sync_links_seen(&s, false, START + 29 * SECOND);
+	assert_false(sync_is_alone(&s));
+	assert_false(sync_is_orphan(&s, START + HOUR));
+	assert_int_equal(sync_due_ms(&s), START + INTERVAL);
+	sync_links_seen(&s, true, START + MINUTE);
+	assert_false(sync_is_orphan(&s, START + 90 * SECOND - 1));
+	assert_true(sync_is_orphan(&s, START + 90 * SECOND));
+}
+
+/* A VPN that is only stopped takes its port with it. */
+static void sync_is_no_orphan_without_a_port(void **state)
+{
+	struct sync empty = alone(), bad = alone();
+	(void)state;
+
+	sync_file_empty(&empty, START + SECOND);
+	sync_file_empty(&empty, START + 2 * SECOND);
+	assert_true(sync_is_alone(&empty));
+	assert_false(sync_is_orphan(&empty, START + HOUR));
+	sync_file_port(&empty, PORT, START + MINUTE);
+	assert_false(sync_is_orphan(&empty, START + 90 * SECOND - 1));
+	assert_true(sync_is_orphan(&empty, START + 90 * SECOND));
+	sync_file_bad(&bad, START + SECOND);
+	assert_false(sync_is_orphan(&bad, START + HOUR));
+	sync_file_port(&bad, OTHER_PORT, START + MINUTE);
+	assert_true(sync_is_orphan(&bad, START + 90 * SECOND));
+}
+
+static void sync_is_an_orphan_whichever_port_is_forwarded(void **state)
+{
+	struct sync s = alone();
+	(void)state;
+
+	sync_file_port(&s, OTHER_PORT, START + 20 * SECOND);
+	assert_true(sync_is_orphan(&s, START + 30 * SECOND));
+}
+
 /* ---- what holds whatever happens ---- */
 
 enum world_file { WORLD_UNREAD, WORLD_PORT, WORLD_EMPTY, WORLD_BAD };
@@ -882,6 +1287,13 @@ struct world {
 	int rejected;         /* since logins were last opened */
 	int refused;
 	int64_t rejected_ms;
+	int64_t closed_ms;     /* since when every cycle found the port closed; MONO_NEVER: not */
+	int64_t rebound_ms[2]; /* the last rebind, and the one before it */
+	bool lo_only;          /* as it is now */
+	bool had_company;      /* as it was seen */
+	bool seen_alone;
+	int64_t lost_ms; /* since when it has been seen alone, with a port; MONO_NEVER: not */
+	bool over;       /* an orphan's process has ended */
 };
 
 enum step {
@@ -892,11 +1304,16 @@ enum step {
 	STEP_MODIFIED,
 	STEP_WRITTEN,
 	STEP_RELOAD,
+	STEP_LINKS,
+	STEP_ALONE,
+	STEP_COMPANY,
+	STEP_CYCLE_AT,
 	STEP_PROVED, /* this and those below: at the due time, and with a login where one may be */
 	STEP_PROVED_LOGIN,
 	STEP_FAILED,
 	STEP_UNANSWERED,
 	STEP_REFUSED,
+	STEP_CLOSED, /* and a rebind in vain, where one may be */
 	STEP_REJECTED,
 	STEP_BANNED,
 	STEP_SECOND, /* time passes, and more than a loop would let pass */
@@ -914,8 +1331,18 @@ static void set_file(struct world *w, enum world_file file, uint16_t port)
 	w->file_port = port;
 }
 
+static void note_loss(struct world *w)
+{
+	if (!w->seen_alone || sync_port(&w->s) == 0)
+		w->lost_ms = MONO_NEVER;
+	else if (w->lost_ms == MONO_NEVER)
+		w->lost_ms = w->now_ms;
+}
+
 static void read_file(struct world *w)
 {
+	uint16_t before = sync_port(&w->s);
+
 	switch (w->file) {
 	case WORLD_UNREAD:
 	case WORLD_EMPTY:
@@ -929,6 +1356,9 @@ static void read_file(struct world *w)
 		sync_file_bad(&w->s, w->now_ms);
 		break;
 	}
+	if (sync_port(&w->s) != before)
+		w->closed_ms = MONO_NEVER;
+	note_loss(w);
 }
 
 /* Time passes. The file is read when that is due; a cycle waits for its own step. */
@@ -947,6 +1377,27 @@ static void pass(struct world *w, int64_t ms)
 	w->now_ms = until_ms;
 }
 
+/* What every cycle begins with. */
+static void look_around(struct world *w)
+{
+	w->had_company |= !w->lo_only;
+	w->seen_alone = w->lo_only && w->had_company;
+	sync_links_seen(&w->s, w->lo_only, w->now_ms);
+	note_loss(w);
+	w->over = sync_is_orphan(&w->s, w->now_ms);
+}
+
+static void rebind_if_allowed(struct world *w)
+{
+	if (!sync_may_rebind(&w->s, w->now_ms))
+		return;
+	assert_true(w->closed_ms != MONO_NEVER && w->now_ms - w->closed_ms >= SECOND);
+	assert_true(w->now_ms - w->rebound_ms[1] >= MINUTE);
+	w->rebound_ms[1] = w->rebound_ms[0];
+	w->rebound_ms[0] = w->now_ms;
+	sync_rebound(&w->s, w->now_ms);
+}
+
 static void cycle(struct world *w, enum sync_outcome outcome, enum sync_login login)
 {
 	if (sync_due_ms(&w->s) > w->now_ms)
@@ -954,6 +1405,12 @@ static void cycle(struct world *w, enum sync_outcome outcome, enum sync_login lo
 	read_file(w);
 	if (!sync_cycle_due(&w->s, w->now_ms))
 		return;
+	look_around(w);
+	if (w->over)
+		return;
+	/* Without a port nothing is probed. */
+	if (outcome == SYNC_CLOSED && sync_port(&w->s) == 0)
+		outcome = SYNC_PROVED;
 	if (login != SYNC_LOGIN_NONE && !sync_may_login(&w->s, w->now_ms)) {
 		login = SYNC_LOGIN_NONE;
 		outcome = outcome == SYNC_PROVED ? SYNC_FAILED : outcome;
@@ -966,6 +1423,12 @@ static void cycle(struct world *w, enum sync_outcome outcome, enum sync_login lo
 	}
 	if (login == SYNC_LOGIN_UNANSWERED)
 		w->attempts++;
+	if (outcome == SYNC_CLOSED)
+		rebind_if_allowed(w);
+	if (outcome != SYNC_CLOSED)
+		w->closed_ms = MONO_NEVER;
+	else if (w->closed_ms == MONO_NEVER)
+		w->closed_ms = w->now_ms;
 	w->refused = outcome == SYNC_REFUSED ? w->refused + 1 : 0;
 	if (login == SYNC_LOGIN_ACCEPTED || w->refused == 2)
 		w->rejected = w->attempts = 0;
@@ -979,6 +1442,8 @@ static void cycle(struct world *w, enum sync_outcome outcome, enum sync_login lo
 
 static void take_step(struct world *w, enum step step)
 {
+	if (w->over)
+		return;
 	switch (step) {
 	case STEP_PORT:
 	case STEP_OTHER_PORT:
@@ -1006,6 +1471,17 @@ static void take_step(struct world *w, enum step step)
 		assert_true(sync_may_login(&w->s, w->now_ms));
 		assert_true(sync_cycle_due(&w->s, w->now_ms));
 		break;
+	case STEP_LINKS:
+		sync_links_changed(&w->s, w->now_ms);
+		break;
+	case STEP_ALONE:
+	case STEP_COMPANY:
+		w->lo_only = step == STEP_ALONE;
+		sync_links_changed(&w->s, w->now_ms);
+		break;
+	case STEP_CYCLE_AT:
+		sync_cycle_at(&w->s, w->now_ms + 2 * SECOND);
+		break;
 	case STEP_PROVED:
 		cycle(w, SYNC_PROVED, SYNC_LOGIN_NONE);
 		break;
@@ -1020,6 +1496,9 @@ static void take_step(struct world *w, enum step step)
 		break;
 	case STEP_REFUSED:
 		cycle(w, SYNC_REFUSED, SYNC_LOGIN_NONE);
+		break;
+	case STEP_CLOSED:
+		cycle(w, SYNC_CLOSED, SYNC_LOGIN_NONE);
 		break;
 	case STEP_REJECTED:
 		cycle(w, SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED);
@@ -1055,6 +1534,10 @@ static void assert_sound(const struct world *w)
 	assert_true(w->rejected <= 2 && w->attempts <= 3);
 	assert_true(!sync_may_login(s, w->now_ms) || (w->rejected < 2 && w->attempts < 3));
 	assert_true(sync_gave_up_login(s) == (w->rejected == 2 || w->attempts == 3));
+	/* An orphan after 30 s, and nobody else. */
+	assert_true(sync_is_alone(s) == w->seen_alone);
+	assert_true(sync_is_orphan(s, w->now_ms) ==
+	            (w->lost_ms != MONO_NEVER && w->now_ms - w->lost_ms >= 30 * SECOND));
 	/* Healthy only on proof: of this port, or that there is none, for no longer than the grace. */
 	assert_true(!healthy || (w->cycled && w->proved));
 	assert_true(!healthy || port == 0 || w->proved_port == port);
@@ -1078,6 +1561,9 @@ static struct world new_world(int64_t interval_ms, int64_t grace_ms, uint32_t se
 		.s = sync_start(interval_ms, grace_ms, seed, START),
 		.now_ms = START,
 		.no_port_since_ms = START,
+		.closed_ms = MONO_NEVER,
+		.rebound_ms = { START - MINUTE, START - MINUTE },
+		.lost_ms = MONO_NEVER,
 	};
 }
 
@@ -1136,6 +1622,46 @@ static void sync_holds_its_promises_on_long_random_ways(void **state)
 			take_step(&w, (enum step)(next_random(&random) % STEPS));
 			assert_sound(&w);
 		}
+	}
+}
+
+/* Left alone, with cycles that all end in one way: no loop without a rest, and no end of it. */
+static void assert_calm(struct world w, enum step step)
+{
+	int64_t until_ms = w.now_ms + 10 * MINUTE;
+	int64_t retry_ms = mono_earlier(w.s.interval_ms, SECOND) * 7 / 8;
+	int cycles = 0, hasty = 0;
+
+	while (w.now_ms < until_ms && !w.over) {
+		int64_t before_ms = w.now_ms;
+
+		take_step(&w, step);
+		assert_sound(&w);
+		cycles += w.now_ms > before_ms;
+		hasty += w.now_ms - before_ms < 300;
+	}
+	assert_true(cycles <= 10 * MINUTE / retry_ms + 10);
+	/* What was due from before, the second of a closed port, the rebinds and the grace. */
+	assert_true(hasty <= 12);
+}
+
+static void sync_comes_to_rest_after_any_random_way(void **state)
+{
+	static const int64_t intervals_ms[] = { SECOND, 5 * SECOND, INTERVAL, HOUR };
+	static const enum step ends[] = { STEP_PROVED, STEP_FAILED, STEP_REFUSED, STEP_CLOSED,
+		                          STEP_BANNED };
+	(void)state;
+
+	for (uint32_t seed = 0; seed < 2000; seed++) {
+		uint64_t random = seed;
+		struct world w = new_world(intervals_ms[seed % 4], GRACE, seed);
+
+		for (int i = 0; i < 30; i++) {
+			pass(&w, next_random(&random) % 700);
+			take_step(&w, (enum step)(next_random(&random) % STEP_SECOND));
+		}
+		for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+			assert_calm(w, ends[i]);
 	}
 }
 
@@ -1214,9 +1740,39 @@ int main(void)
 		cmocka_unit_test(sync_has_no_grace_where_it_is_0),
 		cmocka_unit_test(sync_is_not_healthy_within_the_grace_without_qbittorrent),
 		cmocka_unit_test(sync_is_healthy_again_after_a_failure),
+		cmocka_unit_test(sync_lets_changes_of_the_tunnel_settle_from_the_last),
+		cmocka_unit_test(sync_cycles_once_for_many_changes_of_the_tunnel),
+		cmocka_unit_test(sync_cycles_at_the_interval_however_often_the_tunnel_changes),
+		cmocka_unit_test(sync_keeps_a_change_that_has_not_settled_when_a_cycle_ends),
+		cmocka_unit_test(sync_has_a_cycle_when_it_is_asked_for),
+		cmocka_unit_test(sync_is_retrying_and_unhealthy_while_the_port_is_closed),
+		cmocka_unit_test(sync_rebinds_only_a_port_that_is_closed),
+		cmocka_unit_test(sync_rebinds_a_port_closed_twice_a_second_apart),
+		cmocka_unit_test(sync_rebinds_no_sooner_for_more_cycles),
+		cmocka_unit_test(sync_counts_the_second_anew_after_any_other_end_of_a_cycle),
+		cmocka_unit_test(sync_counts_the_second_anew_for_another_port),
+		cmocka_unit_test(sync_doubles_the_pause_between_rebinds_in_vain_up_to_half_an_hour),
+		cmocka_unit_test(sync_retries_a_closed_port_that_nobody_rebinds_as_other_failures),
+		cmocka_unit_test(sync_keeps_the_longest_pause_after_very_many_rebinds),
+		cmocka_unit_test(sync_pauses_a_minute_after_a_rebind_that_helped),
+		cmocka_unit_test(sync_forgets_rebinds_in_vain_once_the_port_is_open),
+		cmocka_unit_test(sync_forgets_rebinds_in_vain_when_the_tunnel_changes),
+		cmocka_unit_test(sync_rebinds_once_more_when_the_tunnel_has_changed),
+		cmocka_unit_test(
+			sync_has_no_rebind_to_spare_where_the_tunnel_changed_before_the_last),
+		cmocka_unit_test(
+			sync_rebinds_twice_in_a_minute_at_most_however_often_the_tunnel_changes),
+		cmocka_unit_test(sync_is_an_orphan_after_30_seconds_alone_and_not_before),
+		cmocka_unit_test(sync_looks_when_an_orphan_is_one_whatever_the_interval),
+		cmocka_unit_test(sync_counts_from_when_it_was_seen_first),
+		cmocka_unit_test(sync_is_no_orphan_where_there_never_was_more),
+		cmocka_unit_test(sync_is_no_orphan_any_more_when_something_is_back),
+		cmocka_unit_test(sync_is_no_orphan_without_a_port),
+		cmocka_unit_test(sync_is_an_orphan_whichever_port_is_forwarded),
 		cmocka_unit_test(sync_holds_its_promises_on_every_short_way),
 		cmocka_unit_test(sync_holds_its_promises_on_every_short_way_from_in_sync),
 		cmocka_unit_test(sync_holds_its_promises_on_long_random_ways),
+		cmocka_unit_test(sync_comes_to_rest_after_any_random_way),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
