@@ -11,6 +11,7 @@ struct sync sync_start(int64_t interval_ms, int64_t grace_ms, uint32_t seed, int
 		.empty_at_ms = MONO_NEVER,
 		.look_at_ms = MONO_NEVER,
 		.settled_at_ms = MONO_NEVER,
+		.asked_at_ms = MONO_NEVER,
 		.closed_at_ms = MONO_NEVER,
 		.orphan_at_ms = MONO_NEVER,
 		.no_port_at_ms = now_ms,
@@ -82,7 +83,7 @@ void sync_rebound(struct sync *sync, int64_t now_ms)
 
 void sync_cycle_at(struct sync *sync, int64_t at_ms)
 {
-	sync->settled_at_ms = mono_earlier(sync->settled_at_ms, at_ms);
+	sync->asked_at_ms = mono_earlier(sync->asked_at_ms, at_ms);
 }
 
 void sync_links_changed(struct sync *sync, int64_t now_ms)
@@ -152,7 +153,7 @@ void sync_file_modified(struct sync *sync, int64_t now_ms)
 
 void sync_file_written(struct sync *sync, int64_t now_ms)
 {
-	sync_cycle_at(sync, now_ms + SYNC_SETTLE_MS);
+	sync->settled_at_ms = mono_earlier(sync->settled_at_ms, now_ms + SYNC_SETTLE_MS);
 }
 
 /* ---- logins ---- */
@@ -252,6 +253,8 @@ void sync_cycle_ended(struct sync *sync, enum sync_outcome outcome, enum sync_lo
 	sync->outcome = outcome;
 	if (now_ms >= sync->settled_at_ms)
 		sync->settled_at_ms = MONO_NEVER;
+	if (now_ms >= sync->asked_at_ms)
+		sync->asked_at_ms = MONO_NEVER;
 	note_login(sync, login, now_ms);
 	/* Refused twice in a row is a qBittorrent that restarts; it has forgotten what it counted. */
 	sync->refusals = outcome == SYNC_REFUSED ? sync->refusals + 1 : 0;
@@ -279,8 +282,9 @@ void sync_cycle_ended(struct sync *sync, enum sync_outcome outcome, enum sync_lo
 
 static int64_t cycle_due_ms(const struct sync *sync)
 {
-	return mono_earlier(mono_earlier(sync->cycle_at_ms, sync->settled_at_ms),
-	                    sync->orphan_at_ms);
+	int64_t event_ms = mono_earlier(sync->settled_at_ms, sync->asked_at_ms);
+
+	return mono_earlier(mono_earlier(sync->cycle_at_ms, event_ms), sync->orphan_at_ms);
 }
 
 int64_t sync_due_ms(const struct sync *sync)

@@ -89,6 +89,7 @@ struct sync {
 	unsigned failures; /* cycles failed in a row */
 	int64_t cycle_at_ms;
 	int64_t settled_at_ms; /* when an event has settled; MONO_NEVER: there is none */
+	int64_t asked_at_ms;   /* when a cycle was asked for; MONO_NEVER: not */
 
 	int64_t closed_at_ms;     /* since when the port is closed; MONO_NEVER: it is not */
 	int64_t rebound_at_ms[2]; /* the last rebind, and the one before it */

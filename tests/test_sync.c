@@ -927,6 +927,23 @@ static void sync_has_a_cycle_when_it_is_asked_for(void **state)
 	assert_int_equal(sync_due_ms(&s), START + 2 * SECOND + INTERVAL);
 }
 
+static void sync_has_a_cycle_when_it_is_asked_for_whatever_else_is_due(void **state)
+{
+	struct sync written = in_sync(), changed = in_sync(), earlier = in_sync();
+	(void)state;
+
+	sync_cycle_at(&written, START + 2 * SECOND);
+	sync_file_written(&written, START);
+	sync_cycle_ended(&written, SYNC_PROVED, SYNC_LOGIN_NONE, START + SECOND);
+	assert_int_equal(sync_due_ms(&written), START + 2 * SECOND);
+	sync_cycle_at(&changed, START + 500);
+	sync_links_changed(&changed, START);
+	assert_int_equal(sync_due_ms(&changed), START + 500);
+	sync_cycle_at(&earlier, START + 2 * SECOND);
+	sync_cycle_at(&earlier, START + 3 * SECOND);
+	assert_int_equal(sync_due_ms(&earlier), START + 2 * SECOND);
+}
+
 /* ---- rebinds ---- */
 
 static void close_port(struct sync *s, int64_t now_ms)
@@ -1745,6 +1762,7 @@ int main(void)
 		cmocka_unit_test(sync_cycles_at_the_interval_however_often_the_tunnel_changes),
 		cmocka_unit_test(sync_keeps_a_change_that_has_not_settled_when_a_cycle_ends),
 		cmocka_unit_test(sync_has_a_cycle_when_it_is_asked_for),
+		cmocka_unit_test(sync_has_a_cycle_when_it_is_asked_for_whatever_else_is_due),
 		cmocka_unit_test(sync_is_retrying_and_unhealthy_while_the_port_is_closed),
 		cmocka_unit_test(sync_rebinds_only_a_port_that_is_closed),
 		cmocka_unit_test(sync_rebinds_a_port_closed_twice_a_second_apart),
