@@ -16,8 +16,8 @@
 /* A port that is closed is given as long before it counts as closed: qBittorrent may be opening it. */
 #define SYNC_CLOSED_MS 1000
 
-/* Pause after a rebind, doubled up to the longest while they do not help. When the tunnel has changed
- * since, or under it, one more may follow sooner, but never a third. */
+/* Pause after a rebind, doubled up to the longest while they do not help. Where the tunnel has changed
+ * since, one more may follow sooner: never more than two in any SYNC_REBIND_MS. */
 #define SYNC_REBIND_MS (60 * 1000)
 #define SYNC_REBIND_MAX_MS (30 * 60 * 1000)
 
@@ -94,7 +94,7 @@ struct sync {
 	int64_t closed_at_ms;     /* since when the port is closed; MONO_NEVER: it is not */
 	int64_t rebound_at_ms[2]; /* the last rebind, and the one before it */
 	unsigned rebinds_in_vain; /* in a row */
-	bool changed_since;       /* the tunnel has changed since the last rebind, or during it */
+	bool changed_since;       /* the tunnel, since the last rebind */
 
 	bool had_company;     /* there was more than loopback once */
 	bool alone;           /* and now there is not */

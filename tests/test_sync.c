@@ -1150,6 +1150,21 @@ static void sync_rebinds_once_more_when_the_tunnel_has_changed(void **state)
 	assert_true(sync_may_rebind(&s, START + 61 * SECOND));
 }
 
+/* A reconnect during a rebind: it did not help, and now it may. */
+static void sync_rebinds_once_more_when_the_tunnel_changed_in_the_middle_of_one(void **state)
+{
+	struct sync s = after_cycle(SYNC_CLOSED, SYNC_LOGIN_NONE);
+	(void)state;
+
+	rebind(&s, START + SECOND, false);
+	sync_links_changed(&s, START + 2 * SECOND);
+	rebind(&s, START + 3 * SECOND, false);
+	sync_links_changed(&s, START + 4 * SECOND);
+	sync_links_changed(&s, START + 5 * SECOND);
+	assert_false(sync_may_rebind(&s, START + 61 * SECOND - 1));
+	assert_true(sync_may_rebind(&s, START + 61 * SECOND));
+}
+
 static void sync_has_no_rebind_to_spare_where_the_tunnel_changed_before_the_last(void **state)
 {
 	struct sync s = after_cycle(SYNC_CLOSED, SYNC_LOGIN_NONE);
@@ -1776,6 +1791,8 @@ int main(void)
 		cmocka_unit_test(sync_forgets_rebinds_in_vain_once_the_port_is_open),
 		cmocka_unit_test(sync_forgets_rebinds_in_vain_when_the_tunnel_changes),
 		cmocka_unit_test(sync_rebinds_once_more_when_the_tunnel_has_changed),
+		cmocka_unit_test(
+			sync_rebinds_once_more_when_the_tunnel_changed_in_the_middle_of_one),
 		cmocka_unit_test(
 			sync_has_no_rebind_to_spare_where_the_tunnel_changed_before_the_last),
 		cmocka_unit_test(
