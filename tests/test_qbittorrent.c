@@ -6,107 +6,11 @@
 
 #include <cmocka.h>
 
-#include <netinet/in.h>
-#include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "mono.h"
-
-#define OK(len, body) "HTTP/1.1 200 OK\r\nContent-Length: " #len "\r\n\r\n" body
-#define FORBIDDEN "HTTP/1.1 403 Forbidden\r\nContent-Length: 9\r\n\r\nForbidden"
-#define LOGGED_IN                                                                                  \
-	"HTTP/1.1 200 OK\r\nSet-Cookie: SID=c00kie; path=/\r\nContent-Length: 3\r\n\r\nOk."
-#define PORT_41000 OK(21, "{\"listen_port\":41000}")
-#define PORT_42000 OK(21, "{\"listen_port\":42000}")
-
-/* ---- a server that answers by a script ---- */
-
-#define REQUESTS_MAX 16
-#define REQUEST_MAX 2048
-
-/* Replies, one a request, ended by NULL; then the last one for ever if `repeat`, else 500. "" hangs
- * up instead. A reply that begins with '!' is sent without it, and then the connection is closed. */
-struct server {
-	const char *script[REQUESTS_MAX + 1];
-	bool repeat;
-	bool runs;
-	int listener;
-	uint16_t port;
-	pthread_t thread;
-	size_t count;
-	size_t connections;
-	size_t connection_of[REQUESTS_MAX]; /* on which each request came */
-	char requests[REQUESTS_MAX][REQUEST_MAX];
-};
-
-static bool is_whole(const char *request)
-{
-	const char *head_end = strstr(request, "\r\n\r\n");
-	const char *length = strstr(request, "Content-Length: ");
-
-	return head_end && (!length || strlen(head_end + 4) >= strtoul(length + 16, NULL, 10));
-}
-
-/* Reads a request; false where the client closed instead. */
-static bool take_request(struct server *server, int fd)
-{
-	char request[REQUEST_MAX] = "";
-	size_t len = 0;
-
-	while (!is_whole(request)) {
-		ssize_t got = len < sizeof request - 1
-		                      ? read(fd, request + len, sizeof request - 1 - len)
-		                      : 0;
-
-		if (got <= 0)
-			return false;
-		len += (size_t)got;
-		request[len] = '\0';
-	}
-	if (server->count < REQUESTS_MAX) {
-		memcpy(server->requests[server->count], request, len + 1);
-		server->connection_of[server->count] = server->connections;
-	}
-	server->count++;
-	return true;
-}
-
-static const char *next_reply(const struct server *server)
-{
-	size_t scripted = 0;
-
-	while (scripted < server->count && server->script[scripted])
-		scripted++;
-	if (scripted == server->count && scripted > 0)
-		return server->script[scripted - 1];
-	if (server->repeat && scripted > 0)
-		return server->script[scripted - 1];
-	return "!HTTP/1.1 500 Beyond the script\r\nContent-Length: 0\r\n\r\n";
-}
-
-static void *serve(void *argument)
-{
-	struct server *self = argument;
-	int fd;
-
-	while ((fd = accept(self->listener, NULL, NULL)) >= 0) {
-		self->connections++;
-		while (take_request(self, fd)) {
-			const char *answer = next_reply(self);
-			bool close_after = *answer == '!' || *answer == '\0';
-
-			answer += *answer == '!' ? 1 : 0;
-			if (write(fd, answer, strlen(answer)) < 0 || close_after)
-				break;
-		}
-		close(fd);
-	}
-	return NULL;
-}
+#include "scripted_server.h"
 
 /* ---- a client of it ---- */
 
@@ -121,23 +25,10 @@ static const struct net_stop never = { .fd = -1 };
 /* Starts the server, and a session and a cycle with it. */
 static void begin(const char *const script[])
 {
-	struct sockaddr_in address = { .sin_family = AF_INET,
-		                       .sin_addr = { htonl(INADDR_LOOPBACK) } };
-	socklen_t len = sizeof address;
-
-	server = (struct server){ .runs = true };
-	for (size_t i = 0; script[i]; i++)
-		server.script[i] = script[i];
-	server.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(server.listener, (struct sockaddr *)&address, len), 0);
-	assert_int_equal(getsockname(server.listener, (struct sockaddr *)&address, &len), 0);
-	assert_int_equal(listen(server.listener, 8), 0);
-	assert_int_equal(pthread_create(&server.thread, NULL, serve, &server), 0);
-	config = (struct config){ .host = "127.0.0.1",
-		                  .port = ntohs(address.sin_port),
-		                  .user = { .value = "admin" },
-		                  .pass = { .value = "&=+% \"\u00e9#" },
-		                  .api_key = { .value = "" } };
+	server_start(&server, script);
+	config = (struct config){
+		.host = "127.0.0.1", .port = server.port, .user = "admin", .pass = "&=+% \"\u00e9#"
+	};
 	qb = qbittorrent_for(&config, &never, &reply);
 	qbittorrent_begin(&qb, MONO_NEVER, true);
 }
@@ -153,10 +44,7 @@ static void begin_again(bool may_login)
 static void end(void)
 {
 	qbittorrent_end(&qb);
-	shutdown(server.listener, SHUT_RDWR);
-	pthread_join(server.thread, NULL);
-	close(server.listener);
-	server.runs = false;
+	server_end(&server);
 }
 
 static int end_after_test(void **state)
@@ -181,19 +69,9 @@ static enum fail read_view(void)
 
 static void assert_requests(const char *const *wanted)
 {
-	size_t i = 0;
-
-	/* Only what comes after the server's end is certain not to come any more. */
 	end_after_test(NULL);
-	for (; wanted[i]; i++) {
-		if (i >= server.count || !strstr(server.requests[i], wanted[i]))
-			fail_msg("request %zu is not %s but %s", i, wanted[i],
-			         i < server.count ? server.requests[i] : "none");
-	}
-	assert_int_equal(server.count, i);
+	server_assert_asked(&server, wanted);
 }
-
-#define SCRIPT(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
 /* each: NULL, end_after_test */
 
@@ -322,7 +200,7 @@ static void assert_login(const char *answer, enum fail wanted, enum qbittorrent_
 	begin(SCRIPT(FORBIDDEN, answer));
 	assert_int_equal(read_view(), wanted);
 	assert_int_equal(qb.login, login);
-	assert_null(strstr(why.text, config.pass.value));
+	assert_null(strstr(why.text, config.pass));
 	assert_requests(SCRIPT("GET ", "POST "));
 }
 
