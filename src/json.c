@@ -239,8 +239,10 @@ bool json_string(const struct json *json, const char *key, char *buf, size_t cap
 		size_t out_len;
 		size_t step = unescape(at, end, out, &out_len);
 
-		if (step == 0 || out_len >= cap - len)
+		if (step == 0 || out_len >= cap - len) {
+			buf[0] = '\0';
 			return false;
+		}
 		memcpy(buf + len, out, out_len);
 		len += out_len;
 		at += step;

@@ -34,8 +34,8 @@ bool json_int(const struct json *json, const char *key, int64_t *value);
 
 bool json_bool(const struct json *json, const char *key, bool *value);
 
-/* A string, unescaped into `buf` with a NUL; false also where it needs more than `cap` bytes or
- * holds a NUL or an escape that RFC 8259 does not know. */
+/* A string, unescaped into `buf` with a NUL; false also where it needs more than `cap` bytes (at least
+ * 1) or holds a NUL or an escape that RFC 8259 does not know: then `buf` is empty. */
 bool json_string(const struct json *json, const char *key, char *buf, size_t cap);
 
 /* Gives the memory of a large document back; no document is there afterwards. */

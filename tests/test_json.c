@@ -149,10 +149,11 @@ static void json_refuses_a_string_with_nonsense_in_it(void **state)
 static void json_refuses_a_string_that_does_not_fit(void **state)
 {
 	struct json json = parsed("{\"a\":\"four\"}");
-	char small[4], enough[5];
+	char small[4] = "old", enough[5];
 	(void)state;
 
 	assert_false(json_string(&json, "a", small, sizeof small));
+	assert_string_equal(small, ""); /* nor a part of it */
 	assert_true(json_string(&json, "a", enough, sizeof enough));
 	assert_string_equal(enough, "four");
 }
