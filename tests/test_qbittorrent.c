@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <semaphore.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -442,6 +443,408 @@ static void qbittorrent_logs_in_to_set_the_port_too(void **state)
 	assert_requests(SCRIPT("setPreferences", "auth/login", "setPreferences", "preferences"));
 }
 
+/* ---- interface and address ---- */
+
+#define BOUND(port, interface, address)                                                             \
+	"{\"listen_port\":" #port                                                                   \
+	",\"current_network_interface\":\"" interface "\",\"current_interface_address\":\"" address \
+	"\"}"
+#define BOUND_TUN0 OK(95, BOUND(42000, "tun0", "10.2.0.2"))
+
+static const struct qbittorrent_wanted bound = { .port = 42000,
+	                                         .interface = "tun0",
+	                                         .address = "10.2.0.2" };
+
+/* What request number `i`, from 0, has set, as it was before it was escaped. */
+static const char *json_of(size_t i)
+{
+	static char json[REQUEST_MAX];
+	const char *at = strstr(server.requests[i], "\r\n\r\njson=");
+	size_t len = 0;
+
+	assert_non_null(at);
+	for (at += strlen("\r\n\r\njson="); *at; at++) {
+		char hex[3] = { 0 };
+
+		json[len++] = *at;
+		if (*at != '%')
+			continue;
+		hex[0] = *++at;
+		hex[1] = *++at;
+		json[len - 1] = (char)strtol(hex, NULL, 16);
+	}
+	json[len] = '\0';
+	return json;
+}
+
+static void qbittorrent_reads_what_it_is_bound_to(void **state)
+{
+	(void)state;
+
+	read_members(",\"current_network_interface\":\"tun0\","
+	             "\"current_interface_address\":\"10.2.0.2\"");
+	assert_true(view.can_bind);
+	assert_string_equal(view.interface, "tun0");
+	assert_string_equal(view.address, "10.2.0.2");
+	read_members(",\"current_network_interface\":\"\",\"current_interface_address\":\"\"");
+	assert_true(view.can_bind);
+	assert_string_equal(view.interface, "");
+	assert_string_equal(view.address, "");
+}
+
+static void qbittorrent_cannot_bind_what_it_does_not_know(void **state)
+{
+	static const char *const members[] = {
+		"",
+		",\"current_network_interface\":\"tun0\"",
+		",\"current_interface_address\":\"10.2.0.2\"",
+		",\"current_network_interface\":7,\"current_interface_address\":\"\"",
+		",\"current_network_interface\":\"\",\"current_interface_address\":null",
+		(",\"current_network_interface\":\"01234567890123456789012345678901\","
+		 "\"current_interface_address\":\"\""),
+	};
+	(void)state;
+
+	for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
+		read_members(members[i]);
+		assert_false(view.can_bind);
+	}
+}
+
+static void qbittorrent_has_what_is_wanted_only_if_all_of_it_is_so(void **state)
+{
+	static const struct {
+		struct qbittorrent_wanted wanted;
+		bool has;
+	} cases[] = {
+		{ { 42000, NULL, NULL }, true },          { { 42001, NULL, NULL }, false },
+		{ { 42000, "tun0", "10.2.0.2" }, true },  { { 42001, "tun0", "10.2.0.2" }, false },
+		{ { 42000, "tun1", "10.2.0.2" }, false }, { { 42000, "tun0", "10.2.0.3" }, false },
+		{ { 42000, "tun", NULL }, false },        { { 42000, NULL, "10.2.0.2" }, true },
+		{ { 42000, NULL, "" }, false },
+	};
+	struct qbittorrent_view has = {
+		.listen_port = 42000, .can_bind = true, .interface = "tun0", .address = "10.2.0.2"
+	};
+	(void)state;
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		has.can_bind = true;
+		assert_int_equal(qbittorrent_has(&has, &cases[i].wanted), cases[i].has);
+		/* Where these are not known, they cannot be missing. */
+		has.can_bind = false;
+		assert_int_equal(qbittorrent_has(&has, &cases[i].wanted),
+		                 cases[i].wanted.port == 42000);
+	}
+	has.listen_port = 42000 + 65536;
+	assert_false(qbittorrent_has(&has, &cases[0].wanted));
+}
+
+static void qbittorrent_sets_interface_and_address_with_the_port(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(OK(0, ""), BOUND_TUN0));
+	view = (struct qbittorrent_view){ .listen_port = 41000, .upnp = true, .can_bind = true };
+	assert_int_equal(qbittorrent_set(&qb, &bound, &view, &why), FAIL_NONE);
+	assert_requests(SCRIPT("POST /api/v2/app/setPreferences ", "GET "));
+	assert_string_equal(json_of(0), "{\"listen_port\":42000,\"upnp\":false,"
+	                                "\"current_network_interface\":\"tun0\","
+	                                "\"current_interface_address\":\"10.2.0.2\"}");
+	assert_string_equal(view.interface, "tun0");
+}
+
+static void qbittorrent_sets_no_interface_where_it_knows_none(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(OK(0, ""), PORT_42000));
+	view = (struct qbittorrent_view){ .listen_port = 41000 };
+	assert_int_equal(qbittorrent_set(&qb, &bound, &view, &why), FAIL_NONE);
+	assert_requests(SCRIPT("POST ", "GET "));
+	assert_string_equal(json_of(0), "{\"listen_port\":42000}");
+}
+
+static void qbittorrent_waits_until_the_interface_is_read_back(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(OK(0, ""), OK(83, BOUND(42000, "", "")), BOUND_TUN0));
+	view = (struct qbittorrent_view){ .listen_port = 42000, .can_bind = true };
+	assert_int_equal(qbittorrent_set(&qb, &bound, &view, &why), FAIL_NONE);
+	assert_requests(SCRIPT("POST ", "GET ", "GET "));
+}
+
+static void qbittorrent_says_what_it_is_bound_to_instead(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(OK(0, ""), OK(90, BOUND(42000, "eth0", "::1"))));
+	server.repeat = true;
+	qbittorrent_begin(&qb, mono_now_ms() + 300, true);
+	view = (struct qbittorrent_view){ .listen_port = 42000, .can_bind = true };
+	assert_int_equal(qbittorrent_set(&qb, &bound, &view, &why), FAIL_UNPROVEN);
+	assert_non_null(strstr(why.text, "interface tun0"));
+	assert_non_null(strstr(why.text, "\"eth0\""));
+	assert_non_null(strstr(why.text, "\"::1\""));
+}
+
+/* All strings as long as they can be. */
+static void qbittorrent_has_room_for_the_longest_setting(void **state)
+{
+	const struct qbittorrent_wanted longest = { .port = 65535,
+		                                    .interface = "012345678901234",
+		                                    .address = "255.255.255.255" };
+	(void)state;
+
+	begin(SCRIPT(OK(0, "")));
+	view = (struct qbittorrent_view){
+		.listen_port = 41000, .random_port = true, .upnp = true, .can_bind = true
+	};
+	(void)qbittorrent_set(&qb, &longest, &view, &why);
+	end_after_test(NULL);
+	assert_string_equal(json_of(0), "{\"listen_port\":65535,\"random_port\":false,"
+	                                "\"upnp\":false,"
+	                                "\"current_network_interface\":\"012345678901234\","
+	                                "\"current_interface_address\":\"255.255.255.255\"}");
+}
+
+/* ---- rebinds ---- */
+
+static enum fail rebind(uint16_t port)
+{
+	const struct qbittorrent_wanted wanted = { .port = port };
+
+	return qbittorrent_rebind(&qb, &wanted, &view, &why);
+}
+
+static void qbittorrent_rebinds_with_another_port_and_then_the_right_one(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(OK(0, ""), OK(0, ""), PORT_42000));
+	view = (struct qbittorrent_view){ .listen_port = 42000 };
+	assert_int_equal(rebind(42000), FAIL_NONE);
+	assert_int_equal(view.listen_port, 42000);
+	assert_int_equal(qb.owed_port, 0);
+	assert_requests(SCRIPT("POST /api/v2/app/setPreferences ",
+	                       "POST /api/v2/app/setPreferences ", "GET "));
+	assert_string_equal(json_of(0), "{\"listen_port\":42001}");
+	assert_string_equal(json_of(1), "{\"listen_port\":42000}");
+}
+
+static void qbittorrent_rebinds_with_all_that_is_wanted(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(OK(0, ""), OK(0, ""), BOUND_TUN0));
+	view = (struct qbittorrent_view){ .listen_port = 42000, .can_bind = true };
+	assert_int_equal(qbittorrent_rebind(&qb, &bound, &view, &why), FAIL_NONE);
+	assert_requests(SCRIPT("POST ", "POST ", "GET "));
+	assert_string_equal(json_of(0), "{\"listen_port\":42001}");
+	assert_string_equal(json_of(1), "{\"listen_port\":42000,"
+	                                "\"current_network_interface\":\"tun0\","
+	                                "\"current_interface_address\":\"10.2.0.2\"}");
+}
+
+static void qbittorrent_rebinds_by_way_of_a_valid_port_that_is_another(void **state)
+{
+	(void)state;
+
+	/* What is no answer to a GET leaves the view as the first request made it. */
+	begin(SCRIPT(OK(0, "")));
+	server.repeat = true;
+	for (uint32_t port = 1; port <= 65535; port += port < 2048 || port >= 65000 ? 1 : 13) {
+		view = (struct qbittorrent_view){ .listen_port = port };
+		assert_int_equal(rebind((uint16_t)port), FAIL_FORMAT);
+		assert_int_not_equal(view.listen_port, port);
+		assert_in_range((uintmax_t)view.listen_port, 1024, 65535);
+	}
+}
+
+static void qbittorrent_remembers_a_rebind_that_was_cut_in_the_middle(void **state)
+{
+	(void)state;
+
+	/* The second request is repeated once, on a new connection. */
+	begin(SCRIPT(OK(0, ""), "", "", OK(0, ""), OK(0, "")));
+	view = (struct qbittorrent_view){ .listen_port = 42000 };
+	assert_int_equal(rebind(42000), FAIL_CLOSED);
+	assert_int_equal(view.listen_port, 42001);
+	assert_int_equal(qb.owed_port, 42000);
+	qbittorrent_logout(&qb);
+	assert_requests(SCRIPT("POST ", "POST ", "POST ", "POST /api/v2/app/setPreferences ",
+	                       "POST /api/v2/auth/logout "));
+	assert_string_equal(json_of(0), "{\"listen_port\":42001}");
+	assert_string_equal(json_of(3), "{\"listen_port\":42000}");
+}
+
+/* The answer is lost, but the request may have been heard. */
+static void qbittorrent_remembers_a_rebind_whose_first_answer_was_lost(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT("", OK(0, ""), OK(0, "")));
+	view = (struct qbittorrent_view){ .listen_port = 42000 };
+	assert_int_equal(rebind(42000), FAIL_CLOSED);
+	qbittorrent_logout(&qb);
+	assert_requests(SCRIPT("POST ", "POST /api/v2/app/setPreferences ", "POST "));
+	assert_string_equal(json_of(1), "{\"listen_port\":42000}");
+}
+
+static void qbittorrent_owes_nothing_after_the_next_setting(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(OK(0, ""), "", "", OK(0, ""), PORT_42000));
+	view = (struct qbittorrent_view){ .listen_port = 42000 };
+	assert_int_equal(rebind(42000), FAIL_CLOSED);
+	assert_int_equal(set_port(42000), FAIL_NONE);
+	qbittorrent_end(&qb);
+	qbittorrent_logout(&qb);
+	assert_requests(SCRIPT("POST ", "POST ", "POST ", "POST ", "GET "));
+}
+
+static sem_t gate;
+
+static void wait_at_gate(size_t count)
+{
+	if (count == 4)
+		sem_wait(&gate);
+}
+
+/* A stop is to be over soon, whatever is owed. */
+static void qbittorrent_pays_no_longer_than_a_logout_may_take(void **state)
+{
+	int64_t began_ms, took_ms;
+	(void)state;
+
+	assert_int_equal(sem_init(&gate, 0, 0), 0);
+	begin(SCRIPT(OK(0, ""), "", "", OK(0, ""), OK(0, "")));
+	server.before_reply = wait_at_gate;
+	view = (struct qbittorrent_view){ .listen_port = 42000 };
+	assert_int_equal(rebind(42000), FAIL_CLOSED);
+	began_ms = mono_now_ms();
+	qbittorrent_logout(&qb);
+	took_ms = mono_now_ms() - began_ms;
+	assert_int_equal(sem_post(&gate), 0);
+	assert_true(took_ms < 1000);
+	assert_requests(SCRIPT("POST ", "POST ", "POST ", "POST "));
+	sem_destroy(&gate);
+}
+
+/* ---- re-announce and hints ---- */
+
+static void qbittorrent_announces_all_torrents_anew(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(OK(0, "")));
+	assert_int_equal(qbittorrent_reannounce(&qb, &why), FAIL_NONE);
+	assert_requests(SCRIPT("POST /api/v2/torrents/reannounce "));
+	assert_non_null(strstr(server.requests[0], "\r\n\r\nhashes=all"));
+	assert_string_equal(strstr(server.requests[0], "hashes="), "hashes=all");
+}
+
+static void qbittorrent_says_that_it_could_not_announce(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"));
+	assert_int_equal(qbittorrent_reannounce(&qb, &why), FAIL_ANSWER);
+	assert_non_null(strstr(why.text, "reannounce"));
+}
+
+/* Asks for the hints where `answer` comes, having had others before. */
+static struct qbittorrent_hints hints_of(const char *answer)
+{
+	struct qbittorrent_hints hints = { .connection_status = "connected",
+		                           .external_address = "192.0.2.1" };
+
+	begin(SCRIPT(answer));
+	qbittorrent_ask_hints(&qb, &hints);
+	/* And nothing else, no login either. */
+	assert_requests(SCRIPT("GET /api/v2/transfer/info "));
+	return hints;
+}
+
+static struct qbittorrent_hints hints_in(const char *json)
+{
+	char answer[1024];
+
+	snprintf(answer, sizeof answer, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
+	         strlen(json), json);
+	return hints_of(answer);
+}
+
+static void qbittorrent_reads_the_hints_of_every_version(void **state)
+{
+	struct qbittorrent_hints hints;
+	(void)state;
+
+	hints = hints_in("{\"connection_status\":\"firewalled\",\"dht_nodes\":0,"
+	                 "\"dl_info_data\":0,\"dl_info_speed\":0,\"dl_rate_limit\":0,"
+	                 "\"up_info_data\":0,\"up_info_speed\":0,\"up_rate_limit\":0}");
+	assert_string_equal(hints.connection_status, "firewalled");
+	assert_string_equal(hints.external_address, "");
+	hints = hints_in("{\"connection_status\":\"connected\",\"dht_nodes\":370,"
+	                 "\"last_external_address_v4\":\"203.0.113.7\","
+	                 "\"last_external_address_v6\":\"2001:db8::7\"}");
+	assert_string_equal(hints.connection_status, "connected");
+	assert_string_equal(hints.external_address, "203.0.113.7");
+	hints = hints_in("{\"connection_status\":\"disconnected\","
+	                 "\"last_external_address_v4\":\"\","
+	                 "\"last_external_address_v6\":\"2001:db8::7\"}");
+	assert_string_equal(hints.connection_status, "disconnected");
+	assert_string_equal(hints.external_address, "2001:db8::7");
+}
+
+static void qbittorrent_has_no_hints_where_it_gives_none(void **state)
+{
+	static const char *const answers[] = {
+		FORBIDDEN,
+		"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}",
+		"HTTP/1.1 204 No Content\r\n\r\n",
+		OK(0, ""),
+		OK(2, "{}"),
+		OK(2, "[]"),
+		OK(6, "<html>"),
+		OK(7, "{\"conne"),
+		"",
+		"nonsense",
+	};
+	static const char *const objects[] = {
+		"{\"connection_status\":1,\"last_external_address_v4\":null}",
+		("{\"connection_status\":\"0123456789abcdef\","
+		 "\"last_external_address_v4\":"
+		 "\"0123456789012345678901234567890123456789012345678901234567890123\"}"),
+	};
+	struct qbittorrent_hints hints;
+	(void)state;
+
+	for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+		hints = hints_of(answers[i]);
+		assert_string_equal(hints.connection_status, "");
+		assert_string_equal(hints.external_address, "");
+	}
+	for (size_t i = 0; i < sizeof objects / sizeof objects[0]; i++) {
+		hints = hints_in(objects[i]);
+		assert_string_equal(hints.connection_status, "");
+		assert_string_equal(hints.external_address, "");
+	}
+}
+
+static void qbittorrent_takes_hints_as_long_as_there_is_room_for(void **state)
+{
+	struct qbittorrent_hints hints =
+		hints_in("{\"connection_status\":\"0123456789abcde\",\"last_external_address_v4\":"
+	                 "\"012345678901234567890123456789012345678901234567890123456789012\"}");
+	(void)state;
+
+	assert_int_equal(strlen(hints.connection_status), 15);
+	assert_int_equal(strlen(hints.external_address), 63);
+}
+
 /* ---- version and logout ---- */
 
 static void qbittorrent_asks_for_its_version_once_a_session(void **state)
@@ -579,6 +982,51 @@ int main(void)
 		                                NULL, end_after_test),
 		cmocka_unit_test_setup_teardown(qbittorrent_logs_in_to_set_the_port_too, NULL,
 		                                end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_reads_what_it_is_bound_to, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_cannot_bind_what_it_does_not_know, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(
+			qbittorrent_has_what_is_wanted_only_if_all_of_it_is_so, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(
+			qbittorrent_sets_interface_and_address_with_the_port, NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_sets_no_interface_where_it_knows_none,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_waits_until_the_interface_is_read_back,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_says_what_it_is_bound_to_instead, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_has_room_for_the_longest_setting, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(
+			qbittorrent_rebinds_with_another_port_and_then_the_right_one, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_rebinds_with_all_that_is_wanted, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(
+			qbittorrent_rebinds_by_way_of_a_valid_port_that_is_another, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(
+			qbittorrent_remembers_a_rebind_that_was_cut_in_the_middle, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(
+			qbittorrent_remembers_a_rebind_whose_first_answer_was_lost, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_owes_nothing_after_the_next_setting,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_pays_no_longer_than_a_logout_may_take,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_announces_all_torrents_anew, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_says_that_it_could_not_announce, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_reads_the_hints_of_every_version, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_has_no_hints_where_it_gives_none, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(
+			qbittorrent_takes_hints_as_long_as_there_is_room_for, NULL, end_after_test),
 		cmocka_unit_test_setup_teardown(qbittorrent_asks_for_its_version_once_a_session,
 		                                NULL, end_after_test),
 		cmocka_unit_test_setup_teardown(qbittorrent_asks_for_its_version_after_a_new_login,
