@@ -339,6 +339,23 @@ static enum fail turn(struct sidecar *s, enum port_file_event seen)
 	return FAIL_NONE;
 }
 
+static void hear(struct sidecar *s)
+{
+	struct sync *sync = &s->now.sync;
+	int64_t now_ms = mono_now_ms();
+
+	switch (tunnel_drain(&s->reach.tunnel)) {
+	case TUNNEL_QUIET:
+		break;
+	case TUNNEL_OTHER_GONE:
+		sync_cycle_at(sync, now_ms + SYNC_SETTLE_MS);
+		break;
+	case TUNNEL_CHANGED:
+		sync_links_changed(sync, now_ms);
+		break;
+	}
+}
+
 static enum fail loop(struct sidecar *s, struct failure *why)
 {
 	enum { FD_STOP, FD_EVENTS, FD_FILE, FD_LINKS, FD_COUNT };
@@ -364,8 +381,8 @@ static enum fail loop(struct sidecar *s, struct failure *why)
 		}
 		if (ready > 0 && fds[FD_FILE].revents)
 			seen = port_file_watch_drain(&s->watch);
-		if (ready > 0 && fds[FD_LINKS].revents && tunnel_drain(&s->reach.tunnel))
-			sync_links_changed(&s->now.sync, mono_now_ms());
+		if (ready > 0 && fds[FD_LINKS].revents)
+			hear(s);
 		if (turn(s, seen) == FAIL_ORPHANED)
 			return fail_set(why, FAIL_ORPHANED,
 			                "nothing but the loopback interface for %d s, while port "

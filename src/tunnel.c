@@ -21,8 +21,14 @@ enum fail tunnel_listen(struct tunnel *tunnel, struct failure *why)
 
 struct hearing {
 	struct tunnel *tunnel;
-	bool matters;
+	enum tunnel_event heard;
 };
+
+static void note(struct hearing *hearing, enum tunnel_event event)
+{
+	if (event > hearing->heard)
+		hearing->heard = event;
+}
 
 static void hear(void *context, const struct netlink_message *message)
 {
@@ -38,17 +44,20 @@ static void hear(void *context, const struct netlink_message *message)
 
 		if (ours)
 			tunnel->index = named && !link.gone ? link.index : 0;
-		hearing->matters |= ours || link.gone;
-	} else if (netlink_address(message, &address)) {
-		hearing->matters |= address.index == tunnel->index;
+		if (ours)
+			note(hearing, TUNNEL_CHANGED);
+		else if (link.gone)
+			note(hearing, TUNNEL_OTHER_GONE);
+	} else if (netlink_address(message, &address) && address.index == tunnel->index) {
+		note(hearing, TUNNEL_CHANGED);
 	}
 }
 
-bool tunnel_drain(struct tunnel *tunnel)
+enum tunnel_event tunnel_drain(struct tunnel *tunnel)
 {
 	struct hearing hearing = { .tunnel = tunnel };
 
-	return !netlink_drain(tunnel->events_fd, hear, &hearing) || hearing.matters;
+	return netlink_drain(tunnel->events_fd, hear, &hearing) ? hearing.heard : TUNNEL_CHANGED;
 }
 
 /* ---- a look ---- */

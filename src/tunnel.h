@@ -42,9 +42,15 @@ struct tunnel tunnel_on(const char *name);
  * FAIL_IO: the kernel does not let us. */
 enum fail tunnel_listen(struct tunnel *tunnel, struct failure *why);
 
-/* Takes what `events_fd` announces. Returns whether it may matter: the tunnel's interface, its
- * addresses, the end of any interface, or something that was lost. Never blocks. */
-bool tunnel_drain(struct tunnel *tunnel);
+/* What was heard, from the least to the most. */
+enum tunnel_event {
+	TUNNEL_QUIET,
+	TUNNEL_OTHER_GONE, /* an interface that is not the tunnel's is there no more */
+	TUNNEL_CHANGED,    /* its interface, or an address of it; or something was lost */
+};
+
+/* Takes what `events_fd` announces. Returns the most of it. Never blocks. */
+enum tunnel_event tunnel_drain(struct tunnel *tunnel);
 
 /* Looks afresh. FAIL_IO: the kernel does not tell; `*view` is all zeros then. */
 enum fail tunnel_look(struct tunnel *tunnel, struct tunnel_view *view, struct failure *why);

@@ -27,9 +27,11 @@ static const struct net_stop never = { .fd = -1 };
 static void begin(const char *const script[])
 {
 	server_start(&server, script);
-	config = (struct config){
-		.host = "127.0.0.1", .port = server.port, .user = "admin", .pass = "&=+% \"\u00e9#"
-	};
+	config = (struct config){ .host = "127.0.0.1",
+		                  .port = server.port,
+		                  .user = { .value = "admin" },
+		                  .pass = { .value = "&=+% \"\u00e9#" },
+		                  .api_key = { .value = "" } };
 	qb = qbittorrent_for(&config, &never, &reply);
 	qbittorrent_begin(&qb, MONO_NEVER, true);
 }
@@ -201,7 +203,7 @@ static void assert_login(const char *answer, enum fail wanted, enum qbittorrent_
 	begin(SCRIPT(FORBIDDEN, answer));
 	assert_int_equal(read_view(), wanted);
 	assert_int_equal(qb.login, login);
-	assert_null(strstr(why.text, config.pass));
+	assert_null(strstr(why.text, config.pass.value));
 	assert_requests(SCRIPT("GET ", "POST "));
 }
 
