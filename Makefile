@@ -254,6 +254,7 @@ fuzz: $(fuzz_targets)
 
 e2e: $(BUILD)/qsticky $(BUILD)/asan/qsticky $(test_programs)
 	$(PYTHON) -m pytest -o cache_dir=$(abspath $(BUILD))/pytest -n $(PYTEST_WORKERS) \
+		--dist loadgroup \
 		--timeout=120 $(PYTEST_FLAGS) tests
 
 # The other qBittorrents, while compilers run. Where they are not to be had, the tests that need them

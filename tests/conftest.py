@@ -19,11 +19,13 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
+import images
 import versions
+from engine import Engine, missing_programs
 from faulty_server import FaultyServer, ListeningServer
 from harness import ROOT, PortFile, QBittorrent, Qsticky, free_port, wait_until
 from namespace import Namespace
@@ -64,9 +66,18 @@ PASSED = pytest.StashKey[bool]()
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Spreads the slow tests over the parallel workers, which get neighbours together. The
-    order is the same each time, and any order must do."""
+    order is the same each time, and any order must do. Groups, each for one worker, come first
+    and in their own order: they share what is dear to make, and take longest."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         random.Random(1).shuffle(items)
+        items.sort(key=_place_in_group)
+
+
+def _place_in_group(item: pytest.Item) -> tuple[int, str, int]:
+    group = item.get_closest_marker("xdist_group")
+    if group is None:
+        return 1, "", 0
+    return 0, item.module.__name__, item.function.__code__.co_firstlineno
 
 
 # -- the means ------------------------------------------------------------------
@@ -203,6 +214,40 @@ def peers() -> Iterator[ExitStack]:
     """What a test enters here is left when it ends."""
     with ExitStack() as stack:
         yield stack
+
+
+# -- Docker ----------------------------------------------------------------------
+# Each engine serves one worker: mark the tests that use it with the group of the same name,
+# pytestmark = pytest.mark.xdist_group("build_engine").
+
+
+def _engine(network: Literal["own", "host"]) -> Iterator[Engine]:
+    if programs := missing_programs():
+        missing(f"not installed: {', '.join(programs)}")
+    with Engine(network) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def build_engine(root: None) -> Iterator[Engine]:
+    """For image builds: in the machine's network, without bridges; `docker build --network host`."""
+    yield from _engine("host")
+
+
+@pytest.fixture(scope="session")
+def stack_engine(root: None) -> Iterator[Engine]:
+    """For containers that talk to each other, in a network of their own."""
+    yield from _engine("own")
+
+
+@pytest.fixture(scope="session")
+def debian_image(build_engine: Engine) -> str:
+    """debian:bookworm-slim, or what comes close to it, in the build engine."""
+    if shutil.which("mmdebstrap") is None:
+        missing("mmdebstrap is not installed")
+    name = "debian:bookworm-slim"
+    build_engine.import_tar(name, images.debian_tar(), ["CMD bash"])
+    return name
 
 
 # -- qsticky --------------------------------------------------------------------

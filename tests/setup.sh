@@ -12,7 +12,8 @@ packages() {
 	test)
 		echo clang libclang-rt-dev libcmocka-dev
 		echo python3 python3-pytest python3-pytest-timeout python3-pytest-xdist
-		echo ca-certificates iproute2 mmdebstrap nginx-light openssl prometheus qbittorrent-nox strace
+		echo ca-certificates iproute2 nginx-light openssl prometheus qbittorrent-nox strace
+		echo containerd docker.io iptables mmdebstrap runc
 		;;
 	lint) echo clang clang-format clang-tidy cppcheck libcmocka-dev python3 shellcheck ;;
 	*)
