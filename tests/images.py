@@ -9,7 +9,9 @@ import fcntl
 import hashlib
 import os
 import re
+import shutil
 import subprocess
+import tarfile
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +19,7 @@ from pathlib import Path
 from harness import ROOT
 
 KEPT = Path(os.environ.get("QSTICKY_TEST_IMAGES") or ROOT / "build" / "images")
+PEERS = ("qbittorrent-nox", "python3", "ip")
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
@@ -106,3 +109,80 @@ def debian_tar() -> Path:
             )
 
     return kept("debian.tar", sources + reach + "2", make)
+
+
+def compose_plugin() -> Path:
+    """The program of `docker compose`. Debian 12 has version 1 only, which does not know all of
+    today's compose files; Debian 13 has version 2, and it runs here as it is."""
+    site = next(site for site, suites in _sites().items() if "bookworm" in suites)
+
+    def make(path: Path) -> None:
+        with tempfile.TemporaryDirectory(prefix="qsticky-images-") as name:
+            directory = Path(name)
+            # An apt of its own: the machine's lists and choices stay as they are.
+            (directory / "parts").mkdir()
+            for folder in ("state/lists/partial", "cache/archives/partial"):
+                (directory / folder).mkdir(parents=True)
+            (directory / "status").touch()
+            (directory / "sources").write_text(f"deb [signed-by={KEYRING}] {site} trixie main\n")
+            (directory / "apt.conf").write_text(
+                f'Dir::State "{name}/state/";\n'
+                f'Dir::State::status "{name}/status";\n'
+                f'Dir::Cache "{name}/cache/";\n'
+                f'Dir::Etc::sourcelist "{name}/sources";\n'
+                f'Dir::Etc::sourceparts "{name}/parts/";\n'
+                'APT::Sandbox::User "root";\n'
+                'Acquire::Languages "none";\n'
+                # A mirror may keep a release past its date.
+                'Acquire::Check-Valid-Until "false";\n'
+                "#clear APT::Update::Pre-Invoke;\n"
+                "#clear APT::Update::Post-Invoke;\n"
+                "#clear APT::Update::Post-Invoke-Success;\n"
+            )
+            apt = ("apt-get", "-q", "-c", directory / "apt.conf")
+            _run(*apt, "update")
+            _run(*apt, "download", "docker-compose", cwd=directory)
+            (package,) = directory.glob("docker-compose_*.deb")
+            _run("dpkg-deb", "--extract", package, directory / "package")
+            (program,) = directory.glob("package/usr/libexec/docker/cli-plugins/docker-compose")
+            shutil.copy(program, path)
+
+    return kept("docker-compose", f"{site} 1", make)
+
+
+# -- programs of this machine, as an image ----------------------------------------
+
+
+def _libraries_of(programs: list[str]) -> set[str]:
+    listed = _run("ldd", *programs)
+    return set(re.findall(r"^\s+(?:\S+ => )?(/\S+) \(0x", listed, re.M))
+
+
+def peers_tar() -> Path:
+    """qbittorrent-nox, Python and ip as they are installed here, with the libraries they load, for
+    the stand-ins of the images that users have beside qsticky. The whole packages with all that
+    they depend on would be ten times as much."""
+    found = {name: shutil.which(name, path="/usr/bin:/usr/sbin") for name in PEERS}
+    programs = [path for path in found.values() if path]
+    assert len(programs) == len(PEERS), f"not installed: {found}"
+    standard_library = Path(os.path.realpath(os.__file__)).parent
+    extensions = [str(path) for path in standard_library.glob("lib-dynload/*.so")]
+
+    def make(path: Path) -> None:
+        with tarfile.open(path, "w") as archive:
+            for link in ("bin", "lib", "lib64", "sbin"):
+                entry = tarfile.TarInfo(link)
+                entry.type, entry.linkname = tarfile.SYMTYPE, f"usr/{link}"
+                archive.addfile(entry)
+            for folder in ("tmp", "config", "downloads"):
+                entry = tarfile.TarInfo(folder)
+                entry.type, entry.mode = tarfile.DIRTYPE, 0o1777
+                archive.addfile(entry)
+            for file in sorted({*programs, *_libraries_of(programs), *extensions}):
+                place = os.path.join(os.path.realpath(os.path.dirname(file)), os.path.basename(file))
+                archive.add(os.path.realpath(file), place)
+            for file in sorted(standard_library.rglob("*.py*")):
+                archive.add(file, file)
+
+    versions = [f"{program} {os.stat(program).st_mtime_ns}" for program in programs]
+    return kept("peers.tar", "\n".join([*versions, "2"]), make)
