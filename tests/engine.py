@@ -230,6 +230,20 @@ class Engine:
         """Runs a command of this machine in the engine's network, as a user's shell would be."""
         return self.run(["nsenter", f"--net=/proc/{self._first_pid()}/ns/net", *command], **options)
 
+    def kill_inside(self, pid: int, number: signal.Signals = signal.SIGKILL) -> None:
+        """Sends a signal to a process by its number in the engine's own process namespace, which
+        is what `docker inspect` shows."""
+        self.run(
+            ["nsenter", f"--target={self._first_pid()}", "--pid", "--mount", "kill"]
+            + [f"-{number.name.removeprefix('SIG')}", str(pid)]
+        )
+
+    def add_plugin(self, name: str, program: Path) -> None:
+        """Makes `docker NAME` run the program."""
+        folder = self.directory / "client" / "cli-plugins"
+        folder.mkdir(exist_ok=True)
+        (folder / f"docker-{name}").symlink_to(program)
+
     # -- images
 
     def import_tar(self, tag: str, tar: Path, changes: Sequence[str] = ()) -> None:

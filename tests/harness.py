@@ -222,7 +222,7 @@ class QBittorrent:
                 r"WebUI\Address": "127.0.0.1",
                 r"WebUI\Port": str(self.webui_port),
                 r"WebUI\Username": self.user,
-                r"WebUI\Password_PBKDF2": _password_entry(self.password),
+                r"WebUI\Password_PBKDF2": password_entry(self.password),
                 r"WebUI\LocalHostAuth": "true" if local_auth else "false",
                 r"WebUI\UseUPnP": "false",
             },
@@ -410,7 +410,8 @@ class QBittorrent:
         )
 
 
-def _password_entry(password: str) -> str:
+def password_entry(password: str) -> str:
+    """As qBittorrent keeps it: PBKDF2."""
     salt = os.urandom(16)
     key = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, 100_000)
     return f'"@ByteArray({base64.b64encode(salt).decode()}:{base64.b64encode(key).decode()})"'

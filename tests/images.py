@@ -145,7 +145,7 @@ def compose_plugin() -> Path:
             (package,) = directory.glob("docker-compose_*.deb")
             _run("dpkg-deb", "--extract", package, directory / "package")
             (program,) = directory.glob("package/usr/libexec/docker/cli-plugins/docker-compose")
-            shutil.copy(program, path)
+            shutil.copy(program, path)  # with its mode
 
     return kept("docker-compose", f"{site} 1", make)
 
