@@ -24,10 +24,11 @@ from typing import Any, Literal
 import pytest
 
 import images
+import stack
 import versions
 from engine import Engine, missing_programs
 from faulty_server import FaultyServer, ListeningServer
-from harness import ROOT, PortFile, QBittorrent, Qsticky, free_port, wait_until
+from harness import BINARY, ROOT, PortFile, QBittorrent, Qsticky, free_port, wait_until
 from namespace import Namespace
 from tls_peers import Pki
 
@@ -217,8 +218,8 @@ def peers() -> Iterator[ExitStack]:
 
 
 # -- Docker ----------------------------------------------------------------------
-# Each engine serves one worker: mark the tests that use it with the group of the same name,
-# pytestmark = pytest.mark.xdist_group("build_engine").
+# Tests that share an engine run in one worker: pytestmark = pytest.mark.xdist_group(...). Each
+# group has an engine of its own.
 
 
 def _engine(network: Literal["own", "host"]) -> Iterator[Engine]:
@@ -238,6 +239,16 @@ def build_engine(root: None) -> Iterator[Engine]:
 def stack_engine(root: None) -> Iterator[Engine]:
     """For containers that talk to each other, in a network of their own."""
     yield from _engine("own")
+
+
+@pytest.fixture(scope="session")
+def stack_images(stack_engine: Engine) -> Engine:
+    """The stack engine with the images of a user's stack, and `docker compose`."""
+    if not BINARY.exists():
+        missing("build/qsticky is not built")
+    stack_engine.add_plugin("compose", images.compose_plugin())
+    stack.make_images(stack_engine, BINARY)
+    return stack_engine
 
 
 @pytest.fixture(scope="session")

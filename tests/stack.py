@@ -43,6 +43,7 @@ services:
     image: {PEERS}
     container_name: after
     command: ["python3", "-c", "import signal; signal.pause()"]
+    stop_signal: SIGKILL
     depends_on:
       qsticky: {{condition: service_healthy}}
 """
@@ -77,6 +78,19 @@ def make_images(engine: Engine, binary: Path) -> None:
     engine.docker("image", "rm", "build")
 
 
+def write_qbittorrent_config(directory: Path) -> None:
+    """Where the linuxserver image has it. That image sets the ports itself."""
+    config = directory / "qBittorrent" / "qBittorrent.conf"
+    config.parent.mkdir(parents=True)
+    config.write_text(
+        "[BitTorrent]\nSession\\DHTEnabled=false\nSession\\LSDEnabled=false\n"
+        "[LegalNotice]\nAccepted=true\n"
+        "[Network]\nPortForwardingEnabled=false\n"
+        "[Preferences]\nConnection\\ResolvePeerCountries=false\nWebUI\\UseUPnP=false\n"
+        f"WebUI\\Password_PBKDF2={password_entry(PASSWORD)}\n"
+    )
+
+
 class Sample(NamedTuple):
     time: float
     reported: str  # by the engine, of qsticky: healthy, unhealthy, starting; "" while it is down
@@ -99,15 +113,7 @@ class Stack:
             f"WIREGUARD_PRIVATE_KEY=unused\nQBITTORRENT_PASS='{PASSWORD}'\n"
         )
         (directory / "qbittorrent_pass.txt").write_text(PASSWORD + "\n")
-        config = directory / "qbittorrent" / "qBittorrent" / "qBittorrent.conf"
-        config.parent.mkdir(parents=True)
-        config.write_text(
-            "[BitTorrent]\nSession\\DHTEnabled=false\nSession\\LSDEnabled=false\n"
-            "[LegalNotice]\nAccepted=true\n"
-            "[Network]\nPortForwardingEnabled=false\n"
-            "[Preferences]\nConnection\\ResolvePeerCountries=false\nWebUI\\UseUPnP=false\n"
-            f"WebUI\\Password_PBKDF2={password_entry(PASSWORD)}\n"
-        )
+        write_qbittorrent_config(directory / "qbittorrent")
 
     def compose(self, *args: str, **options: Any) -> str:
         files = [f"--file={file}" for file in self.files]
