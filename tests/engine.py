@@ -226,6 +226,14 @@ class Engine:
         pairs = (line.rsplit(" ", 1) for line in done.stdout.splitlines())
         return [(action, int(nanoseconds) / 1e9) for action, nanoseconds in pairs]
 
+    def exit_codes(self, name: str, since: float) -> list[int]:
+        done = self.docker(
+            *("events", f"--since={since:.6f}", f"--until={time.time():.6f}"),
+            *(f"--filter=container={name}", "--filter=event=die"),
+            "--format={{.Actor.Attributes.exitCode}}",
+        )
+        return [int(line) for line in done.stdout.splitlines()]
+
     def inside(self, *command: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Runs a command of this machine in the engine's network, as a user's shell would be."""
         return self.run(["nsenter", f"--net=/proc/{self._first_pid()}/ns/net", *command], **options)

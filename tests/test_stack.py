@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from engine import Engine
-from harness import wait_until
 from stack import PASSWORD, Stack
 
 pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(300)]
@@ -145,11 +145,13 @@ def test_qsticky_ends_with_three_where_gluetun_came_back_without_it(new_stack: N
     stack = new_stack("compose.yaml")
     stack.up()
     stack.wait_settled()
+    since = time.time()
     stack.kill("gluetun")
-    wait_until(
-        lambda: stack.engine.inspect("qsticky")["RestartCount"] > 0, 60, "qsticky to be restarted"
+    stack.wait(
+        lambda: stack.engine.inspect("qsticky")["RestartCount"] > 0, "qsticky to be restarted", 60
     )
-    assert "network namespace" in "\n".join(stack.engine.logs("qsticky"))
+    assert stack.engine.exit_codes("qsticky", since) == [3]
+    assert "is its old network" in "\n".join(stack.engine.logs("qsticky"))
     # Now it is where Gluetun is; qBittorrent is not.
     assert "connection refused" in stack.wait_unhealthy()
     assert not stack.is_open()
