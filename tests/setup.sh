@@ -14,6 +14,7 @@ packages() {
 		echo python3 python3-pytest python3-pytest-timeout python3-pytest-xdist
 		echo ca-certificates iproute2 nginx-light openssl prometheus qbittorrent-nox strace
 		echo containerd docker.io iptables mmdebstrap runc
+		echo python3-kubernetes python3-yaml systemd
 		;;
 	lint) echo clang clang-format clang-tidy cppcheck libcmocka-dev python3 shellcheck ;;
 	*)
