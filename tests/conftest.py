@@ -231,7 +231,7 @@ def _engine(network: Literal["own", "host"]) -> Iterator[Engine]:
 
 @pytest.fixture(scope="session")
 def build_engine(root: None) -> Iterator[Engine]:
-    """For image builds: in the machine's network, without bridges; `docker build --network host`."""
+    """For image builds, by `docker build --network host`: in the machine's network."""
     yield from _engine("host")
 
 
@@ -249,6 +249,23 @@ def stack_images(stack_engine: Engine) -> Engine:
     stack_engine.add_plugin("compose", images.compose_plugin())
     stack.make_images(stack_engine, BINARY)
     return stack_engine
+
+
+NewStack = Callable[[str], stack.Stack]
+
+
+@pytest.fixture
+def new_stack(stack_images: Engine, place: Path) -> Iterator[NewStack]:
+    """Makes the stack of one of the files; nothing of it is started yet."""
+    made: list[stack.Stack] = []
+
+    def make(file: str) -> stack.Stack:
+        made.append(stack.Stack(stack_images, place / "stack", file))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.down()
 
 
 @pytest.fixture(scope="session")

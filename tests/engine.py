@@ -32,8 +32,7 @@ from harness import wait_until
 PATH = f"/usr/bin:/usr/sbin:{os.environ.get('PATH', os.defpath)}"
 CGROUPS = Path("/sys/fs/cgroup")
 
-# As users have it there, and as it is for the engine where the tests are not.
-NEEDED = ("dockerd", "containerd", "runc", "docker", "docker-init", "iptables", "unshare", "setpriv")
+NEEDED = ("dockerd", "containerd", "runc", "docker", "docker-init", "ip", "iptables")
 
 
 def missing_programs() -> list[str]:

@@ -179,8 +179,8 @@ def peers_tar() -> Path:
                 entry.type, entry.mode = tarfile.DIRTYPE, 0o1777
                 archive.addfile(entry)
             for file in sorted({*programs, *_libraries_of(programs), *extensions}):
-                place = os.path.join(os.path.realpath(os.path.dirname(file)), os.path.basename(file))
-                archive.add(os.path.realpath(file), place)
+                folder, name = os.path.split(file)
+                archive.add(os.path.realpath(file), f"{os.path.realpath(folder)}/{name}")
             for file in sorted(standard_library.rglob("*.py*")):
                 archive.add(file, file)
 

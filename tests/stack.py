@@ -22,6 +22,7 @@ QBITTORRENT = "lscr.io/linuxserver/qbittorrent:latest"
 QSTICKY = "qsticky"
 PEERS = "peers"
 PASSWORD = 'correct horse "&=+%'
+FILES = ["compose.yaml", "compose.bridge.yaml"]
 INTERVAL = 1  # seconds between two checks of qsticky, and of the engine
 
 # What the tests change in a user's file: they have no time.
@@ -183,11 +184,14 @@ class Stack:
         assert code == 0, line
         assert line.startswith(f"healthy: port {self.forwarded()},"), line
 
-    def wait_unhealthy(self, timeout: float = 40.0) -> str:
-        self.wait(lambda: self.engine.health("qsticky") == "unhealthy", "unhealthy", timeout)
-        code, line = self.judge()
-        assert code == 1, line
-        return line
+    def wait_judged_unhealthy(self, reason: str) -> None:
+        """The engine believes it three checks, and after a start 15 seconds, later."""
+
+        def judged() -> bool:
+            code, line = self.judge()
+            return code == 1 and reason in line
+
+        self.wait(judged, f"unhealthy: {reason}")
 
     def kill(self, name: str) -> None:
         """As a crash would: `docker kill` would count as the wish of a person."""

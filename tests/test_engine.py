@@ -18,7 +18,8 @@ from harness import BINARY, wait_until
 def traces(name: str) -> list[str]:
     """What is there of an engine whose directory has that name."""
     found = [str(path) for path in CGROUPS.glob(f"*/{name}")]
-    found += [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if name in line]
+    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+    found += [mount for mount in mounts if name in mount]
     for process in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             command = process.read_bytes()

@@ -11,9 +11,9 @@ import pytest
 
 from engine import Engine
 from harness import PortFile, wait_until
-from stack import PASSWORD, PEERS, QBITTORRENT, QSTICKY, write_qbittorrent_config
+from stack import PASSWORD, QBITTORRENT, QSTICKY, write_qbittorrent_config
 
-pytestmark = [pytest.mark.xdist_group("image_run"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("docker 2"), pytest.mark.timeout(300)]
 
 PORT = 41000
 # For all users: a tmpfs belongs to root else.
@@ -33,7 +33,8 @@ class Pair:
         self.port_file.write(PORT)
         config = directory / "config"
         write_qbittorrent_config(config)
-        self.engine.docker("run", "--detach", f"--name={name}", f"--volume={config}:/config", QBITTORRENT)
+        volume = f"--volume={config}:/config"
+        self.engine.docker("run", "--detach", f"--name={name}", volume, QBITTORRENT)
 
     def run(self, *flags: str, interval: int = 1, env: dict[str, str] | None = None) -> str:
         """Starts qsticky with these flags; returns the container's name."""
@@ -42,11 +43,12 @@ class Pair:
             "QSTICKY_QBITTORRENT_PASS": PASSWORD,
             "QSTICKY_CHECK_INTERVAL": str(interval),
         } | (env or {})
+        if not any("--network" in flag for flag in flags):
+            flags = (f"--network=container:{self.name}", *flags)
         self.engine.docker("rm", "--force", name, check=False)
         self.engine.docker(
             *("run", "--detach", f"--name={name}", "--health-interval=1s"),
             "--health-start-period=1s",  # in which it would not become unhealthy
-            *([] if any("--network" in flag for flag in flags) else [f"--network=container:{self.name}"]),
             f"--volume={self.port_file.path.parent}:/tmp/gluetun:ro",
             *(f"--env={key}={value}" for key, value in variables.items()),
             *(*flags, QSTICKY),

@@ -85,7 +85,8 @@ def test_the_manifest_fits_together(manifest: dict[str, Any]) -> None:
     volumes = {volume["name"] for volume in pod["volumes"]}
     mounted = {mount["name"] for one in containers for mount in one["volumeMounts"]}
     assert mounted == volumes
-    assert manifest["Deployment"]["spec"]["selector"]["matchLabels"] == template["metadata"]["labels"]
+    selector = manifest["Deployment"]["spec"]["selector"]
+    assert selector["matchLabels"] == template["metadata"]["labels"]
     (secret,) = [volume["secret"] for volume in pod["volumes"] if "secret" in volume]
     keys = set(manifest["Secret"]["stringData"])
     assert secret["secretName"] == manifest["Secret"]["metadata"]["name"]

@@ -1,0 +1,61 @@
+"""Gluetun owns the network that the other two live in: what happens to them when it goes away."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from conftest import NewStack
+from stack import FILES
+
+pytestmark = [pytest.mark.xdist_group("docker 2"), pytest.mark.timeout(300)]
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_gluetun_is_restarted_or_made_anew_by_compose(file: str, new_stack: NewStack) -> None:
+    """Which takes along what shares its network: that is what `restart: true` is for."""
+    stack = new_stack(file)
+    stack.up()
+    stack.wait_settled()
+    old = stack.forwarded()
+    stack.compose("restart", "--timeout=5", "gluetun")
+    stack.wait_settled()
+    assert stack.forwarded() != old
+
+    first = stack.engine.inspect("gluetun")["Id"]
+    stack.compose("up", "--detach", "--force-recreate", "--timeout=5", "gluetun")
+    stack.compose("up", "--detach")
+    assert stack.engine.inspect("gluetun")["Id"] != first
+    stack.wait_settled()
+
+
+def test_qsticky_ends_with_three_where_gluetun_came_back_without_it(new_stack: NewStack) -> None:
+    """Gluetun crashed; the engine restarted it, in a network where the other two are not."""
+    stack = new_stack("compose.yaml")
+    stack.up()
+    stack.wait_settled()
+    since = time.time()
+    stack.kill("gluetun")
+    stack.wait(
+        lambda: stack.engine.inspect("qsticky")["RestartCount"] > 0, "qsticky to be restarted", 60
+    )
+    assert stack.engine.exit_codes("qsticky", since) == [3]
+    assert "is its old network" in "\n".join(stack.engine.logs("qsticky"))
+    # Now it is where Gluetun is; qBittorrent is not.
+    stack.wait_judged_unhealthy("connection refused")
+    assert not stack.is_open()
+    stack.engine.docker("restart", "--time=5", "qbittorrent")
+    stack.wait_settled()
+
+
+def test_a_reconnect_with_the_same_port_leaves_it_open(new_stack: NewStack) -> None:
+    """The tunnel's device is deleted and made anew: qBittorrent's socket on it is dead."""
+    stack = new_stack("compose.yaml")
+    stack.up()
+    stack.wait_settled()
+    port = stack.forwarded()
+    with stack.watch():
+        stack.gluetun("reconnect", str(port))
+        stack.wait_settled()
+    assert stack.forwarded() == port
