@@ -1,6 +1,7 @@
 """What the tests put into their Docker engine, made of what Debian's archive and this machine have.
 
-Kept below build/, so that a second run has it at once: `make clean` throws it away.
+Kept below build/, so that a second run has it at once: `make clean` throws it away. (With
+QSTICKY_TEST_IMAGES, in the directory which that names: several work trees may share it.)
 """
 
 from __future__ import annotations
