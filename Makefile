@@ -24,6 +24,12 @@ THIRD_PARTY_SOURCES ?=
 # What is linked in.
 THIRD_PARTY ?= jsmn bearssl
 
+# For another architecture: Debian's name of it (make ARCH=armhf) or Docker's of the platform
+# (make PLATFORM=linux/arm/v7). The result is in $(BUILD)/ARCH.
+PLATFORM ?=
+ARCH ?= $(if $(PLATFORM),$(or $(arch.$(PLATFORM)),\
+	$(error PLATFORM=$(PLATFORM): there are $(platforms))))
+
 # The tree stays as it was checked out.
 export PYTHONDONTWRITEBYTECODE := 1
 
@@ -38,7 +44,7 @@ AR := ar
 sources := $(sort $(wildcard src/*.c))
 headers := $(sort $(wildcard src/*.h))
 test_sources := $(sort $(wildcard tests/*.c))
-scripts := .ci/run tests/setup.sh third_party/fetch
+scripts := .ci/run tests/setup.sh third_party/apt.sh third_party/fetch third_party/musl
 python_sources := $(sort $(wildcard tests/*.py))
 
 objects = $(sources:src/%.c=$(BUILD)/$1/%.o)
@@ -49,6 +55,26 @@ fuzz_targets := $(call programs_in,fuzz,tests/fuzz_%.c)
 # Small programs that the tests in Python use.
 test_programs := $(filter-out $(unit_tests),\
 	$(call programs_in,tests,$(filter-out tests/fuzz_%.c,$(test_sources))))
+
+# --- What it is for ----------------------------------------------------------------------------
+
+# Debian's names for it and its compilers, Docker's for where its images run.
+architectures := amd64 arm64 armhf armel i386
+platforms := linux/amd64 linux/arm64 linux/arm/v7 linux/arm/v6 linux/386
+arch.linux/amd64 := amd64
+arch.linux/arm64 := arm64
+arch.linux/arm/v7 := armhf
+arch.linux/arm/v6 := armel
+arch.linux/386 := i386
+machine.amd64 := x86_64-linux-gnu
+machine.arm64 := aarch64-linux-gnu
+machine.armhf := arm-linux-gnueabihf
+machine.armel := arm-linux-gnueabi
+machine.i386 := i686-linux-gnu
+
+ifneq ($(ARCH),)
+$(if $(machine.$(ARCH)),,$(error ARCH=$(ARCH): there are $(architectures)))
+endif
 
 # --- How it is compiled ------------------------------------------------------------------------
 # Three builds of the same sources, each in its own directory below $(BUILD):
@@ -72,7 +98,7 @@ language := -std=c11 -D_GNU_SOURCE -DQSTICKY_VERSION='"$(VERSION)"' -Isrc
 smaller := -fno-optimize-sibling-calls -fno-thread-jumps -fno-caller-saves \
 	-fno-tree-dominator-opts -fno-jump-tables
 # x86: tables need not lie as vectors like it, and our code has no use for vector registers.
-processor := $(firstword $(subst -, ,$(shell $(MUSL_CC) -dumpmachine 2>/dev/null)))
+processor := $(firstword $(subst -, ,$(shell $(firstword $(MUSL_CC)) -dumpmachine 2>/dev/null)))
 smaller += $(if $(filter x86_64 i386 i486 i586 i686,$(processor)),-malign-data=abi)
 smaller.ours := $(if $(filter x86_64,$(processor)),-mno-sse)
 
@@ -90,11 +116,12 @@ compile.fuzz = $(CLANG) -O1 -g -fsanitize=fuzzer-no-link $(sanitizers)
 link.musl = -static -no-pie -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,noseparate-code \
 	-Wl,-z,norelro -Wl,-z,common-page-size=512 $(LDFLAGS)
 
+downloads := $(BUILD)/third_party
 # Headers of third parties are the system's to the compiler: our warnings are not for them.
-include.jsmn := -isystem $(BUILD)/third_party/jsmn
-include.bearssl := -isystem $(BUILD)/third_party/bearssl/inc
+include.jsmn := -isystem $(downloads)/jsmn
+include.bearssl := -isystem $(downloads)/bearssl/inc
 includes := $(foreach name,$(THIRD_PARTY),$(include.$(name)))
-verified := $(THIRD_PARTY:%=$(BUILD)/third_party/%/.verified)
+verified := $(THIRD_PARTY:%=$(downloads)/%/.verified)
 libraries = $(patsubst %,$(BUILD)/$1/lib%.a,$(filter-out jsmn,$(THIRD_PARTY)))
 
 # <linux/...> comes with the host's libc, musl has none and does not look there: a directory of
@@ -110,8 +137,10 @@ say = $(if $(V),,@printf '  %-6s%s\n' $1 $@;)
 
 # --- What users get ----------------------------------------------------------------------------
 
+binary := $(BUILD)/$(ARCH:%=%/)qsticky
+
 .PHONY: all
-all: $(BUILD)/qsticky
+all: $(binary)
 
 $(BUILD)/qsticky: $(BUILD)/musl/qsticky
 	$(call say,STRIP) $(STRIP) --strip-all --remove-section=.comment -o $@ $<
@@ -125,6 +154,26 @@ $(BUILD)/musl/qsticky: $(call objects,musl) $(call libraries,musl)
 
 $(call objects,musl): $(BUILD)/musl/%.o: src/%.c $(BUILD)/musl/command $(verified)
 	$(call say,CC) $(ours.musl) $(track) -c $< -o $@
+
+# --- For other architectures -------------------------------------------------------------------
+# The same build in a directory of its own, with Debian's cross compiler and with Debian's musl for
+# that architecture.
+
+cross_binaries := $(architectures:%=$(BUILD)/%/qsticky)
+
+is_native = $(filter $(machine.$1),$(shell $(HOST_CC) -dumpmachine))
+cross = HOST_CC=$(machine.$1)-gcc STRIP=$(machine.$1)-strip \
+	specs=$(downloads)/musl-$1/musl-gcc.specs MUSL_CC='$(machine.$1)-gcc -specs $$(specs)'
+
+$(cross_binaries): $(BUILD)/%/qsticky: $(verified) FORCE
+	@$(MAKE) ARCH= PLATFORM= BUILD=$(BUILD)/$* downloads=$(downloads) \
+		$(if $(call is_native,$*),,$(call cross,$*)) $@
+
+specs :=
+$(BUILD)/musl/command: $(specs)
+
+$(downloads)/musl-%/musl-gcc.specs: third_party/musl third_party/apt.sh
+	$(call say,FETCH) third_party/musl $* $(downloads) '$(THIRD_PARTY_SOURCES)'
 
 # --- The build for the tests -------------------------------------------------------------------
 
@@ -157,16 +206,16 @@ $(fuzz_targets): $(BUILD)/fuzz/%: tests/%.c $(BUILD)/fuzz/libqsticky.a $(call li
 
 # --- Third parties -----------------------------------------------------------------------------
 
-$(BUILD)/third_party/%/.verified: third_party/%.pin third_party/fetch
-	$(call say,FETCH) third_party/fetch $* $(BUILD)/third_party '$(THIRD_PARTY_SOURCES)'
+$(downloads)/%/.verified: third_party/%.pin third_party/fetch third_party/apt.sh
+	$(call say,FETCH) third_party/fetch $* $(downloads) '$(THIRD_PARTY_SOURCES)'
 
 # With our compiler and flags, but as it came: no warnings of ours; BearSSL reads words where they
 # lie, which UBSan does not allow; and that it takes the same time for every key has been shown for
 # files compiled one by one, not for the whole program at once.
-$(BUILD)/%/libbearssl.a: $(BUILD)/third_party/bearssl/.verified $(BUILD)/%/command \
+$(BUILD)/%/libbearssl.a: $(downloads)/bearssl/.verified $(BUILD)/%/command \
 		third_party/bearssl.mk
 	@rm -rf $(BUILD)/$*/bearssl
-	$(call say,AR) $(MAKE) -f third_party/bearssl.mk SOURCE=$(BUILD)/third_party/bearssl \
+	$(call say,AR) $(MAKE) -f third_party/bearssl.mk SOURCE=$(downloads)/bearssl \
 		OBJECTS=$(BUILD)/$*/bearssl LIBRARY=$@ AR='$(AR)' \
 		COMPILE='$(compile.$*) -fno-lto -fno-sanitize=undefined -w'
 
@@ -179,7 +228,7 @@ $(kernel)/.linked: Makefile
 		found=$$(echo "#include <$$name/types.h>" | $(HOST_CC) -E -x c - | \
 			sed -n "s|^# 1 \"\(.*/$$name\)/types.h\".*|\1|p" | head -n 1); \
 		[ -n "$$found" ] || \
-			{ echo "no kernel headers for $(HOST_CC): run tests/setup.sh" >&2; exit 1; }; \
+			{ echo "no $(HOST_CC) with the kernel's headers: run tests/setup.sh" >&2; exit 1; }; \
 		ln -sfn "$$found" $(@D)/$$name; \
 	done
 	@touch $@
@@ -229,9 +278,9 @@ bench:
 .PHONY: test unit fuzz e2e roots
 # The end-to-end tests come last: pytest's last line is the result.
 test:
-	tests/setup.sh build test
+	tests/setup.sh build $(architectures) test
 	$(MAKE) $(BUILD)/qsticky $(BUILD)/asan/qsticky $(unit_tests) $(test_programs) \
-		$(fuzz_targets) roots
+		$(fuzz_targets) $(cross_binaries) roots
 	$(MAKE) unit
 	$(MAKE) fuzz
 	$(MAKE) e2e
@@ -252,7 +301,7 @@ fuzz: $(fuzz_targets)
 		tail -n 1 $(BUILD)/fuzz/$$target.log | sed "s/^/$$target: /"; \
 	done
 
-e2e: $(BUILD)/qsticky $(BUILD)/asan/qsticky $(test_programs)
+e2e: $(BUILD)/qsticky $(BUILD)/asan/qsticky $(test_programs) $(cross_binaries)
 	$(PYTHON) -m pytest -o cache_dir=$(abspath $(BUILD))/pytest -n $(PYTEST_WORKERS) \
 		--dist loadgroup \
 		--timeout=120 $(PYTEST_FLAGS) tests
@@ -319,7 +368,7 @@ reproducible: $(BUILD)/qsticky
 	@mkdir -p $(BUILD)/elsewhere/deeper
 	@cp -R Makefile src third_party $(BUILD)/elsewhere/deeper
 	@umask 077 && TZ=Asia/Tokyo $(MAKE) -C $(BUILD)/elsewhere/deeper BUILD=out \
-		THIRD_PARTY_SOURCES=$(abspath $(BUILD))/third_party >/dev/null
+		THIRD_PARTY_SOURCES=$(abspath $(downloads)) >/dev/null
 	cmp $(BUILD)/qsticky $(BUILD)/elsewhere/deeper/out/qsticky
 	@rm -rf $(BUILD)/elsewhere
 	@sha256sum $(BUILD)/qsticky

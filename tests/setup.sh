@@ -1,24 +1,40 @@
 #!/bin/sh
 # Installs the Debian packages that are still missing, and says nothing if none is.
 #
-#   tests/setup.sh [GROUP...]       groups: build demo bench test lint; all of them by default
+#   tests/setup.sh [GROUP...]       all of them by default:
+#
+#   build                           make
+#   amd64 arm64 armhf armel i386    make ARCH=..., with build
+#   demo bench test lint            the target of that name
 set -eu
+
+groups='build amd64 arm64 armhf armel i386 demo bench test lint'
+
+# For the machine's own architecture there is nothing to add.
+cross() {
+	[ "$1" = "$(dpkg --print-architecture)" ] || echo "gcc-$2" "linux-libc-dev-$1-cross"
+}
 
 packages() {
 	case $1 in
 	build) echo binutils gcc libc6-dev musl-tools xz-utils ;;
+	amd64) cross amd64 x86-64-linux-gnu ;;
+	arm64) cross arm64 aarch64-linux-gnu ;;
+	armhf) cross armhf arm-linux-gnueabihf ;;
+	armel) cross armel arm-linux-gnueabi ;;
+	i386) cross i386 i686-linux-gnu ;;
 	demo) echo iproute2 python3 qbittorrent-nox ;;
 	bench) echo curl iproute2 nginx-light openssl python3 qbittorrent-nox strace valgrind ;;
 	test)
 		echo clang libclang-rt-dev libcmocka-dev
 		echo python3 python3-pytest python3-pytest-timeout python3-pytest-xdist
 		echo ca-certificates iproute2 nginx-light openssl prometheus qbittorrent-nox strace
-		echo containerd docker.io iptables mmdebstrap runc
+		echo containerd docker.io iptables mmdebstrap qemu-user runc
 		echo python3-kubernetes python3-yaml systemd
 		;;
 	lint) echo clang clang-format clang-tidy cppcheck libcmocka-dev python3 shellcheck ;;
 	*)
-		echo "tests/setup.sh: $1: no such group; there are build, demo, bench, test and lint" >&2
+		echo "tests/setup.sh: $1: no such group; there are $groups" >&2
 		exit 2
 		;;
 	esac
@@ -28,7 +44,8 @@ is_installed() {
 	[ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
-[ $# -gt 0 ] || set -- build demo bench test lint
+# shellcheck disable=SC2086 # a list of words
+[ $# -gt 0 ] || set -- $groups
 missing=
 for group; do
 	list=$(packages "$group")
