@@ -1,0 +1,175 @@
+"""The binaries for other architectures, each on the plainest processor that it is meant for: what
+qsticky is for, from its start to its stop, with the real qBittorrent. QEMU plays the processor; the
+kernel is this machine's."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from conftest import MakeSidecar, missing
+from harness import ROOT, PortFile, QBittorrent, free_port, wait_until
+from namespace import Namespace
+from tls_peers import Certificate, Pki
+
+NAMES = ("DNS:localhost", "IP:127.0.0.1")
+YEAR = 365 * 24 * 3600
+
+
+class Machine(NamedTuple):
+    architecture: str
+    emulator: str
+    processor: str
+
+
+MACHINES = [
+    Machine("arm64", "qemu-aarch64", "cortex-a53"),
+    Machine("armhf", "qemu-arm", "cortex-a7"),
+    # A Raspberry Pi 1's, without the floating point that not every ARMv6 has.
+    Machine("armel", "qemu-arm", "arm1176,vfp=off"),
+    # Without SSE, and with all that is asked for at run time: AES-NI, SSE2.
+    Machine("i386", "qemu-i386", "pentium2"),
+    Machine("i386", "qemu-i386", "max"),
+]
+
+NewServer = Callable[[Certificate | None], QBittorrent]
+
+
+@pytest.fixture(autouse=True)
+def _inside(namespace: Namespace) -> None:
+    """Before qBittorrent and qsticky, which are to be in it."""
+
+
+@pytest.fixture(params=MACHINES, ids=lambda machine: f"{machine.architecture}-{machine.processor}")
+def machine(request: pytest.FixtureRequest) -> Machine:
+    if shutil.which(request.param.emulator) is None:
+        missing(f"{request.param.emulator} is not installed")
+    return request.param
+
+
+def built(architecture: str) -> Path:
+    path = ROOT / "build" / architecture / "qsticky"
+    if not path.exists():
+        missing(f"{path.relative_to(ROOT)} is not built")
+    return path
+
+
+@pytest.fixture
+def binary(machine: Machine) -> Path:
+    return built(machine.architecture)
+
+
+@pytest.fixture
+def wrapper(machine: Machine) -> tuple[str, ...]:
+    return (machine.emulator, "-cpu", machine.processor)
+
+
+@pytest.fixture
+def new_server(new_qbittorrent: Callable[..., QBittorrent]) -> NewServer:
+    def make(certificate: Certificate | None) -> QBittorrent:
+        files = {"certificate": certificate.path, "key": certificate.key} if certificate else {}
+        return new_qbittorrent(address="", **files).start()
+
+    return make
+
+
+@pytest.mark.parametrize("kind", ["HTTP", "RSA 2048", "P-256"])
+def test_the_whole_main_path(
+    kind: str,
+    wrapper: tuple[str, ...],
+    namespace: Namespace,
+    pki: Pki,
+    new_server: NewServer,
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    namespace.set_ipv6(False)
+    namespace.add_bridge()
+    namespace.add_tunnel()
+    certificate = None if kind == "HTTP" else pki.make(*NAMES, kind=kind)
+    server = new_server(certificate)
+    trust = certificate and {
+        "QSTICKY_USE_HTTPS": "true",
+        "QSTICKY_TLS_PIN_SHA256": certificate.sha256,
+    }
+    qsticky = sidecar(server, env=trust, interval=2, wrapper=wrapper)
+    assert qsticky.wait_health(state="waiting_for_port")["current_port"] == server.listen_port()
+
+    first, second, third = free_port(), free_port(), free_port()
+    port_file.write(first)
+    health = qsticky.wait_in_sync(first)
+    assert server.listen_port() == first
+    assert health["reachable"] is True
+    code, line = qsticky.healthcheck()
+    assert code == 0 and line.startswith(f"healthy: port {first}, "), line
+
+    started = time.monotonic()
+    port_file.rename_over(f"{second}\n")
+    qsticky.wait_in_sync(second)
+    assert time.monotonic() - started < 2, "on the event, not at the interval"
+    assert server.listen_port() == second
+
+    server.set_preferences({"listen_port": third})
+    wait_until(lambda: server.listen_port() == second, 10, "the drift to be repaired")
+    qsticky.wait_in_sync(second)
+    assert not qsticky.troubles()
+
+    # This qBittorrent does not notice: it is made to listen anew.
+    namespace.reconnect()
+    wait_until(lambda: namespace.far_end_reaches(second), 15, "peers to get through again")
+    qsticky.wait_in_sync(second)
+
+    port_file.write("70000")
+    qsticky.wait_health(state="error", healthy=False)
+    code, line = qsticky.healthcheck()
+    assert code == 1 and "70000" in line, line
+
+    assert qsticky.stop() == 0
+    assert not qsticky.health_file.exists()
+    assert server.listen_port() == second
+    assert server.logins() == (1, 0, 0)
+
+
+def test_a_certificate_that_ends_after_2038(
+    wrapper: tuple[str, ...],
+    pki: Pki,
+    new_server: NewServer,
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    """Where 32 bits of seconds are over. The certificate is trusted by its file: dates count."""
+    certificate = pki.make(*NAMES, end=30 * YEAR)
+    server = new_server(certificate)
+    port = free_port()
+    port_file.write(port)
+    trust = {"QSTICKY_USE_HTTPS": "true", "QSTICKY_TLS_CA_FILE": str(certificate.path)}
+    assert sidecar(server, env=trust, wrapper=wrapper, args=("once",)).wait() == 0
+    assert server.listen_port() == port
+
+
+@pytest.mark.parametrize(
+    ("architecture", "processor", "floats"),
+    [("armel", ("v4T", "v5T", "v5TE", "v6"), False), ("armhf", ("v7",), True)],
+)
+def test_arm_code_asks_for_no_more_than_its_platform_has(
+    architecture: str, processor: tuple[str, ...], floats: bool
+) -> None:
+    """The emulator has instructions that the processor may lack; what the linker noted down of
+    every object, the C library's too, leaves nothing out."""
+    done = subprocess.run(
+        ["readelf", "--arch-specific", built(architecture)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    tags = dict(line.split(": ", 1) for line in done.stdout.splitlines() if ": " in line)
+    tags = {name.strip(): value.strip() for name, value in tags.items()}
+    assert tags["Tag_CPU_arch"] in processor
+    assert ("Tag_ABI_VFP_args" in tags, "Tag_FP_arch" in tags) == (floats, floats)
+    assert tags.get("Tag_FP_arch", "VFPv3-D16") == "VFPv3-D16"
