@@ -5,6 +5,7 @@ VERSION := 3.0.0
 # What a user may set, on the command line or in the environment.
 BUILD ?= build
 PREFIX ?= /usr/local
+bindir ?= $(PREFIX)/bin
 DESTDIR ?=
 MUSL_CC ?= musl-gcc
 HOST_CC ?= gcc
@@ -29,6 +30,11 @@ THIRD_PARTY ?= jsmn bearssl
 PLATFORM ?=
 ARCH ?= $(if $(PLATFORM),$(or $(arch.$(PLATFORM)),\
 	$(error PLATFORM=$(PLATFORM): there are $(platforms))))
+
+# Of `make image`.
+DOCKER ?= docker
+DOCKER_BUILD_FLAGS ?=
+IMAGE ?= qsticky:latest
 
 # The tree stays as it was checked out.
 export PYTHONDONTWRITEBYTECODE := 1
@@ -71,6 +77,7 @@ machine.arm64 := aarch64-linux-gnu
 machine.armhf := arm-linux-gnueabihf
 machine.armel := arm-linux-gnueabi
 machine.i386 := i686-linux-gnu
+$(foreach name,$(platforms),$(eval platform.$(arch.$(name)) := $(name)))
 
 ifneq ($(ARCH),)
 $(if $(machine.$(ARCH)),,$(error ARCH=$(ARCH): there are $(architectures)))
@@ -162,8 +169,9 @@ $(call objects,musl): $(BUILD)/musl/%.o: src/%.c $(BUILD)/musl/command $(verifie
 cross_binaries := $(architectures:%=$(BUILD)/%/qsticky)
 
 is_native = $(filter $(machine.$1),$(shell $(HOST_CC) -dumpmachine))
+specs_for = $(downloads)/musl-$1/musl-gcc.specs
 cross = HOST_CC=$(machine.$1)-gcc STRIP=$(machine.$1)-strip \
-	specs=$(downloads)/musl-$1/musl-gcc.specs MUSL_CC='$(machine.$1)-gcc -specs $$(specs)'
+	specs=$(specs_for) MUSL_CC='$(machine.$1)-gcc -specs $$(specs)'
 
 $(cross_binaries): $(BUILD)/%/qsticky: $(verified) FORCE
 	@$(MAKE) ARCH= PLATFORM= BUILD=$(BUILD)/$* downloads=$(downloads) \
@@ -174,6 +182,25 @@ $(BUILD)/musl/command: $(specs)
 
 $(downloads)/musl-%/musl-gcc.specs: third_party/musl third_party/apt.sh
 	$(call say,FETCH) third_party/musl $* $(downloads) '$(THIRD_PARTY_SOURCES)'
+
+# --- The image ---------------------------------------------------------------------------------
+# What git knows about the commit goes into the labels; a tree without git has none.
+# Only BuildKit can make an image for another platform than the engine's.
+
+platform = $(or $(PLATFORM),$(platform.$(ARCH)))
+# qsticky:latest-arm-v7
+image_tag = $(IMAGE)$(subst /,-,$(patsubst linux/%,/%,$(platform)))
+
+.PHONY: image image-all
+image:
+	$(if $(platform),DOCKER_BUILDKIT=1) $(DOCKER) build $(DOCKER_BUILD_FLAGS) -f Dockerfile.scratch \
+		$(if $(platform),--platform $(platform)) --build-arg VERSION=$(VERSION) \
+		--build-arg REVISION="$$(git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null)" \
+		--build-arg CREATED="$$(TZ=UTC0 git log -1 --format=%cd \
+			--date=format-local:%Y-%m-%dT%H:%M:%SZ 2>/dev/null)" -t $(image_tag) .
+
+image-all:
+	@for platform in $(platforms); do $(MAKE) image PLATFORM=$$platform || exit 1; done
 
 # --- The build for the tests -------------------------------------------------------------------
 
@@ -259,9 +286,16 @@ $(foreach kind,musl asan fuzz,$(call objects,$(kind))) $(unit_tests) $(test_prog
 # --- Run it ------------------------------------------------------------------------------------
 # Debian's packages are installed before anything else starts, hence the second make.
 
-.PHONY: setup demo bench
+.PHONY: setup prepare sources demo bench
 setup:
 	tests/setup.sh
+
+# After this `make`, for the same ARCH, needs no network.
+prepare:
+	tests/setup.sh build $(ARCH)
+	$(MAKE) sources
+
+sources: $(verified) $(if $(ARCH),$(if $(call is_native,$(ARCH)),,$(call specs_for,$(ARCH))))
 
 demo:
 	tests/setup.sh build demo
@@ -382,11 +416,11 @@ size: $(BUILD)/qsticky
 # --- The rest ----------------------------------------------------------------------------------
 
 .PHONY: install uninstall clean distclean help
-install: $(BUILD)/qsticky
-	install -D -m 0755 $(BUILD)/qsticky $(DESTDIR)$(PREFIX)/bin/qsticky
+install: $(binary)
+	install -D -m 0755 $(binary) $(DESTDIR)$(bindir)/qsticky
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/qsticky
+	rm -f $(DESTDIR)$(bindir)/qsticky
 
 # What was downloaded stays: `make clean` should not need a network.
 clean:
@@ -397,6 +431,12 @@ distclean:
 
 help:
 	@echo 'make               $(BUILD)/qsticky: one static binary'
+	@echo 'make ARCH=armhf    the same in $(BUILD)/armhf, for another architecture:'
+	@echo '                   $(architectures)'
+	@echo 'make image         the Docker image $(IMAGE); for another platform with PLATFORM:'
+	@echo '                   $(platforms)'
+	@echo 'make image-all     all of them, as $(IMAGE)-amd64 and so on'
+	@echo 'make prepare       install and download what `make` needs; ARCH as above'
 	@echo 'make install       into PREFIX (/usr/local), below DESTDIR if that is given'
 	@echo 'make demo          watch it work with a real qBittorrent'
 	@echo 'make test          all tests; also: make unit, fuzz, e2e'

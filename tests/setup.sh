@@ -17,7 +17,7 @@ cross() {
 
 packages() {
 	case $1 in
-	build) echo binutils gcc libc6-dev musl-tools xz-utils ;;
+	build) echo binutils gcc libc6-dev make musl-tools xz-utils ;;
 	amd64) cross amd64 x86-64-linux-gnu ;;
 	arm64) cross arm64 aarch64-linux-gnu ;;
 	armhf) cross armhf arm-linux-gnueabihf ;;
