@@ -434,21 +434,26 @@ static size_t take_variable(struct config *config, char *const environment[],
 	return wrong;
 }
 
-/* What follows from other variables where one is not set: a control server that is named is to be
- * asked, with the secret that is given. */
+/* What follows from other variables where one is not set. A control server that is named is to be
+ * asked; where only its secrets are given, as 2.x needed them, the file goes before it. */
 static void infer(struct config *config, char *const environment[])
 {
-	if (!is_set(environment, "QSTICKY_PORT_SOURCE", "") &&
-	    (is_set(environment, "QSTICKY_GLUETUN_HOST", "") ||
-	     is_set(environment, "GLUETUN_HOST", "")))
-		config->port_source = CONFIG_SOURCE_GLUETUN;
-	if (is_set(environment, "QSTICKY_GLUETUN_AUTH_TYPE", "") ||
-	    is_set(environment, "GLUETUN_AUTH_TYPE", ""))
-		return;
-	if (config->gluetun_apikey.value[0] || config->gluetun_apikey.file)
+	bool with_key = config->gluetun_apikey.value[0] || config->gluetun_apikey.file;
+	bool with_name = config->gluetun_username.value[0] || config->gluetun_username.file;
+	bool typed = is_set(environment, "QSTICKY_GLUETUN_AUTH_TYPE", "") ||
+	             is_set(environment, "GLUETUN_AUTH_TYPE", "");
+
+	if (!typed && with_key)
 		config->gluetun_auth = CONFIG_AUTH_APIKEY;
-	else if (config->gluetun_username.value[0] || config->gluetun_username.file)
+	else if (!typed && with_name)
 		config->gluetun_auth = CONFIG_AUTH_BASIC;
+	if (is_set(environment, "QSTICKY_PORT_SOURCE", ""))
+		return;
+	if (is_set(environment, "QSTICKY_GLUETUN_HOST", "") ||
+	    is_set(environment, "GLUETUN_HOST", ""))
+		config->port_source = CONFIG_SOURCE_GLUETUN;
+	else if (typed || with_key || with_name)
+		config->port_source = CONFIG_SOURCE_AUTO;
 }
 
 size_t config_load(struct config *config, char *const environment[], config_complain *complain,

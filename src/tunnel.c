@@ -42,12 +42,12 @@ static void hear(void *context, const struct netlink_message *message)
 		/* It may have been given another name. */
 		bool ours = named || link.index == tunnel->index;
 
-		if (ours)
+		if (ours) {
 			tunnel->index = named && !link.gone ? link.index : 0;
-		if (ours)
 			note(hearing, TUNNEL_CHANGED);
-		else if (link.gone)
+		} else if (link.gone) {
 			note(hearing, TUNNEL_OTHER_GONE);
+		}
 	} else if (netlink_address(message, &address) && address.index == tunnel->index) {
 		note(hearing, TUNNEL_CHANGED);
 	}
