@@ -805,7 +805,8 @@ static void qbittorrent_has_no_hints_where_it_gives_none(void **state)
 {
 	static const char *const answers[] = {
 		FORBIDDEN,
-		"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}",
+		("HTTP/1.1 404 Not Found\r\nContent-Length: 25\r\n\r\n"
+		 "{\"connection_status\":\"x\"}"),
 		"HTTP/1.1 204 No Content\r\n\r\n",
 		OK(0, ""),
 		OK(2, "{}"),

@@ -1,0 +1,776 @@
+#include "reach.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "log.h"
+#include "mono.h"
+#include "netns.h"
+#include "scripted_server.h"
+
+/* Nothing else is in the namespace that could have it. */
+#define PORT 41000
+#define PORT_41000 OK(21, "{\"listen_port\":41000}")
+#define FIREWALLED OK(34, "{\"connection_status\":\"firewalled\"}")
+#define DISCONNECTED OK(36, "{\"connection_status\":\"disconnected\"}")
+
+static struct http_reply reply;
+static struct failure why;
+static struct server server;
+static struct config config;
+static struct qbittorrent qb;
+static struct qbittorrent_view view;
+static struct reach reach;
+static struct situation now;
+static struct tell tell;
+static struct net_stop stop;
+static char logged[4096]; /* by the last cycle */
+static int listeners[8];
+static size_t listener_count;
+
+/* ---- a world ---- */
+
+/* A namespace, with tun0 as it is when the VPN is connected, and another interface. */
+static void enter(void)
+{
+	netns_enter();
+	netns_ip("link set lo up");
+	netns_ip("link add eth0 type veth peer name far1");
+	netns_ip("link add tun0 type veth peer name far0");
+	netns_ip("address add 10.2.0.2/32 dev tun0");
+	netns_ip("link set tun0 up");
+	netns_ip("link set far0 up");
+}
+
+/* qBittorrent, which has the port, and us; neither asks for anything but by the script. */
+static void begin(const char *const script[])
+{
+	server_start(&server, script);
+	stop = (struct net_stop){ .fd = -1 };
+	config = (struct config){ .host = "127.0.0.1",
+		                  .port = server.port,
+		                  .vpn_interface = "tun0",
+		                  .rebind = true,
+		                  .interval_s = 30 };
+	qb = qbittorrent_for(&config, &stop, &reply);
+	view = (struct qbittorrent_view){ .listen_port = PORT, .can_bind = true };
+	reach = reach_on(&config);
+	reach.hints_at_ms = MONO_NEVER;
+	now = (struct situation){ .config = &config,
+		                  .sync = sync_start(30000, 120000, 1, mono_now_ms()),
+		                  .version = "" };
+	sync_file_port(&now.sync, PORT, mono_now_ms());
+	tell = (struct tell){ 0 };
+}
+
+/* As begin(), with a port that was refused a second ago already, so that a rebind is allowed. */
+static void begin_closed(const char *const script[])
+{
+	begin(script);
+	sync_cycle_ended(&now.sync, SYNC_CLOSED, SYNC_LOGIN_NONE, mono_now_ms() - 2000);
+}
+
+static void close_listeners(void)
+{
+	while (listener_count > 0)
+		close(listeners[--listener_count]);
+}
+
+static int end_after_test(void **state)
+{
+	(void)state;
+	qbittorrent_end(&qb);
+	server_end(&server);
+	close_listeners();
+	if (reach.tunnel.events_fd > 0)
+		close(reach.tunnel.events_fd);
+	reach.tunnel.events_fd = -1;
+	return 0;
+}
+
+static void assert_asked(const char *const *wanted)
+{
+	end_after_test(NULL);
+	server_assert_asked(&server, wanted);
+}
+
+static void assert_not_asked(void)
+{
+	assert_asked((const char *const[]){ NULL });
+}
+
+/* Somebody listens on PORT. Returns whether it could be done; from any thread. */
+static bool open_port(const char *ip, int backlog)
+{
+	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(PORT) };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(PORT) };
+	bool is_v4 = inet_pton(AF_INET, ip, &v4.sin_addr) == 1;
+	struct sockaddr *address = is_v4 ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6;
+	int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)inet_pton(AF_INET6, ip, &v6.sin6_addr);
+	if (fd >= 0)
+		listeners[listener_count++] = fd;
+	return fd >= 0 && bind(fd, address, is_v4 ? sizeof v4 : sizeof v6) == 0 &&
+	       listen(fd, backlog) == 0;
+}
+
+/* The part of a cycle that is about reach. Notes what is logged. */
+static enum fail prove(bool just_set)
+{
+	struct qbittorrent_wanted wanted;
+	int pipe_fds[2], real_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	ssize_t len;
+	enum fail f;
+
+	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK), 0);
+	dup2(pipe_fds[1], STDERR_FILENO);
+	reach_look(&reach, &now);
+	wanted = reach_wanted(&reach, &config, PORT);
+	qbittorrent_begin(&qb, mono_now_ms() + 15000, true);
+	f = reach_prove(&reach, &qb, &view, &wanted, just_set, &now, &tell, &why);
+	qbittorrent_end(&qb);
+	dup2(real_stderr, STDERR_FILENO);
+	close(real_stderr);
+	len = read(pipe_fds[0], logged, sizeof logged - 1);
+	logged[len < 0 ? 0 : len] = '\0';
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
+	return f;
+}
+
+static void assert_proved(void)
+{
+	if (prove(false))
+		fail_msg("%s", why.text);
+	assert_int_equal(now.reachable, REACHABLE_YES);
+}
+
+static void assert_fails(enum fail wanted, const char *word)
+{
+	assert_int_equal(prove(false), wanted);
+	if (!strstr(why.text, word))
+		fail_msg("%s does not say %s", why.text, word);
+	assert_int_equal(now.reachable, REACHABLE_NO);
+}
+
+/* each: NULL, end_after_test */
+
+/* ---- proof ---- */
+
+static void reach_is_proved_where_a_connection_is_accepted(void **state)
+{
+	(void)state;
+
+	enter();
+	begin(SCRIPT(NULL));
+	assert_true(open_port("10.2.0.2", 8));
+	assert_proved();
+	assert_string_equal(logged, "");
+	assert_not_asked();
+}
+
+static void reach_is_not_known_where_there_never_was_a_tunnel(void **state)
+{
+	(void)state;
+
+	enter();
+	netns_ip("link del tun0");
+	begin(SCRIPT(NULL));
+	assert_int_equal(prove(false), FAIL_NONE);
+	assert_int_equal(now.reachable, REACHABLE_UNKNOWN);
+	assert_not_asked();
+}
+
+static void reach_is_not_known_where_it_is_switched_off(void **state)
+{
+	(void)state;
+
+	enter();
+	begin(SCRIPT(NULL));
+	config.vpn_interface = "";
+	close(reach.tunnel.events_fd);
+	reach = reach_on(&config);
+	reach.hints_at_ms = MONO_NEVER;
+	assert_int_equal(reach.tunnel.events_fd, -1);
+	assert_int_equal(prove(false), FAIL_NONE);
+	assert_int_equal(now.reachable, REACHABLE_UNKNOWN);
+	assert_false(sync_is_alone(&now.sync));
+	assert_not_asked();
+}
+
+static void reach_is_not_known_where_the_kernel_does_not_tell(void **state)
+{
+	struct rlimit limit, few;
+	(void)state;
+
+	enter();
+	begin(SCRIPT(NULL));
+	assert_true(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+	few = (struct rlimit){ .rlim_cur = 0, .rlim_max = limit.rlim_max };
+	assert_true(setrlimit(RLIMIT_NOFILE, &few) == 0);
+	reach_look(&reach, &now);
+	assert_true(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+	assert_true(reach.blind);
+	assert_false(sync_is_alone(&now.sync));
+	assert_false(reach.view.exists);
+	/* And then it tells again. */
+	assert_true(open_port("10.2.0.2", 8));
+	assert_proved();
+	assert_false(reach.blind);
+}
+
+static void reach_hears_of_the_interface_it_is_given(void **state)
+{
+	struct pollfd heard = { .events = POLLIN };
+	(void)state;
+
+	enter();
+	begin(SCRIPT(NULL));
+	heard.fd = reach.tunnel.events_fd;
+	assert_int_equal(poll(&heard, 1, 0), 0);
+	netns_ip("link set tun0 down");
+	assert_int_equal(poll(&heard, 1, 0), 1);
+}
+
+static void *open_port_later(void *unused)
+{
+	(void)unused;
+	poll(NULL, 0, 300);
+	(void)open_port("10.2.0.2", 8);
+	return NULL;
+}
+
+static void reach_waits_for_a_port_that_was_set_just_now(void **state)
+{
+	pthread_t thread;
+	enum fail f;
+	(void)state;
+
+	enter();
+	begin(SCRIPT(NULL));
+	assert_int_equal(pthread_create(&thread, NULL, open_port_later, NULL), 0);
+	f = prove(true);
+	pthread_join(thread, NULL);
+	assert_int_equal(f, FAIL_NONE);
+	assert_int_equal(now.reachable, REACHABLE_YES);
+}
+
+/* ---- a tunnel that is not there ---- */
+
+static void reach_says_that_the_tunnel_is_gone(void **state)
+{
+	(void)state;
+
+	enter();
+	begin_closed(SCRIPT(NULL));
+	reach_look(&reach, &now);
+	netns_ip("link del tun0");
+	assert_fails(FAIL_CUT_OFF, "tun0 is gone");
+	assert_not_asked();
+}
+
+static void reach_says_that_the_tunnel_is_down(void **state)
+{
+	(void)state;
+
+	enter();
+	begin_closed(SCRIPT(NULL));
+	netns_ip("link set tun0 down");
+	assert_fails(FAIL_CUT_OFF, "tun0 is down");
+	assert_not_asked();
+}
+
+static void reach_says_that_the_tunnel_has_no_address(void **state)
+{
+	(void)state;
+
+	enter();
+	begin_closed(SCRIPT(NULL));
+	netns_ip("address del 10.2.0.2/32 dev tun0");
+	assert_fails(FAIL_CUT_OFF, "tun0 has no address");
+	assert_not_asked();
+}
+
+static void reach_says_that_only_loopback_is_left(void **state)
+{
+	(void)state;
+
+	enter();
+	begin_closed(SCRIPT(NULL));
+	reach_look(&reach, &now);
+	assert_false(sync_is_alone(&now.sync));
+	netns_ip("link del tun0");
+	netns_ip("link del eth0");
+	assert_fails(FAIL_CUT_OFF, "only the loopback interface");
+	assert_true(sync_is_alone(&now.sync));
+	assert_not_asked();
+}
+
+static void reach_does_not_miss_company_that_never_was(void **state)
+{
+	(void)state;
+
+	netns_enter();
+	netns_ip("link set lo up");
+	begin(SCRIPT(NULL));
+	assert_int_equal(prove(false), FAIL_NONE);
+	assert_int_equal(now.reachable, REACHABLE_UNKNOWN);
+	assert_false(sync_is_alone(&now.sync));
+	assert_not_asked();
+}
+
+/* ---- settings to blame ---- */
+
+static void assert_blamed(struct qbittorrent_view set, const char *word)
+{
+	begin_closed(SCRIPT(NULL));
+	set.listen_port = PORT;
+	set.can_bind = true;
+	view = set;
+	assert_fails(FAIL_CUT_OFF, word);
+	assert_int_equal(now.rebinds, 0);
+	assert_not_asked();
+}
+
+static void reach_blames_a_setting_and_does_not_rebind_in_vain(void **state)
+{
+	(void)state;
+
+	enter();
+	assert_blamed((struct qbittorrent_view){ .interface = "eth0" }, "interface eth0");
+	assert_blamed((struct qbittorrent_view){ .interface = "lo" }, "interface lo");
+	assert_blamed((struct qbittorrent_view){ .address = "10.9.9.9" },
+	              "address 10.9.9.9, but tun0 has 10.2.0.2");
+	assert_blamed((struct qbittorrent_view){ .interface = "tun0", .address = "127.0.0.1" },
+	              "address 127.0.0.1");
+	assert_blamed((struct qbittorrent_view){ .address = "::" }, "address ::");
+	assert_blamed((struct qbittorrent_view){ .address = "nonsense" }, "address nonsense");
+	assert_blamed((struct qbittorrent_view){ .peer_proxy = true }, "proxy");
+}
+
+static void reach_does_not_blame_a_setting_with_which_it_works(void **state)
+{
+	(void)state;
+
+	enter();
+	begin(SCRIPT(NULL));
+	assert_true(open_port("10.2.0.2", 8));
+	snprintf(view.address, sizeof view.address, "10.9.9.9");
+	snprintf(view.interface, sizeof view.interface, "eth0");
+	assert_proved();
+}
+
+static void reach_blames_no_setting_that_takes_the_tunnel_in(void **state)
+{
+	static const char *const addresses[] = { "", "0.0.0.0", "10.2.0.2" };
+	static const char *const interfaces[] = { "", "tun0" };
+	(void)state;
+
+	enter();
+	for (size_t i = 0; i < 6; i++) {
+		begin(SCRIPT(NULL));
+		snprintf(view.address, sizeof view.address, "%s", addresses[i / 2]);
+		snprintf(view.interface, sizeof view.interface, "%s", interfaces[i % 2]);
+		assert_fails(FAIL_PORT_CLOSED, "tun0 (10.2.0.2) refuses connections to port 41000");
+		assert_not_asked();
+	}
+}
+
+/* ---- both families ---- */
+
+static void reach_probes_every_address_that_should_be_listened_on(void **state)
+{
+	static const struct {
+		const char *set;
+		const char *open;
+		const char *refuses; /* NULL: none */
+	} cases[] = {
+		{ "", "10.2.0.2", "2001:db8:0:0:0:0:0:2" },
+		{ "", "2001:db8::2", "10.2.0.2" },
+		{ "", "::", NULL },
+		{ "0.0.0.0", "10.2.0.2", NULL },
+		{ "10.2.0.2", "10.2.0.2", NULL },
+		{ "0.0.0.0", "2001:db8::2", "10.2.0.2" },
+		{ "::", "2001:db8::2", NULL },
+		{ "2001:db8::2", "2001:db8::2", NULL },
+		{ "2001:db8:0::2", "10.2.0.2", "2001:db8:0:0:0:0:0:2" },
+	};
+	(void)state;
+
+	enter();
+	if (!netns_try("-6 address add 2001:db8::2/128 nodad dev tun0"))
+		netns_missing("there is no IPv6 here");
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		begin(SCRIPT(NULL));
+		snprintf(view.address, sizeof view.address, "%s", cases[i].set);
+		assert_true(open_port(cases[i].open, 8));
+		if (cases[i].refuses)
+			assert_fails(FAIL_PORT_CLOSED, cases[i].refuses);
+		else
+			assert_proved();
+		assert_not_asked();
+	}
+}
+
+/* ---- rebinds ---- */
+
+static void reach_does_not_rebind_a_port_that_is_refused_for_the_first_time(void **state)
+{
+	(void)state;
+
+	enter();
+	begin(SCRIPT(NULL));
+	assert_fails(FAIL_PORT_CLOSED, "refuses connections to port 41000");
+	assert_int_equal(now.rebinds, 0);
+	assert_string_equal(logged, "");
+	assert_not_asked();
+}
+
+static void open_at_second_request(size_t count)
+{
+	if (count == 2)
+		(void)open_port("10.2.0.2", 8);
+}
+
+static void reach_rebinds_a_port_that_is_refused_again(void **state)
+{
+	(void)state;
+
+	enter();
+	begin_closed(SCRIPT(OK(0, ""), OK(0, ""), PORT_41000));
+	server.before_reply = open_at_second_request;
+	assert_proved();
+	assert_int_equal(now.rebinds, 1);
+	assert_int_equal(view.listen_port, PORT);
+	assert_non_null(strstr(logged, " WARN  having qBittorrent open its port anew: tun0 "
+	                               "(10.2.0.2) refuses connections to port 41000"));
+	assert_asked(SCRIPT("listen_port%22%3A41001", "listen_port%22%3A41000", "GET "));
+	assert_false(sync_may_rebind(&now.sync, mono_now_ms() + 30000));
+}
+
+static void reach_says_that_a_rebind_did_not_help(void **state)
+{
+	(void)state;
+
+	enter();
+	begin_closed(SCRIPT(OK(0, ""), OK(0, ""), PORT_41000));
+	assert_fails(FAIL_PORT_CLOSED, "does not help");
+	assert_int_equal(now.rebinds, 1);
+	/* It goes on saying so, and does not try again at once. */
+	sync_cycle_ended(&now.sync, SYNC_CLOSED, SYNC_LOGIN_NONE, mono_now_ms());
+	assert_fails(FAIL_PORT_CLOSED, "does not help");
+	assert_int_equal(now.rebinds, 1);
+	assert_asked(SCRIPT("POST ", "POST ", "GET "));
+}
+
+static void reach_does_not_rebind_where_that_is_switched_off(void **state)
+{
+	(void)state;
+
+	enter();
+	begin_closed(SCRIPT(NULL));
+	config.rebind = false;
+	assert_fails(FAIL_PORT_CLOSED, "QSTICKY_REBIND=false");
+	assert_int_equal(now.rebinds, 0);
+	assert_not_asked();
+}
+
+static void reach_sends_what_is_to_be_bound_with_a_rebind(void **state)
+{
+	(void)state;
+
+	enter();
+	begin_closed(SCRIPT(OK(0, ""), OK(0, ""),
+	                    OK(95, "{\"listen_port\":41000,\"current_network_interface\":\"tun0\","
+	                           "\"current_interface_address\":\"10.2.0.2\"}")));
+	server.before_reply = open_at_second_request;
+	config.bind_interface = true;
+	assert_proved();
+	assert_asked(SCRIPT("listen_port%22%3A41001", "%3A%22tun0%22", "GET "));
+}
+
+/* ---- what is to be bound ---- */
+
+static void reach_wants_no_more_than_the_port_unless_asked_to(void **state)
+{
+	struct qbittorrent_wanted wanted;
+	(void)state;
+
+	enter();
+	begin(SCRIPT(NULL));
+	reach_look(&reach, &now);
+	wanted = reach_wanted(&reach, &config, PORT);
+	assert_int_equal(wanted.port, PORT);
+	assert_null(wanted.interface);
+	assert_null(wanted.address);
+}
+
+static void reach_wants_the_tunnel_with_its_address_where_asked_to(void **state)
+{
+	struct qbittorrent_wanted wanted;
+	(void)state;
+
+	enter();
+	begin(SCRIPT(NULL));
+	config.bind_interface = true;
+	reach_look(&reach, &now);
+	wanted = reach_wanted(&reach, &config, PORT);
+	assert_string_equal(wanted.interface, "tun0");
+	assert_string_equal(wanted.address, "10.2.0.2");
+	/* Another address after a reconnect. */
+	netns_ip("address del 10.2.0.2/32 dev tun0");
+	reach_look(&reach, &now);
+	wanted = reach_wanted(&reach, &config, PORT);
+	assert_null(wanted.interface);
+	assert_null(wanted.address);
+	netns_ip("address add 10.2.0.77/32 dev tun0");
+	reach_look(&reach, &now);
+	wanted = reach_wanted(&reach, &config, PORT);
+	assert_string_equal(wanted.address, "10.2.0.77");
+	netns_ip("link del tun0");
+	reach_look(&reach, &now);
+	wanted = reach_wanted(&reach, &config, PORT);
+	assert_null(wanted.interface);
+}
+
+/* ---- no answer, and a stop ---- */
+
+static void reach_says_that_nothing_answers(void **state)
+{
+	const struct sockaddr_in to = { .sin_family = AF_INET,
+		                        .sin_port = htons(PORT),
+		                        .sin_addr = { inet_addr("10.2.0.2") } };
+	(void)state;
+
+	enter();
+	begin_closed(SCRIPT(NULL));
+	assert_true(open_port("10.2.0.2", 0));
+	/* What the kernel keeps for a program that does not accept is soon full. */
+	for (int i = 0; i < 4; i++) {
+		struct pollfd connecting = { .events = POLLOUT };
+
+		connecting.fd = listeners[listener_count++] =
+			socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		(void)connect(connecting.fd, (const struct sockaddr *)&to, sizeof to);
+		(void)poll(&connecting, 1, 100);
+	}
+	assert_fails(FAIL_TIMEOUT, "no answer from port 41000 at tun0 (10.2.0.2)");
+	assert_int_equal(now.rebinds, 0);
+	assert_not_asked();
+}
+
+static void reach_ends_with_a_stop(void **state)
+{
+	int pipe_fds[2];
+	(void)state;
+
+	enter();
+	begin(SCRIPT(NULL));
+	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
+	assert_int_equal(write(pipe_fds[1], "", 1), 1);
+	stop.fd = pipe_fds[0];
+	reach.hints_at_ms = 0;
+	assert_int_equal(prove(true), FAIL_STOPPED);
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
+	assert_not_asked();
+}
+
+/* ---- hints ---- */
+
+static void reach_asks_for_hints_every_ten_minutes_only(void **state)
+{
+	int64_t began_ms = mono_now_ms();
+	(void)state;
+
+	enter();
+	begin(SCRIPT(FIREWALLED, FIREWALLED));
+	assert_true(open_port("10.2.0.2", 8));
+	reach.hints_at_ms = began_ms;
+	for (int i = 0; i < 5; i++)
+		assert_proved();
+	assert_string_equal(now.hints.connection_status, "firewalled");
+	assert_true(reach.hints_at_ms >= began_ms + REACH_HINTS_EVERY_MS);
+	assert_asked(SCRIPT("GET /api/v2/transfer/info "));
+}
+
+static void reach_asks_for_hints_a_while_after_the_start(void **state)
+{
+	(void)state;
+
+	enter();
+	begin(SCRIPT(NULL));
+	close(reach.tunnel.events_fd);
+	reach = reach_on(&config);
+	assert_in_range((uintmax_t)(reach.hints_at_ms - mono_now_ms()), 1, REACH_HINTS_LAG_MS);
+}
+
+static void reach_asks_for_hints_a_while_after_a_change(void **state)
+{
+	int64_t began_ms = mono_now_ms();
+	(void)state;
+
+	enter();
+	begin(SCRIPT(NULL));
+	assert_true(open_port("10.2.0.2", 8));
+	assert_int_equal(prove(true), FAIL_NONE);
+	assert_in_range((uintmax_t)(reach.hints_at_ms - began_ms), REACH_HINTS_LAG_MS,
+	                REACH_HINTS_LAG_MS + 15000);
+	assert_not_asked();
+}
+
+static void reach_asks_for_hints_a_while_after_a_rebind(void **state)
+{
+	int64_t began_ms = mono_now_ms();
+	(void)state;
+
+	enter();
+	begin_closed(SCRIPT(OK(0, ""), OK(0, ""), PORT_41000));
+	server.before_reply = open_at_second_request;
+	assert_proved();
+	assert_in_range((uintmax_t)(reach.hints_at_ms - began_ms), REACH_HINTS_LAG_MS,
+	                REACH_HINTS_LAG_MS + 15000);
+}
+
+static void reach_asks_for_hints_without_a_tunnel_and_without_reach_too(void **state)
+{
+	(void)state;
+
+	enter();
+	begin(SCRIPT(FIREWALLED, FIREWALLED));
+	reach.hints_at_ms = 0;
+	assert_fails(FAIL_PORT_CLOSED, "refuses");
+	assert_string_equal(now.hints.connection_status, "firewalled");
+	close(reach.tunnel.events_fd);
+	config.vpn_interface = "";
+	reach = reach_on(&config);
+	reach.hints_at_ms = 0;
+	assert_int_equal(prove(false), FAIL_NONE);
+	assert_asked(SCRIPT("GET ", "GET "));
+}
+
+static void reach_does_not_fail_without_hints(void **state)
+{
+	(void)state;
+
+	enter();
+	begin(SCRIPT("!HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"));
+	assert_true(open_port("10.2.0.2", 8));
+	reach.hints_at_ms = 0;
+	assert_proved();
+	assert_string_equal(now.hints.connection_status, "");
+}
+
+static void reach_knows_when_another_program_has_the_port(void **state)
+{
+	(void)state;
+
+	enter();
+	begin(SCRIPT(DISCONNECTED, DISCONNECTED, FIREWALLED));
+	assert_true(open_port("10.2.0.2", 8));
+	reach.hints_at_ms = 0;
+	assert_fails(FAIL_CUT_OFF, "another program");
+	/* Until it says otherwise. */
+	assert_fails(FAIL_CUT_OFF, "another program");
+	assert_proved();
+	assert_proved();
+	assert_asked(SCRIPT("GET ", "GET ", "GET "));
+}
+
+static void reach_takes_nobody_for_another_program_without_a_probe(void **state)
+{
+	(void)state;
+
+	enter();
+	netns_ip("link del tun0");
+	begin(SCRIPT(DISCONNECTED));
+	reach.hints_at_ms = 0;
+	assert_int_equal(prove(false), FAIL_NONE);
+	assert_int_equal(now.reachable, REACHABLE_UNKNOWN);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(reach_is_proved_where_a_connection_is_accepted,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(reach_is_not_known_where_there_never_was_a_tunnel,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(reach_is_not_known_where_it_is_switched_off, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(reach_is_not_known_where_the_kernel_does_not_tell,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(reach_hears_of_the_interface_it_is_given, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(reach_waits_for_a_port_that_was_set_just_now, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(reach_says_that_the_tunnel_is_gone, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(reach_says_that_the_tunnel_is_down, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(reach_says_that_the_tunnel_has_no_address, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(reach_says_that_only_loopback_is_left, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(reach_does_not_miss_company_that_never_was, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(reach_blames_a_setting_and_does_not_rebind_in_vain,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(reach_does_not_blame_a_setting_with_which_it_works,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(reach_blames_no_setting_that_takes_the_tunnel_in,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(
+			reach_probes_every_address_that_should_be_listened_on, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(
+			reach_does_not_rebind_a_port_that_is_refused_for_the_first_time, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(reach_rebinds_a_port_that_is_refused_again, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(reach_says_that_a_rebind_did_not_help, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(reach_does_not_rebind_where_that_is_switched_off,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(reach_sends_what_is_to_be_bound_with_a_rebind, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(reach_wants_no_more_than_the_port_unless_asked_to,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(
+			reach_wants_the_tunnel_with_its_address_where_asked_to, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(reach_says_that_nothing_answers, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(reach_ends_with_a_stop, NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(reach_asks_for_hints_every_ten_minutes_only, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(reach_asks_for_hints_a_while_after_the_start, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(reach_asks_for_hints_a_while_after_a_change, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(reach_asks_for_hints_a_while_after_a_rebind, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(
+			reach_asks_for_hints_without_a_tunnel_and_without_reach_too, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(reach_does_not_fail_without_hints, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(reach_knows_when_another_program_has_the_port, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(
+			reach_takes_nobody_for_another_program_without_a_probe, NULL,
+			end_after_test),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
