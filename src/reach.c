@@ -185,15 +185,12 @@ static enum fail rebind(struct reach *reach, struct qbittorrent *qb, struct qbit
                         const struct qbittorrent_wanted *wanted, struct situation *now,
                         struct tell *tell, struct failure *why)
 {
-	enum fail f;
-
 	fail_in(why, "having qBittorrent open its port anew");
 	tell_news(tell, LEVEL_WARN, why->text);
 	sync_rebound(&now->sync, mono_now_ms());
 	now->rebinds++;
 	forget_hints(reach);
-	f = qbittorrent_rebind(qb, wanted, view, why);
-	return f ? f : probe(reach, qb, view, wanted->port, REACH_OPEN_MS, why);
+	return qbittorrent_rebind(qb, wanted, view, why);
 }
 
 /* A port that is refused: what is to blame, or can be done. */
@@ -209,6 +206,10 @@ static enum fail repair(struct reach *reach, struct qbittorrent *qb, struct qbit
 		return f;
 	if (may_rebind) {
 		f = rebind(reach, qb, view, wanted, now, tell, why);
+		/* Here "refused" is about qBittorrent's Web UI, below about the port. */
+		if (f)
+			return f;
+		f = probe(reach, qb, view, wanted->port, REACH_OPEN_MS, why);
 		if (f != FAIL_REFUSED)
 			return f;
 	}

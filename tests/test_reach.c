@@ -120,8 +120,9 @@ static bool open_port(const char *ip, int backlog)
 	(void)inet_pton(AF_INET6, ip, &v6.sin6_addr);
 	if (fd >= 0)
 		listeners[listener_count++] = fd;
-	return fd >= 0 && bind(fd, address, is_v4 ? sizeof v4 : sizeof v6) == 0 &&
-	       listen(fd, backlog) == 0;
+	/* A probe of before may not be quite over. */
+	return fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int)) == 0 &&
+	       bind(fd, address, is_v4 ? sizeof v4 : sizeof v6) == 0 && listen(fd, backlog) == 0;
 }
 
 /* The part of a cycle that is about reach. Notes what is logged. */
@@ -473,6 +474,19 @@ static void reach_says_that_a_rebind_did_not_help(void **state)
 	assert_asked(SCRIPT("POST ", "POST ", "GET "));
 }
 
+/* It ended in the middle: that is not about the port. */
+static void reach_tells_a_web_ui_that_refuses_from_a_port_that_does(void **state)
+{
+	(void)state;
+
+	enter();
+	begin_closed(SCRIPT("!!HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+	assert_int_equal(prove(false), FAIL_REFUSED);
+	assert_non_null(strstr(why.text, "qBittorrent at 127.0.0.1"));
+	assert_int_equal(now.rebinds, 1);
+	assert_int_equal(qb.owed_port, PORT);
+}
+
 static void reach_does_not_rebind_where_that_is_switched_off(void **state)
 {
 	(void)state;
@@ -740,6 +754,9 @@ int main(void)
 		                                end_after_test),
 		cmocka_unit_test_setup_teardown(reach_says_that_a_rebind_did_not_help, NULL,
 		                                end_after_test),
+		cmocka_unit_test_setup_teardown(
+			reach_tells_a_web_ui_that_refuses_from_a_port_that_does, NULL,
+			end_after_test),
 		cmocka_unit_test_setup_teardown(reach_does_not_rebind_where_that_is_switched_off,
 		                                NULL, end_after_test),
 		cmocka_unit_test_setup_teardown(reach_sends_what_is_to_be_bound_with_a_rebind, NULL,
