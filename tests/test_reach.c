@@ -701,6 +701,23 @@ static void reach_knows_when_another_program_has_the_port(void **state)
 	assert_asked(SCRIPT("GET ", "GET ", "GET "));
 }
 
+/* It was disconnected while the port was closed, and is asked again later. */
+static void reach_does_not_believe_hints_from_before_a_change(void **state)
+{
+	(void)state;
+
+	enter();
+	begin_closed(SCRIPT(DISCONNECTED));
+	config.rebind = false;
+	reach.hints_at_ms = 0;
+	assert_fails(FAIL_PORT_CLOSED, "refuses");
+	assert_string_equal(now.hints.connection_status, "disconnected");
+	assert_true(open_port("10.2.0.2", 8));
+	assert_proved();
+	assert_int_equal(prove(true), FAIL_NONE);
+	assert_asked(SCRIPT("GET "));
+}
+
 static void reach_takes_nobody_for_another_program_without_a_probe(void **state)
 {
 	(void)state;
@@ -784,6 +801,8 @@ int main(void)
 		                                end_after_test),
 		cmocka_unit_test_setup_teardown(reach_knows_when_another_program_has_the_port, NULL,
 		                                end_after_test),
+		cmocka_unit_test_setup_teardown(reach_does_not_believe_hints_from_before_a_change,
+		                                NULL, end_after_test),
 		cmocka_unit_test_setup_teardown(
 			reach_takes_nobody_for_another_program_without_a_probe, NULL,
 			end_after_test),
