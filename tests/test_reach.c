@@ -45,6 +45,7 @@ static void enter(void)
 	netns_enter();
 	netns_ip("link set lo up");
 	netns_ip("link add eth0 type veth peer name far1");
+	netns_ip("link set eth0 up");
 	netns_ip("link add tun0 type veth peer name far0");
 	netns_ip("address add 10.2.0.2/32 dev tun0");
 	netns_ip("link set tun0 up");
