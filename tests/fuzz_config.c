@@ -27,6 +27,7 @@ static const char *const names[] = {
 	"QSTICKY_UNKNOWN",
 	"QSTICKY_QBITTORRENT_USER_FILE",
 	"QSTICKY_QBITTORRENT_PASS_FILE",
+	"QSTICKY_VPN_INTERFACE",
 };
 
 static void complain(void *context, const char *sentence)
@@ -100,6 +101,8 @@ static void check(const struct config *config, char *const environment[])
 	assert(config->port_file_path[0] == '/' && config->health_path[0] == '/');
 	assert(strlen(config->port_file_path) < CONFIG_PATH_MAX);
 	assert(strlen(config->health_path) < CONFIG_PATH_MAX);
+	assert(strlen(config->vpn_interface) < 16);
+	assert(!strpbrk(config->vpn_interface, "\"\\/:% \t\r\n"));
 	assert(config->log_level <= LEVEL_ERROR && config->log_format <= FORMAT_JSON);
 }
 

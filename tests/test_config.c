@@ -71,6 +71,9 @@ static void assert_defaults(const struct config *config)
 	assert_int_equal(config->no_port_grace_s, 120);
 	assert_int_equal(config->log_level, LEVEL_INFO);
 	assert_int_equal(config->log_format, FORMAT_TEXT);
+	assert_string_equal(config->vpn_interface, "tun0");
+	assert_true(config->rebind);
+	assert_false(config->bind_interface || config->reannounce);
 }
 
 static void config_has_the_documented_defaults(void **state)
@@ -343,6 +346,62 @@ static void config_takes_secrets_of_4096_bytes_and_never_shows_them(void **state
 	}
 }
 
+static void config_takes_names_of_network_interfaces(void **state)
+{
+	struct config config;
+	(void)state;
+
+	assert_allowed("QSTICKY_VPN_INTERFACE=wg0");
+	assert_allowed("QSTICKY_VPN_INTERFACE=eth0.100");
+	assert_allowed("QSTICKY_VPN_INTERFACE=a-b_c@D");
+	assert_int_equal(load_one(&config, "QSTICKY_VPN_INTERFACE=0123456789abcde"), 0);
+	assert_string_equal(config.vpn_interface, "0123456789abcde");
+	assert_wrong("QSTICKY_VPN_INTERFACE=0123456789abcdef");
+	assert_wrong("QSTICKY_VPN_INTERFACE=tun0 ");
+	assert_wrong("QSTICKY_VPN_INTERFACE=tun0/x");
+	assert_wrong("QSTICKY_VPN_INTERFACE=tun0\"");
+	assert_wrong("QSTICKY_VPN_INTERFACE=tun0\\");
+	assert_wrong("QSTICKY_VPN_INTERFACE=tun0:1");
+	assert_wrong("QSTICKY_VPN_INTERFACE=t\xc3\xbcn0");
+}
+
+static void config_takes_an_empty_interface_for_none(void **state)
+{
+	struct config config;
+	(void)state;
+
+	assert_int_equal(load_one(&config, "QSTICKY_VPN_INTERFACE="), 0);
+	assert_string_equal(config.vpn_interface, "");
+	assert_string_equal(complaints, "");
+}
+
+static void config_falls_back_on_the_default_for_a_wrong_interface(void **state)
+{
+	struct config config;
+	(void)state;
+
+	assert_int_equal(load_one(&config, "QSTICKY_VPN_INTERFACE=not one"), 1);
+	assert_string_equal(config.vpn_interface, "tun0");
+}
+
+static void config_switches_what_is_done_about_reach(void **state)
+{
+	struct config config;
+	(void)state;
+
+	assert_int_equal(load_one(&config, "QSTICKY_REBIND=off"), 0);
+	assert_false(config.rebind || config.bind_interface || config.reannounce);
+	assert_int_equal(load_one(&config, "QSTICKY_BIND_INTERFACE=Yes"), 0);
+	assert_true(config.rebind && config.bind_interface && !config.reannounce);
+	assert_int_equal(load_one(&config, "QSTICKY_REANNOUNCE=1"), 0);
+	assert_true(config.rebind && !config.bind_interface && config.reannounce);
+	assert_int_equal(load_one(&config, "QSTICKY_REBIND="), 0);
+	assert_true(config.rebind);
+	assert_wrong("QSTICKY_REBIND=maybe");
+	assert_wrong("QSTICKY_BIND_INTERFACE=tun0");
+	assert_wrong("QSTICKY_REANNOUNCE=2");
+}
+
 static void config_tells_of_unknown_variables(void **state)
 {
 	char misspelt[] = "QSTICKY_QBITTORENT_HOST=x", known[] = "QSTICKY_LOG_LEVEL=INFO",
@@ -415,6 +474,10 @@ int main(void)
 		cmocka_unit_test(config_takes_absolute_paths_of_files),
 		cmocka_unit_test(config_takes_paths_under_4000_bytes),
 		cmocka_unit_test(config_takes_secrets_of_4096_bytes_and_never_shows_them),
+		cmocka_unit_test(config_takes_names_of_network_interfaces),
+		cmocka_unit_test(config_takes_an_empty_interface_for_none),
+		cmocka_unit_test(config_falls_back_on_the_default_for_a_wrong_interface),
+		cmocka_unit_test(config_switches_what_is_done_about_reach),
 		cmocka_unit_test(config_tells_of_unknown_variables),
 		cmocka_unit_test(config_does_not_show_the_values_of_unknown_variables),
 		cmocka_unit_test(config_help_names_every_variable_with_its_default),

@@ -124,6 +124,18 @@ static void health_writes_null_for_what_is_not_known(void **state)
 		"\"qbittorrent_version\": null, \"version\": null}\n");
 }
 
+static void health_writes_whether_peers_get_through(void **state)
+{
+	struct health health = ill;
+
+	health.reachable = REACHABLE_NO;
+	assert_non_null(strstr(written(state, &health), "\"reachable\": false,"));
+	health.reachable = REACHABLE_YES;
+	assert_non_null(strstr(written(state, &health), "\"reachable\": true,"));
+	health.connection_status = "\"";
+	assert_non_null(strstr(written(state, &health), "\"connection_status\": \"\\\"\","));
+}
+
 static void health_writes_days_of_uptime_only_where_there_are_any(void **state)
 {
 	struct health health = well;
@@ -407,11 +419,24 @@ static void health_shows_an_error_without_harm(void **state)
 static void health_reads_back_the_longest_error(void **state)
 {
 	struct health health = ill;
-	char error[FAILURE_MAX];
+	char error[FAILURE_MAX], status[16], address[64], version[32];
 
 	memset(error, '\x01', sizeof error - 1);
 	error[sizeof error - 1] = '\0';
 	health.last_error = error;
+	/* And everything else as long as it may be. */
+	memset(status, '\x01', sizeof status - 1);
+	status[sizeof status - 1] = '\0';
+	memset(address, '\x01', sizeof address - 1);
+	address[sizeof address - 1] = '\0';
+	memset(version, '\x01', sizeof version - 1);
+	version[sizeof version - 1] = '\0';
+	health.connection_status = status;
+	health.external_address = address;
+	health.qbittorrent_version = version;
+	health.current_port = health.forwarded_port = 65535;
+	health.uptime_s = UINT64_MAX;
+	health.rebinds = health.consecutive_failures = UINT32_MAX;
 	assert_false(judged_health(state, &health, NOW));
 	assert_non_null(strstr(line, "\\x01\\x01"));
 }
@@ -422,6 +447,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(health_writes_every_field, temp_dir_make,
 		                                temp_dir_remove),
 		cmocka_unit_test_setup_teardown(health_writes_null_for_what_is_not_known,
+		                                temp_dir_make, temp_dir_remove),
+		cmocka_unit_test_setup_teardown(health_writes_whether_peers_get_through,
 		                                temp_dir_make, temp_dir_remove),
 		cmocka_unit_test_setup_teardown(
 			health_writes_days_of_uptime_only_where_there_are_any, temp_dir_make,

@@ -227,7 +227,7 @@ static void tell_health_without_a_port_after_the_grace(void **state)
 static void tell_health_has_an_error_whenever_it_is_unhealthy_after_a_cycle(void **state)
 {
 	static const enum sync_outcome outcomes[] = { SYNC_PROVED, SYNC_FAILED, SYNC_REFUSED,
-		                                      SYNC_SHUT_OUT };
+		                                      SYNC_CLOSED, SYNC_SHUT_OUT };
 	(void)state;
 
 	for (size_t i = 0; i < sizeof outcomes / sizeof outcomes[0]; i++) {
@@ -267,6 +267,33 @@ static void tell_health_says_once_that_it_cannot_be_written_and_once_that_it_can
 	assert_logged(" INFO  health file: can be written again");
 	tell_health(&tell, &situation);
 	assert_quiet();
+}
+
+static void tell_health_says_whether_peers_get_through(void **state)
+{
+	(void)state;
+
+	want(PORT);
+	succeed();
+	assert_string_equal(member("reachable"), "null");
+	assert_string_equal(member("connection_status"), "null");
+	assert_string_equal(member("external_address"), "null");
+	assert_string_equal(member("rebinds"), "0");
+	situation.reachable = REACHABLE_YES;
+	situation.rebinds = 3;
+	situation.hints = (struct qbittorrent_hints){ .connection_status = "firewalled",
+		                                      .external_address = "203.0.113.7" };
+	succeed();
+	assert_string_equal(member("reachable"), "true");
+	assert_string_equal(member("connection_status"), "\"firewalled\"");
+	assert_string_equal(member("external_address"), "\"203.0.113.7\"");
+	assert_string_equal(member("rebinds"), "3");
+	situation.reachable = REACHABLE_NO;
+	fail_with(SYNC_CLOSED, "tun0 refuses connections");
+	assert_string_equal(member("reachable"), "false");
+	assert_string_equal(member("healthy"), "false");
+	assert_string_equal(member("state"), "\"retrying\"");
+	assert_string_equal(member("last_error"), "\"tun0 refuses connections\"");
 }
 
 /* ---- log ---- */
@@ -364,7 +391,9 @@ static void tell_warns_no_more_often_after_a_failure_in_between(void **state)
 static void tell_warns_once_of_settings_that_keep_peers_away(void **state)
 {
 	const struct qbittorrent_view announced = { .announce_port = 5 },
-				      proxied = { .peer_proxy = true }, fine = { 0 };
+				      proxied = { .peer_proxy = true },
+				      on_lo = { .interface = "lo" },
+				      elsewhere = { .interface = "lo0" }, fine = { 0 };
 	(void)state;
 
 	tell_settings(&tell, &announced);
@@ -379,6 +408,14 @@ static void tell_warns_once_of_settings_that_keep_peers_away(void **state)
 	assert_quiet();
 	tell_settings(&tell, &proxied);
 	assert_logged(" WARN  qBittorrent uses a proxy");
+	tell_settings(&tell, &on_lo);
+	assert_logged(" WARN  qBittorrent is bound to interface lo,");
+	tell_settings(&tell, &on_lo);
+	assert_quiet();
+	tell_settings(&tell, &elsewhere);
+	assert_quiet();
+	tell_settings(&tell, &on_lo);
+	assert_logged(" WARN  qBittorrent is bound to interface lo,");
 }
 
 int main(void)
@@ -404,6 +441,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			tell_health_says_once_that_it_cannot_be_written_and_once_that_it_can,
 			set_up, tear_down),
+		cmocka_unit_test_setup_teardown(tell_health_says_whether_peers_get_through, set_up,
+		                                tear_down),
 		cmocka_unit_test_setup_teardown(tell_says_once_that_all_is_well, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(tell_says_each_new_port, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(tell_says_a_failure_once_and_its_end_once, set_up,

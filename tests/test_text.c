@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include <netinet/in.h>
+
 #include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -234,6 +236,36 @@ static void text_finds_a_string_only_inside(void **state)
 	assert_null(text_find(bytes, sizeof bytes, "b"));
 }
 
+static void text_shows_ip_addresses(void **state)
+{
+	static const unsigned char v4[] = { 10, 2, 0, 255 };
+	static const unsigned char v6[] = { 0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0,
+		                            0,    0,    0,    0,    0, 0, 0, 0x02 };
+	static const unsigned char longest[16] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+		                                   0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+	char buf[INET6_ADDRSTRLEN];
+	struct text text = text_on(buf, sizeof buf);
+	(void)state;
+
+	text_puts(&text, "at ");
+	text_add_ip(&text, v4, sizeof v4);
+	assert_string_equal(buf, "at 10.2.0.255");
+	text = text_on(buf, sizeof buf);
+	text_add_ip(&text, v6, sizeof v6);
+	assert_string_equal(buf, "2001:db8:0:0:0:0:0:2");
+	text = text_on(buf, sizeof buf);
+	text_add_ip(&text, longest, sizeof longest);
+	assert_string_equal(buf, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
+	assert_false(text.full);
+	text = text_on(buf, INET_ADDRSTRLEN);
+	text_add_ip(&text, longest, 4);
+	assert_string_equal(buf, "255.255.255.255");
+	assert_false(text.full);
+	text = text_on(buf, INET_ADDRSTRLEN - 1);
+	text_add_ip(&text, longest, 4);
+	assert_true(text.full);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -256,6 +288,7 @@ int main(void)
 		cmocka_unit_test(text_json_never_cuts_an_escape),
 		cmocka_unit_test(text_stops_at_the_first_character_that_does_not_fit),
 		cmocka_unit_test(text_finds_a_string_only_inside),
+		cmocka_unit_test(text_shows_ip_addresses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
