@@ -30,7 +30,7 @@ static struct config config;
 static struct qbittorrent qb;
 static struct qbittorrent_view view;
 static struct reach reach;
-static struct situation now;
+static struct situation situation;
 static struct tell tell;
 static struct net_stop stop;
 static char logged[4096]; /* by the last cycle */
@@ -66,10 +66,10 @@ static void begin(const char *const script[])
 	view = (struct qbittorrent_view){ .listen_port = PORT, .can_bind = true };
 	reach = reach_on(&config);
 	reach.hints_at_ms = MONO_NEVER;
-	now = (struct situation){ .config = &config,
-		                  .sync = sync_start(30000, 120000, 1, mono_now_ms()),
-		                  .version = "" };
-	sync_file_port(&now.sync, PORT, mono_now_ms());
+	situation = (struct situation){ .config = &config,
+		                        .sync = sync_start(30000, 120000, 1, mono_now_ms()),
+		                        .version = "" };
+	sync_file_port(&situation.sync, PORT, mono_now_ms());
 	tell = (struct tell){ 0 };
 }
 
@@ -77,7 +77,7 @@ static void begin(const char *const script[])
 static void begin_closed(const char *const script[])
 {
 	begin(script);
-	sync_cycle_ended(&now.sync, SYNC_CLOSED, SYNC_LOGIN_NONE, mono_now_ms() - 2000);
+	sync_cycle_ended(&situation.sync, SYNC_CLOSED, SYNC_LOGIN_NONE, mono_now_ms() - 2000);
 }
 
 static void close_listeners(void)
@@ -136,10 +136,10 @@ static enum fail prove(bool just_set)
 
 	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK), 0);
 	dup2(pipe_fds[1], STDERR_FILENO);
-	reach_look(&reach, &now);
+	reach_look(&reach, &situation);
 	wanted = reach_wanted(&reach, &config, PORT);
 	qbittorrent_begin(&qb, mono_now_ms() + 15000, true);
-	f = reach_prove(&reach, &qb, &view, &wanted, just_set, &now, &tell, &why);
+	f = reach_prove(&reach, &qb, &view, &wanted, just_set, &situation, &tell, &why);
 	qbittorrent_end(&qb);
 	dup2(real_stderr, STDERR_FILENO);
 	close(real_stderr);
@@ -154,7 +154,7 @@ static void assert_proved(void)
 {
 	if (prove(false))
 		fail_msg("%s", why.text);
-	assert_int_equal(now.reachable, REACHABLE_YES);
+	assert_int_equal(situation.reachable, REACHABLE_YES);
 }
 
 static void assert_fails(enum fail wanted, const char *word)
@@ -164,7 +164,7 @@ static void assert_fails(enum fail wanted, const char *word)
 	if (f != wanted || !strstr(why.text, word))
 		fail_msg("%d, \"%s\" is not %d or does not say %s", (int)f, f ? why.text : "",
 		         (int)wanted, word);
-	assert_int_equal(now.reachable, REACHABLE_NO);
+	assert_int_equal(situation.reachable, REACHABLE_NO);
 }
 
 /* each: NULL, end_after_test */
@@ -191,7 +191,7 @@ static void reach_is_not_known_where_there_never_was_a_tunnel(void **state)
 	netns_ip("link del tun0");
 	begin(SCRIPT(NULL));
 	assert_int_equal(prove(false), FAIL_NONE);
-	assert_int_equal(now.reachable, REACHABLE_UNKNOWN);
+	assert_int_equal(situation.reachable, REACHABLE_UNKNOWN);
 	assert_not_asked();
 }
 
@@ -210,8 +210,8 @@ static void reach_is_not_known_where_it_is_switched_off(void **state)
 	netns_ip("link del eth0");
 	netns_ip("link del tun0");
 	assert_int_equal(prove(false), FAIL_NONE);
-	assert_int_equal(now.reachable, REACHABLE_UNKNOWN);
-	assert_false(sync_is_alone(&now.sync));
+	assert_int_equal(situation.reachable, REACHABLE_UNKNOWN);
+	assert_false(sync_is_alone(&situation.sync));
 	assert_not_asked();
 }
 
@@ -225,10 +225,10 @@ static void reach_is_not_known_where_the_kernel_does_not_tell(void **state)
 	assert_true(getrlimit(RLIMIT_NOFILE, &limit) == 0);
 	few = (struct rlimit){ .rlim_cur = 0, .rlim_max = limit.rlim_max };
 	assert_true(setrlimit(RLIMIT_NOFILE, &few) == 0);
-	reach_look(&reach, &now);
+	reach_look(&reach, &situation);
 	assert_true(setrlimit(RLIMIT_NOFILE, &limit) == 0);
 	assert_true(reach.blind);
-	assert_false(sync_is_alone(&now.sync));
+	assert_false(sync_is_alone(&situation.sync));
 	assert_false(reach.view.exists);
 	/* And then it tells again. */
 	assert_true(open_port("10.2.0.2", 8));
@@ -269,7 +269,7 @@ static void reach_waits_for_a_port_that_was_set_just_now(void **state)
 	f = prove(true);
 	pthread_join(thread, NULL);
 	assert_int_equal(f, FAIL_NONE);
-	assert_int_equal(now.reachable, REACHABLE_YES);
+	assert_int_equal(situation.reachable, REACHABLE_YES);
 }
 
 /* ---- a tunnel that is not there ---- */
@@ -280,7 +280,7 @@ static void reach_says_that_the_tunnel_is_gone(void **state)
 
 	enter();
 	begin_closed(SCRIPT(NULL));
-	reach_look(&reach, &now);
+	reach_look(&reach, &situation);
 	netns_ip("link del tun0");
 	assert_fails(FAIL_CUT_OFF, "tun0 is gone");
 	assert_not_asked();
@@ -314,12 +314,12 @@ static void reach_says_that_only_loopback_is_left(void **state)
 
 	enter();
 	begin_closed(SCRIPT(NULL));
-	reach_look(&reach, &now);
-	assert_false(sync_is_alone(&now.sync));
+	reach_look(&reach, &situation);
+	assert_false(sync_is_alone(&situation.sync));
 	netns_ip("link del tun0");
 	netns_ip("link del eth0");
 	assert_fails(FAIL_CUT_OFF, "only the loopback interface");
-	assert_true(sync_is_alone(&now.sync));
+	assert_true(sync_is_alone(&situation.sync));
 	assert_not_asked();
 }
 
@@ -331,8 +331,8 @@ static void reach_does_not_miss_company_that_never_was(void **state)
 	netns_ip("link set lo up");
 	begin(SCRIPT(NULL));
 	assert_int_equal(prove(false), FAIL_NONE);
-	assert_int_equal(now.reachable, REACHABLE_UNKNOWN);
-	assert_false(sync_is_alone(&now.sync));
+	assert_int_equal(situation.reachable, REACHABLE_UNKNOWN);
+	assert_false(sync_is_alone(&situation.sync));
 	assert_not_asked();
 }
 
@@ -345,7 +345,7 @@ static void assert_blamed(struct qbittorrent_view set, const char *word)
 	set.can_bind = true;
 	view = set;
 	assert_fails(FAIL_CUT_OFF, word);
-	assert_int_equal(now.rebinds, 0);
+	assert_int_equal(situation.rebinds, 0);
 	assert_not_asked();
 }
 
@@ -458,7 +458,7 @@ static void reach_does_not_rebind_a_port_that_is_refused_for_the_first_time(void
 	enter();
 	begin(SCRIPT(NULL));
 	assert_fails(FAIL_PORT_CLOSED, "refuses connections to port 41000");
-	assert_int_equal(now.rebinds, 0);
+	assert_int_equal(situation.rebinds, 0);
 	assert_string_equal(logged, "");
 	assert_not_asked();
 }
@@ -477,12 +477,12 @@ static void reach_rebinds_a_port_that_is_refused_again(void **state)
 	begin_closed(SCRIPT(OK(0, ""), OK(0, ""), PORT_41000));
 	server.before_reply = open_at_second_request;
 	assert_proved();
-	assert_int_equal(now.rebinds, 1);
+	assert_int_equal(situation.rebinds, 1);
 	assert_int_equal(view.listen_port, PORT);
 	assert_non_null(strstr(logged, " WARN  having qBittorrent open its port anew: tun0 "
 	                               "(10.2.0.2) refuses connections to port 41000"));
 	assert_asked(SCRIPT("listen_port%22%3A41001", "listen_port%22%3A41000", "GET "));
-	assert_false(sync_may_rebind(&now.sync, mono_now_ms() + 30000));
+	assert_false(sync_may_rebind(&situation.sync, mono_now_ms() + 30000));
 }
 
 static void reach_says_that_a_rebind_did_not_help(void **state)
@@ -492,11 +492,11 @@ static void reach_says_that_a_rebind_did_not_help(void **state)
 	enter();
 	begin_closed(SCRIPT(OK(0, ""), OK(0, ""), PORT_41000));
 	assert_fails(FAIL_PORT_CLOSED, "does not help");
-	assert_int_equal(now.rebinds, 1);
+	assert_int_equal(situation.rebinds, 1);
 	/* It goes on saying so, and does not try again at once. */
-	sync_cycle_ended(&now.sync, SYNC_CLOSED, SYNC_LOGIN_NONE, mono_now_ms());
+	sync_cycle_ended(&situation.sync, SYNC_CLOSED, SYNC_LOGIN_NONE, mono_now_ms());
 	assert_fails(FAIL_PORT_CLOSED, "does not help");
-	assert_int_equal(now.rebinds, 1);
+	assert_int_equal(situation.rebinds, 1);
 	assert_asked(SCRIPT("POST ", "POST ", "GET "));
 }
 
@@ -509,7 +509,7 @@ static void reach_tells_a_web_ui_that_refuses_from_a_port_that_does(void **state
 	begin_closed(SCRIPT("!!HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
 	assert_int_equal(prove(false), FAIL_REFUSED);
 	assert_non_null(strstr(why.text, "qBittorrent at 127.0.0.1"));
-	assert_int_equal(now.rebinds, 1);
+	assert_int_equal(situation.rebinds, 1);
 	assert_int_equal(qb.owed_port, PORT);
 }
 
@@ -521,7 +521,7 @@ static void reach_does_not_rebind_where_that_is_switched_off(void **state)
 	begin_closed(SCRIPT(NULL));
 	config.rebind = false;
 	assert_fails(FAIL_PORT_CLOSED, "QSTICKY_REBIND=false");
-	assert_int_equal(now.rebinds, 0);
+	assert_int_equal(situation.rebinds, 0);
 	assert_not_asked();
 }
 
@@ -548,7 +548,7 @@ static void reach_wants_no_more_than_the_port_unless_asked_to(void **state)
 
 	enter();
 	begin(SCRIPT(NULL));
-	reach_look(&reach, &now);
+	reach_look(&reach, &situation);
 	wanted = reach_wanted(&reach, &config, PORT);
 	assert_int_equal(wanted.port, PORT);
 	assert_null(wanted.interface);
@@ -563,22 +563,22 @@ static void reach_wants_the_tunnel_with_its_address_where_asked_to(void **state)
 	enter();
 	begin(SCRIPT(NULL));
 	config.bind_interface = true;
-	reach_look(&reach, &now);
+	reach_look(&reach, &situation);
 	wanted = reach_wanted(&reach, &config, PORT);
 	assert_string_equal(wanted.interface, "tun0");
 	assert_string_equal(wanted.address, "10.2.0.2");
 	/* Another address after a reconnect. */
 	netns_ip("address del 10.2.0.2/32 dev tun0");
-	reach_look(&reach, &now);
+	reach_look(&reach, &situation);
 	wanted = reach_wanted(&reach, &config, PORT);
 	assert_null(wanted.interface);
 	assert_null(wanted.address);
 	netns_ip("address add 10.2.0.77/32 dev tun0");
-	reach_look(&reach, &now);
+	reach_look(&reach, &situation);
 	wanted = reach_wanted(&reach, &config, PORT);
 	assert_string_equal(wanted.address, "10.2.0.77");
 	netns_ip("link del tun0");
-	reach_look(&reach, &now);
+	reach_look(&reach, &situation);
 	wanted = reach_wanted(&reach, &config, PORT);
 	assert_null(wanted.interface);
 }
@@ -605,7 +605,7 @@ static void reach_says_that_nothing_answers(void **state)
 		(void)poll(&connecting, 1, 100);
 	}
 	assert_fails(FAIL_TIMEOUT, "no answer from port 41000 at tun0 (10.2.0.2)");
-	assert_int_equal(now.rebinds, 0);
+	assert_int_equal(situation.rebinds, 0);
 	assert_not_asked();
 }
 
@@ -621,9 +621,10 @@ static void reach_ends_with_a_stop(void **state)
 	stop.fd = pipe_fds[0];
 	assert_true(open_port("10.2.0.2", 8));
 	reach.hints_at_ms = 0;
-	snprintf(now.hints.connection_status, sizeof now.hints.connection_status, "connected");
+	snprintf(situation.hints.connection_status, sizeof situation.hints.connection_status,
+	         "connected");
 	assert_int_equal(prove(false), FAIL_STOPPED);
-	assert_string_equal(now.hints.connection_status, "connected");
+	assert_string_equal(situation.hints.connection_status, "connected");
 	close(pipe_fds[0]);
 	close(pipe_fds[1]);
 	assert_not_asked();
@@ -642,7 +643,7 @@ static void reach_asks_for_hints_every_ten_minutes_only(void **state)
 	reach.hints_at_ms = began_ms;
 	for (int i = 0; i < 5; i++)
 		assert_proved();
-	assert_string_equal(now.hints.connection_status, "firewalled");
+	assert_string_equal(situation.hints.connection_status, "firewalled");
 	assert_true(reach.hints_at_ms >= began_ms + REACH_HINTS_EVERY_MS);
 	assert_asked(SCRIPT("GET /api/v2/transfer/info "));
 }
@@ -693,7 +694,7 @@ static void reach_asks_for_hints_without_a_tunnel_and_without_reach_too(void **s
 	begin(SCRIPT(FIREWALLED, FIREWALLED));
 	reach.hints_at_ms = 0;
 	assert_fails(FAIL_PORT_CLOSED, "refuses");
-	assert_string_equal(now.hints.connection_status, "firewalled");
+	assert_string_equal(situation.hints.connection_status, "firewalled");
 	close(reach.tunnel.events_fd);
 	config.vpn_interface = "";
 	reach = reach_on(&config);
@@ -711,7 +712,7 @@ static void reach_does_not_fail_without_hints(void **state)
 	assert_true(open_port("10.2.0.2", 8));
 	reach.hints_at_ms = 0;
 	assert_proved();
-	assert_string_equal(now.hints.connection_status, "");
+	assert_string_equal(situation.hints.connection_status, "");
 }
 
 static void reach_knows_when_another_program_has_the_port(void **state)
@@ -740,7 +741,7 @@ static void reach_does_not_believe_hints_from_before_a_change(void **state)
 	config.rebind = false;
 	reach.hints_at_ms = 0;
 	assert_fails(FAIL_PORT_CLOSED, "refuses");
-	assert_string_equal(now.hints.connection_status, "disconnected");
+	assert_string_equal(situation.hints.connection_status, "disconnected");
 	assert_true(open_port("10.2.0.2", 8));
 	assert_proved();
 	assert_int_equal(prove(true), FAIL_NONE);
@@ -756,7 +757,7 @@ static void reach_takes_nobody_for_another_program_without_a_probe(void **state)
 	begin(SCRIPT(DISCONNECTED));
 	reach.hints_at_ms = 0;
 	assert_int_equal(prove(false), FAIL_NONE);
-	assert_int_equal(now.reachable, REACHABLE_UNKNOWN);
+	assert_int_equal(situation.reachable, REACHABLE_UNKNOWN);
 }
 
 int main(void)
