@@ -58,6 +58,7 @@ static void begin(const char *const script[])
 	server_start(&server, script);
 	stop = (struct net_stop){ .fd = -1 };
 	config = (struct config){ .host = "127.0.0.1",
+		                  .api_key = { .value = "" },
 		                  .port = server.port,
 		                  .vpn_interface = "tun0",
 		                  .rebind = true,
