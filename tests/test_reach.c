@@ -721,15 +721,21 @@ static void reach_knows_when_another_program_has_the_port(void **state)
 	(void)state;
 
 	enter();
-	begin(SCRIPT(DISCONNECTED, DISCONNECTED, FIREWALLED));
+	begin(SCRIPT(DISCONNECTED, DISCONNECTED, DISCONNECTED, FIREWALLED));
 	assert_true(open_port("10.2.0.2", 8));
 	reach.hints_at_ms = 0;
+	/* It says so while it starts, too. */
+	assert_proved();
+	assert_int_equal(reach.hints_at_ms, reach.deaf_at_ms + REACH_HINTS_LAG_MS);
+	assert_proved();
+	reach.deaf_at_ms -= REACH_HINTS_LAG_MS;
+	reach.hints_at_ms -= REACH_HINTS_LAG_MS;
 	assert_fails(FAIL_CUT_OFF, "another program");
 	/* Until it says otherwise. */
 	assert_fails(FAIL_CUT_OFF, "another program");
 	assert_proved();
 	assert_proved();
-	assert_asked(SCRIPT("GET ", "GET ", "GET "));
+	assert_asked(SCRIPT("GET ", "GET ", "GET ", "GET "));
 }
 
 /* It was disconnected while the port was closed, and is asked again later. */
