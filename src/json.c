@@ -97,14 +97,21 @@ static const jsmntok_t *find(const struct json *json, const char *key)
 	return NULL;
 }
 
-bool json_int(const struct json *json, const char *key, int64_t *value)
+static bool is_word(const struct json *json, const jsmntok_t *token, const char *word)
 {
-	const jsmntok_t *token = find(json, key);
+	size_t len = (size_t)(token->end - token->start);
+
+	return token->type == JSMN_PRIMITIVE && len == strlen(word) &&
+	       memcmp(json->text + token->start, word, len) == 0;
+}
+
+static bool to_int(const struct json *json, const jsmntok_t *token, int64_t *value)
+{
 	const char *at, *end;
 	bool negative;
 	int64_t number = 0;
 
-	if (!token || token->type != JSMN_PRIMITIVE)
+	if (token->type != JSMN_PRIMITIVE)
 		return false;
 	at = json->text + token->start;
 	end = json->text + token->end;
@@ -127,22 +134,47 @@ bool json_int(const struct json *json, const char *key, int64_t *value)
 	return true;
 }
 
+bool json_int(const struct json *json, const char *key, int64_t *value)
+{
+	const jsmntok_t *token = find(json, key);
+
+	return token && to_int(json, token, value);
+}
+
+enum json_ports json_ports(const struct json *json, const char *key, uint16_t *port)
+{
+	const jsmntok_t *token = find(json, key);
+	int64_t first = 0, number;
+	int count = 1;
+
+	if (!token)
+		return JSON_PORTS_ABSENT;
+	if (is_word(json, token, "null"))
+		return JSON_PORTS_NONE;
+	if (token->type == JSMN_ARRAY)
+		count = token++->size;
+	for (int i = 0; i < count; i++) {
+		/* One that has values in it, which jsmn lets pass, would not be followed by the next
+		 * in the list. */
+		if (token[i].size > 0 || !to_int(json, &token[i], &number) || number < 0 ||
+		    number > UINT16_MAX)
+			return JSON_PORTS_BAD;
+		if (i == 0)
+			first = number;
+	}
+	if (first == 0)
+		return JSON_PORTS_NONE;
+	*port = (uint16_t)first;
+	return JSON_PORTS_SOME;
+}
+
 bool json_bool(const struct json *json, const char *key, bool *value)
 {
 	const jsmntok_t *token = find(json, key);
-	const char *word;
-	size_t len;
 
-	if (!token || token->type != JSMN_PRIMITIVE)
+	if (!token || (!is_word(json, token, "true") && !is_word(json, token, "false")))
 		return false;
-	word = json->text + token->start;
-	len = (size_t)(token->end - token->start);
-	if (len == 4 && memcmp(word, "true", len) == 0)
-		*value = true;
-	else if (len == 5 && memcmp(word, "false", len) == 0)
-		*value = false;
-	else
-		return false;
+	*value = json->text[token->start] == 't';
 	return true;
 }
 

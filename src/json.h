@@ -38,6 +38,17 @@ bool json_bool(const struct json *json, const char *key, bool *value);
  * 1) or holds a NUL or an escape that RFC 8259 does not know: then `buf` is empty. */
 bool json_string(const struct json *json, const char *key, char *buf, size_t cap);
 
+/* The greater says more, where two members are about the same. */
+enum json_ports {
+	JSON_PORTS_ABSENT, /* no such member */
+	JSON_PORTS_NONE,   /* null, 0, or a list that is empty or begins with 0 */
+	JSON_PORTS_SOME,
+	JSON_PORTS_BAD, /* something else, or something else in the list */
+};
+
+/* A number from 0 to 65535, or a list of them: the first one into `*port`, where it is not 0. */
+enum json_ports json_ports(const struct json *json, const char *key, uint16_t *port);
+
 /* Gives the memory of a large document back; no document is there afterwards. */
 void json_forget(struct json *json);
 

@@ -104,6 +104,7 @@ enum fail port_file_read(const char *path, struct port_file_ports *ports, struct
 	enum fail f;
 
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) {
+		ports->missing = true;
 		ports->count = 0;
 		return FAIL_NONE;
 	}

@@ -22,6 +22,7 @@
 /* The ports listed, in their order, 1 to 65535 each. None: none is forwarded. The first one is the
  * one that counts. */
 struct port_file_ports {
+	bool missing; /* there is no file, or no directory */
 	size_t count;
 	uint16_t port[PORT_FILE_PORTS_MAX];
 };

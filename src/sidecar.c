@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "fail.h"
+#include "gluetun.h"
 #include "health.h"
 #include "http.h"
 #include "log.h"
@@ -37,6 +38,10 @@ struct sidecar {
 	const struct init *init;
 	struct port_file_watch watch;
 	bool watch_refused;
+	struct gluetun gluetun;
+	enum fail ask_fail; /* why what is forwarded is not known now, with ask_why */
+	struct failure ask_why;
+	int64_t looking_ms; /* how long the last look took: a part of the cycle */
 	struct qbittorrent qbittorrent;
 	struct qbittorrent_view view; /* as the last cycle found or left qBittorrent */
 	bool view_is_recent;          /* and that was the cycle before this one */
@@ -47,7 +52,7 @@ struct sidecar {
 	enum fail login_fail;
 };
 
-/* ---- the port file ---- */
+/* ---- where the port is learnt from ---- */
 
 static void renew_watch(struct sidecar *s)
 {
@@ -70,23 +75,40 @@ static void log_ports(const struct port_file_ports *ports)
 	log_line(LEVEL_DEBUG, "forwarded port: %s", buf);
 }
 
-/* Returns whether the file holds another port than before. */
-static bool look_at_file(struct sidecar *s)
+/* Returns whether the file holds another port than before, or the control server tells one. */
+static bool look(struct sidecar *s)
 {
+	enum config_source source = s->now.config->port_source;
 	struct sync *sync = &s->now.sync;
-	struct port_file_ports ports;
-	struct failure why;
+	struct port_file_ports ports = { .missing = true };
 	bool news = false;
-	enum fail f;
-	int64_t now_ms;
+	enum fail f = FAIL_NONE;
+	int64_t begun_ms = mono_now_ms(), now_ms;
 
-	renew_watch(s);
-	f = port_file_read(s->now.config->port_file_path, &ports, &why);
+	s->ask_fail = FAIL_NONE;
+	s->now.asked = CONFIG_SOURCE_FILE;
+	if (source != CONFIG_SOURCE_GLUETUN) {
+		renew_watch(s);
+		f = port_file_read(s->now.config->port_file_path, &ports, &s->now.file_why);
+	}
+	if (!f && ports.missing && source != CONFIG_SOURCE_FILE) {
+		s->now.asked = CONFIG_SOURCE_GLUETUN;
+		s->ask_fail = gluetun_ask(&s->gluetun, begun_ms + GLUETUN_ASK_MS, &ports.port[0],
+		                          &s->ask_why);
+		ports.count = ports.port[0] > 0;
+	}
 	now_ms = mono_now_ms();
-	if (f) {
-		s->now.file_why = why;
+	s->looking_ms = now_ms - begun_ms;
+	if (s->ask_fail == FAIL_STOPPED)
+		return false;
+	if (s->ask_fail) {
+		if (source == CONFIG_SOURCE_AUTO)
+			fail_in(&s->ask_why, "%s is missing", s->now.config->port_file_path);
+		sync_source_silent(sync, now_ms);
+		tell_news(&s->tell, LEVEL_WARN, s->ask_why.text);
+	} else if (f) {
 		sync_file_bad(sync, now_ms);
-		tell_news(&s->tell, LEVEL_ERROR, why.text);
+		tell_news(&s->tell, LEVEL_ERROR, s->now.file_why.text);
 	} else if (ports.count == 0) {
 		sync_file_empty(sync, now_ms);
 	} else {
@@ -260,7 +282,8 @@ static enum fail run_cycle(struct sidecar *s)
 		log_line(LEVEL_INFO, "the file of user name or password has changed");
 		sync_new_credentials(sync, now_ms);
 	}
-	qbittorrent_begin(qb, now_ms + SIDECAR_CYCLE_MS, sync_may_login(sync, now_ms));
+	qbittorrent_begin(qb, now_ms + SIDECAR_CYCLE_MS - s->looking_ms,
+	                  sync_may_login(sync, now_ms));
 	f = reconcile(s, &why);
 	qbittorrent_end(qb);
 	if (f == FAIL_STOPPED)
@@ -270,6 +293,10 @@ static enum fail run_cycle(struct sidecar *s)
 	if (f == FAIL_HELD_BACK && s->login_fail) {
 		f = s->login_fail;
 		why = s->login_why;
+	}
+	if (!f && s->ask_fail) {
+		f = FAIL_ANSWER; /* whatever it was: the others are about qBittorrent */
+		why = s->ask_why;
 	}
 	s->now.last_check = time(NULL);
 	sync_cycle_ended(sync, outcome_of(f), login_events[qb->login], mono_now_ms());
@@ -290,6 +317,7 @@ static void set_up(struct sidecar *s, const struct config *config, const struct 
 
 	s->init = init;
 	s->watch = port_file_watch_on(config->port_file_path);
+	s->gluetun = gluetun_for(config, &init->stop, &reply);
 	s->qbittorrent = qbittorrent_for(config, &init->stop, &reply);
 	s->reach = reach_on(config);
 	s->reannounce_at_ms = MONO_NEVER;
@@ -320,7 +348,9 @@ static enum fail turn(struct sidecar *s, enum port_file_event seen)
 	if (seen == PORT_FILE_MODIFIED)
 		sync_file_modified(sync, now_ms);
 	if (seen > PORT_FILE_MODIFIED || now_ms >= sync_due_ms(sync))
-		news = look_at_file(s);
+		news = look(s);
+	if (s->ask_fail == FAIL_STOPPED)
+		return FAIL_STOPPED;
 	if (seen == PORT_FILE_WRITTEN && !news)
 		sync_file_written(sync, now_ms);
 	/* Proof of the old port is none of the new one: take it back before anything that may
@@ -397,17 +427,20 @@ static enum fail loop(struct sidecar *s, struct failure *why)
 int sidecar_run(const struct config *config, struct init *init)
 {
 	static struct sidecar s;
+	char source[TELL_SOURCE_MAX];
 	struct failure why;
 	enum fail f;
 
 	init_set_early_stop(config->health_path, EXIT_SUCCESS);
 	set_up(&s, config, init);
+	tell_source(source, config, config->port_source);
 	log_line(LEVEL_INFO,
-	         "qsticky %s: qBittorrent at %s%s:%u, port file %s, a check every %u s, health in "
-	         "%s",
+	         "qsticky %s: qBittorrent at %s%s:%u, port %s, a check every %u s, health in %s",
 	         QSTICKY_VERSION, config->use_https ? "https://" : "", config->host,
-	         (unsigned)config->port, config->port_file_path, config->interval_s,
-	         config->health_path);
+	         (unsigned)config->port, source, config->interval_s, config->health_path);
+	/* The first answer may be seconds away, and an old file say healthy until then. */
+	if (config->port_source != CONFIG_SOURCE_FILE)
+		tell_health(&s.tell, &s.now);
 	f = loop(&s, &why);
 	if (f == FAIL_ORPHANED) {
 		log_line(LEVEL_ERROR, "%s", why.text);
@@ -430,15 +463,15 @@ int sidecar_run(const struct config *config, struct init *init)
 /* An empty file is looked at again, as the loop would. */
 static enum fail look_once(struct sidecar *s, struct failure *why)
 {
-	(void)look_at_file(s);
+	(void)look(s);
 	while (s->now.sync.empty_at_ms != MONO_NEVER) {
 		enum fail f = net_sleep(&s->init->stop, s->now.sync.empty_at_ms, why);
 
 		if (f)
 			return f;
-		(void)look_at_file(s);
+		(void)look(s);
 	}
-	return FAIL_NONE;
+	return s->ask_fail; /* it has been said */
 }
 
 int sidecar_once(const struct config *config, struct init *init)

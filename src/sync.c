@@ -146,6 +146,14 @@ void sync_file_bad(struct sync *sync, int64_t now_ms)
 	judge_orphan(sync, now_ms);
 }
 
+void sync_source_silent(struct sync *sync, int64_t now_ms)
+{
+	sync->look_at_ms = sync->empty_at_ms = MONO_NEVER;
+	if (sync->file == SYNC_FILE_BAD)
+		sync->file = SYNC_FILE_UNREAD; /* it is not the file any more that counts */
+	sync->cycle_at_ms = now_ms;
+}
+
 void sync_file_modified(struct sync *sync, int64_t now_ms)
 {
 	sync->look_at_ms = mono_earlier(sync->look_at_ms, now_ms + SYNC_SETTLE_MS);

@@ -115,6 +115,10 @@ bool sync_file_port(struct sync *sync, uint16_t port, int64_t now_ms);
 void sync_file_empty(struct sync *sync, int64_t now_ms);
 void sync_file_bad(struct sync *sync, int64_t now_ms);
 
+/* What is forwarded cannot be learnt now: what was known stays so. The cycle that follows has failed,
+ * whatever qBittorrent says. */
+void sync_source_silent(struct sync *sync, int64_t now_ms);
+
 /* The file is being written, and may not be whole yet: read it when it has settled. */
 void sync_file_modified(struct sync *sync, int64_t now_ms);
 

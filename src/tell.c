@@ -11,12 +11,30 @@ static const char *const state_names[] = {
 	[SYNC_ERROR] = "error",
 };
 
+/* ---- the source ---- */
+
+void tell_source(char out[static TELL_SOURCE_MAX], const struct config *config,
+                 enum config_source source)
+{
+	struct text text = text_on(out, TELL_SOURCE_MAX);
+	char name[GLUETUN_NAME_MAX];
+
+	if (source != CONFIG_SOURCE_GLUETUN)
+		text_printf(&text, "in %s", config->port_file_path);
+	if (source == CONFIG_SOURCE_AUTO)
+		text_puts(&text, ", else ");
+	gluetun_name(name, config);
+	if (source != CONFIG_SOURCE_FILE)
+		text_printf(&text, "from %s", name);
+}
+
 /* ---- health ---- */
 
 /* The present error, put together in `buf` if need be; NULL while there is none. */
 static const char *present_error(const struct situation *now, struct failure *buf)
 {
 	const struct sync *sync = &now->sync;
+	char asked[TELL_SOURCE_MAX];
 
 	if (sync->file == SYNC_FILE_BAD)
 		return now->file_why.text;
@@ -31,10 +49,12 @@ static const char *present_error(const struct situation *now, struct failure *bu
 		return now->cycle_why.text;
 	if (!sync_no_port_too_long(sync, mono_now_ms()))
 		return NULL;
+	tell_source(asked, now->config, now->asked);
 	fail_set(buf, FAIL_UNPROVEN,
-	         "no forwarded port in %s for over %u s: is Gluetun connected, with "
-	         "VPN_PORT_FORWARDING=on, and its directory mounted here?",
-	         now->config->port_file_path, now->config->no_port_grace_s);
+	         "no forwarded port %s for over %u s: is Gluetun connected, with "
+	         "VPN_PORT_FORWARDING=on%s?",
+	         asked, now->config->no_port_grace_s,
+	         now->asked == CONFIG_SOURCE_FILE ? ", and its directory mounted here" : "");
 	return buf->text;
 }
 
@@ -112,6 +132,7 @@ void tell_success(struct tell *tell, const struct situation *now)
 	uint16_t port = sync_port(&now->sync);
 	bool healthy = sync_healthy(&now->sync, mono_now_ms());
 	bool recovered = (healthy || tell->said_failure) && report_all_clear(&tell->report);
+	char asked[TELL_SOURCE_MAX];
 	struct failure buf;
 
 	if (state == SYNC_IN_SYNC &&
@@ -119,9 +140,10 @@ void tell_success(struct tell *tell, const struct situation *now)
 		log_line(LEVEL_INFO, "in sync: port %u", (unsigned)port);
 		tell->said_port = port;
 	} else if (state == SYNC_WAITING_FOR_PORT && (recovered || tell->said_state != state)) {
+		tell_source(asked, now->config, now->asked);
 		log_line(LEVEL_INFO,
-		         "no forwarded port in %s: waiting for one, qBittorrent is left as it is",
-		         now->config->port_file_path);
+		         "no forwarded port %s: waiting for one, qBittorrent is left as it is",
+		         asked);
 	} else if (recovered) {
 		log_line(LEVEL_INFO, "qBittorrent answers again");
 	}

@@ -8,6 +8,7 @@
 
 #include "config.h"
 #include "fail.h"
+#include "gluetun.h"
 #include "health.h"
 #include "log.h"
 #include "qbittorrent.h"
@@ -18,6 +19,7 @@
 struct situation {
 	const struct config *config; /* borrowed */
 	struct sync sync;
+	enum config_source asked; /* which of the two was asked last */
 	struct failure file_why;  /* what is wrong with the port file, with SYNC_FILE_BAD */
 	struct failure cycle_why; /* why the last cycle failed, where it did */
 	int64_t current_port;     /* what qBittorrent was last seen to have; -1: not seen yet */
@@ -46,6 +48,13 @@ struct tell {
 	bool said_peer_proxy;
 	bool said_lo;
 };
+
+/* Room for two places, with the words between them. */
+#define TELL_SOURCE_MAX (CONFIG_PATH_MAX + GLUETUN_NAME_MAX + 64)
+
+/* Where `source` has a port, to follow that word. */
+void tell_source(char out[static TELL_SOURCE_MAX], const struct config *config,
+                 enum config_source source);
 
 /* Writes the health file. Where that fails, says so once. */
 void tell_health(struct tell *tell, const struct situation *now);

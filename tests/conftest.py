@@ -44,6 +44,7 @@ AS_PID_1 = ("unshare", "--pid", "--fork", "--kill-child=KILL")
 TEXT_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (DEBUG|INFO |WARN |ERROR) \S.*")
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 UPTIME = re.compile(r"([1-9]\d* days?, )?\d{1,2}:\d\d:\d\d")
+SECRETS = ("QSTICKY_QBITTORRENT_PASS", "QSTICKY_GLUETUN_PASSWORD", "QSTICKY_GLUETUN_APIKEY")
 STATES = {"starting", "waiting_for_port", "in_sync", "retrying", "error"}
 
 
@@ -409,7 +410,8 @@ class Sidecar(Qsticky):
                 assert set(json.loads(line)) == {"time", "level", "message"}, line
             else:
                 assert TEXT_LINE.fullmatch(line), line
-            for secret in (self.env["QSTICKY_QBITTORRENT_PASS"], "a+b/", "SID"):
+            secrets = [self.env.get(name) for name in SECRETS]
+            for secret in (*secrets, "a+b/", "SID"):
                 assert not secret or secret not in line, f"a secret in the log: {line}"
 
 

@@ -218,9 +218,70 @@ static void check_string(const struct json *json, const char *key, bool there,
 	free(buf);
 }
 
+/* What a number says as a port: 0 to 65535, or -1. */
+static long as_port(const struct reader *raw)
+{
+	size_t len = (size_t)(raw->end - raw->at);
+	long value = 0;
+
+	/* "-0" is a number, and 0. */
+	for (size_t i = len > 1 && *raw->at == '-' ? 1 : 0; i < len; i++) {
+		if (raw->at[i] < '0' || raw->at[i] > '9')
+			return -1;
+		value = value * 10 + (raw->at[i] - '0');
+		if (value > UINT16_MAX)
+			return -1;
+	}
+	return *raw->at == '-' && value != 0 ? -1 : value;
+}
+
+/* The first port of a value that is sound, as the second parser sees it; -1: it is not ports. */
+static long first_port(const struct reader *raw)
+{
+	struct reader r = *raw, element;
+	long first = 0;
+	bool any = false;
+
+	if (take_word(&r, "null"))
+		return 0;
+	if (!take(&r, '['))
+		return as_port(raw);
+	skip_blanks(&r);
+	while (!take(&r, ']')) {
+		long port;
+
+		(void)take(&r, ',');
+		skip_blanks(&r);
+		element.at = r.at;
+		(void)take_value(&r, 2);
+		element.end = r.at;
+		skip_blanks(&r);
+		port = as_port(&element);
+		if (port < 0)
+			return -1;
+		if (!any)
+			first = port;
+		any = true;
+	}
+	return first;
+}
+
+static void check_ports(const struct json *json, const char *key, bool there,
+                        const struct reader *raw)
+{
+	uint16_t port = 0;
+	enum json_ports found = json_ports(json, key, &port);
+	long wanted = there ? first_port(raw) : 0;
+
+	assert((found == JSON_PORTS_ABSENT) == !there);
+	assert((found == JSON_PORTS_BAD) == (wanted < 0));
+	assert((found == JSON_PORTS_SOME) == (wanted > 0));
+	assert(port == (wanted > 0 ? wanted : 0));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const char *const keys[] = { "a", "listen_port", "healthy", "" };
+	static const char *const keys[] = { "a", "ports", "listen_port", "healthy", "" };
 	const char *text = (const char *)data;
 	bool sound = is_object(text, size);
 	struct failure why = { "" };
@@ -235,15 +296,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		bool as_bool;
 		int64_t as_int;
 		char as_string[16];
+		uint16_t as_ports = 0;
 
 		if (sound) {
 			check_int(&json, keys[i], there, &raw);
 			check_bool(&json, keys[i], there, &raw);
 			check_string(&json, keys[i], there, &raw);
+			check_ports(&json, keys[i], there, &raw);
 		}
 		assert(json_int(&json, keys[i], &as_int) + json_bool(&json, keys[i], &as_bool) +
 		               json_string(&json, keys[i], as_string, sizeof as_string) <=
 		       1);
+		assert((json_ports(&json, keys[i], &as_ports) == JSON_PORTS_SOME) ==
+		       (as_ports > 0));
 	}
 	json_forget(&json);
 	return 0;

@@ -158,6 +158,52 @@ static void json_refuses_a_string_that_does_not_fit(void **state)
 	assert_string_equal(enough, "four");
 }
 
+static void assert_ports(const char *text, enum json_ports wanted, uint16_t wanted_port)
+{
+	struct json json = parsed(text);
+	uint16_t port = 7;
+
+	if (json_ports(&json, "a", &port) != wanted)
+		fail_msg("%s is not %d", text, (int)wanted);
+	assert_int_equal(port, wanted == JSON_PORTS_SOME ? wanted_port : 7);
+}
+
+static void json_reads_the_first_of_ports(void **state)
+{
+	(void)state;
+
+	assert_ports("{\"a\":41000}", JSON_PORTS_SOME, 41000);
+	assert_ports("{\"a\":[41000]}", JSON_PORTS_SOME, 41000);
+	assert_ports("{\"b\":[1],\"a\":[ 65535 , 2 ],\"c\":3}", JSON_PORTS_SOME, 65535);
+	assert_ports("{\"a\":[1,0]}", JSON_PORTS_SOME, 1);
+}
+
+static void json_tells_no_ports_from_no_member(void **state)
+{
+	(void)state;
+
+	assert_ports("{\"a\":0}", JSON_PORTS_NONE, 0);
+	assert_ports("{\"a\":null}", JSON_PORTS_NONE, 0);
+	assert_ports("{\"a\":[],\"b\":1}", JSON_PORTS_NONE, 0);
+	assert_ports("{\"a\":[0,1]}", JSON_PORTS_NONE, 0);
+	assert_ports("{\"b\":[{\"a\":1}]}", JSON_PORTS_ABSENT, 0);
+}
+
+static void json_takes_nothing_else_for_ports(void **state)
+{
+	static const char *const others[] = {
+		"{\"a\":65536}",       "{\"a\":-1}",        "{\"a\":1.0}",       "{\"a\":1e3}",
+		"{\"a\":true}",        "{\"a\":nope}",      "{\"a\":nulls}",     "{\"a\":\"1\"}",
+		"{\"a\":\"null\"}",    "{\"a\":{}}",        "{\"a\":{\"b\":1}}", "{\"a\":[null]}",
+		"{\"a\":[1,\"2\"]}",   "{\"a\":[1,70000]}", "{\"a\":[1,[2]]}",   "{\"a\":[[1],2]}",
+		"{\"a\":[{\"b\":1}]}", "{\"a\":[1:2,3]}",   "{\"a\":[1,2:3]}",   "{\"a\":[1,-1]}",
+	};
+	(void)state;
+
+	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+		assert_ports(others[i], JSON_PORTS_BAD, 0);
+}
+
 static void json_looks_in_the_outermost_object_only(void **state)
 {
 	(void)state;
@@ -332,6 +378,9 @@ int main(void)
 		cmocka_unit_test(json_undoes_escapes),
 		cmocka_unit_test(json_refuses_a_string_with_nonsense_in_it),
 		cmocka_unit_test(json_refuses_a_string_that_does_not_fit),
+		cmocka_unit_test(json_reads_the_first_of_ports),
+		cmocka_unit_test(json_tells_no_ports_from_no_member),
+		cmocka_unit_test(json_takes_nothing_else_for_ports),
 		cmocka_unit_test(json_looks_in_the_outermost_object_only),
 		cmocka_unit_test(json_does_not_take_a_value_for_a_key),
 		cmocka_unit_test(json_finds_no_value_of_a_key_without_one),

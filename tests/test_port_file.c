@@ -219,6 +219,24 @@ static void port_file_reads_a_missing_file_or_directory_as_none(void **state)
 	}
 }
 
+static void port_file_tells_a_missing_file_from_an_empty_one(void **state)
+{
+	struct port_file_ports ports;
+	char path[PATH_MAX];
+	struct failure why;
+
+	temp_dir_path(path, state, "none/port");
+	assert_int_equal(port_file_read(path, &ports, &why), FAIL_NONE);
+	assert_true(ports.missing);
+	temp_dir_path(path, state, "port");
+	assert_int_equal(port_file_read(path, &ports, &why), FAIL_NONE);
+	assert_true(ports.missing);
+	temp_dir_write(path, "", 0);
+	assert_int_equal(port_file_read(path, &ports, &why), FAIL_NONE);
+	assert_false(ports.missing);
+	assert_int_equal(ports.count, 0);
+}
+
 static void port_file_refuses_a_directory(void **state)
 {
 	struct failure why;
@@ -654,6 +672,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			port_file_says_what_stands_in_a_bad_file_without_harm, temp_dir_make,
 			temp_dir_remove),
+		cmocka_unit_test_setup_teardown(port_file_tells_a_missing_file_from_an_empty_one,
+		                                temp_dir_make, temp_dir_remove),
 		cmocka_unit_test_setup_teardown(port_file_reads_a_missing_file_or_directory_as_none,
 		                                temp_dir_make, temp_dir_remove),
 		cmocka_unit_test_setup_teardown(port_file_refuses_a_directory, temp_dir_make,

@@ -278,6 +278,56 @@ static void sync_retries_a_refused_connection_as_other_failures(void **state)
 	assert_in_range((uintmax_t)(sync_due_ms(&s) - START), 1750, 2000);
 }
 
+static void sync_keeps_the_port_while_its_source_is_silent(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	sync_source_silent(&s, START + 5 * SECOND);
+	assert_int_equal(sync_port(&s), PORT);
+	assert_true(sync_cycle_due(&s, START + 5 * SECOND));
+	sync_cycle_ended(&s, SYNC_FAILED, SYNC_LOGIN_NONE, START + 5 * SECOND);
+	assert_int_equal(sync_state(&s), SYNC_RETRYING);
+	assert_int_equal(sync_port(&s), PORT);
+	assert_false(sync_file_port(&s, PORT, START + 6 * SECOND));
+}
+
+static void sync_is_retrying_while_the_first_answer_is_awaited(void **state)
+{
+	struct sync s = started(INTERVAL);
+	(void)state;
+
+	sync_source_silent(&s, START);
+	sync_cycle_ended(&s, SYNC_FAILED, SYNC_LOGIN_NONE, START);
+	assert_int_equal(sync_state(&s), SYNC_RETRYING);
+	assert_int_equal(sync_port(&s), 0);
+	assert_in_range(sync_due_ms(&s), START + SECOND * 7 / 8, START + SECOND);
+}
+
+static void sync_forgets_an_emptiness_that_was_not_confirmed(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	sync_file_empty(&s, START + SECOND);
+	sync_source_silent(&s, START + SECOND + SYNC_SETTLE_MS);
+	sync_cycle_ended(&s, SYNC_FAILED, SYNC_LOGIN_NONE, START + SECOND + SYNC_SETTLE_MS);
+	assert_int_equal(sync_port(&s), PORT);
+	assert_true(sync_due_ms(&s) > START + SECOND + SYNC_SETTLE_MS);
+}
+
+static void sync_is_no_longer_in_error_when_the_bad_file_does_not_count(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	sync_file_bad(&s, START + SECOND);
+	sync_source_silent(&s, START + 2 * SECOND);
+	sync_cycle_ended(&s, SYNC_FAILED, SYNC_LOGIN_NONE, START + 2 * SECOND);
+	assert_int_equal(sync_state(&s), SYNC_RETRYING);
+	assert_int_equal(sync_port(&s), 0);
+}
+
 static void sync_counts_failures_in_a_row(void **state)
 {
 	struct sync s = after_cycle(SYNC_FAILED, SYNC_LOGIN_NONE);
@@ -1719,6 +1769,10 @@ int main(void)
 		cmocka_unit_test(sync_spreads_the_retries_of_many_sidecars),
 		cmocka_unit_test(sync_starts_the_pauses_anew_after_a_success),
 		cmocka_unit_test(sync_retries_a_refused_connection_as_other_failures),
+		cmocka_unit_test(sync_keeps_the_port_while_its_source_is_silent),
+		cmocka_unit_test(sync_is_retrying_while_the_first_answer_is_awaited),
+		cmocka_unit_test(sync_forgets_an_emptiness_that_was_not_confirmed),
+		cmocka_unit_test(sync_is_no_longer_in_error_when_the_bad_file_does_not_count),
 		cmocka_unit_test(sync_counts_failures_in_a_row),
 		cmocka_unit_test(sync_may_log_in_at_start),
 		cmocka_unit_test(sync_goes_on_at_the_interval_after_a_rejection),

@@ -31,6 +31,8 @@ static int set_up(void **state)
 	log_start(LEVEL_INFO, FORMAT_TEXT);
 	temp_dir_path(health_path, state, "status.json");
 	config = (struct config){ .port_file_path = "/tmp/gluetun/forwarded_port",
+		                  .gluetun_host = "localhost",
+		                  .gluetun_port = 8000,
 		                  .health_path = health_path,
 		                  .no_port_grace_s = 120 };
 	situation = (struct situation){ .config = &config,
@@ -361,6 +363,38 @@ static void tell_says_once_that_no_port_is_forwarded(void **state)
 	assert_logged(" INFO  in sync: port 41000");
 }
 
+static void tell_names_the_control_server_where_it_was_asked(void **state)
+{
+	(void)state;
+
+	situation.asked = CONFIG_SOURCE_GLUETUN;
+	want_none_since(0);
+	succeed();
+	assert_logged(" INFO  no forwarded port from Gluetun's control server at localhost:8000:");
+	situation.sync.no_port_at_ms -= 121000;
+	succeed();
+	assert_logged(" WARN  no forwarded port from Gluetun's control server at localhost:8000 "
+	              "for over 120 s: is Gluetun connected, with VPN_PORT_FORWARDING=on?\n");
+}
+
+static void tell_source_names_file_control_server_or_both(void **state)
+{
+#define FILE_SOURCE "in /tmp/gluetun/forwarded_port"
+#define GLUETUN_SOURCE "from Gluetun's control server at localhost:8000"
+	static const char *const wanted[] = {
+		[CONFIG_SOURCE_FILE] = FILE_SOURCE,
+		[CONFIG_SOURCE_GLUETUN] = GLUETUN_SOURCE,
+		[CONFIG_SOURCE_AUTO] = (FILE_SOURCE ", else " GLUETUN_SOURCE),
+	};
+	char said[TELL_SOURCE_MAX];
+	(void)state;
+
+	for (unsigned i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+		tell_source(said, &config, (enum config_source)i);
+		assert_string_equal(said, wanted[i]);
+	}
+}
+
 static void tell_warns_once_when_no_port_came_within_the_grace(void **state)
 {
 	(void)state;
@@ -451,6 +485,10 @@ int main(void)
 		                                tear_down),
 		cmocka_unit_test_setup_teardown(tell_says_once_that_no_port_is_forwarded, set_up,
 		                                tear_down),
+		cmocka_unit_test_setup_teardown(tell_names_the_control_server_where_it_was_asked,
+		                                set_up, tear_down),
+		cmocka_unit_test_setup_teardown(tell_source_names_file_control_server_or_both,
+		                                set_up, tear_down),
 		cmocka_unit_test_setup_teardown(tell_warns_once_when_no_port_came_within_the_grace,
 		                                set_up, tear_down),
 		cmocka_unit_test_setup_teardown(tell_warns_no_more_often_after_a_failure_in_between,
