@@ -330,6 +330,9 @@ static void set_up(struct sidecar *s, const struct config *config, const struct 
 		.version = s->qbittorrent.version,
 		.started_ms = now_ms,
 	};
+	if (config->bind_interface && !config->vpn_interface[0])
+		log_line(LEVEL_WARN,
+		         "QSTICKY_BIND_INTERFACE=true does nothing without QSTICKY_VPN_INTERFACE");
 	if (config->use_https && !config->verify_ssl && config->tls_pin_count == 0)
 		log_line(LEVEL_WARN,
 		         "QSTICKY_VERIFY_SSL=false: any certificate is accepted, so whoever is in "

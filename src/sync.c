@@ -149,8 +149,11 @@ void sync_file_bad(struct sync *sync, int64_t now_ms)
 void sync_source_silent(struct sync *sync, int64_t now_ms)
 {
 	sync->look_at_ms = sync->empty_at_ms = MONO_NEVER;
-	if (sync->file == SYNC_FILE_BAD)
-		sync->file = SYNC_FILE_UNREAD; /* it is not the file any more that counts */
+	if (sync->file == SYNC_FILE_BAD) {
+		/* It is not the file any more that counts, nor is what was proved beside it. */
+		sync->file = SYNC_FILE_UNREAD;
+		sync->outcome = SYNC_PENDING;
+	}
 	sync->cycle_at_ms = now_ms;
 }
 

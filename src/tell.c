@@ -40,6 +40,8 @@ static const char *present_error(const struct situation *now, struct failure *bu
 		return now->file_why.text;
 	if (!sync->begun)
 		return NULL;
+	if (sync->outcome == SYNC_PENDING && !sync_port(sync))
+		return "what port is forwarded is not known yet";
 	if (sync->outcome == SYNC_PENDING) {
 		fail_set(buf, FAIL_UNPROVEN, "port %u is not proved yet",
 		         (unsigned)sync_port(sync));

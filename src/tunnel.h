@@ -13,8 +13,9 @@
 #include "fail.h"
 #include "net.h"
 
-/* Longest wait for one connection to be accepted: all of its way is inside this machine. */
-#define TUNNEL_PROBE_MS 1000
+/* Longest wait for one connection to be accepted. All of its way is inside this machine, but just
+ * after an address has come the kernel may lose the first packet, and repeats it after a second. */
+#define TUNNEL_PROBE_MS 1500
 
 /* What there is now. */
 struct tunnel_view {

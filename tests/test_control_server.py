@@ -684,3 +684,39 @@ def test_once_without_a_port_is_1_and_sets_nothing(
     else:
         (line,) = run.troubles()
         assert where(gluetun) in line
+
+
+@pytest.mark.parametrize("version", ["v3.40", "v3.41.3", "master"])
+def test_a_compose_file_of_2_x_works_as_it_stands(
+    version: str,
+    qbittorrent: QBittorrent,
+    place: Path,
+    new_gluetun: NewGluetun,
+    sidecar: MakeSidecar,
+) -> None:
+    """The environment of the example in the README of qSticky 2.x, with ports that are free here: no
+    host of Gluetun, and a key. Nobody has mounted the port file. (Since v3.41 the role needs the
+    route of that version as well; for 2.x it did, too.)"""
+    port = free_port()
+    routes = [f"GET {OLD}"] if version == "v3.40" else [f"GET {NEW}", f"GET {OLD}"]
+    gluetun = new_gluetun(version, port, roles=[Role(routes, "apikey", apikey="k")])
+    of_3_x = ("HOST", "PORT", "USER", "PASS")
+    env = {f"QSTICKY_QBITTORRENT_{name}": "" for name in of_3_x} | {
+        "QSTICKY_PORT_FILE_PATH": str(place / "nobody" / "mounted" / "it"),
+        "QSTICKY_CHECK_INTERVAL": "",
+        "QSTICKY_LOG_LEVEL": "",
+        "QBITTORRENT_HOST": "localhost",
+        "QBITTORRENT_HTTPS": "false",
+        "QBITTORRENT_PORT": str(qbittorrent.webui_port),
+        "QBITTORRENT_USER": "admin",
+        "QBITTORRENT_PASS": "adminadmin",
+        "GLUETUN_PORT": str(gluetun.port),
+        "GLUETUN_AUTH_TYPE": "apikey",
+        "GLUETUN_APIKEY": "k",
+        "CHECK_INTERVAL": "1",
+        "LOG_LEVEL": "INFO",
+    }
+    qsticky = sidecar(qbittorrent, env=env)
+    qsticky.wait_in_sync(port)
+    assert qbittorrent.listen_port() == port
+    assert not qsticky.troubles()
