@@ -40,8 +40,8 @@ struct gluetun gluetun_for(const struct config *config, const struct net_stop *s
 void gluetun_name(char out[static GLUETUN_NAME_MAX], const struct config *config);
 
 /* Asks for the first forwarded port: 1 to 65535, or 0 where none is. `deadline_ms` is
- * GLUETUN_ASK_MS from now. Takes a request or, where a
- * route is not known, two, each on a connection of its own; the secrets are read for it and wiped.
+ * GLUETUN_ASK_MS from now. Takes a request or, where a route is not known, two, each on a
+ * connection of its own; the secrets are read for it and wiped.
  * FAIL_ANSWER: not let in, or not what Gluetun answers. Else fails as secret_read(), net_connect() and
  * http_send(). No failure means that there is no port. */
 enum fail gluetun_ask(struct gluetun *gluetun, int64_t deadline_ms, uint16_t *port,

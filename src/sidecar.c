@@ -98,7 +98,8 @@ static bool look(struct sidecar *s)
 		ports.count = ports.port[0] > 0;
 	}
 	now_ms = mono_now_ms();
-	s->looking_ms = now_ms - begun_ms;
+	/* A name server that is not there must not leave qBittorrent without its part of the cycle. */
+	s->looking_ms = mono_earlier(now_ms - begun_ms, GLUETUN_ASK_MS);
 	if (s->ask_fail == FAIL_STOPPED)
 		return false;
 	if (s->ask_fail) {
