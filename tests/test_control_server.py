@@ -511,7 +511,9 @@ def test_anything_else_is_an_error_and_changes_nothing(
     qsticky.wait_in_sync(41000)
 
 
-def test_an_unknown_name_is_named(fake: FaultyServer, new_gluetun: NewGluetun, start: Start) -> None:
+def test_an_unknown_name_is_named(
+    fake: FaultyServer, new_gluetun: NewGluetun, start: Start
+) -> None:
     gluetun = new_gluetun("v3.41.3", 41000)
     qsticky = start(fake, gluetun, env={"QSTICKY_GLUETUN_HOST": "gluetun.invalid"}, interval=3600)
     said = qsticky.wait_failed(30)["last_error"]
@@ -627,6 +629,23 @@ def test_gluetun_host_of_2_x_alone_selects_the_control_server(
         "GLUETUN_APIKEY": "hush42",
     }
     sidecar(fake, env=env).wait_in_sync(41000)
+
+
+def test_the_secrets_of_2_x_alone_select_the_file_and_then_the_control_server(
+    fake: FaultyServer, port_file: PortFile, new_gluetun: NewGluetun, sidecar: MakeSidecar
+) -> None:
+    role = Role([f"GET {NEW}"], "basic", username="zoe", password="hush42")
+    gluetun = new_gluetun("v3.41.3", 41000, roles=[role])
+    env = {
+        "GLUETUN_PORT": str(gluetun.port),
+        "GLUETUN_AUTH_TYPE": "basic",
+        "GLUETUN_USERNAME": "zoe",
+        "GLUETUN_PASSWORD": "hush42",
+    }
+    qsticky = sidecar(fake, env=env)
+    qsticky.wait_in_sync(41000)
+    port_file.write(42000)
+    qsticky.wait_in_sync(42000)
 
 
 def test_the_file_can_be_chosen_although_the_host_is_set(
