@@ -145,45 +145,59 @@ static enum fail read_file(const char *path, char buf[static HEALTH_MAX + 1], si
 	return f;
 }
 
-static bool read_age(const struct json *json, time_t now, long long *age)
+enum fail health_read(const char *path, char buf[static HEALTH_MAX + 1], struct json *json,
+                      size_t *len, struct failure *why)
+{
+	enum fail f = read_file(path, buf, len, why);
+
+	if (f)
+		return f;
+	f = json_parse(json, buf, *len, why);
+	if (f)
+		fail_in(why, "%s is not a health file of qsticky", path);
+	return f;
+}
+
+bool health_age(const struct json *json, time_t now, long long *age_s)
 {
 	char utc[UTC_MAX];
 	time_t written = 0;
 
 	if (!json_string(json, "timestamp", utc, sizeof utc) || !utc_parse(utc, &written))
 		return false;
-	*age = (long long)now - (long long)written;
+	*age_s = (long long)now - (long long)written;
 	return true;
 }
 
-/* Judges what was read. Sets `why` where it is not healthy. */
-static bool judge_json(const struct json *json, const char *path, unsigned interval_s, time_t now,
-                       struct text *line, struct failure *why)
+bool health_weigh(const struct json *json, const char *path, unsigned interval_s, time_t now,
+                  struct failure *why)
 {
 	char error[FAILURE_MAX] = "unknown";
 	int64_t port = 0;
 	bool healthy;
 	long long age;
 
-	if (!json_bool(json, "healthy", &healthy) || !read_age(json, now, &age)) {
+	if (!json_bool(json, "healthy", &healthy) || !health_age(json, now, &age)) {
 		fail_set(why, FAIL_FORMAT, "%s is not a health file of qsticky", path);
 	} else if (age > 2LL * interval_s + HEALTH_AGE_SPARE_S) {
 		fail_set(why, FAIL_TIMEOUT, "written %lld s ago: qsticky hangs or is gone", age);
 	} else if (age < -HEALTH_AGE_SPARE_S) {
 		fail_set(why, FAIL_FORMAT, "written %lld s in the future: the clock was changed",
 		         -age);
-	} else if (!healthy) {
-		if (!json_string(json, "last_error", error, sizeof error))
-			(void)json_string(json, "state", error, sizeof error);
-		fail_set(why, FAIL_IO, "%s, checked %lld s ago", error, age < 0 ? 0 : age);
 	} else {
-		if (json_int(json, "forwarded_port", &port))
-			text_printf(line, "healthy: port %lld, ", (long long)port);
-		else
-			text_puts(line, "healthy: no forwarded port yet, ");
 		/* A moment before now is the clock put right by a second or so. */
-		text_printf(line, "checked %lld s ago", age < 0 ? 0 : age);
-		return true;
+		if (age < 0)
+			age = 0;
+		if (!healthy && !json_string(json, "last_error", error, sizeof error))
+			(void)json_string(json, "state", error, sizeof error);
+		if (!healthy)
+			fail_set(why, FAIL_IO, "%s, checked %lld s ago", error, age);
+		else if (json_int(json, "forwarded_port", &port))
+			fail_set(why, FAIL_NONE, "port %lld, checked %lld s ago", (long long)port,
+			         age);
+		else
+			fail_set(why, FAIL_NONE, "no forwarded port yet, checked %lld s ago", age);
+		return healthy;
 	}
 	return false;
 }
@@ -194,16 +208,10 @@ bool health_judge(const char *path, unsigned interval_s, time_t now, struct text
 	struct failure why;
 	struct json json;
 	size_t len = 0;
-	enum fail f = read_file(path, buf, &len, &why);
+	bool healthy = !health_read(path, buf, &json, &len, &why) &&
+	               health_weigh(&json, path, interval_s, now, &why);
 
-	if (!f) {
-		f = json_parse(&json, buf, len, &why);
-		if (!f && judge_json(&json, path, interval_s, now, line, &why))
-			return true;
-		if (f)
-			fail_in(&why, "%s is not a health file of qsticky", path);
-	}
-	text_puts(line, "unhealthy: ");
+	text_puts(line, healthy ? "healthy: " : "unhealthy: ");
 	text_add_printable(line, why.text, strlen(why.text));
-	return false;
+	return healthy;
 }

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "fail.h"
+#include "json.h"
 #include "text.h"
 
 /* Longest health file read or written, in bytes. */
@@ -50,6 +51,18 @@ enum fail health_write(const char *path, const struct health *health, struct fai
 
 /* Removes the file. Async-signal-safe. */
 void health_remove(const char *path);
+
+/* Reads the file at `path` into `buf`, and that as `*json`, which borrows it. FAIL_IO, FAIL_FORMAT,
+ * FAIL_TOO_BIG: there is none that could be one of qsticky's. */
+enum fail health_read(const char *path, char buf[static HEALTH_MAX + 1], struct json *json,
+                      size_t *len, struct failure *why);
+
+/* How old it is at the time `now`, in seconds; false where it does not say when it was written. */
+bool health_age(const struct json *json, time_t now, long long *age_s);
+
+/* Judges what was read from `path`, as health_judge() does; `why` says why in either case. */
+bool health_weigh(const struct json *json, const char *path, unsigned interval_s, time_t now,
+                  struct failure *why);
 
 /* Reads the file at `path` and judges it at the time `now`: whether it says healthy, and is no
  * older than two intervals and HEALTH_AGE_SPARE_S. Appends one line, without newline, that says

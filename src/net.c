@@ -153,9 +153,9 @@ static enum fail look_up(struct net_address addresses[static NET_ADDRESSES_MAX],
 	return *count > 0 ? FAIL_NONE : fail_set(why, FAIL_RESOLVE, "the name has no address");
 }
 
-static enum fail resolve(struct net_address addresses[static NET_ADDRESSES_MAX], size_t *count,
-                         const char *host, uint16_t port, const struct net_stop *stop,
-                         struct failure *why)
+enum fail net_resolve(struct net_address addresses[static NET_ADDRESSES_MAX], size_t *count,
+                      const char *host, uint16_t port, const struct net_stop *stop,
+                      struct failure *why)
 {
 	if (strcasecmp(host, "localhost") == 0) {
 		numeric_address(&addresses[0], "127.0.0.1", port);
@@ -227,7 +227,7 @@ enum fail net_connect(struct net_tcp *tcp, const char *host, uint16_t port,
 {
 	struct net_address addresses[NET_ADDRESSES_MAX] = { 0 };
 	size_t count = 0;
-	enum fail f = resolve(addresses, &count, host, port, stop, why);
+	enum fail f = net_resolve(addresses, &count, host, port, stop, why);
 	struct failure last;
 
 	if (f)

@@ -50,6 +50,12 @@ struct net_tcp {
 	struct net_address peer; /* kept after net_close() */
 };
 
+/* The addresses of `host` (name or address, without brackets), each with `port`; how many, to `*count`.
+ * Waits as net_connect() says. FAIL_RESOLVE; FAIL_IO: the system does not let us ask. */
+enum fail net_resolve(struct net_address addresses[static NET_ADDRESSES_MAX], size_t *count,
+                      const char *host, uint16_t port, const struct net_stop *stop,
+                      struct failure *why);
+
 /* Connects to `host` (name or address, without brackets) and `port`, trying every address, each
  * for at most NET_CONNECT_MS and all until `deadline_ms`. "localhost" is the loopback addresses by
  * definition (RFC 6761, section 6.3), IPv4 first: no file or server is asked.

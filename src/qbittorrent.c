@@ -230,17 +230,6 @@ static enum fail parse_view(const struct http_reply *reply, struct qbittorrent_v
 	return f;
 }
 
-/* Every failure names the server it is about. */
-static enum fail told(const struct qbittorrent *qb, enum fail f, struct failure *why)
-{
-	char host[CONFIG_HOST_MAX + 2];
-
-	qbittorrent_host_header(host, qb->config->host);
-	if (f && f != FAIL_STOPPED)
-		fail_in(why, "qBittorrent at %s:%u", host, (unsigned)qb->config->port);
-	return f;
-}
-
 static enum fail read_view(struct qbittorrent *qb, struct qbittorrent_view *view,
                            struct failure *why)
 {
@@ -253,7 +242,7 @@ static enum fail read_view(struct qbittorrent *qb, struct qbittorrent_view *view
 enum fail qbittorrent_read(struct qbittorrent *qb, struct qbittorrent_view *view,
                            struct failure *why)
 {
-	return told(qb, read_view(qb, view, why), why);
+	return qbittorrent_told(qb, read_view(qb, view, why), why);
 }
 
 /* ---- setting them ---- */
@@ -353,7 +342,7 @@ static enum fail set_and_verify(struct qbittorrent *qb, const struct qbittorrent
 enum fail qbittorrent_set(struct qbittorrent *qb, const struct qbittorrent_wanted *wanted,
                           struct qbittorrent_view *view, struct failure *why)
 {
-	return told(qb, set_and_verify(qb, wanted, view, why), why);
+	return qbittorrent_told(qb, set_and_verify(qb, wanted, view, why), why);
 }
 
 enum fail qbittorrent_rebind(struct qbittorrent *qb, const struct qbittorrent_wanted *wanted,
@@ -370,7 +359,7 @@ enum fail qbittorrent_rebind(struct qbittorrent *qb, const struct qbittorrent_wa
 		view->listen_port = other.port;
 		f = set_and_verify(qb, wanted, view, why);
 	}
-	return told(qb, f, why);
+	return qbittorrent_told(qb, f, why);
 }
 
 /* ---- what else it can do ---- */
@@ -382,7 +371,7 @@ enum fail qbittorrent_reannounce(struct qbittorrent *qb, struct failure *why)
 		.post = true, .path = "/api/v2/torrents/reannounce", .form = &form, .form_count = 1
 	};
 
-	return told(qb, ask(qb, request, why), why);
+	return qbittorrent_told(qb, ask(qb, request, why), why);
 }
 
 void qbittorrent_ask_hints(struct qbittorrent *qb, struct qbittorrent_hints *hints)
@@ -425,10 +414,10 @@ void qbittorrent_ask_version(struct qbittorrent *qb)
 		qb->version[0] = '\0';
 }
 
-void qbittorrent_logout(struct qbittorrent *qb)
+void qbittorrent_logout_within(struct qbittorrent *qb, int64_t longest_ms)
 {
 	struct net_stop none = { .fd = -1 };
-	int64_t deadline_ms = mono_now_ms() + QBITTORRENT_LOGOUT_MS;
+	int64_t deadline_ms = mono_now_ms() + longest_ms;
 	char host[CONFIG_HOST_MAX + 2];
 	struct http_request logout = { .post = true, .path = "/api/v2/auth/logout" };
 	const struct qbittorrent_wanted owed = { .port = qb->owed_port };
@@ -454,4 +443,9 @@ void qbittorrent_logout(struct qbittorrent *qb)
 	if (!f)
 		(void)http_send(qbittorrent_stream(qb), &logout, qb->reply, deadline_ms, &unused);
 	qbittorrent_close(qb);
+}
+
+void qbittorrent_logout(struct qbittorrent *qb)
+{
+	qbittorrent_logout_within(qb, QBITTORRENT_LOGOUT_MS);
 }

@@ -130,4 +130,7 @@ void qbittorrent_end(struct qbittorrent *qb);
  * no longer than QBITTORRENT_LOGOUT_MS. */
 void qbittorrent_logout(struct qbittorrent *qb);
 
+/* The same, for who has more time. */
+void qbittorrent_logout_within(struct qbittorrent *qb, int64_t longest_ms);
+
 #endif

@@ -41,13 +41,11 @@ enum fail qbittorrent_secure(struct qbittorrent *qb, int64_t deadline_ms, struct
 	return f;
 }
 
-static enum fail open_connection(struct qbittorrent *qb, struct failure *why)
+enum fail qbittorrent_connect(struct qbittorrent *qb, struct failure *why)
 {
 	const struct config *config = qb->config;
 	enum fail f;
 
-	if (qb->tcp.fd >= 0)
-		return FAIL_NONE;
 	qb->used = false;
 	f = net_connect(&qb->tcp, config->host, config->port, qb->stop, qb->deadline_ms, why);
 	if (f == FAIL_REFUSED) {
@@ -60,6 +58,16 @@ static enum fail open_connection(struct qbittorrent *qb, struct failure *why)
 	if (f == FAIL_REFUSED)
 		return fail_set(why, f,
 		                "connection refused: is it running, and is this its Web UI port?");
+	return f;
+}
+
+static enum fail open_connection(struct qbittorrent *qb, struct failure *why)
+{
+	enum fail f;
+
+	if (qb->tcp.fd >= 0)
+		return FAIL_NONE;
+	f = qbittorrent_connect(qb, why);
 	return f ? f : qbittorrent_secure(qb, exchange_deadline(qb), why);
 }
 
@@ -84,6 +92,16 @@ void qbittorrent_host_header(char out[static CONFIG_HOST_MAX + 2], const char *h
 		text_printf(&text, "[%.*s]", (int)strcspn(host, "%"), host);
 	else
 		text_puts(&text, host);
+}
+
+enum fail qbittorrent_told(const struct qbittorrent *qb, enum fail f, struct failure *why)
+{
+	char host[CONFIG_HOST_MAX + 2];
+
+	qbittorrent_host_header(host, qb->config->host);
+	if (f && f != FAIL_STOPPED)
+		fail_in(why, "qBittorrent at %s:%u", host, (unsigned)qb->config->port);
+	return f;
 }
 
 /* What the Host header says. A proxy picks the site by it as it does by the name in TLS, and

@@ -11,6 +11,9 @@ void qbittorrent_close(struct qbittorrent *qb);
 /* What requests pass through once the connection is open: TLS, or TCP itself. */
 struct stream *qbittorrent_stream(struct qbittorrent *qb);
 
+/* Opens a connection, which must be closed. Fails as net_connect(). */
+enum fail qbittorrent_connect(struct qbittorrent *qb, struct failure *why);
+
 /* Makes a new connection one that nobody else can read or change, where that is asked for. After a
  * failure, as tls_open()'s, it is closed. */
 enum fail qbittorrent_secure(struct qbittorrent *qb, int64_t deadline_ms, struct failure *why);
@@ -20,6 +23,9 @@ void qbittorrent_host_header(char out[static CONFIG_HOST_MAX + 2], const char *h
 
 /* What the Host header says. */
 void qbittorrent_host(char out[static CONFIG_HOST_MAX + 2], const struct config *config);
+
+/* Every failure is to name the server it is about. Returns `f`. */
+enum fail qbittorrent_told(const struct qbittorrent *qb, enum fail f, struct failure *why);
 
 /* Adds the API key to `request` where there is one; it is read once a cycle. Fails as secret_read(). */
 enum fail qbittorrent_authorize(struct qbittorrent *qb, struct http_request *request,

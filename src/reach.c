@@ -50,14 +50,12 @@ struct qbittorrent_wanted reach_wanted(const struct reach *reach, const struct c
 
 /* ---- why not, where to open it anew would not help ---- */
 
-/* Whether the tunnel itself is what is missing. */
-static enum fail judge_tunnel(const struct reach *reach, const struct sync *sync,
-                              struct failure *why)
+enum fail reach_judge_tunnel(const struct reach *reach, bool alone, struct failure *why)
 {
 	const struct tunnel_view *view = &reach->view;
 	const char *name = reach->tunnel.name;
 
-	if (sync_is_alone(sync))
+	if (alone)
 		return fail_set(why, FAIL_CUT_OFF,
 		                "only the loopback interface is left here: was Gluetun's container "
 		                "restarted? Then the others that share its network are in the old "
@@ -89,9 +87,8 @@ static bool covers(const char *set, const struct tunnel_view *view, sa_family_t 
 	        (inet_pton(AF_INET6, set, &v6) == 1 && memcmp(&v6, &view->v6, sizeof v6) == 0));
 }
 
-/* Whether a setting of qBittorrent's is what keeps it from listening on the tunnel. */
-static enum fail judge_settings(const struct reach *reach, const struct qbittorrent_view *set,
-                                struct failure *why)
+enum fail reach_judge_settings(const struct reach *reach, const struct qbittorrent_view *set,
+                               struct failure *why)
 {
 	const struct tunnel_view *view = &reach->view;
 	const char *name = reach->tunnel.name;
@@ -135,10 +132,10 @@ static enum fail probe_one(const struct tunnel_view *view, sa_family_t family, u
 	}
 }
 
-/* Probes every address on which qBittorrent should listen; or where it should on none, all. */
-static enum fail probe(const struct reach *reach, const struct qbittorrent *qb,
-                       const struct qbittorrent_view *set, uint16_t port, int64_t patience_ms,
-                       struct failure *why)
+/* Where it should listen on none, all are probed. */
+enum fail reach_probe(const struct reach *reach, const struct qbittorrent *qb,
+                      const struct qbittorrent_view *set, uint16_t port, int64_t patience_ms,
+                      struct failure *why)
 {
 	static const sa_family_t families[] = { AF_INET, AF_INET6 };
 	const struct tunnel_view *view = &reach->view;
@@ -200,7 +197,7 @@ static enum fail repair(struct reach *reach, struct qbittorrent *qb, struct qbit
 {
 	bool may_rebind = now->config->rebind && sync_may_rebind(&now->sync, mono_now_ms());
 	struct failure refusal = *why;
-	enum fail f = judge_settings(reach, view, why);
+	enum fail f = reach_judge_settings(reach, view, why);
 
 	if (f)
 		return f;
@@ -209,7 +206,7 @@ static enum fail repair(struct reach *reach, struct qbittorrent *qb, struct qbit
 		/* Here "refused" is about qBittorrent's Web UI, below about the port. */
 		if (f)
 			return f;
-		f = probe(reach, qb, view, wanted->port, REACH_OPEN_MS, why);
+		f = reach_probe(reach, qb, view, wanted->port, REACH_OPEN_MS, why);
 		if (f != FAIL_REFUSED)
 			return f;
 	}
@@ -231,10 +228,10 @@ static enum fail prove_open(struct reach *reach, struct qbittorrent *qb,
                             bool just_set, struct situation *now, struct tell *tell,
                             struct failure *why)
 {
-	enum fail f = judge_tunnel(reach, &now->sync, why);
+	enum fail f = reach_judge_tunnel(reach, sync_is_alone(&now->sync), why);
 
 	if (!f)
-		f = probe(reach, qb, view, wanted->port, just_set ? REACH_OPEN_MS : 0, why);
+		f = reach_probe(reach, qb, view, wanted->port, just_set ? REACH_OPEN_MS : 0, why);
 	if (f == FAIL_REFUSED)
 		f = repair(reach, qb, view, wanted, now, tell, why);
 	return f;

@@ -40,6 +40,20 @@ void reach_look(struct reach *reach, struct situation *now);
 struct qbittorrent_wanted reach_wanted(const struct reach *reach, const struct config *config,
                                        uint16_t port);
 
+/* Whether the tunnel itself is what is missing, as seen at the last look. `alone`: nothing but
+ * loopback is left here. FAIL_CUT_OFF. */
+enum fail reach_judge_tunnel(const struct reach *reach, bool alone, struct failure *why);
+
+/* Whether a setting of qBittorrent's is what keeps it from listening on the tunnel. FAIL_CUT_OFF. */
+enum fail reach_judge_settings(const struct reach *reach, const struct qbittorrent_view *set,
+                               struct failure *why);
+
+/* Probes every address on which qBittorrent should listen, each for up to `patience_ms` while it
+ * is refused. Fails as tunnel_probe(). */
+enum fail reach_probe(const struct reach *reach, const struct qbittorrent *qb,
+                      const struct qbittorrent_view *set, uint16_t port, int64_t patience_ms,
+                      struct failure *why);
+
 /* Proves that connections to what is `wanted` are accepted, with one rebind where that may help and
  * is allowed. `just_set`: the port may still be opening. Notes in `now` what it found.
  * FAIL_PORT_CLOSED, FAIL_CUT_OFF, FAIL_STOPPED; FAIL_TIMEOUT: no answer; FAIL_IO: the tunnel has

@@ -158,27 +158,54 @@ void tell_success(struct tell *tell, const struct situation *now)
 	tell->said_failure = false;
 }
 
-/* Warns once, until it is not so any more. */
-static void warn_once(bool *said, bool is_so, const char *text)
+bool tell_setting_is(const struct qbittorrent_view *view, enum tell_setting which,
+                     struct failure *text)
 {
-	if (is_so && !*said)
-		log_line(LEVEL_WARN, "%s", text);
-	*said = is_so;
+	const char *sentence = "";
+	bool is_so = false;
+
+	switch (which) {
+	case TELL_ANNOUNCE_PORT:
+		fail_set(text, FAIL_NONE,
+		         "qBittorrent tells trackers port %lld, whatever it listens on: set "
+		         "announce_port (Advanced, port reported to trackers) to 0",
+		         (long long)view->announce_port);
+		return view->announce_port != 0;
+	case TELL_PEER_PROXY:
+		sentence = "qBittorrent uses a proxy for peers: it does not listen for them at all";
+		is_so = view->peer_proxy;
+		break;
+	case TELL_LO:
+		sentence = "qBittorrent is bound to interface lo, where no peer can reach it "
+			   "(Gluetun's documented down command does that): set its network "
+			   "interface (Advanced) to the VPN's, or to any";
+		is_so = strcmp(view->interface, "lo") == 0;
+		break;
+	case TELL_RANDOM_PORT:
+		sentence = "random_port is on: qBittorrent takes another port at each start";
+		is_so = view->random_port;
+		break;
+	case TELL_UPNP:
+		sentence = "upnp is on: qBittorrent asks a router for its port, not the VPN";
+		is_so = view->upnp;
+		break;
+	case TELL_SETTINGS_ALL:
+		break;
+	}
+	fail_set(text, FAIL_NONE, "%s", sentence);
+	return is_so;
 }
 
 void tell_settings(struct tell *tell, const struct qbittorrent_view *view)
 {
-	struct failure buf;
+	struct failure text;
 
-	fail_set(&buf, FAIL_NONE,
-	         "qBittorrent tells trackers port %lld, whatever it listens on: set "
-	         "announce_port (Advanced, port reported to trackers) to 0",
-	         (long long)view->announce_port);
-	warn_once(&tell->said_announce_port, view->announce_port != 0, buf.text);
-	warn_once(&tell->said_peer_proxy, view->peer_proxy,
-	          "qBittorrent uses a proxy for peers: it does not listen for them at all");
-	warn_once(&tell->said_lo, strcmp(view->interface, "lo") == 0,
-	          "qBittorrent is bound to interface lo, where no peer can reach it (Gluetun's "
-	          "documented down command does that): set its network interface (Advanced) to "
-	          "the VPN's, or to any");
+	/* Each once, until it is not so any more. */
+	for (enum tell_setting which = 0; which < TELL_SETTINGS; which++) {
+		bool is_so = tell_setting_is(view, which, &text);
+
+		if (is_so && !tell->said_setting[which])
+			log_line(LEVEL_WARN, "%s", text.text);
+		tell->said_setting[which] = is_so;
+	}
 }

@@ -15,6 +15,17 @@
 #include "report.h"
 #include "sync.h"
 
+/* Settings of qBittorrent that keep peers away although the port is right, now or soon. */
+enum tell_setting {
+	TELL_ANNOUNCE_PORT,
+	TELL_PEER_PROXY,
+	TELL_LO,
+	TELL_SETTINGS, /* those above are said in the log; the others are seen to with the next port */
+	TELL_RANDOM_PORT = TELL_SETTINGS,
+	TELL_UPNP,
+	TELL_SETTINGS_ALL,
+};
+
 /* What is the case. */
 struct situation {
 	const struct config *config; /* borrowed */
@@ -44,9 +55,7 @@ struct tell {
 	enum sync_state said_state; /* SYNC_IN_SYNC or SYNC_WAITING_FOR_PORT */
 	uint16_t said_port;
 	bool said_failure; /* of a cycle, since the last one that went well */
-	bool said_announce_port;
-	bool said_peer_proxy;
-	bool said_lo;
+	bool said_setting[TELL_SETTINGS];
 };
 
 /* Room for two places, with the words between them. */
@@ -70,6 +79,10 @@ void tell_failure(struct tell *tell, const struct situation *now);
 
 /* A cycle has gone well: says what is new or better since. */
 void tell_success(struct tell *tell, const struct situation *now);
+
+/* Whether that setting is so; sets `text` to what it means, and what to do. */
+bool tell_setting_is(const struct qbittorrent_view *view, enum tell_setting which,
+                     struct failure *text);
 
 /* Says what in qBittorrent's settings keeps peers away although the port is right, once each. */
 void tell_settings(struct tell *tell, const struct qbittorrent_view *view);

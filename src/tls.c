@@ -418,6 +418,13 @@ enum fail tls_open(struct tls *tls, struct stream *inner, int64_t deadline_ms, s
 	return FAIL_NONE;
 }
 
+void tls_put_certificate(struct text *text)
+{
+	trust_put_presented(text, &space.verify.chain);
+	text_puts(text, "; ");
+	trust_put_pin(text, space.verify.sha256);
+}
+
 void tls_close(struct tls *tls)
 {
 	struct failure unused;

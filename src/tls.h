@@ -52,6 +52,10 @@ struct tls tls_for(const struct config *config);
  * FAIL_TOO_BIG, FAIL_IO: also the CA file. FAIL_TIMEOUT, FAIL_STOPPED, FAIL_CLOSED. */
 enum fail tls_open(struct tls *tls, struct stream *inner, int64_t deadline_ms, struct failure *why);
 
+/* Appends the server's certificate, for a person, and the line that pins it. For a connection that
+ * is open and did not take up an earlier session. */
+void tls_put_certificate(struct text *text);
+
 /* Tells the server that this is the end, without waiting, and forgets the connection; the session
  * is kept. Nothing happens where it is closed already. */
 void tls_close(struct tls *tls);

@@ -208,13 +208,12 @@ static enum fail examine(struct tls_verify *verify)
 	const struct config *config = verify->config;
 	struct chain *chain = &verify->chain;
 	const struct certificate *leaf = chain_leaf(chain);
-	unsigned char sha256[TRUST_SHA256_LEN];
 	char name[CONFIG_HOST_MAX];
 	struct trust trust = {
 		.config = config,
 		.name = name,
 		.chain = chain,
-		.sha256 = sha256,
+		.sha256 = verify->sha256,
 		.now = time(NULL),
 	};
 	br_sha256_context hash;
@@ -230,10 +229,10 @@ static enum fail examine(struct tls_verify *verify)
 	chain_sort(chain);
 	br_sha256_init(&hash);
 	br_sha256_update(&hash, leaf->whole.at, leaf->whole.len);
-	br_sha256_out(&hash, sha256);
+	br_sha256_out(&hash, verify->sha256);
 	if (config->tls_pin_count == 0 && config->verify_ssl)
 		return verify_by_file(verify, &trust);
-	if (config->tls_pin_count > 0 && !is_pinned(config, sha256))
+	if (config->tls_pin_count > 0 && !is_pinned(config, verify->sha256))
 		return trust_refuse_pin(&trust, &verify->why);
 	if (!key_of(&verify->leaf_key, leaf))
 		return trust_refuse(&trust, TRUST_ALGORITHM, &verify->why);

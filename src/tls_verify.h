@@ -35,7 +35,8 @@ struct tls_verify {
 	const br_x509_pkey *key; /* the server's; NULL unless it was examined and accepted */
 	unsigned usages;         /* what the key may be used for */
 	time_t not_after;        /* of its certificate, where that matters; else 0 */
-	struct trust_file file;  /* by which it was accepted; all 0: not by a file */
+	unsigned char sha256[TRUST_SHA256_LEN]; /* of the server's certificate */
+	struct trust_file file;                 /* by which it was accepted; all 0: not by a file */
 
 	br_x509_pkey leaf_key;
 	br_x509_minimal_context minimal;

@@ -153,19 +153,18 @@ static void put_date(struct text *text, time_t moment)
 	text_add(text, utc, sizeof "2026-11-22" - 1);
 }
 
-/* What the server presented, and how to accept exactly that. The line to paste comes first: it must
- * not be cut. */
-static void put_presented(struct text *text, const struct trust *trust)
+void trust_put_pin(struct text *text, const unsigned char sha256[static TRUST_SHA256_LEN])
 {
-	const struct certificate *leaf = chain_leaf(trust->chain);
+	text_puts(text, "QSTICKY_TLS_PIN_SHA256=");
+	for (size_t i = 0; i < TRUST_SHA256_LEN; i++)
+		text_printf(text, "%02x", (unsigned)sha256[i]);
+}
 
-	/* A key that cannot be used is of no use pinned either. */
-	if (leaf->key == CERTIFICATE_RSA || leaf->key == CERTIFICATE_EC) {
-		text_puts(text, ". If it is the right one, set QSTICKY_TLS_PIN_SHA256=");
-		for (size_t i = 0; i < TRUST_SHA256_LEN; i++)
-			text_printf(text, "%02x", (unsigned)trust->sha256[i]);
-	}
-	text_puts(text, " - presented: subject ");
+void trust_put_presented(struct text *text, const struct chain *chain)
+{
+	const struct certificate *leaf = chain_leaf(chain);
+
+	text_puts(text, "subject ");
 	certificate_put_name(text, leaf->subject);
 	text_puts(text, "; issuer ");
 	certificate_put_name(text, leaf->issuer);
@@ -177,6 +176,21 @@ static void put_presented(struct text *text, const struct trust *trust)
 	certificate_put_names(text, leaf);
 }
 
+/* How to accept exactly what the server presented, and what that is. The line to paste comes first:
+ * it must not be cut. */
+static void put_way_out(struct text *text, const struct trust *trust)
+{
+	const struct certificate *leaf = chain_leaf(trust->chain);
+
+	/* A key that cannot be used is of no use pinned either. */
+	if (leaf->key == CERTIFICATE_RSA || leaf->key == CERTIFICATE_EC) {
+		text_puts(text, ". If it is the right one, set ");
+		trust_put_pin(text, trust->sha256);
+	}
+	text_puts(text, " - presented: ");
+	trust_put_presented(text, trust->chain);
+}
+
 __attribute__((format(printf, 3, 4))) static enum fail
 refuse(const struct trust *trust, struct failure *why, const char *format, ...)
 {
@@ -186,7 +200,7 @@ refuse(const struct trust *trust, struct failure *why, const char *format, ...)
 	va_start(args, format);
 	text_vprintf(&text, format, args);
 	va_end(args);
-	put_presented(&text, trust);
+	put_way_out(&text, trust);
 	return FAIL_UNTRUSTED;
 }
 

@@ -69,6 +69,12 @@ typedef enum fail trust_take(void *context, const struct certificate *certificat
 enum fail trust_scan(struct trust *trust, struct trust_file *version, trust_take *take,
                      void *context, struct failure *why);
 
+/* Appends the certificate that was presented, for a person: "subject CN=nas; issuer ...". */
+void trust_put_presented(struct text *text, const struct chain *chain);
+
+/* Appends the line that pins a certificate, by its SHA-256. */
+void trust_put_pin(struct text *text, const unsigned char sha256[static TRUST_SHA256_LEN]);
+
 /* Explain; all return FAIL_UNTRUSTED. Each tells the way out: the pin of what was presented. */
 enum fail trust_refuse_pin(const struct trust *trust, struct failure *why);
 enum fail trust_refuse_clock(const struct trust *trust, struct failure *why);
