@@ -6,23 +6,19 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "config.h"
 #include "health.h"
 #include "init.h"
 #include "log.h"
 #include "sidecar.h"
+#include "status.h"
 #include "text.h"
 
 /* Wrong configuration or command line; not one of stdlib.h's. */
 #define EXIT_USAGE 2
 
-static void print(int fd, const struct text *text)
-{
-	/* Nobody is left to be told when this fails. */
-	ssize_t ignored = write(fd, text->buf, text->len);
-
-	(void)ignored;
-}
+static bool as_json; /* --json was given, to a command that takes it */
 
 static void complain_to_log(void *context, const char *sentence)
 {
@@ -52,18 +48,27 @@ static bool load(struct config *config)
 	return true;
 }
 
+/* What all commands but those that judge the health file begin with; NULL: it said why not. */
+static struct init *start(void)
+{
+	static struct init init;
+	struct failure why;
+
+	if (!init_start(&init, &why))
+		return &init;
+	log_line(LEVEL_ERROR, "cannot go on: %s", why.text);
+	return NULL;
+}
+
 /* Runs one of the commands that reconcile. */
 static int reconcile_by(int (*sidecar)(const struct config *, struct init *))
 {
 	static struct config config;
-	static struct init init;
-	struct failure why;
+	struct init *init = start();
 
-	if (init_start(&init, &why)) {
-		log_line(LEVEL_ERROR, "cannot go on: %s", why.text);
+	if (!init)
 		return EXIT_FAILURE;
-	}
-	return load(&config) ? sidecar(&config, &init) : EXIT_USAGE;
+	return load(&config) ? sidecar(&config, init) : EXIT_USAGE;
 }
 
 static int command_run(void)
@@ -76,7 +81,7 @@ static int command_once(void)
 	return reconcile_by(sidecar_once);
 }
 
-/* For healthcheck, which prints one line whatever happens: only the first complaint fits. */
+/* Where one line is printed whatever happens: only the first complaint fits. */
 static void complain_to_line(void *context, const char *sentence)
 {
 	struct text *line = context;
@@ -87,19 +92,50 @@ static void complain_to_line(void *context, const char *sentence)
 	text_add_printable(line, sentence, strlen(sentence));
 }
 
+/* Loads the configuration for those that judge the health file; says what is wrong on stdout. */
+static bool load_to_judge(struct config *config)
+{
+	char buf[LOG_LINE_MAX + 16];
+	struct text line = text_on(buf, sizeof buf - 1);
+
+	if (config_load(config, environ, complain_to_line, &line) == 0)
+		return true;
+	line.cap = sizeof buf;
+	text_puts(&line, "\n");
+	text_write(&line, STDOUT_FILENO);
+	return false;
+}
+
 /* 0 or 1, never another: Docker reserves 2. */
 static int command_healthcheck(void)
 {
 	static struct config config;
 	char buf[HEALTH_MAX + 2];
 	struct text line = text_on(buf, sizeof buf - 1);
-	bool healthy = config_load(&config, environ, complain_to_line, &line) == 0 &&
-	               health_judge(config.health_path, config.interval_s, time(NULL), &line);
+	bool healthy;
 
+	if (!load_to_judge(&config))
+		return EXIT_FAILURE;
+	healthy = health_judge(config.health_path, config.interval_s, time(NULL), &line);
 	line.cap = sizeof buf;
 	text_puts(&line, "\n");
-	print(STDOUT_FILENO, &line);
+	text_write(&line, STDOUT_FILENO);
 	return healthy ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int command_status(void)
+{
+	static struct config config;
+
+	return load_to_judge(&config) && status_show(&config, time(NULL), as_json) ? EXIT_SUCCESS
+	                                                                           : EXIT_FAILURE;
+}
+
+static int command_check(void)
+{
+	struct init *init = start();
+
+	return init ? check_run(environ, init, as_json) : EXIT_FAILURE;
 }
 
 static int command_help(void);
@@ -109,7 +145,7 @@ static int command_version(void)
 	static char version[] = "qsticky " QSTICKY_VERSION "\n";
 	struct text text = { .buf = version, .cap = sizeof version, .len = sizeof version - 1 };
 
-	print(STDOUT_FILENO, &text);
+	text_write(&text, STDOUT_FILENO);
 	return EXIT_SUCCESS;
 }
 
@@ -117,19 +153,23 @@ static const struct command {
 	const char *name;
 	int (*execute)(void);
 	const char *purpose;
+	bool takes_json;
 } commands[] = {
-	{ "run", command_run, "the sidecar; the same without a command" },
-	{ "healthcheck", command_healthcheck, "judge the health file: 0 healthy, 1 not" },
-	{ "once", command_once, "reconcile once: 0 in sync, 1 not, 2 configuration error" },
-	{ "--help", command_help, "this text" },
-	{ "--version", command_version, "the version" },
+	{ "run", command_run, "the sidecar; the same without a command", false },
+	{ "healthcheck", command_healthcheck, "judge the health file: 0 healthy, 1 not", false },
+	{ "check", command_check,
+	  "explain, step by step, what holds: 0 all, 1 not, 2 configuration", true },
+	{ "status", command_status, "show the health file: 0 healthy, 1 not", true },
+	{ "once", command_once, "reconcile once: 0 in sync, 1 not, 2 configuration error", false },
+	{ "--help", command_help, "this text", false },
+	{ "--version", command_version, "the version", false },
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
 static void put_usage(struct text *text)
 {
-	text_puts(text, "usage: qsticky [command]\n\n");
+	text_puts(text, "usage: qsticky [command] [--json, of check and status]\n\n");
 	for (size_t i = 0; i < COMMANDS; i++)
 		text_printf(text, "  %-12s %s\n", commands[i].name, commands[i].purpose);
 }
@@ -147,7 +187,7 @@ static int command_help(void)
 	text_puts(&text,
 	          "\nConfiguration is by environment variables, here with their defaults:\n\n");
 	config_help(&text);
-	print(STDOUT_FILENO, &text);
+	text_write(&text, STDOUT_FILENO);
 	return EXIT_SUCCESS;
 }
 
@@ -160,7 +200,7 @@ static int wrong_usage(const char *argument)
 	text_add_printable(&text, argument, strnlen(argument, 64));
 	text_puts(&text, "\n");
 	put_usage(&text);
-	print(STDERR_FILENO, &text);
+	text_write(&text, STDERR_FILENO);
 	return EXIT_USAGE;
 }
 
@@ -170,10 +210,13 @@ int main(int argc, char *argv[])
 	signal(SIGPIPE, SIG_IGN);
 	if (argc < 2)
 		return command_run();
-	if (argc > 2)
-		return wrong_usage(argv[2]);
-	for (size_t i = 0; i < COMMANDS; i++)
-		if (strcmp(argv[1], commands[i].name) == 0)
-			return commands[i].execute();
+	for (size_t i = 0; i < COMMANDS; i++) {
+		if (strcmp(argv[1], commands[i].name) != 0)
+			continue;
+		as_json = argc > 2 && commands[i].takes_json && strcmp(argv[2], "--json") == 0;
+		if (argc > 2 + as_json)
+			return wrong_usage(argv[2 + as_json]);
+		return commands[i].execute();
+	}
 	return wrong_usage(argv[1]);
 }

@@ -2,6 +2,7 @@
 
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 struct text text_on(char *buf, size_t cap)
 {
@@ -282,4 +283,19 @@ const char *text_find(const char *bytes, size_t len, const char *string)
 		bytes = at + 1;
 	}
 	return NULL;
+}
+
+void text_write(const struct text *text, int fd)
+{
+	const char *next = text->buf;
+	size_t left = text->len;
+
+	while (left > 0) {
+		ssize_t some = write(fd, next, left);
+
+		if (some <= 0)
+			return;
+		next += some;
+		left -= (size_t)some;
+	}
 }

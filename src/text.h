@@ -42,6 +42,9 @@ void text_add_ip(struct text *text, const unsigned char *ip, size_t len);
 void text_add_printable(struct text *text, const char *bytes, size_t len);
 void text_add_json(struct text *text, const char *bytes, size_t len);
 
+/* Writes it to `fd`, whole. Where that fails nobody is left to be told. */
+void text_write(const struct text *text, int fd);
+
 /* Where `string` (not empty) first is in the `len` bytes, or NULL. */
 const char *text_find(const char *bytes, size_t len, const char *string);
 

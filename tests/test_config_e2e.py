@@ -49,7 +49,7 @@ DEFAULTS = {
     "QSTICKY_METRICS_FILE": "",
     "HEALTH_FILE": "/tmp/health/status.json",
 }
-COMMANDS = ["run", "healthcheck", "once"]
+COMMANDS = ["run", "healthcheck", "check", "status", "once"]
 
 
 def run(

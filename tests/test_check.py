@@ -1,0 +1,740 @@
+"""`qsticky check`: on each broken set-up its first FAIL line names the cause, in the words of the
+README's table; where nothing is broken it says so; and whatever it finds, it changes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import AS_NOBODY, MakeSidecar, Sidecar, controls
+from faulty_server import CONNECT, LOGIN, PREFERENCES, VERSION, BlackHole, FaultyServer, reply, silence
+from harness import ROOT, PortFile, QBittorrent, free_port, wait_until
+from namespace import TUNNEL, TUNNEL_ADDRESS, Namespace
+from tls_peers import OpensslServer, Pki
+
+HTTPS = {"QSTICKY_USE_HTTPS": "true"}
+HERE = "IP:127.0.0.1"
+PORT = 41000
+HOPS = [
+    "configuration",
+    "port file",
+    "VPN interface",
+    "name",
+    "connection",
+    "TLS",
+    "qBittorrent",
+    "login",
+    "version",
+    "settings",
+    "port",
+    "probe",
+    "health file",
+]
+LINE = re.compile(r"(ok  |warn|FAIL|skip)  (%s) +(\S.*)" % "|".join(HOPS))
+FIX = re.compile(r" {21}-> \S.*")
+
+
+class Bench:
+    """All that a set-up may be made of. A set-up says what is so; check() looks at it."""
+
+    def __init__(self, request: pytest.FixtureRequest) -> None:
+        get = request.getfixturevalue
+        self.request = request
+        self.binary: Path = get("public_binary")
+        self.place: Path = get("place")
+        self.port_file: PortFile = get("port_file")
+        self.peers: ExitStack = get("peers")
+        self.sidecar: MakeSidecar = get("sidecar")
+        self.new_fake: Callable[..., FaultyServer] = get("new_fake")
+        self.server: Any = None
+        self.health_file = self.place / "health" / "status.json"
+        self.health_file.parent.mkdir()
+        # Not on the machine's own links, whatever they are.
+        self.env = {"QSTICKY_VPN_INTERFACE": ""}
+        self.wrapper: Sequence[str] = ()
+        self.options: dict[str, Any] = {}
+
+    @property
+    def pki(self) -> Pki:
+        return self.request.getfixturevalue("pki")
+
+    def namespace(self, *, tunnel: bool = True) -> Namespace:
+        """From now on."""
+        made: Namespace = self.request.getfixturevalue("namespace")
+        if tunnel:
+            made.add_bridge()
+            made.add_tunnel()
+        self.env["QSTICKY_VPN_INTERFACE"] = TUNNEL
+        return made
+
+    def real(self, **options: Any) -> QBittorrent:
+        """A real qBittorrent that runs, has PORT's place set and the file says so."""
+        make = self.request.getfixturevalue("new_qbittorrent")
+        port = free_port()
+        options = {"listen_port": port, "password": "correct horse"} | options
+        self.server = make(**options).start()
+        self.port_file.write(port)
+        return self.server
+
+    def fake(self, **options: Any) -> FaultyServer:
+        options = {"listen_port": PORT, "password": "correct horse"} | options
+        self.server = self.new_fake(**options).start()
+        self.port_file.write(PORT)
+        return self.server
+
+    def openssl(self, certificate: Any) -> None:
+        folder = self.place / "server"
+        folder.mkdir()
+        self.server = self.peers.enter_context(OpensslServer(folder, certificate))
+        self.port_file.write(PORT)
+        self.env |= HTTPS
+
+    def beside(self, **options: Any) -> Sidecar:
+        """The sidecar whose environment and health file this check has."""
+        return self._qsticky(start=True, **options)
+
+    def _qsticky(self, **options: Any) -> Sidecar:
+        if self.server is None:
+            options.setdefault("port", free_port())
+        return self.sidecar(
+            self.server,
+            program=self.binary,
+            health_file=self.health_file,
+            env=self.env,
+            wrapper=self.wrapper,
+            **self.options,
+            **options,
+        )
+
+    def check(self, *args: str, timeout: float = 30) -> subprocess.CompletedProcess[str]:
+        qsticky = self._qsticky(start=False, args=("check", *args))
+        done = subprocess.run(
+            qsticky.command,
+            env=qsticky.env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        assert done.stderr == "", done.stderr
+        self.judge(done.stdout, qsticky.env)
+        return done
+
+    def judge(self, output: str, env: Mapping[str, str]) -> None:
+        """What holds for all it ever prints."""
+        assert not controls(output.replace("\n", ""))
+        for secret in (env["QSTICKY_QBITTORRENT_PASS"], "a+b/", "SID", "not-this-key"):
+            assert not secret or secret not in output, f"a secret: {output}"
+
+
+@pytest.fixture
+def bench(
+    request: pytest.FixtureRequest, public_binary: Path, peers: ExitStack, sidecar: MakeSidecar
+) -> Bench:
+    return Bench(request)
+
+
+def fails(output: str) -> list[str]:
+    return [line for line in output.splitlines() if line.startswith("FAIL")]
+
+
+def verdicts(output: str) -> dict[str, str]:
+    found = (LINE.fullmatch(line) for line in output.splitlines())
+    return {match[2]: match[1].strip() for match in found if match}
+
+
+# -- broken set-ups, by their names in the README -------------------------------------
+
+
+def wrong_variable(b: Bench) -> None:
+    b.fake()
+    b.env["QSTICKY_CHECK_INTERVAL"] = "soon"
+
+
+def not_mounted(b: Bench) -> None:
+    b.fake()
+    b.port_file.remove()
+    b.port_file.path.parent.rmdir()
+
+
+def no_file(b: Bench) -> None:
+    b.fake()
+    b.port_file.remove()
+
+
+def emptied(b: Bench) -> None:
+    b.fake()
+    b.port_file.clear()
+
+
+def directory(b: Bench) -> None:
+    b.fake()
+    b.port_file.remove()
+    b.port_file.path.mkdir()
+
+
+def no_permission(b: Bench) -> None:
+    b.request.getfixturevalue("root")
+    b.fake()
+    b.port_file.path.parent.chmod(0o700)
+    b.health_file.parent.chmod(0o777)
+    b.wrapper = AS_NOBODY
+
+
+def not_a_port(b: Bench) -> None:
+    b.fake()
+    b.port_file.write_bytes(b"51413abc\n")
+
+
+def unknown_name(b: Bench) -> None:
+    b.fake()
+    b.env["QSTICKY_QBITTORRENT_HOST"] = "no-such.invalid"
+
+
+def not_running(b: Bench) -> None:
+    b.real().stop()
+
+
+def no_answer_to_connect(b: Bench) -> None:
+    b.fake()
+    b.options["port"] = b.peers.enter_context(BlackHole()).port
+
+
+def hangs(b: Bench) -> None:
+    server = b.real()
+    os.kill(server.pid, signal.SIGSTOP)
+
+
+def https_of_plain(b: Bench) -> None:
+    b.real()
+    b.env |= HTTPS
+
+
+def real_https(b: Bench, **options: Any) -> Any:
+    leaf = b.pki.make(HERE)
+    b.real(certificate=leaf.path, key=leaf.key, **options)
+    return leaf
+
+
+def plain_of_https(b: Bench) -> None:
+    real_https(b)
+
+
+def self_signed(b: Bench) -> None:
+    real_https(b)
+    other = b.pki.root()
+    b.env |= HTTPS | {"QSTICKY_TLS_CA_FILE": str(other.path)}
+
+
+def renewed(b: Bench) -> None:
+    real_https(b)
+    b.env |= HTTPS | {"QSTICKY_TLS_PIN_SHA256": b.pki.make(HERE).sha256}
+
+
+def expired(b: Bench) -> None:
+    leaf = b.pki.root().issue(HERE, start=-7200, end=-3600)
+    b.openssl(leaf)
+    b.env["QSTICKY_TLS_CA_FILE"] = str(leaf.root.path)
+
+
+def another_name(b: Bench) -> None:
+    leaf = b.pki.root().issue("DNS:nas.lan")
+    b.openssl(leaf)
+    b.env["QSTICKY_TLS_CA_FILE"] = str(leaf.root.path)
+
+
+def login_page(b: Bench) -> None:
+    to = {"Location": "https://auth.example/?token=x"}
+    b.fake().fault(PREFERENCES, reply(302, headers=to))
+
+
+def another_program(b: Bench) -> None:
+    page = {"Content-Type": "text/html"}
+    b.fake().fault(PREFERENCES, reply(200, b"<html>It works!</html>", headers=page))
+
+
+def server_domains(b: Bench) -> None:
+    web_ui = {r"WebUI\HostHeaderValidation": "true", r"WebUI\ServerDomains": "nas.lan"}
+    b.real(extra_config={"Preferences": web_ui})
+    b.env["QSTICKY_QBITTORRENT_HOST"] = "localhost"
+
+
+def wrong_password(b: Bench) -> None:
+    b.real()
+    b.options["password"] = "battery staple"
+
+
+def closed_secret(b: Bench) -> None:
+    b.request.getfixturevalue("root")
+    b.fake()
+    file = b.place / "password"
+    file.write_text("correct horse")
+    file.chmod(0o600)
+    b.health_file.parent.chmod(0o777)
+    b.wrapper = AS_NOBODY
+    b.env["QSTICKY_QBITTORRENT_PASS"] = ""
+    b.env["QSTICKY_QBITTORRENT_PASS_FILE"] = str(file)
+
+
+def key_too_early(b: Bench) -> None:
+    b.real()
+    b.env["QSTICKY_QBITTORRENT_API_KEY"] = "not-this-key"
+
+
+def banned(b: Bench) -> None:
+    server = b.real(extra_config={"Preferences": {r"WebUI\MaxAuthenticationFailCount": "1"}})
+    b.options["password"] = "battery staple"
+    assert b.check().returncode == 1
+    assert server.logins().failure == 1
+    b.options["password"] = server.password
+
+
+def rejected_before(b: Bench) -> None:
+    b.real()
+    b.options["password"] = "battery staple"
+    b.beside().wait_health(state="error")
+
+
+def vpn_down(b: Bench) -> None:
+    namespace = b.namespace()
+    b.real(address="")
+    b.beside().wait_health(reachable=True)
+    namespace.delete(TUNNEL)
+
+
+def link_down(b: Bench) -> None:
+    namespace = b.namespace()
+    b.real(address="")
+    namespace.ip(f"link set {TUNNEL} down")
+
+
+def orphaned(b: Bench) -> None:
+    b.namespace(tunnel=False)
+    b.real()
+
+
+def bound_to_lo(b: Bench) -> None:
+    b.namespace()
+    b.real(interface="lo", address="")
+
+
+def bound_to_old_address(b: Bench) -> None:
+    namespace = b.namespace()
+    b.real(address=TUNNEL_ADDRESS)
+    namespace.reconnect(address="10.9.0.7")
+
+
+def peer_proxy(b: Bench) -> None:
+    b.namespace()
+    b.real(address="").set_preferences({"proxy_type": 2, "proxy_peer_connections": True})
+
+
+def deaf(b: Bench) -> None:
+    namespace = b.namespace()
+    server = b.real(interface=TUNNEL, address="")
+    port = server.listen_port()
+    wait_until(lambda: namespace.far_end_reaches(port), what="the port to be open")
+    namespace.reconnect()
+
+
+def another_port(b: Bench) -> None:
+    b.real()
+    b.port_file.write(free_port())
+
+
+def set_back(b: Bench) -> None:
+    server = b.fake(listen_port=6881)
+    server.takes_settings = False
+    b.beside().wait_health(10, current_port=6881)
+
+
+def health_closed(b: Bench) -> None:
+    b.request.getfixturevalue("root")
+    b.real()
+    b.health_file.parent.chmod(0o555)
+    b.wrapper = AS_NOBODY
+
+
+def killed(b: Bench) -> None:
+    b.real()
+    qsticky = b.beside()
+    port = b.server.listen_port()
+    health = qsticky.wait_in_sync(port)
+    qsticky.kill()
+    health["timestamp"] = "2026-01-01T00:00:00Z"
+    b.health_file.write_text(json.dumps(health))
+
+
+SETUPS: dict[str, Callable[[Bench], None]] = {
+    "`QSTICKY_CHECK_INTERVAL=soon`": wrong_variable,
+    "Gluetun's directory is not mounted": not_mounted,
+    "it is, but Gluetun has no port yet": no_file,
+    "Gluetun has lost its port": emptied,
+    "the file was mounted alone, before it was there": directory,
+    "another user, to whom the directory is closed": no_permission,
+    "something else has written the file": not_a_port,
+    "Gluetun's container was restarted, this one not": orphaned,
+    "the VPN is down": vpn_down,
+    "its interface is down": link_down,
+    "a host name that nobody knows": unknown_name,
+    "qBittorrent does not run": not_running,
+    "a firewall drops what is sent to it": no_answer_to_connect,
+    "qBittorrent hangs": hangs,
+    "`QSTICKY_USE_HTTPS=true` for a plain Web UI": https_of_plain,
+    "a Web UI with HTTPS, without that": plain_of_https,
+    "a self-signed certificate, not trusted": self_signed,
+    "the pinned certificate was renewed": renewed,
+    "a certificate that has expired": expired,
+    "a certificate for another name": another_name,
+    "a proxy wants a login of its own": login_page,
+    "another program has that port": another_program,
+    '"Server domains" does not list the host': server_domains,
+    "a password file that cannot be read": closed_secret,
+    "an API key, for a qBittorrent before 5.2": key_too_early,
+    "a wrong password": wrong_password,
+    "the same, and the sidecar has tried it": rejected_before,
+    "this address is banned": banned,
+    "a proxy for peers": peer_proxy,
+    "Gluetun's documented down command has run": bound_to_lo,
+    "bound to the address of the last connection": bound_to_old_address,
+    "another port is set, and qsticky does not run": another_port,
+    "something sets the port back": set_back,
+    "qBittorrent is deaf after a reconnect, and qsticky does not run": deaf,
+    "the health file's directory cannot be written": health_closed,
+    "qsticky was killed": killed,
+}
+
+
+def readme_rows() -> dict[str, str]:
+    """The table of set-ups: its first FAIL lines, where "…" stands for anything."""
+    text = (ROOT / "README.md").read_text()
+    table = text.partition("| set-up | first FAIL line |\n")[2].partition("\n\n")[0]
+    rows = {}
+    for line in table.splitlines()[1:]:
+        setup, shown = re.fullmatch(r"\| (.*) \| `(FAIL .*)` \|", line).groups()
+        rows[setup] = shown
+    return rows
+
+
+def test_the_readme_lists_these_set_ups() -> None:
+    assert list(readme_rows()) == list(SETUPS)
+    for shown in readme_rows().values():
+        assert len(shown.replace("…", "")) > 30, "says something"
+
+
+@pytest.mark.parametrize("setup", SETUPS)
+def test_the_first_fail_line_names_the_cause(setup: str, bench: Bench) -> None:
+    SETUPS[setup](bench)
+    started = time.monotonic()
+    done = bench.check()
+    took = time.monotonic() - started
+    assert done.returncode == (2 if setup.startswith("`QSTICKY_CHECK") else 1), done.stdout
+    first = re.sub(" +", " ", fails(done.stdout)[0])
+    shown = ".*".join(map(re.escape, readme_rows()[setup].split("…")))
+    assert re.fullmatch(shown, first), done.stdout
+    # each FAIL tells what to do
+    lines = done.stdout.splitlines()
+    for line in fails(done.stdout):
+        assert FIX.fullmatch(lines[lines.index(line) + 1]), line
+    assert took < 17, "15 s in all, and some for a busy machine"
+
+
+# -- where nothing is broken -----------------------------------------------------------
+
+
+def test_where_all_holds_every_line_is_ok(bench: Bench) -> None:
+    namespace = bench.namespace()
+    server = bench.real(address="")
+    port = server.listen_port()
+    wait_until(lambda: namespace.far_end_reaches(port), what="the port to be open")
+    bench.beside().wait_health(healthy=True, reachable=True)
+    done = bench.check()
+    assert verdicts(done.stdout) == dict.fromkeys(HOPS, "ok"), done.stdout
+    assert done.returncode == 0
+    assert all(LINE.fullmatch(line) for line in done.stdout.splitlines()), "nothing to mend"
+    for shown in (str(port), "127.0.0.1", TUNNEL_ADDRESS, "v4.5.2", "accepted", "uid 0"):
+        assert shown in done.stdout, shown
+
+
+def test_https_with_the_pin_shows_the_certificate_and_the_line_that_pins_it(
+    bench: Bench,
+) -> None:
+    leaf = real_https(bench)
+    bench.env |= HTTPS | {"QSTICKY_TLS_PIN_SHA256": leaf.sha256}
+    done = bench.check()
+    assert done.returncode == 0, done.stdout
+    (shown,) = [line for line in done.stdout.splitlines() if " TLS " in line]
+    assert shown.startswith("ok")
+    assert re.search(r"subject CN=.*; issuer CN=.*; valid 20\S+ to 20\S+; for 127.0.0.1", shown)
+    assert shown.endswith(f"QSTICKY_TLS_PIN_SHA256={leaf.sha256}")
+
+
+def test_a_certificate_that_nobody_verifies_is_a_warning_and_no_failure(bench: Bench) -> None:
+    leaf = real_https(bench)
+    bench.env |= HTTPS | {"QSTICKY_VERIFY_SSL": "false"}
+    done = bench.check()
+    assert done.returncode == 0 and verdicts(done.stdout)["TLS"] == "warn", done.stdout
+    assert f"QSTICKY_TLS_PIN_SHA256={leaf.sha256}" in done.stdout
+
+
+def test_local_bypass_and_an_api_key_need_no_login(bench: Bench) -> None:
+    server = bench.fake(local_auth=False)
+    done = bench.check()
+    assert done.returncode == 0 and "none is needed" in done.stdout, done.stdout
+    assert server.count(LOGIN) == 0
+    wait_until(lambda: not server.sessions, what="the session to be ended")
+    bench.env["QSTICKY_QBITTORRENT_API_KEY"] = "not-this-key"
+    done = bench.check()
+    assert done.returncode == 0 and "API key is accepted" in done.stdout, done.stdout
+    assert server.count(LOGIN) == 0
+
+
+def test_settings_that_work_against_it_are_warnings(bench: Bench) -> None:
+    bench.fake(
+        preferences={
+            "random_port": True,
+            "upnp": True,
+            "announce_port": 6881,
+            "current_network_interface": "lo",
+        }
+    )
+    done = bench.check()
+    assert done.returncode == 0, done.stdout
+    assert verdicts(done.stdout)["settings"] == "warn"
+    for name in ("random_port", "upnp", "announce_port", "interface lo"):
+        assert name in done.stdout
+
+
+def test_a_port_file_from_before_the_machine_was_started_is_a_warning(bench: Bench) -> None:
+    bench.fake()
+    os.utime(bench.port_file, (1e9, 1e9))
+    done = bench.check()
+    assert done.returncode == 0 and verdicts(done.stdout)["port file"] == "warn", done.stdout
+    os.utime(bench.port_file)
+    assert verdicts(bench.check().stdout)["port file"] == "ok"
+
+
+def test_the_instant_between_truncate_and_write_is_waited_out(bench: Bench) -> None:
+    bench.fake()
+    bench.port_file.clear()
+    qsticky = bench._qsticky(start=False, args=("check",))
+    with subprocess.Popen(qsticky.command, env=qsticky.env, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline().startswith(b"ok")  # it is at the port file now
+        time.sleep(0.2)  # less than the second that an empty file is given
+        bench.port_file.write(PORT)
+        assert b"FAIL" not in process.stdout.read()
+    assert process.returncode == 0
+
+
+def test_without_an_interface_of_that_name_the_probe_is_left_out(bench: Bench) -> None:
+    bench.namespace().delete(TUNNEL)
+    bench.real()
+    done = bench.check()
+    assert done.returncode == 0, done.stdout
+    assert verdicts(done.stdout)["VPN interface"] == "warn"
+    assert verdicts(done.stdout)["probe"] == "skip"
+
+
+def test_a_misspelt_variable_is_a_warning(bench: Bench) -> None:
+    bench.fake()
+    bench.env["QSTICKY_CHECK_INTERVALL"] = "5"
+    done = bench.check()
+    assert done.returncode == 0, done.stdout
+    assert re.search("^warn  configuration +QSTICKY_CHECK_INTERVALL", done.stdout, re.M)
+
+
+def test_each_wrong_variable_is_a_line_and_nothing_else_is_tried(bench: Bench) -> None:
+    server = bench.fake()
+    bench.env |= {"QSTICKY_LOG_LEVEL": "LOUD", "QSTICKY_CHECK_INTERVAL": "soon"}
+    done = bench.check()
+    assert done.returncode == 2
+    assert len(fails(done.stdout)) == 2 and set(verdicts(done.stdout)) == {"configuration"}
+    assert not server.connections
+
+
+# -- it changes nothing -------------------------------------------------------------------
+
+
+def contents(folder: Path) -> dict[str, tuple[int, int, int]]:
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if "profile" not in str(path.relative_to(folder)):
+            status = path.lstat()
+            found[str(path)] = (status.st_mode, status.st_ino, status.st_mtime_ns)
+    return found
+
+
+def test_it_changes_nothing_and_logs_in_once(bench: Bench) -> None:
+    server = bench.real()
+    bench.port_file.write(free_port())
+    bench.health_file.parent.rmdir()
+    before, files = server.preferences(), contents(bench.place)
+    assert bench.check().returncode == 1
+    assert server.preferences() == before
+    assert contents(bench.place) == files, "no health file, no directory"
+    assert server.logins() == (1, 0, 0)
+
+
+def test_all_it_sends_are_questions_and_one_session_that_it_ends(bench: Bench) -> None:
+    server = bench.fake(listen_port=6881)
+    assert bench.check().returncode == 1
+    wait_until(lambda: not server.sessions, what="the session to be ended")
+    posts = [request.name for request in server.requests if request.method == "POST"]
+    assert posts == [LOGIN, "logout"] and server.sessions_made == 1
+
+
+def test_beside_a_sidecar_it_is_no_disturbance(bench: Bench) -> None:
+    """As `docker exec qsticky /qsticky check`."""
+    server = bench.real()
+    qsticky = bench.beside()
+    port = server.listen_port()
+    qsticky.wait_in_sync(port)
+    logged = len(qsticky.lines("INFO"))
+    done = bench.check()
+    assert done.returncode == 0, done.stdout
+    assert verdicts(done.stdout)["health file"] == "ok"
+    assert server.logins().success == 2, "a session each"
+    qsticky.wait_cycles(2)
+    assert qsticky.wait_in_sync(port)["rebinds"] == 0
+    assert server.logins().success == 2, "the sidecar still has its own"
+    assert len(qsticky.lines("INFO")) == logged and not qsticky.troubles()
+
+
+def test_a_login_that_was_refused_is_not_tried_again(bench: Bench) -> None:
+    server = bench.real()
+    bench.options["password"] = "battery staple"
+    bench.beside().wait_health(state="error")
+    for _ in range(6):
+        assert bench.check().returncode == 1
+    assert server.logins() == (0, 1, 0), "the sidecar's"
+
+
+def test_a_refusal_of_long_ago_does_not_keep_it_from_trying(bench: Bench) -> None:
+    server = bench.fake()
+    error = "user name or password rejected"
+    health = {"healthy": False, "last_error": error, "timestamp": "2026-01-01T00:00:00Z"}
+    bench.health_file.write_text(json.dumps(health))
+    assert verdicts(bench.check().stdout)["login"] == "ok"
+    assert server.count(LOGIN) == 1
+
+
+# -- how it is said -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("setup", ["all is well", "a wrong password", "`QSTICKY_CHECK_INTERVAL=soon`"])
+def test_json_is_one_object_with_an_array_of_hops(setup: str, bench: Bench) -> None:
+    SETUPS.get(setup, Bench.fake)(bench)
+    done = bench.check("--json")
+    found = json.loads(done.stdout)
+    assert set(found) == {"hops", "ok"}
+    assert found["ok"] is (done.returncode == 0)
+    for hop in found["hops"]:
+        assert set(hop) == {"name", "verdict", "seen", "fix"}
+        assert hop["name"] in HOPS and hop["verdict"] in ("ok", "warn", "FAIL", "skip")
+        assert hop["seen"] and (hop["fix"] or hop["verdict"] not in ("warn", "FAIL"))
+    assert any(hop["verdict"] == "FAIL" for hop in found["hops"]) is not found["ok"]
+
+
+def in_terminal(bench: Bench, env: Mapping[str, str], *args: str) -> str:
+    qsticky = bench._qsticky(start=False, args=("check", *args))
+    ours, theirs = pty.openpty()
+    try:
+        process = subprocess.Popen(
+            qsticky.command, env=qsticky.env | env, stdin=subprocess.DEVNULL, stdout=theirs
+        )
+        os.close(theirs)
+        output = b""
+        try:
+            while piece := os.read(ours, 65536):
+                output += piece
+        except OSError:  # EIO: the other side is closed
+            pass
+        process.wait(10)
+    finally:
+        os.close(ours)
+    return output.decode().replace("\r\n", "\n")
+
+
+def test_colour_is_for_terminals_only_and_not_where_it_is_not_wanted(bench: Bench) -> None:
+    bench.fake(listen_port=6881)
+    plain = bench.check().stdout
+    assert "\033" not in plain
+    coloured = in_terminal(bench, {"TERM": "xterm"})
+    assert "\033[1;31mFAIL\033[m" in coloured and "\033[32mok  \033[m" in coloured
+    assert re.sub(r"\033\[[\d;]*m", "", coloured) == plain
+    assert in_terminal(bench, {"TERM": "xterm", "NO_COLOR": "1"}) == plain
+    assert in_terminal(bench, {"TERM": "dumb"}) == plain
+    assert "\033" not in in_terminal(bench, {"TERM": "xterm"}, "--json")
+
+
+def test_what_others_send_is_escaped(bench: Bench) -> None:
+    bench.fake().fault(VERSION, reply(200, b"v4\x1b]0;owned\x07"))
+    assert "v4\\x1b" in bench.check().stdout  # check() looks for control characters
+    json.loads(bench.check("--json").stdout)
+
+
+# -- time -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_ends_it_at_once(number: int, bench: Bench) -> None:
+    server = bench.fake()
+    server.fault(PREFERENCES, silence())
+    qsticky = bench._qsticky(start=False, args=("check", "--json"))
+    with subprocess.Popen(qsticky.command, env=qsticky.env, stdout=subprocess.PIPE) as process:
+        wait_until(lambda: server.count(PREFERENCES), what="the request")
+        process.send_signal(number)
+        output = process.stdout.read()
+        assert process.wait(3) == 1
+    assert json.loads(output)["ok"] is False
+
+
+def test_a_server_that_accepts_and_says_nothing_is_waited_for_15_s_at_most(bench: Bench) -> None:
+    bench.fake().fault(CONNECT, silence())
+    started = time.monotonic()
+    done = bench.check()
+    assert done.returncode == 1 and "FAIL" in done.stdout
+    assert time.monotonic() - started < 17
+
+
+def test_a_name_server_that_says_nothing_is_waited_for_16_s_at_most(
+    root: None, bench: Bench
+) -> None:
+    bench.fake()
+    resolver = bench.place / "resolv.conf"
+    # loopback refuses at once; this one is never answered
+    resolver.write_text("nameserver 192.0.2.1\noptions timeout:30 attempts:3\n")
+    namespace = bench.namespace()
+    namespace.ip("addr add 192.0.2.1/32 dev eth0")
+    bench.env |= {"QSTICKY_VPN_INTERFACE": "", "QSTICKY_QBITTORRENT_HOST": "nas.example"}
+    bench.wrapper = ("unshare", "--mount", "sh", "-c")
+    bench.wrapper += (f'mount --bind {resolver} /etc/resolv.conf && exec "$@"', "sh")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
+        mute.bind(("192.0.2.1", 53))
+        started = time.monotonic()
+        done = bench.check()
+    assert time.monotonic() - started < 18
+    assert done.returncode == 1
+    assert re.match("FAIL +name +no name server answers", fails(done.stdout)[-1])
+
+
+@pytest.mark.parametrize(
+    "args", [["check", "--yaml"], ["check", "--json", "--json"], ["check", "now"]], ids=repr
+)
+def test_unknown_options_show_the_usage(args: list[str], binary: Path) -> None:
+    done = subprocess.run([binary, *args], env={}, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "usage" in done.stderr and args[-1] in done.stderr
