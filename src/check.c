@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "gluetun.h"
 #include "health.h"
 #include "http.h"
 #include "mono.h"
@@ -37,6 +38,7 @@ enum verdict { OK, WARN, FAILS, SKIPPED };
 enum hop {
 	CONFIGURATION,
 	PORT_FILE,
+	CONTROL_SERVER,
 	TUNNEL,
 	NAME,
 	CONNECTION,
@@ -78,7 +80,8 @@ static struct check {
 	const char *fix; /* NULL: none is needed */
 	bool printed;    /* something was, in JSON */
 
-	uint16_t port; /* forwarded; 0: none is known */
+	bool ask_gluetun; /* for the port: its file is not used, or not there */
+	uint16_t port;    /* forwarded; 0: none is known */
 	struct qbittorrent qbittorrent;
 	struct qbittorrent_view view;
 	struct reach reach;
@@ -90,6 +93,7 @@ static struct http_reply reply;
 
 static enum verdict walk_configuration(void);
 static enum verdict walk_port_file(void);
+static enum verdict walk_control_server(void);
 static enum verdict walk_tunnel(void);
 static enum verdict walk_name(void);
 static enum verdict walk_connection(void);
@@ -108,10 +112,11 @@ static enum verdict walk_health(void);
 static const struct {
 	enum verdict (*walk)(void);
 	uint16_t needs;
-	char name[14];
+	char name[15];
 } hops[HOPS] = {
 	[CONFIGURATION] = { walk_configuration, 0, "configuration" },
 	[PORT_FILE] = { walk_port_file, 0, "port file" },
+	[CONTROL_SERVER] = { walk_control_server, 0, "control server" },
 	[TUNNEL] = { walk_tunnel, 0, "VPN interface" },
 	[NAME] = { walk_name, 0, "name" },
 	[CONNECTION] = { walk_connection, AFTER(NAME), "connection" },
@@ -165,10 +170,10 @@ static void put_text(struct text *out, const char *word, const char *colour)
 	text_printf(out, "%-4s", word);
 	if (check.colour)
 		text_puts(out, "\033[m");
-	text_printf(out, "  %-13s  ", hops[check.hop].name);
+	text_printf(out, "  %-14s  ", hops[check.hop].name);
 	text_add_printable(out, check.seen.text, strlen(check.seen.text));
 	if (check.fix)
-		text_printf(out, "\n%21s-> %s", "", check.fix);
+		text_printf(out, "\n%22s-> %s", "", check.fix);
 	text_puts(out, "\n");
 }
 
@@ -305,19 +310,21 @@ static void add_owner(const char *file)
 	          status.st_uid);
 }
 
+static const char gluetun_fix[] = "look at Gluetun's log: is it connected, with "
+				  "VPN_PORT_FORWARDING=on and a server that forwards?";
+
 static enum verdict no_port(const char *file)
 {
-	static const char gluetun[] = "look at Gluetun's log: is it connected, with "
-				      "VPN_PORT_FORWARDING=on and a server that forwards?";
 	char path[CONFIG_PATH_MAX];
 	struct text copy = text_on(path, sizeof path);
 
 	text_puts(&copy, file);
 	if (access(path, F_OK) == 0)
-		return see(FAILS, gluetun, "no forwarded port in %s: it is empty", file);
+		return see(FAILS, gluetun_fix, "no forwarded port in %s: it is empty", file);
 	(void)cut(path);
 	if (access(path, F_OK) == 0)
-		return see(FAILS, gluetun, "no forwarded port in %s: there is no such file", file);
+		return see(FAILS, gluetun_fix, "no forwarded port in %s: there is no such file",
+		           file);
 	return see(FAILS, "mount Gluetun's directory here (volumes: gluetun:/tmp/gluetun:ro)",
 	           "no forwarded port in %s: its directory is not there", file);
 }
@@ -328,8 +335,15 @@ static enum verdict walk_port_file(void)
 	struct port_file_ports ports = { 0 };
 	struct stat status;
 	struct timespec up;
-	enum fail f = port_file_read(path, &ports, &check.seen);
+	enum fail f;
 
+	check.ask_gluetun = check.config.port_source == CONFIG_SOURCE_GLUETUN;
+	if (check.ask_gluetun)
+		return see(SKIPPED, NULL, "the control server is asked instead");
+	f = port_file_read(path, &ports, &check.seen);
+	check.ask_gluetun = ports.missing && check.config.port_source == CONFIG_SOURCE_AUTO;
+	if (check.ask_gluetun)
+		return see(SKIPPED, NULL, "%s is missing: the control server is asked", path);
 	/* It may be the instant between truncate and write. */
 	if (!f && ports.count == 0) {
 		f = net_sleep(&check.stop, mono_now_ms() + SYNC_SETTLE_MS, &check.seen);
@@ -353,6 +367,24 @@ static enum verdict walk_port_file(void)
 		           "port %u, but from before this machine was started",
 		           (unsigned)check.port);
 	return see(OK, NULL, "port %u", (unsigned)check.port);
+}
+
+static enum verdict walk_control_server(void)
+{
+	struct gluetun gluetun = gluetun_for(&check.config, &check.stop, &reply);
+	char name[GLUETUN_NAME_MAX];
+	enum fail f;
+
+	if (!check.ask_gluetun)
+		return see(SKIPPED, NULL, "the port file is read instead");
+	gluetun_name(name, &check.config);
+	f = gluetun_ask(&gluetun, mono_now_ms() + GLUETUN_ASK_MS, &check.port, &check.seen);
+	check.stopped |= f == FAIL_STOPPED;
+	if (f)
+		return fails("correct QSTICKY_GLUETUN_HOST, _PORT, _AUTH_TYPE and its secrets");
+	if (!check.port)
+		return see(FAILS, gluetun_fix, "no forwarded port at %s", name);
+	return see(OK, NULL, "port %u at %s", (unsigned)check.port, name);
 }
 
 static enum verdict walk_tunnel(void)

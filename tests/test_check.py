@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from conftest import AS_NOBODY, MakeSidecar, Sidecar, controls
+from control_server import ControlServer, Role
 from faulty_server import CONNECT, LOGIN, PREFERENCES, VERSION, BlackHole, FaultyServer, reply, silence
 from harness import ROOT, PortFile, QBittorrent, free_port, wait_until
 from namespace import TUNNEL, TUNNEL_ADDRESS, Namespace
@@ -30,6 +31,7 @@ PORT = 41000
 HOPS = [
     "configuration",
     "port file",
+    "control server",
     "VPN interface",
     "name",
     "connection",
@@ -43,7 +45,7 @@ HOPS = [
     "health file",
 ]
 LINE = re.compile(r"(ok  |warn|FAIL|skip)  (%s) +(\S.*)" % "|".join(HOPS))
-FIX = re.compile(r" {21}-> \S.*")
+FIX = re.compile(r" {22}-> \S.*")
 
 
 class Bench:
@@ -308,6 +310,28 @@ def rejected_before(b: Bench) -> None:
     b.beside().wait_health(state="error")
 
 
+def control_server(b: Bench, version: str = "v3.41.3", **options: Any) -> ControlServer:
+    b.fake()
+    b.port_file.remove()
+    server = b.peers.enter_context(ControlServer(version, **options))
+    b.env |= {"QSTICKY_GLUETUN_HOST": "127.0.0.1", "QSTICKY_GLUETUN_PORT": str(server.port)}
+    return server
+
+
+def no_route(b: Bench) -> None:
+    server = control_server(b, ports=[PORT])
+    server.roles = [Role(["GET /v1/portforward"], "apikey", apikey="hush")]
+    b.env["QSTICKY_GLUETUN_APIKEY"] = "not-this-key"
+
+
+def no_port_there(b: Bench) -> None:
+    control_server(b, ports=[]).roles = [Role(["GET /v1/portforward"])]
+
+
+def no_control_server(b: Bench) -> None:
+    control_server(b).stop()
+
+
 def vpn_down(b: Bench) -> None:
     namespace = b.namespace()
     b.real(address="")
@@ -386,6 +410,9 @@ SETUPS: dict[str, Callable[[Bench], None]] = {
     "the file was mounted alone, before it was there": directory,
     "another user, to whom the directory is closed": no_permission,
     "something else has written the file": not_a_port,
+    "a key that Gluetun's control server does not know": no_route,
+    "the control server has no port": no_port_there,
+    "no control server listens there": no_control_server,
     "Gluetun's container was restarted, this one not": orphaned,
     "the VPN is down": vpn_down,
     "its interface is down": link_down,
@@ -462,7 +489,8 @@ def test_where_all_holds_every_line_is_ok(bench: Bench) -> None:
     wait_until(lambda: namespace.far_end_reaches(port), what="the port to be open")
     bench.beside().wait_health(healthy=True, reachable=True)
     done = bench.check()
-    assert verdicts(done.stdout) == dict.fromkeys(HOPS, "ok"), done.stdout
+    expected = dict.fromkeys(HOPS, "ok") | {"control server": "skip"}
+    assert verdicts(done.stdout) == expected, done.stdout
     assert done.returncode == 0
     assert all(LINE.fullmatch(line) for line in done.stdout.splitlines()), "nothing to mend"
     for shown in (str(port), "127.0.0.1", TUNNEL_ADDRESS, "v4.5.2", "accepted", "uid 0"):
@@ -516,6 +544,21 @@ def test_settings_that_work_against_it_are_warnings(bench: Bench) -> None:
     assert verdicts(done.stdout)["settings"] == "warn"
     for name in ("random_port", "upnp", "announce_port", "interface lo"):
         assert name in done.stdout
+
+
+def test_the_control_server_tells_the_port_where_it_is_the_source(bench: Bench) -> None:
+    server = control_server(bench, ports=[PORT])
+    server.roles = [Role(["GET /v1/portforward"])]
+    done = bench.check()
+    assert done.returncode == 0, done.stdout
+    assert verdicts(done.stdout)["control server"] == "ok"
+    assert verdicts(done.stdout)["port file"] == "skip" and verdicts(done.stdout)["port"] == "ok"
+    asked = len(server.requests)
+    bench.env["QSTICKY_PORT_SOURCE"] = "auto"
+    assert verdicts(bench.check().stdout)["control server"] == "ok"
+    bench.port_file.write(PORT)
+    assert verdicts(bench.check().stdout)["control server"] == "skip"
+    assert len(server.requests) == 2 * asked, "not while there is a file"
 
 
 def test_a_port_file_from_before_the_machine_was_started_is_a_warning(bench: Bench) -> None:
