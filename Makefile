@@ -106,7 +106,13 @@ smaller := -fno-optimize-sibling-calls -fno-thread-jumps -fno-caller-saves \
 	-fno-tree-dominator-opts -fno-jump-tables
 # x86: tables need not lie as vectors like it, and our code has no use for vector registers.
 processor := $(firstword $(subst -, ,$(shell $(firstword $(MUSL_CC)) -dumpmachine 2>/dev/null)))
-smaller += $(if $(filter x86_64 i386 i486 i586 i686,$(processor)),-malign-data=abi)
+# The guard of the stack is at a fixed place with a static libc either way; as a variable it is shorter.
+smaller += $(if $(filter x86_64 i386 i486 i586 i686,$(processor)),-malign-data=abi \
+	-mstack-protector-guard=global)
+# ARM: kernels have pages of up to 64 KiB (a Raspberry Pi 5 16, some NAS 32); binutils assumes 4 for
+# the 32-bit ones, and the kernel could not map the result.
+comma := ,
+pages := $(if $(filter arm aarch64,$(processor)),-Wl$(comma)-z$(comma)max-page-size=65536)
 smaller.ours := $(if $(filter x86_64,$(processor)),-mno-sse)
 
 # Optimized as a whole (-flto): a kilobyte less.
@@ -121,7 +127,7 @@ compile.fuzz = $(CLANG) -O1 -g -fsanitize=fuzzer-no-link $(sanitizers)
 # Fewer pages on disk and in memory: one segment for code and constants instead of three, and no
 # padding before the data. RELRO would pad too, for nothing: musl's static start does not apply it.
 link.musl = -static -no-pie -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,noseparate-code \
-	-Wl,-z,norelro -Wl,-z,common-page-size=512 $(LDFLAGS)
+	-Wl,-z,norelro -Wl,-z,common-page-size=16 -flto-partition=one $(pages) $(LDFLAGS)
 
 downloads := $(BUILD)/third_party
 # Headers of third parties are the system's to the compiler: our warnings are not for them.
@@ -150,7 +156,7 @@ binary := $(BUILD)/$(ARCH:%=%/)qsticky
 all: $(binary)
 
 $(BUILD)/qsticky: $(BUILD)/musl/qsticky
-	$(call say,STRIP) $(STRIP) --strip-all --remove-section=.comment -o $@ $<
+	$(call say,STRIP) $(STRIP) --strip-all --remove-section=.comment --remove-section=.eh_frame -o $@ $<
 
 # The same with its symbols, for `make size`, callgrind and gdb.
 # BearSSL comes first, so that our code lies next to the C library's: asleep, only these two are

@@ -36,6 +36,7 @@ struct health {
 	time_t last_check;
 	time_t last_port_change;
 	time_t timestamp;
+	time_t started;
 	uint64_t uptime_s;
 	unsigned consecutive_failures;
 	unsigned rebinds; /* since the start */

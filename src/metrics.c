@@ -50,25 +50,20 @@ enum fail metrics_write(const char *path, const struct health *health, struct fa
 		const char *help;
 		int64_t value; /* -1: not known */
 	} numbers[] = {
-		{ "healthy", "gauge", "Whether the last check proved that all is well.",
+		{ "healthy", "gauge", "1: the last check proved that all is well.",
 		  health->healthy },
-		{ "forwarded_port", "gauge", "Port that Gluetun was last seen to give.",
-		  health->forwarded_port },
-		{ "current_port", "gauge", "Port that qBittorrent was last seen to have.",
-		  health->current_port },
-		{ "port_reachable", "gauge", "Whether the port accepts connections at the tunnel.",
+		{ "forwarded_port", "gauge", "Gluetun's port.", health->forwarded_port },
+		{ "current_port", "gauge", "qBittorrent's port.", health->current_port },
+		{ "port_reachable", "gauge", "1: it accepts connections at the tunnel.",
 		  (int64_t)health->reachable - REACHABLE_NO },
-		{ "start_time_seconds", "gauge", "Start of qsticky, in Unix time.",
-		  health->timestamp - (int64_t)health->uptime_s },
-		{ "last_check_timestamp_seconds", "gauge", "Last check, in Unix time.",
+		{ "start_time_seconds", "gauge", "Start of qsticky.", health->started },
+		{ "last_check_timestamp_seconds", "gauge", "Last check.",
 		  health->last_check ? health->last_check : -1 },
-		{ "last_port_change_timestamp_seconds", "gauge",
-		  "Last change of qBittorrent's port by qsticky, in Unix time.",
+		{ "last_port_change_timestamp_seconds", "gauge", "Last change of the port.",
 		  health->last_port_change ? health->last_port_change : -1 },
-		{ "consecutive_failures", "gauge", "Checks failed since one last went well.",
+		{ "consecutive_failures", "gauge", "Failed checks in a row.",
 		  health->consecutive_failures },
-		{ "rebinds_total", "counter",
-		  "How often qBittorrent was made to open its port anew.", health->rebinds },
+		{ "rebinds_total", "counter", "Rebinds.", health->rebinds },
 	};
 	char buf[METRICS_MAX];
 	struct text text = text_on(buf, sizeof buf);

@@ -137,10 +137,11 @@ static enum fail look_up(struct net_address addresses[static NET_ADDRESSES_MAX],
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (error == EAI_SYSTEM)
 		return fail_errno(why, "look up the name");
+	if (error == EAI_AGAIN)
+		return fail_set(why, FAIL_RESOLVE,
+		                "cannot look up the name: no answer from the name server");
 	if (error)
-		return fail_set(why, FAIL_RESOLVE, "cannot look up the name: %s%s",
-		                gai_strerror(error),
-		                error == EAI_AGAIN ? " (no answer from the name server)" : "");
+		return fail_set(why, FAIL_RESOLVE, "cannot look up the name: there is none such");
 	*count = 0;
 	for (struct addrinfo *next = found; next && *count < NET_ADDRESSES_MAX;
 	     next = next->ai_next) {

@@ -23,6 +23,7 @@ struct reach reach_on(const struct config *config)
 
 void reach_look(struct reach *reach, struct situation *now)
 {
+	struct tunnel_view before = reach->view;
 	bool was_blind = reach->blind;
 	struct failure why;
 
@@ -33,6 +34,9 @@ void reach_look(struct reach *reach, struct situation *now)
 		sync_links_seen(&now->sync, reach->view.lo_only, mono_now_ms());
 	else if (!was_blind)
 		log_line(LEVEL_WARN, "%s: whether the port is open is not probed", why.text);
+	/* Both were set as a whole, so what is between their members is the same, too. */
+	if (memcmp(&before, &reach->view, sizeof before) != 0)
+		sync_tunnel_differs(&now->sync);
 	reach->seen |= reach->view.exists;
 }
 
@@ -56,10 +60,11 @@ enum fail reach_judge_tunnel(const struct reach *reach, bool alone, struct failu
 	const char *name = reach->tunnel.name;
 
 	if (alone)
-		return fail_set(why, FAIL_CUT_OFF,
-		                "only the loopback interface is left here: was Gluetun's container "
-		                "restarted? Then the others that share its network are in the old "
-		                "one, and have to be restarted too");
+		return fail_set(
+			why, FAIL_CUT_OFF,
+			"only the loopback interface is left here: was Gluetun's container "
+			"restarted? Then all that share its network are in the old one, and "
+			"have to be restarted too");
 	if (!view->exists)
 		return fail_set(why, FAIL_CUT_OFF,
 		                "%s is gone: the VPN is down or reconnecting, nobody can connect",

@@ -329,6 +329,7 @@ static void set_up(struct sidecar *s, const struct config *config, const struct 
 		                   (uint32_t)now_ms ^ (uint32_t)getpid() << 16, now_ms),
 		.current_port = -1,
 		.version = s->qbittorrent.version,
+		.started = time(NULL),
 		.started_ms = now_ms,
 	};
 	if (config->bind_interface && !config->vpn_interface[0])
@@ -421,9 +422,8 @@ static enum fail loop(struct sidecar *s, struct failure *why)
 			return fail_set(why, FAIL_ORPHANED,
 			                "nothing but the loopback interface for %d s, while port "
 			                "%u is forwarded: Gluetun's container was restarted, and "
-			                "this is its old network; ending so that a restart policy "
-			                "puts qsticky into the new one (qBittorrent needs a "
-			                "restart, too)",
+			                "this is its old network; ending, so that a restart policy "
+			                "moves qsticky to the new one (restart qBittorrent, too)",
 			                SYNC_ORPHAN_MS / 1000, (unsigned)sync_port(&s->now.sync));
 	}
 }

@@ -90,6 +90,10 @@ void sync_links_changed(struct sync *sync, int64_t now_ms)
 {
 	/* The last change counts: the interface comes first, then its addresses. */
 	sync->settled_at_ms = now_ms + SYNC_SETTLE_MS;
+}
+
+void sync_tunnel_differs(struct sync *sync)
+{
 	sync->changed_since = true;
 	/* Things are not what they were when it did not help. */
 	sync->rebinds_in_vain = 0;

@@ -128,6 +128,9 @@ void sync_file_written(struct sync *sync, int64_t now_ms);
 /* Something has changed at the tunnel, and may go on changing. */
 void sync_links_changed(struct sync *sync, int64_t now_ms);
 
+/* There was a look, and the tunnel is not what it was at the last: rebinds may help again. */
+void sync_tunnel_differs(struct sync *sync);
+
 /* Have a cycle at `at_ms`, whatever else is due. */
 void sync_cycle_at(struct sync *sync, int64_t at_ms);
 

@@ -77,6 +77,7 @@ void tell_health(struct tell *tell, const struct situation *now)
 		.last_check = now->last_check,
 		.last_port_change = now->last_port_change,
 		.timestamp = time(NULL),
+		.started = now->started,
 		.uptime_s = (uint64_t)(now_ms - now->started_ms) / 1000,
 		.consecutive_failures = now->sync.failures,
 		.rebinds = now->rebinds,
@@ -176,9 +177,8 @@ bool tell_setting_is(const struct qbittorrent_view *view, enum tell_setting whic
 		is_so = view->peer_proxy;
 		break;
 	case TELL_LO:
-		sentence = "qBittorrent is bound to interface lo, where no peer can reach it "
-			   "(Gluetun's documented down command does that): set its network "
-			   "interface (Advanced) to the VPN's, or to any";
+		sentence = "qBittorrent is bound to interface lo, where no peer can reach it: set "
+			   "its network interface (Advanced) to the VPN's, or to any";
 		is_so = strcmp(view->interface, "lo") == 0;
 		break;
 	case TELL_RANDOM_PORT:

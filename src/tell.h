@@ -40,6 +40,7 @@ struct situation {
 	const char *version;     /* of qBittorrent; "" while not known */
 	time_t last_check;       /* 0: none yet */
 	time_t last_port_change; /* 0: none yet */
+	time_t started;
 	int64_t started_ms;
 };
 

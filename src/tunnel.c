@@ -79,7 +79,7 @@ static void see_link(void *context, const struct netlink_message *message)
 		looking->view->lo_only = false;
 	if (strcmp(link.name, looking->tunnel->name) != 0)
 		return;
-	looking->tunnel->index = link.index;
+	looking->tunnel->index = looking->view->index = link.index;
 	looking->view->exists = true;
 	looking->view->up = link.up;
 }
@@ -117,17 +117,34 @@ enum fail tunnel_look(struct tunnel *tunnel, struct tunnel_view *view, struct fa
 	struct looking looking = { .tunnel = tunnel, .view = view };
 	enum fail f;
 
-	*view = (struct tunnel_view){ .lo_only = true };
+	/* All of it, padding too: views are compared. */
+	memset(view, 0, sizeof *view);
+	view->lo_only = true;
 	tunnel->index = 0;
 	f = netlink_dump(RTM_GETLINK, see_link, &looking, why);
 	if (!f && tunnel->index != 0)
 		f = netlink_dump(RTM_GETADDR, see_address, &looking, why);
 	if (f)
-		*view = (struct tunnel_view){ 0 };
+		memset(view, 0, sizeof *view);
 	return f;
 }
 
 /* ---- the probe ---- */
+
+/* Where nobody has the port, the kernel may give it to the probe as its own end, and TCP then connects
+ * a socket to itself. It gives none away that somebody listens on. */
+static bool is_connected_to_itself(const struct net_tcp *tcp, uint16_t port)
+{
+	/* The port is at the same place in an IPv6 address. */
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} own;
+	socklen_t len = sizeof own;
+
+	return getsockname(tcp->fd, &own.any, &len) == 0 && own.v4.sin_port == htons(port);
+}
 
 enum fail tunnel_probe(const struct tunnel_view *view, sa_family_t family, uint16_t port,
                        const struct net_stop *stop, int64_t deadline_ms, struct failure *why)
@@ -146,6 +163,12 @@ enum fail tunnel_probe(const struct tunnel_view *view, sa_family_t family, uint1
 	memcpy(&tcp.peer.address, is_v4 ? (const void *)&v4 : &v6, tcp.peer.len);
 	deadline_ms = mono_earlier(deadline_ms, mono_now_ms() + TUNNEL_PROBE_MS);
 	f = net_connect_again(&tcp, stop, deadline_ms, why);
+	if (!f && is_connected_to_itself(&tcp, port)) {
+		/* Reset it: in TIME-WAIT it would keep qBittorrent off the port for a minute. */
+		(void)setsockopt(tcp.fd, SOL_SOCKET, SO_LINGER, &(const struct linger){ 1, 0 },
+		                 sizeof(struct linger));
+		f = fail_set(why, FAIL_REFUSED, "connection refused");
+	}
 	net_close(&tcp);
 	return f;
 }

@@ -19,8 +19,9 @@
 
 /* What there is now. */
 struct tunnel_view {
-	bool lo_only; /* no interface but loopback is up, in the whole namespace */
-	bool exists;  /* the tunnel's interface */
+	uint32_t index; /* of the tunnel's interface: another one each time it is made; 0: none */
+	bool lo_only;   /* no interface but loopback is up, in the whole namespace */
+	bool exists;    /* the tunnel's interface */
 	bool up;
 	bool has_v4;
 	bool has_v6;

@@ -82,3 +82,16 @@ $as_root apt-get -q update || true
 # shellcheck disable=SC2086 # both are lists of words
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 \
 	install --yes --no-install-recommends $missing
+
+# Nor are those that came just now to start with the machine: the tests start their own.
+command -v systemctl >/dev/null || exit 0
+for package in $missing; do
+	case $package in
+	containerd | prometheus) units=$package.service ;;
+	docker.io) units='docker.service docker.socket' ;;
+	nginx-light) units=nginx.service ;;
+	*) continue ;;
+	esac
+	# shellcheck disable=SC2086 # both are lists of words
+	$as_root systemctl --quiet disable $units || true
+done

@@ -173,3 +173,21 @@ def test_arm_code_asks_for_no_more_than_its_platform_has(
     assert tags["Tag_CPU_arch"] in processor
     assert ("Tag_ABI_VFP_args" in tags, "Tag_FP_arch" in tags) == (floats, floats)
     assert tags.get("Tag_FP_arch", "VFPv3-D16") == "VFPv3-D16"
+
+
+@pytest.mark.parametrize("architecture", ["arm64", "armhf", "armel"])
+def test_an_arm_kernel_with_large_pages_can_map_it(architecture: str) -> None:
+    """A Raspberry Pi 5 has pages of 16 KiB, some NAS of 32, and 64 are the most. (QEMU's user mode
+    maps what a kernel would not.)"""
+    done = subprocess.run(
+        ["readelf", "--segments", "--wide", built(architecture)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loads = [line.split() for line in done.stdout.splitlines() if line.split()[:1] == ["LOAD"]]
+    assert loads
+    for load in loads:
+        offset, address, alignment = int(load[1], 16), int(load[2], 16), int(load[-1], 16)
+        assert alignment >= 65536
+        assert (address - offset) % 65536 == 0

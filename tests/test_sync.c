@@ -49,6 +49,13 @@ static struct sync without_port(int64_t now_ms)
 	return s;
 }
 
+/* The tunnel is heard to change, and a look finds that it has. */
+static void links_changed(struct sync *s, int64_t now_ms)
+{
+	sync_links_changed(s, now_ms);
+	sync_tunnel_differs(s);
+}
+
 /* ---- when a cycle is due ---- */
 
 static void sync_starts_with_a_cycle_at_once(void **state)
@@ -920,8 +927,8 @@ static void sync_lets_changes_of_the_tunnel_settle_from_the_last(void **state)
 	struct sync s = in_sync();
 	(void)state;
 
-	sync_links_changed(&s, START);
-	sync_links_changed(&s, START + 900);
+	links_changed(&s, START);
+	links_changed(&s, START + 900);
 	assert_int_equal(sync_due_ms(&s), START + 1900);
 	assert_false(sync_cycle_due(&s, START + 1899));
 	assert_true(sync_cycle_due(&s, START + 1900));
@@ -933,7 +940,7 @@ static void sync_cycles_once_for_many_changes_of_the_tunnel(void **state)
 	(void)state;
 
 	for (int64_t ms = 0; ms <= 5000; ms += 100)
-		sync_links_changed(&s, START + ms);
+		links_changed(&s, START + ms);
 	assert_int_equal(sync_due_ms(&s), START + 6 * SECOND);
 	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_NONE, START + 6 * SECOND);
 	assert_int_equal(sync_due_ms(&s), START + 6 * SECOND + INTERVAL);
@@ -945,7 +952,7 @@ static void sync_cycles_at_the_interval_however_often_the_tunnel_changes(void **
 	(void)state;
 
 	for (int64_t ms = 0; ms < INTERVAL; ms += 500) {
-		sync_links_changed(&s, START + ms);
+		links_changed(&s, START + ms);
 		assert_false(sync_cycle_due(&s, START + ms));
 	}
 	assert_true(sync_cycle_due(&s, START + INTERVAL));
@@ -956,7 +963,7 @@ static void sync_keeps_a_change_that_has_not_settled_when_a_cycle_ends(void **st
 	struct sync s = in_sync();
 	(void)state;
 
-	sync_links_changed(&s, START);
+	links_changed(&s, START);
 	sync_file_port(&s, OTHER_PORT, START + 500);
 	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_NONE, START + 600);
 	assert_int_equal(sync_due_ms(&s), START + SECOND);
@@ -987,7 +994,7 @@ static void sync_has_a_cycle_when_it_is_asked_for_whatever_else_is_due(void **st
 	sync_cycle_ended(&written, SYNC_PROVED, SYNC_LOGIN_NONE, START + SECOND);
 	assert_int_equal(sync_due_ms(&written), START + 2 * SECOND);
 	sync_cycle_at(&changed, START + 500);
-	sync_links_changed(&changed, START);
+	links_changed(&changed, START);
 	assert_int_equal(sync_due_ms(&changed), START + 500);
 	sync_cycle_at(&earlier, START + 2 * SECOND);
 	sync_cycle_at(&earlier, START + 3 * SECOND);
@@ -1133,6 +1140,19 @@ static void sync_retries_a_closed_port_that_nobody_rebinds_as_other_failures(voi
 	}
 }
 
+/* An address whose lifetime is renewed is heard of every few seconds, and is still the same. */
+static void sync_rebinds_no_sooner_for_what_is_only_heard(void **state)
+{
+	struct sync s = after_cycle(SYNC_CLOSED, SYNC_LOGIN_NONE);
+	(void)state;
+
+	sync_rebound(&s, START + SECOND);
+	sync_links_changed(&s, START + 2 * SECOND);
+	assert_false(sync_may_rebind(&s, START + MINUTE));
+	sync_tunnel_differs(&s);
+	assert_true(sync_may_rebind(&s, START + MINUTE));
+}
+
 static void sync_keeps_the_longest_pause_after_very_many_rebinds(void **state)
 {
 	struct sync s = after_cycle(SYNC_CLOSED, SYNC_LOGIN_NONE);
@@ -1179,7 +1199,7 @@ static void sync_forgets_rebinds_in_vain_when_the_tunnel_changes(void **state)
 	rebind(&s, START + 2 * MINUTE, false);
 	rebind(&s, START + 10 * MINUTE, false);
 	assert_false(sync_may_rebind(&s, START + 11 * MINUTE));
-	sync_links_changed(&s, START + 10 * MINUTE + SECOND);
+	links_changed(&s, START + 10 * MINUTE + SECOND);
 	assert_true(sync_may_rebind(&s, START + 11 * MINUTE));
 }
 
@@ -1189,12 +1209,12 @@ static void sync_rebinds_once_more_when_the_tunnel_has_changed(void **state)
 	(void)state;
 
 	rebind(&s, START + SECOND, true);
-	sync_links_changed(&s, START + 5 * SECOND);
+	links_changed(&s, START + 5 * SECOND);
 	close_port(&s, START + 6 * SECOND);
 	assert_false(sync_may_rebind(&s, START + 7 * SECOND - 1));
 	rebind(&s, START + 7 * SECOND, true);
 	/* That was the second in a minute. */
-	sync_links_changed(&s, START + 10 * SECOND);
+	links_changed(&s, START + 10 * SECOND);
 	close_port(&s, START + 11 * SECOND);
 	assert_false(sync_may_rebind(&s, START + 61 * SECOND - 1));
 	assert_true(sync_may_rebind(&s, START + 61 * SECOND));
@@ -1207,10 +1227,10 @@ static void sync_rebinds_once_more_when_the_tunnel_changed_in_the_middle_of_one(
 	(void)state;
 
 	rebind(&s, START + SECOND, false);
-	sync_links_changed(&s, START + 2 * SECOND);
+	links_changed(&s, START + 2 * SECOND);
 	rebind(&s, START + 3 * SECOND, false);
-	sync_links_changed(&s, START + 4 * SECOND);
-	sync_links_changed(&s, START + 5 * SECOND);
+	links_changed(&s, START + 4 * SECOND);
+	links_changed(&s, START + 5 * SECOND);
 	assert_false(sync_may_rebind(&s, START + 61 * SECOND - 1));
 	assert_true(sync_may_rebind(&s, START + 61 * SECOND));
 }
@@ -1220,7 +1240,7 @@ static void sync_has_no_rebind_to_spare_where_the_tunnel_changed_before_the_last
 	struct sync s = after_cycle(SYNC_CLOSED, SYNC_LOGIN_NONE);
 	(void)state;
 
-	sync_links_changed(&s, START);
+	links_changed(&s, START);
 	rebind(&s, START + SECOND, true);
 	close_port(&s, START + 2 * SECOND);
 	assert_false(sync_may_rebind(&s, START + 61 * SECOND - 1));
@@ -1237,7 +1257,7 @@ static void sync_rebinds_twice_in_a_minute_at_most_however_often_the_tunnel_chan
 
 	for (int64_t now_ms = START; now_ms < START + 10 * MINUTE; now_ms += 100) {
 		if (now_ms % 3000 == 0)
-			sync_links_changed(&s, now_ms);
+			links_changed(&s, now_ms);
 		if (!sync_cycle_due(&s, now_ms))
 			continue;
 		if (sync_may_rebind(&s, now_ms)) {
@@ -1554,12 +1574,12 @@ static void take_step(struct world *w, enum step step)
 		assert_true(sync_cycle_due(&w->s, w->now_ms));
 		break;
 	case STEP_LINKS:
-		sync_links_changed(&w->s, w->now_ms);
+		links_changed(&w->s, w->now_ms);
 		break;
 	case STEP_ALONE:
 	case STEP_COMPANY:
 		w->lo_only = step == STEP_ALONE;
-		sync_links_changed(&w->s, w->now_ms);
+		links_changed(&w->s, w->now_ms);
 		break;
 	case STEP_CYCLE_AT:
 		sync_cycle_at(&w->s, w->now_ms + 2 * SECOND);
@@ -1840,6 +1860,7 @@ int main(void)
 		cmocka_unit_test(sync_counts_the_second_anew_for_another_port),
 		cmocka_unit_test(sync_doubles_the_pause_between_rebinds_in_vain_up_to_half_an_hour),
 		cmocka_unit_test(sync_retries_a_closed_port_that_nobody_rebinds_as_other_failures),
+		cmocka_unit_test(sync_rebinds_no_sooner_for_what_is_only_heard),
 		cmocka_unit_test(sync_keeps_the_longest_pause_after_very_many_rebinds),
 		cmocka_unit_test(sync_pauses_a_minute_after_a_rebind_that_helped),
 		cmocka_unit_test(sync_forgets_rebinds_in_vain_once_the_port_is_open),

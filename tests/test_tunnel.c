@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -376,6 +377,30 @@ static void tunnel_probe_is_refused_where_nobody_listens_on_the_tunnel(void **st
 	assert_non_null(strstr(why.text, "refused"));
 }
 
+/* Where nobody has the port, the kernel gives it to the probe itself, sooner or later: here soon. */
+static void tunnel_probe_does_not_take_itself_for_a_listener(void **state)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(45720) };
+	FILE *range;
+	int fd;
+	(void)state;
+
+	enter();
+	connect_vpn();
+	look();
+	range = fopen("/proc/sys/net/ipv4/ip_local_port_range", "w");
+	if (!range)
+		skip();
+	assert_true(fputs("45720 45723", range) >= 0 && fclose(range) == 0);
+	for (int i = 0; i < 64; i++)
+		assert_int_equal(probe(AF_INET, 45720), FAIL_REFUSED);
+	/* Nor does it keep anybody off the port. */
+	address.sin_addr = view.v4;
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
+	close(fd);
+}
+
 /* The case that all of this is for: a socket that is bound to a device, and the device is gone. */
 static void tunnel_probe_is_refused_by_a_socket_of_a_device_that_is_gone(void **state)
 {
@@ -555,6 +580,8 @@ int main(void)
 		                                end_after_test),
 		cmocka_unit_test_setup_teardown(tunnel_hears_of_an_interface_that_is_new, NULL,
 		                                end_after_test),
+		cmocka_unit_test_setup_teardown(tunnel_probe_does_not_take_itself_for_a_listener,
+		                                NULL, end_after_test),
 		cmocka_unit_test_setup_teardown(tunnel_hears_of_names_given_and_taken, NULL,
 		                                end_after_test),
 		cmocka_unit_test_setup_teardown(tunnel_does_not_mind_other_interfaces, NULL,
