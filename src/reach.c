@@ -34,7 +34,8 @@ void reach_look(struct reach *reach, struct situation *now)
 		sync_links_seen(&now->sync, reach->view.lo_only, mono_now_ms());
 	else if (!was_blind)
 		log_line(LEVEL_WARN, "%s: whether the port is open is not probed", why.text);
-	/* Both were set as a whole, so what is between their members is the same, too. */
+	/* tunnel_look() clears all of it first, so that what lies between its members is the same, too.
+	 * NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-exp42-c,cert-flp37-c) */
 	if (memcmp(&before, &reach->view, sizeof before) != 0)
 		sync_tunnel_differs(&now->sync);
 	reach->seen |= reach->view.exists;

@@ -140,7 +140,7 @@ static bool is_connected_to_itself(const struct net_tcp *tcp, uint16_t port)
 		struct sockaddr any;
 		struct sockaddr_in v4;
 		struct sockaddr_in6 v6;
-	} own;
+	} own = { 0 };
 	socklen_t len = sizeof own;
 
 	return getsockname(tcp->fd, &own.any, &len) == 0 && own.v4.sin_port == htons(port);
