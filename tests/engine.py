@@ -241,8 +241,9 @@ class Engine:
         """Sends a signal to a process by its number in the engine's own process namespace, which
         is what `docker inspect` shows."""
         self.run(
-            ["nsenter", f"--target={self._first_pid()}", "--pid", "--mount", "kill"]
-            + [f"-{number.name.removeprefix('SIG')}", str(pid)]
+            # The shell's own: kill(1) is in a package that not every Debian has.
+            ["nsenter", f"--target={self._first_pid()}", "--pid", "--mount", "sh", "-c"]
+            + [f"kill -{number.name.removeprefix('SIG')} {pid}"]
         )
 
     def add_plugin(self, name: str, program: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 import versions
 from conftest import MakeSidecar
-from harness import PortFile, QBittorrent, Qsticky, free_port
+from harness import PortFile, QBittorrent, Qsticky, free_port, wait_until
 
 MakeQBittorrent = Callable[..., QBittorrent]
 
@@ -43,7 +43,7 @@ def follows(qbittorrent: QBittorrent, port_file: PortFile, qsticky: Qsticky) -> 
     port_file.write(port)
     qsticky.wait_health(state="in_sync", healthy=True, current_port=port, forwarded_port=port)
     assert qbittorrent.listen_port() == port
-    assert qbittorrent.accepts_connections(port)
+    wait_until(lambda: qbittorrent.accepts_connections(port), what=f"{port} to be open")
     return port
 
 
