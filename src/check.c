@@ -66,7 +66,7 @@ struct beside {
 /* Static, since there is one, and what is at a fixed place makes for shorter code. */
 static struct check {
 	struct config config;
-	struct net_stop stop;
+	struct stop stop;
 	bool json;
 	bool colour;
 	bool failed;  /* something does not hold */
@@ -346,7 +346,7 @@ static enum verdict walk_port_file(void)
 		return see(SKIPPED, NULL, "%s is missing: the control server is asked", path);
 	/* It may be the instant between truncate and write. */
 	if (!f && ports.count == 0) {
-		f = net_sleep(&check.stop, mono_now_ms() + SYNC_SETTLE_MS, &check.seen);
+		f = stop_sleep(&check.stop, mono_now_ms() + SYNC_SETTLE_MS, &check.seen);
 		if (f)
 			return failed(f);
 		f = port_file_read(path, &ports, &check.seen);
@@ -407,32 +407,31 @@ static enum verdict walk_tunnel(void)
 	return see(OK, NULL, "%s has %s", name, view->has_v4 ? view->v4_text : view->v6_text);
 }
 
-static void add_address(const struct net_address *address)
+static void add_address(const struct resolve_address *address)
 {
 	struct text text = { .buf = check.seen.text,
 		             .cap = sizeof check.seen.text,
 		             .len = strlen(check.seen.text) };
-	bool is_v4 = address->address.ss_family == AF_INET;
+	bool is_v4 = address->sa.any.sa_family == AF_INET;
 	size_t at = is_v4 ? offsetof(struct sockaddr_in, sin_addr)
 	                  : offsetof(struct sockaddr_in6, sin6_addr);
 
 	text_puts(&text, " ");
-	text_add_ip(&text, (const unsigned char *)&address->address + at, is_v4 ? 4 : 16);
+	text_add_ip(&text, (const unsigned char *)&address->sa + at, is_v4 ? 4 : 16);
 }
 
 static enum verdict walk_name(void)
 {
 	const struct config *config = &check.config;
-	struct net_address addresses[NET_ADDRESSES_MAX];
-	size_t count = 0;
-	enum fail f = net_resolve(addresses, &count, config->host, config->port, &check.stop,
-	                          &check.seen);
+	struct resolve_found found;
+	enum fail f = resolve_host(&found, config->host, config->port, &check.stop,
+	                           check.qbittorrent.deadline_ms, &check.seen);
 
 	if (f)
 		return unreached(f);
 	(void)see(OK, NULL, "%s is", config->host);
-	for (size_t i = 0; i < count; i++)
-		add_address(&addresses[i]);
+	for (size_t i = 0; i < found.count; i++)
+		add_address(&found.addresses[i]);
 	return OK;
 }
 
@@ -619,37 +618,6 @@ static enum verdict walk(void)
 	return hops[check.hop].walk();
 }
 
-/* What is printed if a lookup, which no deadline reaches, outlasts all others. */
-static char late[768];
-static size_t late_len;
-
-static void time_is_up(int signal)
-{
-	ssize_t ignored = write(STDOUT_FILENO, late, late_len);
-
-	(void)signal;
-	(void)ignored;
-	_exit(EXIT_FAILURE);
-}
-
-/* All that has a deadline has ended when the alarm comes, bar a logout. */
-static void set_alarm(void)
-{
-	const struct itimerval then = { .it_value = { .tv_sec = CHECK_MS / 1000 + 1 } };
-	struct text out = text_on(late, sizeof late);
-
-	check.hop = NAME;
-	check.printed = true;
-	put(&out,
-	    see(FAILS, "correct the name server, or name an address", "no name server answers"));
-	put_end(&out, EXIT_FAILURE);
-	late_len = out.len;
-	check.printed = false;
-	check.hop = CONFIGURATION;
-	signal(SIGALRM, time_is_up);
-	setitimer(ITIMER_REAL, &then, NULL);
-}
-
 static bool wants_colour(char *const environment[])
 {
 	static const char no[] = "NO_COLOR=";
@@ -673,7 +641,6 @@ int check_run(char *const environment[], const struct init *init, bool json)
 	*qb = qbittorrent_for(&check.config, &check.stop, &reply);
 	if (config_load(&check.config, environment, complain, &verdict) > 0)
 		return finish(CHECK_EXIT_CONFIG);
-	set_alarm();
 	verdict = WARN;
 	config_unknown(environment, complain, &verdict);
 	look_beside(&check.beside);

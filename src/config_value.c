@@ -39,7 +39,7 @@ static bool is_address(const char *host)
 	struct in6_addr address;
 	char bare[CONFIG_HOST_MAX];
 
-	/* inet_pton() does not take the zone of a link-local address; getaddrinfo() does. */
+	/* inet_pton() does not take the zone of a link-local address; src/resolve.c does. */
 	memcpy(bare, host, len);
 	bare[len] = '\0';
 	return inet_pton(AF_INET6, bare, &address) == 1 &&

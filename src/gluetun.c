@@ -9,7 +9,7 @@
 /* By `old_route`. */
 static const char *const routes[] = { "/v1/portforward", "/v1/openvpn/portforwarded" };
 
-struct gluetun gluetun_for(const struct config *config, const struct net_stop *stop,
+struct gluetun gluetun_for(const struct config *config, const struct stop *stop,
                            struct http_reply *reply)
 {
 	return (struct gluetun){ .config = config, .stop = stop, .reply = reply };

@@ -26,14 +26,14 @@
 /* The control server. Nothing of it stays open between two questions. */
 struct gluetun {
 	const struct config *config;
-	const struct net_stop *stop;
+	const struct stop *stop;
 	struct http_reply *reply;
 	bool old_route; /* the one that answered last */
 };
 
 /* The control server that `config` names. Everything is borrowed; `reply` may be shared, since it is
  * of no use after a question. */
-struct gluetun gluetun_for(const struct config *config, const struct net_stop *stop,
+struct gluetun gluetun_for(const struct config *config, const struct stop *stop,
                            struct http_reply *reply);
 
 /* Its name, for sentences about it. */

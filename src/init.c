@@ -3,25 +3,9 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "health.h"
-
-/* For the handler, which is given nothing else. */
-static const char *remove_path;
-static int exit_status = EXIT_FAILURE;
-
-/* Runs only during a name lookup, which nothing else could cut short. */
-static void stop_at_once(int signal)
-{
-	(void)signal;
-	if (remove_path)
-		health_remove(remove_path);
-	_exit(exit_status);
-}
 
 /* A socket that got the number of a closed stderr would receive the log. */
 static void fill_standard_fds(void)
@@ -37,8 +21,6 @@ static void fill_standard_fds(void)
 
 static enum fail take_signals(sigset_t *stop, sigset_t *events, struct failure *why)
 {
-	const struct sigaction handled = { .sa_handler = stop_at_once };
-
 	sigemptyset(stop);
 	sigaddset(stop, SIGTERM);
 	sigaddset(stop, SIGINT);
@@ -49,8 +31,6 @@ static enum fail take_signals(sigset_t *stop, sigset_t *events, struct failure *
 	 * before anything slow, or an early `docker stop` is lost. */
 	if (sigprocmask(SIG_BLOCK, stop, NULL) < 0 || sigprocmask(SIG_BLOCK, events, NULL) < 0)
 		return fail_errno(why, "block signals");
-	if (sigaction(SIGTERM, &handled, NULL) < 0 || sigaction(SIGINT, &handled, NULL) < 0)
-		return fail_errno(why, "set up signals");
 	return FAIL_NONE;
 }
 
@@ -63,18 +43,11 @@ enum fail init_start(struct init *init, struct failure *why)
 	f = take_signals(&stop, &events, why);
 	if (f)
 		return f;
-	init->stop.signals = stop;
 	init->stop.fd = signalfd(-1, &stop, SFD_NONBLOCK | SFD_CLOEXEC);
 	init->event_fd = signalfd(-1, &events, SFD_NONBLOCK | SFD_CLOEXEC);
 	if (init->stop.fd < 0 || init->event_fd < 0)
 		return fail_errno(why, "signalfd");
 	return FAIL_NONE;
-}
-
-void init_set_early_stop(const char *path, int status)
-{
-	remove_path = path;
-	exit_status = status;
 }
 
 bool init_events(const struct init *init)

@@ -5,21 +5,16 @@
 #include <stdbool.h>
 
 #include "fail.h"
-#include "net.h"
+#include "stop.h"
 
 struct init {
-	struct net_stop stop; /* SIGTERM or SIGINT came: its fd is readable from then on */
-	int event_fd;         /* SIGHUP or SIGCHLD came: call init_events() */
+	struct stop stop; /* SIGTERM or SIGINT came: its fd is readable from then on */
+	int event_fd;     /* SIGHUP or SIGCHLD came: call init_events() */
 };
 
 /* Blocks the signals and takes them over: once a process, before anything else.
  * FAIL_IO: no descriptors. */
 enum fail init_start(struct init *init, struct failure *why);
-
-/* What a stop does that comes while stop signals are let through (see net_connect()): it removes
- * the file `path` (borrowed; NULL for none) and ends the process with `status`. Before the first
- * call: no file, and status 1. */
-void init_set_early_stop(const char *path, int status);
 
 /* Takes what `event_fd` announces: reaps every child that has ended (orphans become ours where we
  * are PID 1) and returns whether a SIGHUP came. Never blocks. */

@@ -206,8 +206,12 @@ static int wrong_usage(const char *argument)
 
 int main(int argc, char *argv[])
 {
+	sigset_t broken_pipe;
+
 	/* Where nobody reads the output any more, the exit status still counts. */
-	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&broken_pipe);
+	sigaddset(&broken_pipe, SIGPIPE);
+	sigprocmask(SIG_BLOCK, &broken_pipe, NULL);
 	if (argc < 2)
 		return command_run();
 	for (size_t i = 0; i < COMMANDS; i++) {

@@ -12,7 +12,7 @@ static const char preferences_path[] = "/api/v2/app/preferences";
 /* Kept for the last time that a port is read back. */
 #define LAST_LOOK_MS 1000
 
-struct qbittorrent qbittorrent_for(const struct config *config, const struct net_stop *stop,
+struct qbittorrent qbittorrent_for(const struct config *config, const struct stop *stop,
                                    struct http_reply *reply)
 {
 	return (struct qbittorrent){
@@ -281,7 +281,7 @@ static enum fail verify(struct qbittorrent *qb, const struct qbittorrent_wanted 
 			return fail_set(why, FAIL_UNPROVEN,
 			                "it accepted port %u, but still reports port %lld",
 			                (unsigned)wanted->port, (long long)view->listen_port);
-		f = net_sleep(qb->stop, mono_earlier(now_ms + pause_ms, until_ms), why);
+		f = stop_sleep(qb->stop, mono_earlier(now_ms + pause_ms, until_ms), why);
 		if (f)
 			return f;
 		pause_ms = mono_earlier(2 * pause_ms, longest_pause_ms);
@@ -416,7 +416,7 @@ void qbittorrent_ask_version(struct qbittorrent *qb)
 
 void qbittorrent_logout_within(struct qbittorrent *qb, int64_t longest_ms)
 {
-	struct net_stop none = { .fd = -1 };
+	struct stop none = { .fd = -1 };
 	int64_t deadline_ms = mono_now_ms() + longest_ms;
 	char host[CONFIG_HOST_MAX + 2];
 	struct http_request logout = { .post = true, .path = "/api/v2/auth/logout" };

@@ -62,7 +62,7 @@ struct qbittorrent_hints {
 
 struct qbittorrent {
 	const struct config *config; /* borrowed */
-	const struct net_stop *stop; /* borrowed */
+	const struct stop *stop;     /* borrowed */
 	struct http_reply *reply;    /* borrowed */
 	struct net_tcp tcp;
 	struct tls tls; /* over `tcp`, with QSTICKY_USE_HTTPS */
@@ -83,7 +83,7 @@ struct qbittorrent {
 
 /* A session with the qBittorrent that `config` names; nothing is sent yet. All three are borrowed
  * for its life. */
-struct qbittorrent qbittorrent_for(const struct config *config, const struct net_stop *stop,
+struct qbittorrent qbittorrent_for(const struct config *config, const struct stop *stop,
                                    struct http_reply *reply);
 
 /* Whether user name or password are others than those last sent: their files have changed. */

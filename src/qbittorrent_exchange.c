@@ -49,7 +49,7 @@ enum fail qbittorrent_connect(struct qbittorrent *qb, struct failure *why)
 	qb->used = false;
 	f = net_connect(&qb->tcp, config->host, config->port, qb->stop, qb->deadline_ms, why);
 	if (f == FAIL_REFUSED) {
-		f = net_sleep(qb->stop, mono_now_ms() + REFUSED_AGAIN_MS, why);
+		f = stop_sleep(qb->stop, mono_now_ms() + REFUSED_AGAIN_MS, why);
 		if (f)
 			return f;
 		f = net_connect(&qb->tcp, config->host, config->port, qb->stop, qb->deadline_ms,

@@ -435,7 +435,6 @@ int sidecar_run(const struct config *config, struct init *init)
 	struct failure why;
 	enum fail f;
 
-	init_set_early_stop(config->health_path, EXIT_SUCCESS);
 	set_up(&s, config, init);
 	tell_source(source, config, config->port_source);
 	log_line(LEVEL_INFO,
@@ -469,7 +468,7 @@ static enum fail look_once(struct sidecar *s, struct failure *why)
 {
 	(void)look(s);
 	while (s->now.sync.empty_at_ms != MONO_NEVER) {
-		enum fail f = net_sleep(&s->init->stop, s->now.sync.empty_at_ms, why);
+		enum fail f = stop_sleep(&s->init->stop, s->now.sync.empty_at_ms, why);
 
 		if (f)
 			return f;
@@ -489,7 +488,7 @@ int sidecar_once(const struct config *config, struct init *init)
 		return EXIT_FAILURE;
 	f = run_cycle(&s);
 	/* Closed twice, a second apart, and it may rebind. */
-	if (f == FAIL_PORT_CLOSED && !net_sleep(&init->stop, sync_due_ms(&s.now.sync), &why))
+	if (f == FAIL_PORT_CLOSED && !stop_sleep(&init->stop, sync_due_ms(&s.now.sync), &why))
 		f = run_cycle(&s);
 	if (f == FAIL_NONE)
 		tell_success(&s.tell, &s.now);

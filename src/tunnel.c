@@ -147,20 +147,15 @@ static bool is_connected_to_itself(const struct net_tcp *tcp, uint16_t port)
 }
 
 enum fail tunnel_probe(const struct tunnel_view *view, sa_family_t family, uint16_t port,
-                       const struct net_stop *stop, int64_t deadline_ms, struct failure *why)
+                       const struct stop *stop, int64_t deadline_ms, struct failure *why)
 {
-	struct sockaddr_in v4 = { .sin_family = AF_INET,
-		                  .sin_port = htons(port),
-		                  .sin_addr = view->v4 };
-	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6,
-		                   .sin6_port = htons(port),
-		                   .sin6_addr = view->v6 };
-	bool is_v4 = family == AF_INET;
-	struct net_tcp tcp = { .fd = -1 };
+	struct net_tcp tcp = {
+		.fd = -1,
+		.peer = family == AF_INET ? resolve_ip(&view->v4, sizeof view->v4, port)
+		                          : resolve_ip(&view->v6, sizeof view->v6, port),
+	};
 	enum fail f;
 
-	tcp.peer.len = is_v4 ? sizeof v4 : sizeof v6;
-	memcpy(&tcp.peer.address, is_v4 ? (const void *)&v4 : &v6, tcp.peer.len);
 	deadline_ms = mono_earlier(deadline_ms, mono_now_ms() + TUNNEL_PROBE_MS);
 	f = net_connect_again(&tcp, stop, deadline_ms, why);
 	if (!f && is_connected_to_itself(&tcp, port)) {

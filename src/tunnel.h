@@ -60,6 +60,6 @@ enum fail tunnel_look(struct tunnel *tunnel, struct tunnel_view *view, struct fa
 /* Connects to `port` at the interface's IPv4 or IPv6 address, which it must have, and closes again.
  * FAIL_REFUSED, FAIL_TIMEOUT, FAIL_STOPPED; FAIL_IO: there is no way to that address (any more). */
 enum fail tunnel_probe(const struct tunnel_view *view, sa_family_t family, uint16_t port,
-                       const struct net_stop *stop, int64_t deadline_ms, struct failure *why);
+                       const struct stop *stop, int64_t deadline_ms, struct failure *why);
 
 #endif

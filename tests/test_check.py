@@ -753,7 +753,7 @@ def test_a_server_that_accepts_and_says_nothing_is_waited_for_15_s_at_most(bench
     assert time.monotonic() - started < 17
 
 
-def test_a_name_server_that_says_nothing_is_waited_for_16_s_at_most(
+def test_a_name_server_that_says_nothing_is_waited_for_5_s_a_hop(
     root: None, bench: Bench
 ) -> None:
     bench.fake()
@@ -769,9 +769,9 @@ def test_a_name_server_that_says_nothing_is_waited_for_16_s_at_most(
         mute.bind(("192.0.2.1", 53))
         started = time.monotonic()
         done = bench.check()
-    assert time.monotonic() - started < 18
+    assert time.monotonic() - started < 17
     assert done.returncode == 1
-    assert re.match("FAIL +name +no name server answers", fails(done.stdout)[-1])
+    assert re.match("FAIL +name +.*no answer from the name server", fails(done.stdout)[-1])
 
 
 @pytest.mark.parametrize(

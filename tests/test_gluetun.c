@@ -71,7 +71,7 @@ static void *serve(void *unused)
 static struct http_reply reply;
 static struct config config;
 static struct gluetun gluetun;
-static struct net_stop stop = { .fd = -1 };
+static struct stop stop = { .fd = -1 };
 static struct failure why;
 static uint16_t port;
 

@@ -14,7 +14,7 @@
 
 #include "mono.h"
 
-static const struct net_stop never = { .fd = -1 };
+static const struct stop never = { .fd = -1 };
 static struct failure why;
 
 /* A TCP socket on a free loopback port; it refuses connections until listen(). -1 without IPv6. */
@@ -47,7 +47,7 @@ static int listening_socket(int family, uint16_t *port)
 }
 
 /* A connection: `tcp` is our end, the descriptor returned the peer's. */
-static int connected(struct net_tcp *tcp, const struct net_stop *stop)
+static int connected(struct net_tcp *tcp, const struct stop *stop)
 {
 	uint16_t port = 0;
 	int listener = listening_socket(AF_INET, &port);
@@ -68,9 +68,9 @@ static enum fail read_some(struct net_tcp *tcp, char *buf, size_t max, size_t *l
 	return tcp->stream.read(&tcp->stream, buf, max, len, deadline_ms, &why);
 }
 
-static struct net_stop stop_asked(void)
+static struct stop stop_asked(void)
 {
-	struct net_stop stop = { .fd = eventfd(1, EFD_CLOEXEC) };
+	struct stop stop = { .fd = eventfd(1, EFD_CLOEXEC) };
 
 	assert_true(stop.fd >= 0);
 	return stop;
@@ -207,7 +207,7 @@ static void net_write_ends_at_its_deadline(void **state)
 
 static void net_read_ends_when_a_stop_is_asked_for(void **state)
 {
-	struct net_stop stop = { .fd = eventfd(0, EFD_CLOEXEC) };
+	struct stop stop = { .fd = eventfd(0, EFD_CLOEXEC) };
 	struct net_tcp tcp = { .fd = -1 };
 	int peer = connected(&tcp, &stop);
 	char buf[8];
@@ -223,7 +223,7 @@ static void net_read_ends_when_a_stop_is_asked_for(void **state)
 
 static void net_write_ends_when_a_stop_is_asked_for(void **state)
 {
-	struct net_stop stop = { .fd = eventfd(0, EFD_CLOEXEC) };
+	struct stop stop = { .fd = eventfd(0, EFD_CLOEXEC) };
 	struct net_tcp tcp = { .fd = -1 };
 	int peer = connected(&tcp, &stop);
 	const size_t len = 64 * 1024 * 1024;
@@ -348,7 +348,7 @@ static void net_connect_ends_at_its_deadline(void **state)
 
 static void net_connect_ends_when_a_stop_is_asked_for(void **state)
 {
-	struct net_stop stop = stop_asked();
+	struct stop stop = stop_asked();
 	struct net_tcp tcp = { .fd = -1 };
 	uint16_t port = 0;
 	int listener = listening_socket(AF_INET, &port);
@@ -405,16 +405,16 @@ static void net_sleeps_until_it_is_due(void **state)
 	int64_t due_ms = mono_now_ms() + 20;
 	(void)state;
 
-	assert_int_equal(net_sleep(&never, due_ms, &why), FAIL_NONE);
+	assert_int_equal(stop_sleep(&never, due_ms, &why), FAIL_NONE);
 	assert_true(mono_now_ms() >= due_ms);
 }
 
 static void net_sleep_ends_when_a_stop_is_asked_for(void **state)
 {
-	struct net_stop stop = stop_asked();
+	struct stop stop = stop_asked();
 	(void)state;
 
-	assert_int_equal(net_sleep(&stop, MONO_NEVER, &why), FAIL_STOPPED);
+	assert_int_equal(stop_sleep(&stop, MONO_NEVER, &why), FAIL_STOPPED);
 	close(stop.fd);
 }
 

@@ -21,7 +21,7 @@ static struct server server;
 static struct config config;
 static struct qbittorrent qb;
 static struct qbittorrent_view view;
-static const struct net_stop never = { .fd = -1 };
+static const struct stop never = { .fd = -1 };
 
 /* Starts the server, and a session and a cycle with it. */
 static void begin(const char *const script[])

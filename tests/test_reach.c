@@ -32,7 +32,7 @@ static struct qbittorrent_view view;
 static struct reach reach;
 static struct situation situation;
 static struct tell tell;
-static struct net_stop stop;
+static struct stop stop;
 static char logged[4096]; /* by the last cycle */
 static int listeners[8];
 static size_t listener_count;
@@ -56,7 +56,7 @@ static void enter(void)
 static void begin(const char *const script[])
 {
 	server_start(&server, script);
-	stop = (struct net_stop){ .fd = -1 };
+	stop = (struct stop){ .fd = -1 };
 	config = (struct config){ .host = "127.0.0.1",
 		                  .api_key = { .value = "" },
 		                  .port = server.port,
@@ -401,7 +401,7 @@ static void add_v6(void)
 {
 	struct tunnel tunnel = tunnel_on("tun0");
 	struct tunnel_view seen = { .has_v6 = false };
-	const struct net_stop never = { .fd = -1 };
+	const struct stop never = { .fd = -1 };
 	int64_t until_ms = mono_now_ms() + 20000;
 	enum fail f = FAIL_TIMEOUT;
 
@@ -412,7 +412,7 @@ static void add_v6(void)
 		if (seen.has_v6)
 			f = tunnel_probe(&seen, AF_INET6, PORT, &never, MONO_NEVER, &why);
 		else
-			(void)net_sleep(&never, mono_now_ms() + 10, &why);
+			(void)stop_sleep(&never, mono_now_ms() + 10, &why);
 	}
 	assert_int_equal(f, FAIL_REFUSED);
 }

@@ -21,7 +21,7 @@
  * an IPv6 address (RFC 4862), which takes two seconds. */
 #define LONG_MS 20000
 
-static const struct net_stop never = { .fd = -1 };
+static const struct stop never = { .fd = -1 };
 static struct tunnel tunnel;
 static struct tunnel_view view;
 static struct failure why;
@@ -200,7 +200,7 @@ static void tunnel_has_an_ipv6_address_only_if_it_is_global(void **state)
 	netns_ip("-6 address add 2001:db8::3/64 dev tun0");
 	look();
 	while (!view.has_v6 && mono_now_ms() < until_ms) {
-		assert_false(net_sleep(&never, mono_now_ms() + 50, &why));
+		assert_false(stop_sleep(&never, mono_now_ms() + 50, &why));
 		look();
 	}
 	assert_string_equal(view.v6_text, "2001:db8:0:0:0:0:0:3");
@@ -512,7 +512,7 @@ static void tunnel_probe_waits_a_second_for_an_answer_and_no_longer(void **state
 
 static void tunnel_probe_ends_with_a_stop(void **state)
 {
-	struct net_stop stop = { .fd = -1 };
+	struct stop stop = { .fd = -1 };
 	int fds[8], fd, pipe_fds[2];
 	uint16_t port;
 	size_t count;

@@ -1,0 +1,421 @@
+#include "resolve.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <stdbool.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "dns.h"
+#include "mono.h"
+#include "text.h"
+
+/* resolv.conf(5): more are not looked at. */
+#define SERVERS_MAX 3
+#define SEARCH_MAX 256
+
+#define DNS_PORT 53
+
+/* ---- addresses ---- */
+
+struct resolve_address resolve_ip(const void *ip, size_t len, uint16_t port)
+{
+	struct resolve_address address = { .len = 0 };
+
+	if (len == sizeof address.sa.v4.sin_addr) {
+		address.len = sizeof address.sa.v4;
+		address.sa.v4.sin_family = AF_INET;
+		address.sa.v4.sin_port = htons(port);
+		memcpy(&address.sa.v4.sin_addr, ip, len);
+	} else {
+		address.len = sizeof address.sa.v6;
+		address.sa.v6.sin6_family = AF_INET6;
+		address.sa.v6.sin6_port = htons(port);
+		memcpy(&address.sa.v6.sin6_addr, ip, sizeof address.sa.v6.sin6_addr);
+	}
+	return address;
+}
+
+/* The number that `digits` begins with; one that is too large comes out as some other. */
+static uint32_t number(const char *digits)
+{
+	uint32_t value = 0;
+
+	for (; isdigit((unsigned char)*digits); digits++)
+		value = value * 10 + (uint32_t)(*digits - '0');
+	return value;
+}
+
+/* Fills `address` from a numeric host; false where it is a name. */
+static bool take_numeric(struct resolve_address *address, const char *host, uint16_t port)
+{
+	size_t len = strcspn(host, "%");
+	char bare[INET6_ADDRSTRLEN];
+
+	unsigned char ip[16];
+
+	address->len = 0;
+	if (inet_pton(AF_INET, host, ip) == 1) {
+		*address = resolve_ip(ip, 4, port);
+		return true;
+	}
+	if (len >= sizeof bare)
+		return false;
+	memcpy(bare, host, len);
+	bare[len] = '\0';
+	if (inet_pton(AF_INET6, bare, ip) != 1)
+		return false;
+	*address = resolve_ip(ip, 16, port);
+	/* A zone: an interface, by name or by number. 0, which none has, where there is none such: to
+	 * connect to it fails. */
+	if (host[len])
+		address->sa.v6.sin6_scope_id = isdigit((unsigned char)host[len + 1])
+		                                       ? number(host + len + 1)
+		                                       : if_nametoindex(host + len + 1);
+	return true;
+}
+
+/* Adds it behind the others of its family, IPv4 first: where there is no way out over IPv6, as in
+ * many tunnels, nothing is tried in vain. */
+static void add(struct resolve_found *found, const struct resolve_address *address)
+{
+	size_t at = found->count;
+
+	if (at == RESOLVE_MAX)
+		return;
+	if (address->sa.any.sa_family == AF_INET)
+		for (; at > 0 && found->addresses[at - 1].sa.any.sa_family != AF_INET; at--)
+			found->addresses[at] = found->addresses[at - 1];
+	found->addresses[at] = *address;
+	found->count++;
+}
+
+/* ---- /etc/hosts and /etc/resolv.conf ---- */
+
+/* The words of a file, one by one; "#" starts a comment. A word that is too long is cut. */
+struct words {
+	int fd;
+	bool new_line, in_comment;
+	bool is_first; /* the word is the first of its line */
+	char word[SEARCH_MAX];
+	size_t at, len;
+	char bytes[512];
+};
+
+static bool next_byte(struct words *words, char *c)
+{
+	if (words->at == words->len) {
+		ssize_t got = read(words->fd, words->bytes, sizeof words->bytes);
+
+		if (got <= 0)
+			return false;
+		words->len = (size_t)got;
+		words->at = 0;
+	}
+	*c = words->bytes[words->at++];
+	return true;
+}
+
+static bool next_word(struct words *words)
+{
+	size_t len = 0;
+	char c;
+
+	while (next_byte(words, &c)) {
+		bool is_space = isspace((unsigned char)c);
+
+		if (len > 0 && (is_space || c == '#')) {
+			words->at--; /* not taken: it may begin a line or a comment */
+			break;
+		}
+		if (c == '\n') {
+			words->new_line = true;
+			words->in_comment = false;
+		} else if (c == '#') {
+			words->in_comment = true;
+		} else if (!is_space && !words->in_comment) {
+			if (len == 0)
+				words->is_first = words->new_line;
+			words->new_line = false;
+			if (len < sizeof words->word - 1)
+				words->word[len++] = c;
+		}
+	}
+	words->word[len] = '\0';
+	return len > 0;
+}
+
+/* Where it cannot be read it is empty: neither file has to be there. */
+static void open_words(struct words *words, const char *path)
+{
+	words->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	words->new_line = true;
+	words->in_comment = false;
+	words->at = words->len = 0;
+}
+
+static void close_words(struct words *words)
+{
+	if (words->fd >= 0)
+		close(words->fd);
+}
+
+static void read_hosts(struct resolve_found *found, const char *host, uint16_t port)
+{
+	struct resolve_address address = { .len = 0 };
+	struct words words;
+
+	open_words(&words, "/etc/hosts");
+	while (next_word(&words)) {
+		if (words.is_first) {
+			(void)take_numeric(&address, words.word, port);
+		} else if (address.len > 0 && strcasecmp(words.word, host) == 0) {
+			add(found, &address);
+			address.len = 0;
+		}
+	}
+	close_words(&words);
+}
+
+struct servers {
+	size_t count;
+	struct resolve_address addresses[SERVERS_MAX];
+	uint32_t ndots;
+	char search[SEARCH_MAX]; /* domains, each with its NUL; an empty one is the end */
+};
+
+static void read_resolv_conf(struct servers *servers)
+{
+	struct text search = text_on(servers->search, sizeof servers->search - 1);
+	enum { OTHER, SERVER, SEARCH, OPTION } line = OTHER;
+	struct words words;
+
+	servers->count = 0;
+	servers->ndots = 1;
+	open_words(&words, "/etc/resolv.conf");
+	while (next_word(&words)) {
+		const char *word = words.word;
+
+		if (words.is_first) {
+			line = strcmp(word, "nameserver") == 0                              ? SERVER
+			       : strcmp(word, "options") == 0                               ? OPTION
+			       : strcmp(word, "search") == 0 || strcmp(word, "domain") == 0 ? SEARCH
+			                                                                    : OTHER;
+			/* The last such line counts. */
+			if (line == SEARCH)
+				search = text_on(servers->search, sizeof servers->search - 1);
+		} else if (line == SERVER && servers->count < SERVERS_MAX) {
+			servers->count +=
+				take_numeric(&servers->addresses[servers->count], word, DNS_PORT);
+		} else if (line == SEARCH) {
+			text_add(&search, word, strlen(word) + 1);
+		} else if (line == OPTION && strncmp(word, "ndots:", 6) == 0) {
+			servers->ndots = number(word + 6);
+		}
+	}
+	close_words(&words);
+	servers->search[search.len] = '\0';
+	if (servers->count == 0)
+		servers->count = take_numeric(&servers->addresses[0], "127.0.0.1", DNS_PORT);
+}
+
+/* ---- asking ---- */
+
+/* Both are asked for at once. */
+enum { IPV4, IPV6, KINDS };
+
+#define ALL_KINDS (1u << IPV4 | 1u << IPV6)
+
+/* One name, with its servers. */
+struct query {
+	struct resolve_found *found;
+	uint16_t port;
+	enum dns_type type; /* of the answer that is being read */
+	const struct stop *stop;
+	int64_t until_ms;
+	const struct servers *servers;
+	int fds[SERVERS_MAX];     /* -1: not asked yet, or failed */
+	bool failed[SERVERS_MAX]; /* said that it does not know, or is not there */
+	struct dns_question questions[KINDS];
+	unsigned answered; /* a bit for each kind */
+};
+
+static void take_found(void *context, const unsigned char *ip)
+{
+	const struct query *query = context;
+	struct resolve_address address =
+		resolve_ip(ip, query->type == DNS_IPV4 ? 4 : 16, query->port);
+
+	add(query->found, &address);
+}
+
+/* Reads what one server has sent. */
+static void take_replies(struct query *query, size_t server)
+{
+	static const enum dns_type types[KINDS] = { [IPV4] = DNS_IPV4, [IPV6] = DNS_IPV6 };
+	unsigned char reply[DNS_REPLY_MAX];
+	ssize_t len;
+
+	while ((len = recv(query->fds[server], reply, sizeof reply, MSG_DONTWAIT)) >= 0) {
+		for (unsigned kind = 0; kind < KINDS; kind++) {
+			enum dns_answer answer = DNS_FOREIGN;
+
+			query->type = types[kind];
+			if (!(query->answered & 1u << kind))
+				answer = dns_read(&query->questions[kind], reply, (size_t)len,
+				                  take_found, query);
+			if (answer == DNS_FAILED)
+				query->failed[server] = true;
+			else if (answer != DNS_FOREIGN)
+				query->answered |= 1u << kind;
+		}
+	}
+	/* Refused: nobody is there. */
+	if (errno != EAGAIN)
+		query->failed[server] = true;
+}
+
+/* Sends the open questions to a server. FAIL_IO: there are no sockets. */
+static enum fail send_to(struct query *query, size_t server, struct failure *why)
+{
+	const struct resolve_address *to = &query->servers->addresses[server];
+	int *fd = &query->fds[server];
+
+	/* Connected: the kernel passes on what comes from there only, and says who is not there. */
+	if (*fd < 0)
+		*fd = socket(to->sa.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (*fd < 0 && errno != EAFNOSUPPORT)
+		return fail_errno(why, "socket");
+	if (*fd < 0 || connect(*fd, &to->sa.any, to->len) < 0)
+		query->failed[server] = true;
+	for (unsigned kind = 0; kind < KINDS && !query->failed[server]; kind++) {
+		const struct dns_question *question = &query->questions[kind];
+
+		if (!(query->answered & 1u << kind) &&
+		    send(*fd, question->bytes, question->len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+			query->failed[server] = errno != EAGAIN;
+	}
+	return FAIL_NONE;
+}
+
+/* Waits for what the servers that were asked say, until all is answered, or the one asked last
+ * has failed, or the round is over. */
+static enum fail listen_to(struct query *query, size_t last, struct failure *why)
+{
+	int64_t round_ms = mono_earlier(query->until_ms, mono_now_ms() + RESOLVE_ROUND_MS);
+
+	while (query->answered != ALL_KINDS && !query->failed[last]) {
+		struct pollfd fds[1 + SERVERS_MAX];
+		enum fail f;
+
+		for (size_t i = 0; i < SERVERS_MAX; i++)
+			fds[1 + i] = (struct pollfd){
+				.fd = query->failed[i] ? -1 : query->fds[i],
+				.events = POLLIN,
+			};
+		f = stop_poll(query->stop, fds, 1 + SERVERS_MAX, round_ms, why);
+		if (f)
+			return f == FAIL_TIMEOUT ? FAIL_NONE : f;
+		for (size_t i = 0; i < SERVERS_MAX; i++)
+			if (fds[1 + i].revents)
+				take_replies(query, i);
+	}
+	return FAIL_NONE;
+}
+
+/* Asks one server after the other, and the first again, while none has answered. */
+static enum fail ask_servers(struct query *query, struct failure *why)
+{
+	size_t count = query->servers->count, failed = 0;
+	enum fail f = FAIL_NONE;
+
+	for (size_t server = 0; !f && failed < count && mono_now_ms() < query->until_ms;
+	     server = (server + 1) % count) {
+		if (query->failed[server]) {
+			failed++;
+			continue;
+		}
+		failed = 0;
+		f = send_to(query, server, why);
+		if (!f)
+			f = listen_to(query, server, why);
+		/* Who has an address need not wait for those of the other kind. */
+		if (query->answered == ALL_KINDS || query->found->count > 0)
+			break;
+	}
+	return f;
+}
+
+/* Asks for `name` below `domain` (or not, where that is NULL). FAIL_NONE also where there is none. */
+static enum fail look_up(struct query *query, const char *name, const char *domain,
+                         struct failure *why)
+{
+	uint16_t ids[KINDS];
+	enum fail f = FAIL_NONE;
+
+	/* Not only the port should be hard to guess. Where there is no randomness yet, it has to do. */
+	if (getrandom(ids, sizeof ids, GRND_NONBLOCK) < 0)
+		memset(ids, 0, sizeof ids);
+	query->answered = 0;
+	memset(query->failed, 0, sizeof query->failed);
+	memset(query->fds, -1, sizeof query->fds);
+	if (!dns_ask(&query->questions[IPV4], ids[IPV4], name, domain, DNS_IPV4) ||
+	    !dns_ask(&query->questions[IPV6], ids[IPV6], name, domain, DNS_IPV6))
+		return FAIL_NONE;
+	f = ask_servers(query, why);
+	for (size_t i = 0; i < SERVERS_MAX; i++)
+		if (query->fds[i] >= 0)
+			close(query->fds[i]);
+	if (!f && query->answered != ALL_KINDS && query->found->count == 0)
+		f = fail_set(why, FAIL_RESOLVE,
+		             "cannot look up the name: no answer from the name server");
+	return f;
+}
+
+static enum fail ask(struct resolve_found *found, const char *name, uint16_t port,
+                     const struct stop *stop, int64_t deadline_ms, struct failure *why)
+{
+	struct servers servers;
+	struct query query = {
+		.found = found,
+		.port = port,
+		.stop = stop,
+		.until_ms = mono_earlier(deadline_ms, mono_now_ms() + RESOLVE_MS),
+		.servers = &servers,
+	};
+	const char *domain;
+	uint32_t dots = 0;
+	enum fail f = FAIL_NONE;
+
+	read_resolv_conf(&servers);
+	for (size_t i = 0; name[i]; i++)
+		dots += name[i] == '.';
+	domain = dots >= servers.ndots || name[strlen(name) - 1] == '.' ? "" : servers.search;
+	for (; *domain && !f && found->count == 0; domain += strlen(domain) + 1)
+		f = look_up(&query, name, domain, why);
+	if (!f && found->count == 0)
+		f = look_up(&query, name, NULL, why);
+	if (!f && found->count == 0)
+		f = fail_set(why, FAIL_RESOLVE, "cannot look up the name: there is none such");
+	return f;
+}
+
+enum fail resolve_host(struct resolve_found *found, const char *host, uint16_t port,
+                       const struct stop *stop, int64_t deadline_ms, struct failure *why)
+{
+	found->count = 0;
+	if (strcasecmp(host, "localhost") == 0) {
+		found->count = take_numeric(&found->addresses[0], "127.0.0.1", port);
+		found->count += take_numeric(&found->addresses[1], "::1", port);
+	} else {
+		found->count = take_numeric(&found->addresses[0], host, port);
+	}
+	if (found->count == 0)
+		read_hosts(found, host, port);
+	return found->count > 0 ? FAIL_NONE : ask(found, host, port, stop, deadline_ms, why);
+}

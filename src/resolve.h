@@ -1,0 +1,53 @@
+/* resolve: the addresses of a host, from /etc/hosts or from a name server.
+ *
+ * Ours instead of getaddrinfo(3), since that waits where neither a deadline nor a stop reaches it, and
+ * is three times as large. */
+#ifndef QSTICKY_RESOLVE_H
+#define QSTICKY_RESOLVE_H
+
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "fail.h"
+#include "stop.h"
+
+/* Longest wait for name servers, in milliseconds; for each of them before the next is asked too.
+ * `options timeout:` and `attempts:` of resolv.conf(5) are not looked at. */
+#define RESOLVE_MS 5000
+#define RESOLVE_ROUND_MS 1000
+
+/* Addresses of one name that are kept. */
+#define RESOLVE_MAX 16
+
+struct resolve_address {
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} sa;
+	socklen_t len; /* 0: none */
+};
+
+struct resolve_found {
+	size_t count;
+	struct resolve_address addresses[RESOLVE_MAX];
+};
+
+/* The address that the `len` bytes at `ip` are, 4 or 16 in network order, with `port`. */
+struct resolve_address resolve_ip(const void *ip, size_t len, uint16_t port);
+
+/* The addresses of `host` (name or address, without brackets; the latter may have a zone), each with
+ * `port`, IPv4 before IPv6. "localhost" is the loopback addresses by definition (RFC 6761, section
+ * 6.3): no file or server is asked.
+ *
+ * Waits for name servers until `deadline_ms`, for at most RESOLVE_MS. They are asked in the order of
+ * /etc/resolv.conf, over UDP; the first one to know the answer is believed. As in musl, a name with
+ * `ndots` dots is not looked for in the domains of `search`.
+ *
+ * FAIL_RESOLVE: there is no such name, or nobody answers. FAIL_STOPPED. FAIL_IO: no socket. */
+enum fail resolve_host(struct resolve_found *found, const char *host, uint16_t port,
+                       const struct stop *stop, int64_t deadline_ms, struct failure *why);
+
+#endif
