@@ -118,16 +118,21 @@ smaller.ours := $(if $(filter x86_64,$(processor)),-mno-sse)
 # Optimized as a whole (-flto): a kilobyte less.
 # Paths do not reach the binary, sections that nothing refers to neither.
 compile.musl = $(MUSL_CC) $(CFLAGS) $(smaller) -flto=auto -g -ffile-prefix-map=$(CURDIR)=. \
-	-fno-pie -fno-common -ffunction-sections -fdata-sections -fstack-protector-strong \
+	-fPIE -fno-common -ffunction-sections -fdata-sections -fstack-protector-strong \
 	-fno-asynchronous-unwind-tables
 sanitizers := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 compile.asan = $(HOST_CC) -O1 -g $(sanitizers)
 compile.fuzz = $(CLANG) -O1 -g -fsanitize=fuzzer-no-link $(sanitizers)
 
-# Fewer pages on disk and in memory: one segment for code and constants instead of three, and no
-# padding before the data. RELRO would pad too, for nothing: musl's static start does not apply it.
-link.musl = -static -no-pie -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,noseparate-code \
-	-Wl,-z,norelro -Wl,-z,common-page-size=16 -flto-partition=one $(pages) $(LDFLAGS)
+# A static PIE: musl's start for it is not what its specs name. What is written only at the start lies
+# by itself (RELRO), and src/start.c makes it read-only; on x86-64 it also relocates.
+crt = $(shell $(MUSL_CC) -\#\#\# -x c /dev/null 2>&1 | tr ' ' '\n' | sed -n 's|/Scrt1\.o$$|/rcrt1.o|p')
+relocations := $(if $(filter x86_64,$(processor)),-Wl$(comma)-z$(comma)pack-relative-relocs)
+
+# Fewer pages on disk and in memory: one segment for code and constants instead of three.
+link.musl = -static -nostartfiles $(crt) -Wl,-pie,--no-dynamic-linker,-z,text,-z,relro,-z,now \
+	$(relocations) -Wl,--gc-sections,--build-id=none,--hash-style=sysv,-z,noseparate-code \
+	-flto-partition=one $(pages) $(LDFLAGS)
 
 downloads := $(BUILD)/third_party
 # Headers of third parties are the system's to the compiler: our warnings are not for them.
@@ -156,7 +161,7 @@ binary := $(BUILD)/$(ARCH:%=%/)qsticky
 all: $(binary)
 
 $(BUILD)/qsticky: $(BUILD)/musl/qsticky
-	$(call say,STRIP) $(STRIP) --strip-all --remove-section=.comment --remove-section=.eh_frame -o $@ $<
+	$(call say,STRIP) $(STRIP) --strip-all --remove-section=.comment -o $@ $<
 
 # The same with its symbols, for `make size`, callgrind and gdb.
 # BearSSL comes first, so that our code lies next to the C library's: asleep, only these two are

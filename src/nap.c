@@ -1,6 +1,5 @@
 #include "nap.h"
 
-#include <elf.h>
 #include <link.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -8,15 +7,16 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 
+#include "program.h"
+
 #ifdef __SANITIZE_ADDRESS__
 static const bool drop = false;
 #else
 static const bool drop = true;
 #endif
 
-/* Where the program and, in it, the last of its code is: the linker says so (end(3), ld(1)). The
- * name is the linker's to give. */
-extern char __executable_start[], etext[]; /* NOLINT(bugprone-reserved-identifier,cert-dcl*) */
+/* The last of the program's code: the linker says so (end(3)). */
+extern char etext[];
 
 static uintptr_t lesser(uintptr_t a, uintptr_t b)
 {
@@ -26,17 +26,10 @@ static uintptr_t lesser(uintptr_t a, uintptr_t b)
 /* The end of the mapping that holds the code: constants may follow in it. */
 static uintptr_t mapping_end(void)
 {
-	/* The kernel gives the address as a number. NOLINTNEXTLINE(performance-no-int-to-ptr) */
-	const ElfW(Phdr) *header = (const ElfW(Phdr) *)getauxval(AT_PHDR);
-	uintptr_t here = (uintptr_t)etext - 1;
+	const ElfW(Phdr) *code = program_part(PT_LOAD, (uintptr_t)etext - 1);
 
-	for (unsigned long left = getauxval(AT_PHNUM); left > 0; left--, header++) {
-		uintptr_t start = header->p_vaddr;
-
-		if (header->p_type == PT_LOAD && here >= start && here - start < header->p_memsz)
-			return start + header->p_memsz;
-	}
-	return (uintptr_t)etext; /* a program that is not where it was linked to be */
+	return code ? (uintptr_t)__executable_start + code->p_vaddr + code->p_memsz
+	            : (uintptr_t)etext;
 }
 
 /* The pages of the program's code that can be dropped. */
