@@ -17,6 +17,7 @@
 #include "http.h"
 #include "mono.h"
 #include "net.h"
+#include "now.h"
 #include "port_file.h"
 #include "qbittorrent.h"
 #include "qbittorrent_exchange.h"
@@ -334,7 +335,7 @@ static enum verdict walk_port_file(void)
 	const char *path = check.config.port_file_path;
 	struct port_file_ports ports = { 0 };
 	struct stat status;
-	struct timespec up;
+	struct timespec up = now_by(CLOCK_BOOTTIME);
 	enum fail f;
 
 	check.ask_gluetun = check.config.port_source == CONFIG_SOURCE_GLUETUN;
@@ -361,8 +362,7 @@ static enum verdict walk_port_file(void)
 	check.port = ports.port[0];
 	/* Gluetun does not write it again while it keeps the port, so age alone means nothing; but
 	 * what is older than the machine's start is older than any Gluetun that runs now. */
-	clock_gettime(CLOCK_BOOTTIME, &up);
-	if (stat(path, &status) == 0 && status.st_mtime < time(NULL) - up.tv_sec)
+	if (stat(path, &status) == 0 && status.st_mtime < now_s() - up.tv_sec)
 		return see(WARN, "restart Gluetun, unless the clock was wrong when it wrote it",
 		           "port %u, but from before this machine was started",
 		           (unsigned)check.port);
@@ -557,7 +557,7 @@ static enum verdict walk_probe(void)
 static void look_beside(struct beside *beside)
 {
 	const struct config *config = &check.config;
-	const time_t now = time(NULL);
+	const time_t now = now_s();
 	char buf[HEALTH_MAX + 1];
 	struct json json;
 	size_t len;

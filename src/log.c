@@ -7,9 +7,9 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "now.h"
 #include "text.h"
 #include "utc.h"
 
@@ -62,7 +62,7 @@ static bool put(enum log_level level, const char *message, size_t len)
 	struct text line = text_on(buf, sizeof buf - sizeof tail);
 	bool json = line_format == FORMAT_JSON;
 
-	utc_format(now, time(NULL));
+	utc_format(now, now_s());
 	if (json) {
 		text_printf(&line, "{\"time\":\"%s\",\"level\":\"%s\",\"message\":\"", now,
 		            level_names[level]);

@@ -3,7 +3,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -11,6 +10,7 @@
 #include "health.h"
 #include "init.h"
 #include "log.h"
+#include "now.h"
 #include "sidecar.h"
 #include "status.h"
 #include "text.h"
@@ -116,7 +116,7 @@ static int command_healthcheck(void)
 
 	if (!load_to_judge(&config))
 		return EXIT_FAILURE;
-	healthy = health_judge(config.health_path, config.interval_s, time(NULL), &line);
+	healthy = health_judge(config.health_path, config.interval_s, now_s(), &line);
 	line.cap = sizeof buf;
 	text_puts(&line, "\n");
 	text_write(&line, STDOUT_FILENO);
@@ -127,8 +127,8 @@ static int command_status(void)
 {
 	static struct config config;
 
-	return load_to_judge(&config) && status_show(&config, time(NULL), as_json) ? EXIT_SUCCESS
-	                                                                           : EXIT_FAILURE;
+	return load_to_judge(&config) && status_show(&config, now_s(), as_json) ? EXIT_SUCCESS
+	                                                                        : EXIT_FAILURE;
 }
 
 static int command_check(void)

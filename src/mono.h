@@ -6,16 +6,16 @@
 
 #include <limits.h>
 #include <stdint.h>
-#include <time.h>
+
+#include "now.h"
 
 #define MONO_NEVER INT64_MAX
 
 /* Milliseconds since some fixed moment; not moved by changes of the clock. */
 static inline int64_t mono_now_ms(void)
 {
-	struct timespec now;
+	struct timespec now = now_by(CLOCK_MONOTONIC);
 
-	clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail: the clock exists since Linux 2.6 */
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 

@@ -5,7 +5,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "fail.h"
@@ -15,6 +14,7 @@
 #include "log.h"
 #include "mono.h"
 #include "nap.h"
+#include "now.h"
 #include "port_file.h"
 #include "qbittorrent.h"
 #include "reach.h"
@@ -160,7 +160,7 @@ static enum fail set(struct sidecar *s, const struct qbittorrent_wanted *wanted,
 /* A new port is in place. */
 static void port_changed(struct sidecar *s)
 {
-	s->now.last_port_change = time(NULL);
+	s->now.last_port_change = now_s();
 	s->unproved_port = 0;
 	if (!s->now.config->reannounce)
 		return;
@@ -299,7 +299,7 @@ static enum fail run_cycle(struct sidecar *s)
 		f = FAIL_ANSWER; /* whatever it was: the others are about qBittorrent */
 		why = s->ask_why;
 	}
-	s->now.last_check = time(NULL);
+	s->now.last_check = now_s();
 	sync_cycle_ended(sync, outcome_of(f), login_events[qb->login], mono_now_ms());
 	if (qb->login == QBITTORRENT_LOGIN_ACCEPTED)
 		s->login_fail = FAIL_NONE;
@@ -329,7 +329,7 @@ static void set_up(struct sidecar *s, const struct config *config, const struct 
 		                   (uint32_t)now_ms ^ (uint32_t)getpid() << 16, now_ms),
 		.current_port = -1,
 		.version = s->qbittorrent.version,
-		.started = time(NULL),
+		.started = now_s(),
 		.started_ms = now_ms,
 	};
 	if (config->bind_interface && !config->vpn_interface[0])

@@ -4,6 +4,7 @@
 
 #include "metrics.h"
 #include "mono.h"
+#include "now.h"
 
 static const char *const state_names[] = {
 	[SYNC_STARTING] = "starting", [SYNC_WAITING_FOR_PORT] = "waiting_for_port",
@@ -76,7 +77,7 @@ void tell_health(struct tell *tell, const struct situation *now)
 		.external_address = hints->external_address[0] ? hints->external_address : NULL,
 		.last_check = now->last_check,
 		.last_port_change = now->last_port_change,
-		.timestamp = time(NULL),
+		.timestamp = now_s(),
 		.started = now->started,
 		.uptime_s = (uint64_t)(now_ms - now->started_ms) / 1000,
 		.consecutive_failures = now->sync.failures,

@@ -10,6 +10,7 @@
 
 #include "certificate.h"
 #include "mono.h"
+#include "now.h"
 #include "pages.h"
 #include "tls_ciphers.h"
 #include "tls_fault.h"
@@ -132,7 +133,7 @@ static bool session_holds(const struct tls *tls)
 	struct trust_file now;
 
 	if (!session->known || mono_now_ms() - session->verified_ms >= TLS_SESSION_MS ||
-	    (session->not_after && time(NULL) > session->not_after))
+	    (session->not_after && now_s() > session->not_after))
 		return false;
 	if (tls->config->tls_pin_count > 0 || !tls->config->verify_ssl)
 		return true;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "certificate.h"
+#include "now.h"
 #include "tls_ciphers.h"
 
 /* Least RSA key, in bytes: 2048 bits. */
@@ -214,7 +215,7 @@ static enum fail examine(struct tls_verify *verify)
 		.name = name,
 		.chain = chain,
 		.sha256 = verify->sha256,
-		.now = time(NULL),
+		.now = now_s(),
 	};
 	br_sha256_context hash;
 
