@@ -103,7 +103,7 @@ language := -std=c11 -D_GNU_SOURCE -DQSTICKY_VERSION='"$(VERSION)"' -Isrc
 # Passes that make this code larger: a call in last place, made a jump, has the end of its function
 # before it once more. None of these touches the stack protector.
 smaller := -fno-optimize-sibling-calls -fno-thread-jumps -fno-caller-saves \
-	-fno-tree-dominator-opts -fno-jump-tables
+	-fno-tree-dominator-opts -fno-jump-tables -fno-move-loop-invariants
 # x86: tables need not lie as vectors like it, and our code has no use for vector registers.
 processor := $(firstword $(subst -, ,$(shell $(firstword $(MUSL_CC)) -dumpmachine 2>/dev/null)))
 # The guard of the stack is at a fixed place with a static libc either way; as a variable it is shorter.
