@@ -103,7 +103,7 @@ language := -std=c11 -D_GNU_SOURCE -DQSTICKY_VERSION='"$(VERSION)"' -Isrc
 # Passes that make this code larger: a call in last place, made a jump, has the end of its function
 # before it once more. None of these touches the stack protector.
 smaller := -fno-optimize-sibling-calls -fno-thread-jumps -fno-caller-saves \
-	-fno-tree-dominator-opts -fno-jump-tables -fno-move-loop-invariants
+	-fno-tree-dominator-opts -fno-move-loop-invariants -fno-tree-loop-im
 # x86: tables need not lie as vectors like it, and our code has no use for vector registers.
 processor := $(firstword $(subst -, ,$(shell $(firstword $(MUSL_CC)) -dumpmachine 2>/dev/null)))
 # The guard of the stack is at a fixed place with a static libc either way; as a variable it is shorter.
@@ -113,7 +113,9 @@ smaller += $(if $(filter x86_64 i386 i486 i586 i686,$(processor)),-malign-data=a
 # the 32-bit ones, and the kernel could not map the result.
 comma := ,
 pages := $(if $(filter arm aarch64,$(processor)),-Wl$(comma)-z$(comma)max-page-size=65536)
-smaller.ours := $(if $(filter x86_64,$(processor)),-mno-sse)
+# Our switches are short; those of BearSSL's interpreters have a hundred cases.
+smaller.ours := -fno-jump-tables
+smaller += $(if $(filter x86_64,$(processor)),-mno-sse)
 
 # Optimized as a whole (-flto): a kilobyte less.
 # Paths do not reach the binary, sections that nothing refers to neither.
