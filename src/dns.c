@@ -49,7 +49,7 @@ bool dns_ask(struct dns_question *question, uint16_t id, const char *name, const
 		.bytes = { (unsigned char)(id >> 8), (unsigned char)id, FLAG_RECURSE,
 		           [AT_QUESTIONS + 1] = 1 },
 	};
-	if (!add_name(question, name) || (domain && !add_name(question, domain)))
+	if (!add_name(question, name) || !add_name(question, domain))
 		return false;
 	question->bytes[question->len + 2] = (unsigned char)type;
 	question->bytes[question->len + 4] = CLASS_INTERNET;
@@ -85,7 +85,8 @@ static size_t skip_name(const unsigned char *reply, size_t at, size_t len)
 
 /* Passes each address to `take`; whether there was one. */
 static bool take_addresses(const unsigned char *reply, size_t at, size_t len, enum dns_type type,
-                           void (*take)(void *context, const unsigned char *ip), void *context)
+                           void (*take)(void *context, const unsigned char *ip, size_t len),
+                           void *context)
 {
 	bool any = false;
 
@@ -104,7 +105,7 @@ static bool take_addresses(const unsigned char *reply, size_t at, size_t len, en
 			break;
 		if (number_at(record) == type && number_at(record + 2) == CLASS_INTERNET &&
 		    data_len == (type == DNS_IPV4 ? 4 : 16)) {
-			take(context, record + 10);
+			take(context, record + 10, data_len);
 			any = true;
 		}
 		at += data_len;
@@ -113,7 +114,8 @@ static bool take_addresses(const unsigned char *reply, size_t at, size_t len, en
 }
 
 enum dns_answer dns_read(const struct dns_question *question, const unsigned char *reply,
-                         size_t len, void (*take)(void *context, const unsigned char *ip),
+                         size_t len,
+                         void (*take)(void *context, const unsigned char *ip, size_t len),
                          void *context)
 {
 	unsigned code;

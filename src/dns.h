@@ -29,7 +29,7 @@ enum dns_answer {
 	DNS_ANSWERED, /* with any number of addresses, 0 included */
 };
 
-/* Makes the question for the addresses of `name`, below `domain` where that is not NULL; either may
+/* Makes the question for the addresses of `name`, below `domain` where that is not ""; either may
  * end in a dot. `id` should be one that nobody can guess. False: not a name. */
 bool dns_ask(struct dns_question *question, uint16_t id, const char *name, const char *domain,
              enum dns_type type);
@@ -37,7 +37,8 @@ bool dns_ask(struct dns_question *question, uint16_t id, const char *name, const
 /* What the `len` bytes of `reply` say. `take` is called with each address in them, of 4 or 16 bytes
  * (aliases are followed by the server: whatever their name, they are meant). */
 enum dns_answer dns_read(const struct dns_question *question, const unsigned char *reply,
-                         size_t len, void (*take)(void *context, const unsigned char *ip),
+                         size_t len,
+                         void (*take)(void *context, const unsigned char *ip, size_t len),
                          void *context);
 
 #endif

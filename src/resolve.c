@@ -25,19 +25,13 @@
 
 struct resolve_address resolve_ip(const void *ip, size_t len, uint16_t port)
 {
-	struct resolve_address address = { .len = 0 };
+	/* The port has the same place in both. */
+	struct resolve_address address = { .sa.v6.sin6_port = htons(port) };
+	bool is_v4 = len == sizeof address.sa.v4.sin_addr;
 
-	if (len == sizeof address.sa.v4.sin_addr) {
-		address.len = sizeof address.sa.v4;
-		address.sa.v4.sin_family = AF_INET;
-		address.sa.v4.sin_port = htons(port);
-		memcpy(&address.sa.v4.sin_addr, ip, len);
-	} else {
-		address.len = sizeof address.sa.v6;
-		address.sa.v6.sin6_family = AF_INET6;
-		address.sa.v6.sin6_port = htons(port);
-		memcpy(&address.sa.v6.sin6_addr, ip, sizeof address.sa.v6.sin6_addr);
-	}
+	address.len = is_v4 ? sizeof address.sa.v4 : sizeof address.sa.v6;
+	address.sa.any.sa_family = is_v4 ? AF_INET : AF_INET6;
+	memcpy(is_v4 ? (void *)&address.sa.v4.sin_addr : &address.sa.v6.sin6_addr, ip, len);
 	return address;
 }
 
@@ -54,29 +48,28 @@ static uint32_t number(const char *digits)
 /* Fills `address` from a numeric host; false where it is a name. */
 static bool take_numeric(struct resolve_address *address, const char *host, uint16_t port)
 {
-	size_t len = strcspn(host, "%");
+	size_t len = strcspn(host, "%"), ip_len = 4;
 	char bare[INET6_ADDRSTRLEN];
-
 	unsigned char ip[16];
 
 	address->len = 0;
-	if (inet_pton(AF_INET, host, ip) == 1) {
-		*address = resolve_ip(ip, 4, port);
-		return true;
-	}
 	if (len >= sizeof bare)
 		return false;
 	memcpy(bare, host, len);
 	bare[len] = '\0';
-	if (inet_pton(AF_INET6, bare, ip) != 1)
-		return false;
-	*address = resolve_ip(ip, 16, port);
-	/* A zone: an interface, by name or by number. 0, which none has, where there is none such: to
-	 * connect to it fails. */
-	if (host[len])
-		address->sa.v6.sin6_scope_id = isdigit((unsigned char)host[len + 1])
-		                                       ? number(host + len + 1)
-		                                       : if_nametoindex(host + len + 1);
+	if (inet_pton(AF_INET, host, ip) != 1) {
+		ip_len = sizeof ip;
+		if (inet_pton(AF_INET6, bare, ip) != 1)
+			return false;
+	}
+	*address = resolve_ip(ip, ip_len, port);
+	/* A zone: an interface, by name ("6in4" is one) or by number. 0, which none has, where there
+	 * is none such: to connect to it fails. */
+	if (host[len]) {
+		address->sa.v6.sin6_scope_id = if_nametoindex(host + len + 1);
+		if (address->sa.v6.sin6_scope_id == 0)
+			address->sa.v6.sin6_scope_id = number(host + len + 1);
+	}
 	return true;
 }
 
@@ -118,6 +111,9 @@ static bool next_byte(struct words *words, char *c)
 		words->at = 0;
 	}
 	*c = words->bytes[words->at++];
+	words->in_comment = *c != '\n' && (words->in_comment || *c == '#');
+	if (words->in_comment)
+		*c = ' ';
 	return true;
 }
 
@@ -127,23 +123,17 @@ static bool next_word(struct words *words)
 	char c;
 
 	while (next_byte(words, &c)) {
-		bool is_space = isspace((unsigned char)c);
-
-		if (len > 0 && (is_space || c == '#')) {
-			words->at--; /* not taken: it may begin a line or a comment */
-			break;
-		}
-		if (c == '\n') {
-			words->new_line = true;
-			words->in_comment = false;
-		} else if (c == '#') {
-			words->in_comment = true;
-		} else if (!is_space && !words->in_comment) {
+		if (!isspace((unsigned char)c)) {
 			if (len == 0)
 				words->is_first = words->new_line;
 			words->new_line = false;
 			if (len < sizeof words->word - 1)
 				words->word[len++] = c;
+		} else if (len > 0) {
+			words->at--; /* not taken: it may begin a line */
+			break;
+		} else if (c == '\n') {
+			words->new_line = true;
 		}
 	}
 	words->word[len] = '\0';
@@ -153,16 +143,10 @@ static bool next_word(struct words *words)
 /* Where it cannot be read it is empty: neither file has to be there. */
 static void open_words(struct words *words, const char *path)
 {
-	words->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	words->new_line = true;
-	words->in_comment = false;
-	words->at = words->len = 0;
-}
-
-static void close_words(struct words *words)
-{
-	if (words->fd >= 0)
-		close(words->fd);
+	*words = (struct words){
+		.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK),
+		.new_line = true,
+	};
 }
 
 static void read_hosts(struct resolve_found *found, const char *host, uint16_t port)
@@ -179,7 +163,7 @@ static void read_hosts(struct resolve_found *found, const char *host, uint16_t p
 			address.len = 0;
 		}
 	}
-	close_words(&words);
+	close(words.fd);
 }
 
 struct servers {
@@ -218,7 +202,7 @@ static void read_resolv_conf(struct servers *servers)
 			servers->ndots = number(word + 6);
 		}
 	}
-	close_words(&words);
+	close(words.fd);
 	servers->search[search.len] = '\0';
 	if (servers->count == 0)
 		servers->count = take_numeric(&servers->addresses[0], "127.0.0.1", DNS_PORT);
@@ -230,54 +214,62 @@ static void read_resolv_conf(struct servers *servers)
 enum { IPV4, IPV6, KINDS };
 
 #define ALL_KINDS (1u << IPV4 | 1u << IPV6)
+/* There is an address, or there is no such name: what is missing need not be asked for again. Above
+ * all kinds, as a number. */
+#define KNOWN (1u << KINDS)
 
 /* One name, with its servers. */
 struct query {
 	struct resolve_found *found;
 	uint16_t port;
-	enum dns_type type; /* of the answer that is being read */
 	const struct stop *stop;
 	int64_t until_ms;
 	const struct servers *servers;
-	int fds[SERVERS_MAX];     /* -1: not asked yet, or failed */
-	bool failed[SERVERS_MAX]; /* said that it does not know, or is not there */
+	size_t server;                /* the one to ask */
+	int fds[SERVERS_MAX];         /* -1: not asked yet, or failed */
+	unsigned failed[SERVERS_MAX]; /* a bit for each kind: it does not know, or is not there */
 	struct dns_question questions[KINDS];
-	unsigned answered; /* a bit for each kind */
+	unsigned answered; /* a bit for each kind, and KNOWN */
+	bool unanswered;   /* this name, or one before it */
 };
 
-static void take_found(void *context, const unsigned char *ip)
+/* Whether there is nothing more to be expected of a server. */
+static bool is_done(const struct query *query, size_t server)
 {
-	const struct query *query = context;
-	struct resolve_address address =
-		resolve_ip(ip, query->type == DNS_IPV4 ? 4 : 16, query->port);
-
-	add(query->found, &address);
+	return ((query->answered | query->failed[server]) & ALL_KINDS) == ALL_KINDS;
 }
 
-/* Reads what one server has sent. */
-static void take_replies(struct query *query, size_t server)
+static void take_found(void *context, const unsigned char *ip, size_t len)
 {
-	static const enum dns_type types[KINDS] = { [IPV4] = DNS_IPV4, [IPV6] = DNS_IPV6 };
+	struct query *query = context;
+	struct resolve_address address = resolve_ip(ip, len, query->port);
+
+	add(query->found, &address);
+	query->answered |= KNOWN;
+}
+
+/* Reads one reply of a server: if it never ends to send, waits in between notice the deadline. */
+static void take_reply(struct query *query, size_t server)
+{
 	unsigned char reply[DNS_REPLY_MAX];
-	ssize_t len;
+	ssize_t len = read(query->fds[server], reply, sizeof reply);
 
-	while ((len = recv(query->fds[server], reply, sizeof reply, MSG_DONTWAIT)) >= 0) {
-		for (unsigned kind = 0; kind < KINDS; kind++) {
-			enum dns_answer answer = DNS_FOREIGN;
-
-			query->type = types[kind];
-			if (!(query->answered & 1u << kind))
-				answer = dns_read(&query->questions[kind], reply, (size_t)len,
-				                  take_found, query);
-			if (answer == DNS_FAILED)
-				query->failed[server] = true;
-			else if (answer != DNS_FOREIGN)
-				query->answered |= 1u << kind;
-		}
-	}
 	/* Refused: nobody is there. */
-	if (errno != EAGAIN)
-		query->failed[server] = true;
+	if (len < 0 && errno != EAGAIN)
+		query->failed[server] = ALL_KINDS;
+	for (unsigned kind = 0; len >= 0 && kind < KINDS; kind++) {
+		enum dns_answer answer = DNS_FOREIGN;
+
+		if (!(query->answered & 1u << kind))
+			answer = dns_read(&query->questions[kind], reply, (size_t)len, take_found,
+			                  query);
+		if (answer == DNS_FAILED)
+			query->failed[server] |= 1u << kind;
+		else if (answer != DNS_FOREIGN)
+			query->answered |= 1u << kind;
+		if (answer == DNS_NO_NAME)
+			query->answered |= KNOWN;
+	}
 }
 
 /* Sends the open questions to a server. FAIL_IO: there are no sockets. */
@@ -292,72 +284,73 @@ static enum fail send_to(struct query *query, size_t server, struct failure *why
 	if (*fd < 0 && errno != EAFNOSUPPORT)
 		return fail_errno(why, "socket");
 	if (*fd < 0 || connect(*fd, &to->sa.any, to->len) < 0)
-		query->failed[server] = true;
-	for (unsigned kind = 0; kind < KINDS && !query->failed[server]; kind++) {
+		query->failed[server] = ALL_KINDS;
+	for (unsigned kind = 0; kind < KINDS; kind++) {
 		const struct dns_question *question = &query->questions[kind];
 
-		if (!(query->answered & 1u << kind) &&
-		    send(*fd, question->bytes, question->len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-			query->failed[server] = errno != EAGAIN;
+		if (!((query->answered | query->failed[server]) & 1u << kind) &&
+		    write(*fd, question->bytes, question->len) < 0)
+			query->failed[server] = ALL_KINDS;
 	}
 	return FAIL_NONE;
 }
 
-/* Waits for what the servers that were asked say, until all is answered, or the one asked last
- * has failed, or the round is over. */
-static enum fail listen_to(struct query *query, size_t last, struct failure *why)
+/* Waits for what the servers that were asked say, until no more is expected of the one asked last,
+ * or the round is over. */
+static enum fail listen_to(struct query *query, struct failure *why)
 {
 	int64_t round_ms = mono_earlier(query->until_ms, mono_now_ms() + RESOLVE_ROUND_MS);
 
-	while (query->answered != ALL_KINDS && !query->failed[last]) {
+	while (!is_done(query, query->server)) {
 		struct pollfd fds[1 + SERVERS_MAX];
 		enum fail f;
 
 		for (size_t i = 0; i < SERVERS_MAX; i++)
-			fds[1 + i] = (struct pollfd){
-				.fd = query->failed[i] ? -1 : query->fds[i],
-				.events = POLLIN,
-			};
+			fds[1 + i] = (struct pollfd){ .fd = query->fds[i], .events = POLLIN };
 		f = stop_poll(query->stop, fds, 1 + SERVERS_MAX, round_ms, why);
 		if (f)
 			return f == FAIL_TIMEOUT ? FAIL_NONE : f;
 		for (size_t i = 0; i < SERVERS_MAX; i++)
 			if (fds[1 + i].revents)
-				take_replies(query, i);
+				take_reply(query, i);
 	}
 	return FAIL_NONE;
 }
 
-/* Asks one server after the other, and the first again, while none has answered. */
+/* Asks one server after the other, and the first again, while none has answered. The next name is
+ * asked of the one that has. */
 static enum fail ask_servers(struct query *query, struct failure *why)
 {
-	size_t count = query->servers->count, failed = 0;
+	size_t count = query->servers->count, done = 0;
 	enum fail f = FAIL_NONE;
 
-	for (size_t server = 0; !f && failed < count && mono_now_ms() < query->until_ms;
-	     server = (server + 1) % count) {
-		if (query->failed[server]) {
-			failed++;
+	for (; !f && done < count && mono_now_ms() < query->until_ms;
+	     query->server = (query->server + 1) % count) {
+		done++;
+		if (is_done(query, query->server))
 			continue;
-		}
-		failed = 0;
-		f = send_to(query, server, why);
+		done = 0;
+		f = send_to(query, query->server, why);
 		if (!f)
-			f = listen_to(query, server, why);
-		/* Who has an address need not wait for those of the other kind. */
-		if (query->answered == ALL_KINDS || query->found->count > 0)
+			f = listen_to(query, why);
+		/* With an address in hand it need not wait for those of the other kind; there may
+		 * be a server that never says anything about these. */
+		if (query->answered >= ALL_KINDS)
 			break;
 	}
 	return f;
 }
 
-/* Asks for `name` below `domain` (or not, where that is NULL). FAIL_NONE also where there is none. */
+/* Asks for `name` below `domain` ("": as it is), unless an address is known by now.
+ * FAIL_NONE also where there is none. */
 static enum fail look_up(struct query *query, const char *name, const char *domain,
                          struct failure *why)
 {
 	uint16_t ids[KINDS];
-	enum fail f = FAIL_NONE;
+	enum fail f;
 
+	if (query->found->count > 0)
+		return FAIL_NONE;
 	/* Not only the port should be hard to guess. Where there is no randomness yet, it has to do. */
 	if (getrandom(ids, sizeof ids, GRND_NONBLOCK) < 0)
 		memset(ids, 0, sizeof ids);
@@ -371,9 +364,7 @@ static enum fail look_up(struct query *query, const char *name, const char *doma
 	for (size_t i = 0; i < SERVERS_MAX; i++)
 		if (query->fds[i] >= 0)
 			close(query->fds[i]);
-	if (!f && query->answered != ALL_KINDS && query->found->count == 0)
-		f = fail_set(why, FAIL_RESOLVE,
-		             "cannot look up the name: no answer from the name server");
+	query->unanswered |= query->answered < ALL_KINDS;
 	return f;
 }
 
@@ -388,20 +379,28 @@ static enum fail ask(struct resolve_found *found, const char *name, uint16_t por
 		.until_ms = mono_earlier(deadline_ms, mono_now_ms() + RESOLVE_MS),
 		.servers = &servers,
 	};
-	const char *domain;
-	uint32_t dots = 0;
+	const char *domain = servers.search, *end = name;
 	enum fail f = FAIL_NONE;
+	uint32_t dots = 0;
+	bool as_is_first;
 
 	read_resolv_conf(&servers);
-	for (size_t i = 0; name[i]; i++)
-		dots += name[i] == '.';
-	domain = dots >= servers.ndots || name[strlen(name) - 1] == '.' ? "" : servers.search;
-	for (; *domain && !f && found->count == 0; domain += strlen(domain) + 1)
+	for (; *end; end++)
+		dots += *end == '.';
+	as_is_first = dots >= servers.ndots;
+	/* Docker sets ndots:0, and a plain name may be one of a domain there too. */
+	if (dots > 0 && (as_is_first || end[-1] == '.'))
+		domain = "";
+	if (as_is_first)
+		f = look_up(&query, name, "", why);
+	for (; *domain && !f; domain += strlen(domain) + 1)
 		f = look_up(&query, name, domain, why);
+	if (!as_is_first && !f)
+		f = look_up(&query, name, "", why);
 	if (!f && found->count == 0)
-		f = look_up(&query, name, NULL, why);
-	if (!f && found->count == 0)
-		f = fail_set(why, FAIL_RESOLVE, "cannot look up the name: there is none such");
+		f = fail_set(why, FAIL_RESOLVE, "cannot look up the name: %s",
+		             query.unanswered ? "no answer from the name server"
+		                              : "no such name");
 	return f;
 }
 

@@ -43,8 +43,12 @@ struct resolve_address resolve_ip(const void *ip, size_t len, uint16_t port);
  * 6.3): no file or server is asked.
  *
  * Waits for name servers until `deadline_ms`, for at most RESOLVE_MS. They are asked in the order of
- * /etc/resolv.conf, over UDP; the first one to know the answer is believed. As in musl, a name with
- * `ndots` dots is not looked for in the domains of `search`.
+ * /etc/resolv.conf, over UDP, for both kinds of address at once; the first one to know the answer is
+ * believed, and an address of one kind waits at most RESOLVE_ROUND_MS for the other kind.
+ *
+ * A name with fewer dots than `ndots` is looked for in the domains of `search`, then as it is; with as
+ * many, as it is only (as in musl), unless it has none at all: then in the domains, too (as in glibc;
+ * Docker sets ndots:0). A name that ends in a dot is looked for as it is.
  *
  * FAIL_RESOLVE: there is no such name, or nobody answers. FAIL_STOPPED. FAIL_IO: no socket. */
 enum fail resolve_host(struct resolve_found *found, const char *host, uint16_t port,
