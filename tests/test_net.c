@@ -398,26 +398,6 @@ static void net_leaves_no_descriptors_behind(void **state)
 	close(socket);
 }
 
-/* ---- sleeping ---- */
-
-static void net_sleeps_until_it_is_due(void **state)
-{
-	int64_t due_ms = mono_now_ms() + 20;
-	(void)state;
-
-	assert_int_equal(stop_sleep(&never, due_ms, &why), FAIL_NONE);
-	assert_true(mono_now_ms() >= due_ms);
-}
-
-static void net_sleep_ends_when_a_stop_is_asked_for(void **state)
-{
-	struct stop stop = stop_asked();
-	(void)state;
-
-	assert_int_equal(stop_sleep(&stop, MONO_NEVER, &why), FAIL_STOPPED);
-	close(stop.fd);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -442,8 +422,6 @@ int main(void)
 		cmocka_unit_test(net_connects_again_to_the_same_peer),
 		cmocka_unit_test(net_cannot_connect_again_where_it_never_was),
 		cmocka_unit_test(net_leaves_no_descriptors_behind),
-		cmocka_unit_test(net_sleeps_until_it_is_due),
-		cmocka_unit_test(net_sleep_ends_when_a_stop_is_asked_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

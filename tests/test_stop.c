@@ -1,0 +1,231 @@
+#include "stop.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "mono.h"
+
+static const struct stop never = { .fd = -1 };
+static struct failure why;
+
+static int ready_fd(unsigned value)
+{
+	int fd = eventfd(value, EFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static enum fail wait_for(const struct stop *stop, int fd, int64_t deadline_ms)
+{
+	why.text[0] = '\0';
+	return stop_wait(stop, fd, POLLIN, deadline_ms, &why);
+}
+
+/* ---- stop_wait ---- */
+
+static void stop_wait_ends_when_the_descriptor_is_ready(void **state)
+{
+	int fd = ready_fd(1);
+	(void)state;
+
+	assert_int_equal(wait_for(&never, fd, MONO_NEVER), FAIL_NONE);
+	assert_int_equal(wait_for(&never, fd, mono_now_ms() + 10000), FAIL_NONE);
+	assert_string_equal(why.text, "");
+	close(fd);
+}
+
+static void stop_wait_waits_for_the_events_it_is_given(void **state)
+{
+	int fd = ready_fd(0); /* may be written, not read */
+	(void)state;
+
+	assert_int_equal(stop_wait(&never, fd, POLLOUT, MONO_NEVER, &why), FAIL_NONE);
+	assert_int_equal(wait_for(&never, fd, mono_now_ms() + 20), FAIL_TIMEOUT);
+	assert_string_equal(why.text, "timed out");
+	close(fd);
+}
+
+static void stop_wait_does_not_end_before_its_deadline(void **state)
+{
+	int64_t deadline_ms = mono_now_ms() + 20;
+	int fd = ready_fd(0);
+	(void)state;
+
+	assert_int_equal(wait_for(&never, fd, deadline_ms), FAIL_TIMEOUT);
+	assert_true(mono_now_ms() >= deadline_ms);
+	close(fd);
+}
+
+/* Else a peer that never pauses would outlast it. */
+static void stop_wait_ends_at_its_deadline_though_the_descriptor_is_ready(void **state)
+{
+	int fd = ready_fd(1);
+	(void)state;
+
+	assert_int_equal(wait_for(&never, fd, 0), FAIL_TIMEOUT);
+	assert_int_equal(wait_for(&never, fd, mono_now_ms()), FAIL_TIMEOUT);
+	close(fd);
+}
+
+static void stop_wait_puts_a_stop_before_all_else(void **state)
+{
+	struct stop stop = { .fd = ready_fd(1) };
+	int quiet = ready_fd(0), ready = ready_fd(1);
+	(void)state;
+
+	assert_int_equal(wait_for(&stop, quiet, MONO_NEVER), FAIL_STOPPED);
+	assert_string_equal(why.text, "stopped");
+	assert_int_equal(wait_for(&stop, ready, MONO_NEVER), FAIL_STOPPED);
+	assert_int_equal(wait_for(&stop, ready, 0), FAIL_STOPPED);
+	assert_int_equal(wait_for(&stop, -1, 0), FAIL_STOPPED);
+	/* It is there to stay: nobody takes it away here. */
+	assert_int_equal(wait_for(&stop, quiet, MONO_NEVER), FAIL_STOPPED);
+	close(quiet);
+	close(ready);
+	close(stop.fd);
+}
+
+static void *ask_for_stop(void *stop)
+{
+	(void)eventfd_write(((struct stop *)stop)->fd, 1);
+	return NULL;
+}
+
+static void stop_wait_ends_when_a_stop_comes_meanwhile(void **state)
+{
+	struct stop stop = { .fd = ready_fd(0) };
+	int quiet = ready_fd(0);
+	pthread_t thread;
+	(void)state;
+
+	assert_int_equal(pthread_create(&thread, NULL, ask_for_stop, &stop), 0);
+	assert_int_equal(wait_for(&stop, quiet, MONO_NEVER), FAIL_STOPPED);
+	pthread_join(thread, NULL);
+	close(quiet);
+	close(stop.fd);
+}
+
+static int interruptions;
+
+static void interrupted(int number)
+{
+	(void)number;
+	interruptions++;
+}
+
+/* By a signal that has a handler, as under a debugger. */
+static void stop_wait_goes_on_after_an_interruption(void **state)
+{
+	const struct sigaction action = { .sa_handler = interrupted };
+	const struct itimerval often = { .it_interval.tv_usec = 5000, .it_value.tv_usec = 5000 };
+	const struct itimerval off = { .it_value.tv_sec = 0 };
+	int64_t deadline_ms = mono_now_ms() + 100;
+	struct sigaction before;
+	int quiet = ready_fd(0);
+	(void)state;
+
+	interruptions = 0;
+	assert_int_equal(sigaction(SIGALRM, &action, &before), 0);
+	assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+	assert_int_equal(wait_for(&never, quiet, deadline_ms), FAIL_TIMEOUT);
+	assert_int_equal(setitimer(ITIMER_REAL, &off, NULL), 0);
+	assert_int_equal(sigaction(SIGALRM, &before, NULL), 0);
+	assert_true(mono_now_ms() >= deadline_ms);
+	assert_true(interruptions > 0);
+	close(quiet);
+}
+
+/* ---- stop_poll ---- */
+
+static void stop_poll_tells_which_are_ready(void **state)
+{
+	int quiet = ready_fd(0), ready = ready_fd(1);
+	struct pollfd fds[] = {
+		{ .fd = ready, .events = POLLIN }, /* the stop's place: not looked at */
+		{ .fd = quiet, .events = POLLIN },
+		{ .fd = -1, .events = POLLIN },
+		{ .fd = ready, .events = POLLIN },
+	};
+	(void)state;
+
+	assert_int_equal(stop_poll(&never, fds, 4, MONO_NEVER, &why), FAIL_NONE);
+	assert_int_equal(fds[1].revents, 0);
+	assert_int_equal(fds[2].revents, 0);
+	assert_int_equal(fds[3].revents, POLLIN);
+	fds[3].fd = -1;
+	fds[0].fd = ready;
+	assert_int_equal(stop_poll(&never, fds, 4, mono_now_ms() + 20, &why), FAIL_TIMEOUT);
+	close(quiet);
+	close(ready);
+}
+
+static void stop_poll_tells_what_poll_says(void **state)
+{
+	struct rlimit limit, none;
+	struct pollfd fds[2] = { [1] = { .fd = -1 } };
+	(void)state;
+
+	/* More descriptors than it may have are refused. */
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = limit;
+	none.rlim_cur = 1;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(stop_poll(&never, fds, 2, 0, &why), FAIL_IO);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(strncmp(why.text, "poll: ", 6), 0);
+}
+
+/* ---- stop_sleep ---- */
+
+static void stop_sleeps_until_it_is_due(void **state)
+{
+	int64_t due_ms = mono_now_ms() + 20;
+	(void)state;
+
+	assert_int_equal(stop_sleep(&never, due_ms, &why), FAIL_NONE);
+	assert_true(mono_now_ms() >= due_ms);
+	assert_int_equal(stop_sleep(&never, 0, &why), FAIL_NONE); /* long ago */
+}
+
+static void stop_ends_a_sleep(void **state)
+{
+	struct stop stop = { .fd = ready_fd(1) };
+	(void)state;
+
+	assert_int_equal(stop_sleep(&stop, MONO_NEVER, &why), FAIL_STOPPED);
+	assert_int_equal(stop_sleep(&stop, 0, &why), FAIL_STOPPED);
+	close(stop.fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(stop_wait_ends_when_the_descriptor_is_ready),
+		cmocka_unit_test(stop_wait_waits_for_the_events_it_is_given),
+		cmocka_unit_test(stop_wait_does_not_end_before_its_deadline),
+		cmocka_unit_test(stop_wait_ends_at_its_deadline_though_the_descriptor_is_ready),
+		cmocka_unit_test(stop_wait_puts_a_stop_before_all_else),
+		cmocka_unit_test(stop_wait_ends_when_a_stop_comes_meanwhile),
+		cmocka_unit_test(stop_wait_goes_on_after_an_interruption),
+		cmocka_unit_test(stop_poll_tells_which_are_ready),
+		cmocka_unit_test(stop_poll_tells_what_poll_says),
+		cmocka_unit_test(stop_sleeps_until_it_is_due),
+		cmocka_unit_test(stop_ends_a_sleep),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
