@@ -28,7 +28,7 @@ packages() {
 	test)
 		echo clang libclang-rt-dev libcmocka-dev
 		echo python3 python3-pytest python3-pytest-timeout python3-pytest-xdist
-		echo ca-certificates git iproute2 nginx-light openssl prometheus qbittorrent-nox
+		echo ca-certificates dnsmasq-base git iproute2 nginx-light openssl prometheus qbittorrent-nox
 		echo containerd docker.io iptables mmdebstrap qemu-user runc strace
 		echo python3-kubernetes python3-yaml systemd
 		;;
