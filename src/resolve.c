@@ -279,12 +279,13 @@ static enum fail send_to(struct query *query, size_t server, struct failure *why
 	int *fd = &query->fds[server];
 
 	/* Connected: the kernel passes on what comes from there only, and says who is not there. */
-	if (*fd < 0)
+	if (*fd < 0) {
 		*fd = socket(to->sa.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (*fd < 0 && errno != EAFNOSUPPORT)
-		return fail_errno(why, "socket");
-	if (*fd < 0 || connect(*fd, &to->sa.any, to->len) < 0)
-		query->failed[server] = ALL_KINDS;
+		if (*fd < 0 && errno != EAFNOSUPPORT)
+			return fail_errno(why, "socket");
+		/* Where this fails, so does writing. */
+		(void)connect(*fd, &to->sa.any, to->len);
+	}
 	for (unsigned kind = 0; kind < KINDS; kind++) {
 		const struct dns_question *question = &query->questions[kind];
 
@@ -399,8 +400,7 @@ static enum fail ask(struct resolve_found *found, const char *name, uint16_t por
 		f = look_up(&query, name, "", why);
 	if (!f && found->count == 0)
 		f = fail_set(why, FAIL_RESOLVE, "cannot look up the name: %s",
-		             query.unanswered ? "no answer from the name server"
-		                              : "no such name");
+		             query.unanswered ? "no answer from the name server" : "no such name");
 	return f;
 }
 

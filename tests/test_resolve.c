@@ -6,10 +6,13 @@
 
 #include <cmocka.h>
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <net/if.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "mono.h"
 #include "name_server.h"
@@ -256,10 +259,11 @@ static void resolve_survives_words_that_are_too_long(void **state)
 	char text[LEN + 64], name[256];
 
 	memset(text, 'a', LEN);
-	strcpy(text + LEN, "\n192.0.2.1 nas\n");
+	snprintf(text + LEN, sizeof text - LEN, "\n192.0.2.1 nas\n");
 	hosts(state, text);
 	assert_found("nas", "192.0.2.1");
-	memcpy(text, "192.0.2.2 ", 10);
+	memset(text, ' ', 16);
+	memcpy(text, "192.0.2.2", 9);
 	write_file("/etc/hosts", text);
 	assert_found("nas", "192.0.2.1");
 	memset(name, 'a', sizeof name);
@@ -277,7 +281,7 @@ static void resolve_reads_a_hosts_file_to_its_end(void **state)
 	assert_non_null(text);
 	for (size_t i = 0; i < count; i++)
 		memcpy(text + i * (sizeof line - 1), line, sizeof line - 1);
-	strcpy(text + len, "192.0.2.1 nas");
+	snprintf(text + len, 64, "192.0.2.1 nas");
 	hosts(state, text);
 	free(text);
 	assert_found("nas", "192.0.2.1");
@@ -288,11 +292,10 @@ static void resolve_finds_words_across_blocks(void **state)
 {
 	char text[2048];
 
-	for (size_t pad = 480; pad < 530; pad++) {
-		snprintf(text, sizeof text, "#%*s\n192.0.2.1 nas\n", (int)pad, "");
-		tear_down(state);
-		set_up(state);
-		hosts(state, text);
+	enter(*state);
+	for (int pad = 480; pad < 530; pad++) {
+		snprintf(text, sizeof text, "#%*s\n192.0.2.1 nas\n", pad, "");
+		write_file("/etc/hosts", text);
 		assert_found("nas", "192.0.2.1");
 	}
 }
@@ -404,6 +407,16 @@ static void resolve_looks_for_names_in_domains(void **state)
 	                          "1 A nas, 1 AAAA nas, 1 A box, 1 AAAA box, ");
 }
 
+static void resolve_knows_either_word_for_domains_and_ndots_is_1(void **state)
+{
+	resolv_conf(state, "domain lan\n");
+	name_servers_start(RULES({ .deed = says, .data = NO_NAME }));
+	assert_no_name("nas");
+	assert_no_name("far.away");
+	name_servers_assert_asked("1 A nas.lan, 1 AAAA nas.lan, 1 A nas, 1 AAAA nas, "
+	                          "1 A far.away, 1 AAAA far.away, ");
+}
+
 /* What Docker sets: its own server knows the containers by their names alone. */
 static void resolve_asks_for_the_name_as_it_is_first_with_ndots_0(void **state)
 {
@@ -458,7 +471,7 @@ static void resolve_cuts_no_domain(void **state)
 {
 	char text[1024] = "search", *at = text + 6;
 
-	for (char c = 'a'; c <= 'i'; c++)
+	for (int c = 'a'; c <= 'i'; c++)
 		at += sprintf(at, " %c2345678901234567890123456789", c); /* and its NUL: 30 each */
 	resolv_conf(state, text);
 	name_servers_start(RULES({ .deed = says, .data = NO_NAME }));
@@ -492,6 +505,40 @@ static void resolve_asks_the_second_where_the_first_is_out_of_reach(void **state
 	            "nameserver 192.0.2.53\nnameserver 2001:db8::53\nnameserver 127.0.0.1\n");
 	name_servers_start(RULES({ .deed = has, .data = "192.0.2.1" }));
 	assert_found("nas", "192.0.2.1");
+}
+
+/* As with a kernel that was told to be without IPv6. */
+static void refuse_ipv6_sockets(void)
+{
+	static struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog program = { .len = sizeof code / sizeof code[0], .filter = code };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+		_exit(2);
+}
+
+static void resolve_asks_the_second_where_there_is_no_ipv6_to_ask_the_first(void **state)
+{
+	pid_t child;
+	int status;
+
+	resolv_conf(state, "nameserver ::1\nnameserver 127.0.0.1\n");
+	name_servers_start(RULES({ .deed = has, .data = "192.0.2.1" }));
+	child = fork();
+	if (child == 0) {
+		refuse_ipv6_sockets();
+		_exit(look_up("nas") == FAIL_NONE && found.count == 1 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
 }
 
 static void resolve_asks_the_second_where_the_first_fails(void **state)
@@ -606,6 +653,12 @@ static void resolve_asks_again_for_what_was_lost(void **state)
 	/* But not for what was answered. */
 	to_lose = 1;
 	name_servers_start(RULES({ .deed = lose_some, .data = "192.0.2.1" }));
+	assert_found("nas", "192.0.2.1");
+	name_servers_assert_asked("1 A nas, 1 AAAA nas, 1 A nas, ");
+	/* Nor for what the server does not know. */
+	to_lose = 1;
+	name_servers_start(RULES({ .type = TYPE_AAAA, .deed = says, .data = SERVER_FAILURE },
+	                         { .deed = lose_some, .data = "192.0.2.1" }));
 	assert_found("nas", "192.0.2.1");
 	name_servers_assert_asked("1 A nas, 1 AAAA nas, 1 A nas, ");
 }
@@ -756,7 +809,7 @@ static void resolve_takes_what_fits(void **state)
 	for (int i = 1; i <= 40; i++) {
 		at += sprintf(at, "%s192.0.2.%d", i > 1 ? " " : "", i);
 		if (i == RESOLVE_MAX)
-			strcpy(wanted, text);
+			snprintf(wanted, sizeof wanted, "%s", text);
 	}
 	name_servers_start(RULES({ .name = "nas", .deed = has, .data = text }));
 	assert_found("nas", wanted);
@@ -776,6 +829,25 @@ static void resolve_gives_up_at_its_deadline(void **state)
 	assert_string_equal(why.text, "cannot look up the name: no answer from the name server");
 	/* The first one's time was not over, and there was none for a second look-up. */
 	name_servers_assert_asked("1 A nas, 1 AAAA nas, ");
+}
+
+static int64_t too_late_ms;
+
+static void has_too_late(const struct asked *asked, const char *data)
+{
+	while (mono_now_ms() < too_late_ms)
+		(void)poll(NULL, 0, 10);
+	has(asked, data);
+}
+
+static void resolve_takes_nothing_after_its_deadline(void **state)
+{
+	int64_t deadline_ms = mono_now_ms() + 300;
+
+	enter(*state);
+	too_late_ms = deadline_ms + 200;
+	name_servers_start(RULES({ .deed = has_too_late, .data = "192.0.2.1" }));
+	assert_int_equal(look_up_until("nas", &never, deadline_ms), FAIL_RESOLVE);
 }
 
 static void resolve_gives_up_after_5_s(void **state)
@@ -857,7 +929,7 @@ static void resolve_asks_nobody_for_what_is_no_name(void **state)
 	enter(*state);
 	name_servers_start(RULES({ .deed = has, .data = "192.0.2.1" }));
 	memset(name, 'a', 64);
-	strcpy(name + 64, ".example");
+	snprintf(name + 64, sizeof name - 64, ".example");
 	assert_no_name(name);
 	for (size_t i = 0; i < sizeof name; i++)
 		name[i] = i % 60 == 59 ? '.' : 'a';
@@ -890,12 +962,14 @@ int main(void)
 		TEST(resolve_asks_servers_in_their_order),
 		TEST(resolve_asks_servers_over_ipv6),
 		TEST(resolve_looks_for_names_in_domains),
+		TEST(resolve_knows_either_word_for_domains_and_ndots_is_1),
 		TEST(resolve_asks_for_the_name_as_it_is_first_with_ndots_0),
 		TEST(resolve_finds_services_with_ndots_5),
 		TEST(resolve_skips_what_is_no_domain),
 		TEST(resolve_cuts_no_domain),
 		TEST(resolve_asks_the_second_where_nobody_is_at_the_first),
 		TEST(resolve_asks_the_second_where_the_first_is_out_of_reach),
+		TEST(resolve_asks_the_second_where_there_is_no_ipv6_to_ask_the_first),
 		TEST(resolve_asks_the_second_where_the_first_fails),
 		TEST(resolve_asks_the_second_where_the_first_is_mute),
 		TEST(resolve_believes_the_first_that_there_is_no_such_name),
@@ -911,6 +985,7 @@ int main(void)
 		TEST(resolve_has_another_id_each_time),
 		TEST(resolve_takes_what_fits),
 		TEST(resolve_gives_up_at_its_deadline),
+		TEST(resolve_takes_nothing_after_its_deadline),
 		TEST(resolve_gives_up_after_5_s),
 		TEST(resolve_gives_up_though_a_server_never_pauses),
 		TEST(resolve_ends_when_a_stop_is_asked_for),
