@@ -46,9 +46,9 @@ bool dns_ask(struct dns_question *question, uint16_t id, const char *name, const
 {
 	*question = (struct dns_question){
 		.len = AT_NAME,
-		.bytes = { (unsigned char)(id >> 8), (unsigned char)id, FLAG_RECURSE,
-		           [AT_QUESTIONS + 1] = 1 },
+		.bytes = { (unsigned char)(id >> 8), (unsigned char)id, FLAG_RECURSE },
 	};
+	question->bytes[AT_QUESTIONS + 1] = 1;
 	if (!add_name(question, name) || !add_name(question, domain))
 		return false;
 	question->bytes[question->len + 2] = (unsigned char)type;

@@ -255,15 +255,14 @@ static void resolve_keeps_16_addresses(void **state)
 /* Nor is one taken for the beginning of it. */
 static void resolve_survives_words_that_are_too_long(void **state)
 {
-	enum { LEN = 3000 };
-	char text[LEN + 64], name[256];
+	char word[3001], text[3100], name[256];
 
-	memset(text, 'a', LEN);
-	snprintf(text + LEN, sizeof text - LEN, "\n192.0.2.1 nas\n");
+	memset(word, 'a', sizeof word);
+	word[sizeof word - 1] = '\0';
+	snprintf(text, sizeof text, "%s\n192.0.2.1 nas\n", word);
 	hosts(state, text);
 	assert_found("nas", "192.0.2.1");
-	memset(text, ' ', 16);
-	memcpy(text, "192.0.2.2", 9);
+	snprintf(text, sizeof text, "192.0.2.2 %s\n192.0.2.1 nas\n", word);
 	write_file("/etc/hosts", text);
 	assert_found("nas", "192.0.2.1");
 	memset(name, 'a', sizeof name);
@@ -895,13 +894,14 @@ static void resolve_ends_when_a_stop_is_asked_for(void **state)
 {
 	struct stop stop;
 
-	resolv_conf(state, "search one\n");
+	resolv_conf(state, "search one two\n");
 	stop_fd = stop.fd = eventfd(0, EFD_CLOEXEC);
 	name_servers_start(RULES({ .deed = ask_for_stop }));
 	assert_int_equal(look_up_until("nas", &stop, MONO_NEVER), FAIL_STOPPED);
 	/* Once it was asked for, not even a lookup that needs no wait. */
 	assert_int_equal(look_up_until("nos", &stop, MONO_NEVER), FAIL_STOPPED);
 	name_servers_end();
+	assert_null(strstr(name_servers.log, "nas.two"));
 	assert_null(strstr(name_servers.log, "AAAA nas, "));
 	close(stop.fd);
 }
