@@ -51,8 +51,10 @@ static size_t put_form(struct text *text, const struct http_request *request)
 
 static void put_request(struct text *text, const struct http_request *request)
 {
-	text_printf(text, "%s %s HTTP/1.1\r\nHost: %s\r\n", request->post ? "POST" : "GET",
-	            request->path, request->host);
+	const char *path = request->path;
+
+	text_printf(text, "%s %s%.*s HTTP/1.1\r\nHost: %s\r\n", request->post ? "POST" : "GET",
+	            *path == '/' ? "" : "/", (int)strcspn(path, "#"), path, request->host);
 	if (request->credential_name)
 		text_printf(text, "%s%s\r\n", request->credential_name, request->credential);
 	if (request->cookies && request->cookies->count > 0) {
@@ -62,11 +64,14 @@ static void put_request(struct text *text, const struct http_request *request)
 	}
 	if (request->post)
 		text_printf(text,
-		            "Content-Type: application/x-www-form-urlencoded\r\n"
+		            "Content-Type: application/%s\r\n"
 		            "Content-Length: %zu\r\n",
-		            put_form(NULL, request));
+		            request->json ? "json" : "x-www-form-urlencoded",
+		            request->json ? strlen(request->json) : put_form(NULL, request));
 	text_puts(text, "\r\n");
-	if (request->post)
+	if (request->json)
+		text_puts(text, request->json);
+	else if (request->post)
 		put_form(text, request);
 }
 

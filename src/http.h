@@ -31,16 +31,17 @@ struct http_field {
 	const char *value;
 };
 
-/* A GET or, with `post`, a POST whose body is a form. */
+/* A GET or, with `post`, a POST whose body is a form or, with `json`, that. */
 struct http_request {
 	bool post;
-	const char *path;              /* with query */
-	const char *host;              /* value of the Host header */
+	const char *path; /* with query; a fragment, and what has no / yet, as in URLs */
+	const char *host; /* value of the Host header */
 	const struct cookies *cookies; /* to send; may be empty; NULL: none */
 	const char *credential_name;   /* a header up to its value, "X-Key: "; NULL: none */
 	const char *credential;        /* its value */
 	const struct http_field *form; /* with `post`: `form_count` fields; may be none */
 	size_t form_count;
+	const char *json; /* the body instead; NULL: none */
 };
 
 /* A reply, and the space through which request and reply pass: static storage of the caller, reused

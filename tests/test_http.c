@@ -138,6 +138,39 @@ static void http_sends_head_and_body_in_one_write(void **state)
 	            "a=1&json=%7B%7D");
 }
 
+static void http_posts_json_to_what_follows_the_host_in_a_url(void **state)
+{
+	static const char *const paths[][2] = {
+		{ "/message?token=a#b", "/message?token=a" },
+		{ "", "/" },
+		{ "?x=/", "/?x=/" },
+		{ "#/b", "/" },
+	};
+	(void)state;
+
+	for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+		const struct http_request request = { .post = true,
+			                              .path = paths[i][0],
+			                              .host = "localhost",
+			                              .json = "{\"a\": \"&\"}" };
+		char wanted[256];
+		struct text text = text_on(wanted, sizeof wanted);
+
+		text_printf(&text,
+		            "POST %s HTTP/1.1\r\n"
+		            "Host: localhost\r\n"
+		            "Content-Type: application/json\r\n"
+		            "Content-Length: 10\r\n"
+		            "\r\n"
+		            "{\"a\": \"&\"}",
+		            paths[i][1]);
+		array_stream_on(&array, SIZED(0), strlen(SIZED(0)));
+		assert_int_equal(http_send(&array.stream, &request, &reply, INT64_MAX, &why),
+		                 FAIL_NONE);
+		assert_sent(wanted);
+	}
+}
+
 static void http_sends_nothing_that_was_not_asked_for(void **state)
 {
 	(void)state;
@@ -774,6 +807,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(http_sends_head_and_body_in_one_write),
+		cmocka_unit_test(http_posts_json_to_what_follows_the_host_in_a_url),
 		cmocka_unit_test(http_sends_nothing_that_was_not_asked_for),
 		cmocka_unit_test(http_says_the_length_of_an_empty_form),
 		cmocka_unit_test(http_escapes_all_but_unreserved_bytes_of_a_form),
