@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "config_value.h"
+#include "url.h"
 
 /* What a variable takes, and the type of its field. */
 enum kind {
@@ -14,9 +15,10 @@ enum kind {
 	KIND_BOOL,
 	KIND_PATH,
 	KIND_INTERFACE,
-	KIND_SECRET, /* also from a file, with _FILE behind the name */
 	KIND_PINS,
 	KIND_WORD,
+	KIND_SECRET, /* this and what follows: also from a file, with _FILE behind the name */
+	KIND_SECRET_URL,
 };
 
 static const char *const allowed[] = {
@@ -26,9 +28,10 @@ static const char *const allowed[] = {
 	[KIND_BOOL] = "true or false, yes or no, on or off, 1 or 0",
 	[KIND_PATH] = "the absolute path of a file, under 1024 bytes",
 	[KIND_INTERFACE] = "the name of a network interface, at most 15 letters, digits and .-_@",
-	[KIND_SECRET] = "at most 4096 bytes",
 	[KIND_PINS] = "the SHA-256 of a certificate, 64 hex digits; up to 8 with commas between",
 	[KIND_WORD] = "one of ",
+	[KIND_SECRET] = "at most 4096 bytes",
+	[KIND_SECRET_URL] = "an http:// or https:// URL, no user:password@, at most 4096 bytes",
 };
 
 static const char *const sources[] = { "file", "gluetun", "auto", NULL };
@@ -272,6 +275,14 @@ static const struct variable variables[] = {
 		.purpose = "text, or json for one JSON object a line",
 	},
 	{
+		.name = "QSTICKY_WEBHOOK_URL",
+		.kind = KIND_SECRET_URL,
+		FIELD(webhook_url),
+		.usual_file = CONFIG_SECRETS "/webhook_url",
+		.fallback = "",
+		.purpose = "where to POST each change of port and of health; nowhere unless set",
+	},
+	{
 		.name = "QSTICKY_METRICS_FILE",
 		.kind = KIND_PATH,
 		FIELD(metrics_path),
@@ -292,6 +303,7 @@ static bool take(struct config *config, const struct variable *variable, const c
 {
 	void *field = (char *)config + variable->field;
 	unsigned number;
+	struct url url;
 
 	switch (variable->kind) {
 	case KIND_HOST:
@@ -309,9 +321,11 @@ static bool take(struct config *config, const struct variable *variable, const c
 		return config_value_path(value, field);
 	case KIND_INTERFACE:
 		return config_value_interface(value, field);
+	case KIND_SECRET_URL:
 	case KIND_SECRET:
 		((struct secret *)field)->value = value;
-		return strlen(value) <= SECRET_MAX;
+		return strlen(value) <= SECRET_MAX &&
+		       (variable->kind == KIND_SECRET || !*value || url_parse(&url, value));
 	case KIND_PINS:
 		return config_value_pins(value, config->tls_pins, &config->tls_pin_count);
 	case KIND_WORD:
@@ -383,7 +397,7 @@ static void complain_of(const struct variable *variable, const char *name, const
 	struct text sentence = text_on(buf, sizeof buf);
 
 	text_printf(&sentence, "%s: ", name);
-	if (variable->kind == KIND_SECRET)
+	if (variable->kind >= KIND_SECRET)
 		text_puts(&sentence, "not allowed");
 	else
 		text_printf(&sentence, "\"%.200s\" is not allowed", value);
@@ -467,7 +481,7 @@ size_t config_load(struct config *config, char *const environment[], config_comp
 		struct secret *secret = (void *)((char *)config + variable->field);
 
 		wrong += take_variable(config, environment, variable, complain, context);
-		if (variable->kind == KIND_SECRET)
+		if (variable->kind >= KIND_SECRET)
 			wrong += take_file(secret, environment, variable, complain, context);
 	}
 	infer(config, environment);
@@ -483,7 +497,7 @@ static bool is_known(const char *name, size_t len)
 
 		if (strncmp(variable->name, name, known) != 0)
 			continue;
-		if (len == known || (variable->kind == KIND_SECRET && len == known + 5 &&
+		if (len == known || (variable->kind >= KIND_SECRET && len == known + 5 &&
 		                     strncmp(name + known, "_FILE", 5) == 0))
 			return true;
 	}
@@ -515,7 +529,7 @@ void config_help(struct text *text)
 
 		text_printf(text, "  %s=%s\n      %s\n", variable->name,
 		            variable->fallback ? variable->fallback : "", variable->purpose);
-		if (variable->kind == KIND_SECRET)
+		if (variable->kind >= KIND_SECRET)
 			text_printf(
 				text,
 				"  %s_FILE=\n      file that holds it, in place of the variable\n",

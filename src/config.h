@@ -62,6 +62,7 @@ struct config {
 	struct secret gluetun_username;
 	struct secret gluetun_password;
 	struct secret gluetun_apikey;
+	struct secret webhook_url; /* "": none */
 	const char *health_path;   /* absolute */
 	const char *metrics_path;  /* absolute; NULL: none */
 	unsigned interval_s;       /* 1 to 86400 */

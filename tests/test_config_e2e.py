@@ -46,6 +46,8 @@ DEFAULTS = {
     "QSTICKY_REANNOUNCE": "false",
     "QSTICKY_LOG_LEVEL": "INFO",
     "QSTICKY_LOG_FORMAT": "text",
+    "QSTICKY_WEBHOOK_URL": "",
+    "QSTICKY_WEBHOOK_URL_FILE": "",
     "QSTICKY_METRICS_FILE": "",
     "HEALTH_FILE": "/tmp/health/status.json",
 }

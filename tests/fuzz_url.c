@@ -1,0 +1,55 @@
+/* fuzz_url: what is taken of a URL is what stands in it, and nothing else is. */
+#include "url.h"
+
+#include <assert.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* The same URL, put together from its parts, has the same parts. */
+static void check_again(const struct url *url)
+{
+	bool brackets = strchr(url->host, ':');
+	size_t room = strlen(url->path) + CONFIG_HOST_MAX + 32;
+	char *text = malloc(room);
+	struct url again;
+
+	assert(text);
+	snprintf(text, room, "%s://%s%s%s:%u%s", url->https ? "https" : "http", brackets ? "[" : "",
+	         url->host, brackets ? "]" : "", (unsigned)url->port, url->path);
+	assert(url_parse(&again, text));
+	assert(again.https == url->https && again.port == url->port);
+	assert(strcmp(again.host, url->host) == 0 && strcmp(again.path, url->path) == 0);
+	free(text);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *text = malloc(size + 1);
+	struct url url;
+
+	assert(text);
+	if (size > 0)
+		memcpy(text, data, size);
+	text[size] = '\0';
+	if (url_parse(&url, text)) {
+		size_t len = strlen(text), path_len = strlen(url.path);
+
+		assert(strncasecmp(text, url.https ? "https://" : "http://", url.https ? 8 : 7) ==
+		       0);
+		for (const char *at = text; *at; at++)
+			assert(*at > ' ' && *at <= '~');
+		assert(url.path == text + len - path_len);
+		assert(!*url.path || strchr("/?#", *url.path));
+		/* Nothing of a user gets lost, since there can be none. */
+		assert(memchr(text, '@', len - path_len) == NULL);
+		assert(url.port > 0 && url.host[0] && !strpbrk(url.host, "[]/?#@"));
+		check_again(&url);
+	}
+	free(text);
+	return 0;
+}
