@@ -26,6 +26,7 @@
 #include "tell.h"
 #include "text.h"
 #include "tls.h"
+#include "webhook.h"
 
 /* Longest wait for the logout. */
 #define LOGOUT_MS 200
@@ -51,6 +52,7 @@ enum hop {
 	PORT,
 	PROBE,
 	HEALTH,
+	WEBHOOK,
 	HOPS
 };
 
@@ -106,6 +108,7 @@ static enum verdict walk_settings(void);
 static enum verdict walk_port(void);
 static enum verdict walk_probe(void);
 static enum verdict walk_health(void);
+static enum verdict walk_webhook(void);
 
 #define AFTER(hop) (1u << (hop))
 
@@ -129,6 +132,7 @@ static const struct {
 	[PORT] = { walk_port, AFTER(LOGIN), "port" },
 	[PROBE] = { walk_probe, AFTER(TUNNEL) | AFTER(SETTINGS) | AFTER(PORT), "probe" },
 	[HEALTH] = { walk_health, 0, "health file" },
+	[WEBHOOK] = { walk_webhook, 0, "webhook" },
 };
 
 /* ---- print ---- */
@@ -599,6 +603,17 @@ static enum verdict walk_health(void)
 		return see(OK, NULL, "%s, by uid %u", beside->why.text, status.st_uid);
 	return see(is_there ? FAILS : WARN, "let qsticky run, and look at its log", "%s",
 	           beside->why.text);
+}
+
+/* The job is done without it, so it is nothing to fail for. */
+static enum verdict walk_webhook(void)
+{
+	enum fail f =
+		webhook_try(&check.config, &check.stop, check.qbittorrent.deadline_ms, &check.seen);
+
+	check.stopped |= f == FAIL_STOPPED;
+	check.fix = f ? "correct QSTICKY_WEBHOOK_URL, or let the receiver be there" : NULL;
+	return f ? WARN : OK;
 }
 
 /* ---- all of them ---- */

@@ -20,6 +20,7 @@
 #include "reach.h"
 #include "sync.h"
 #include "tell.h"
+#include "webhook.h"
 
 static const enum sync_login login_events[] = {
 	[QBITTORRENT_LOGIN_NONE] = SYNC_LOGIN_NONE,
@@ -35,6 +36,7 @@ static struct http_reply reply;
 struct sidecar {
 	struct situation now;
 	struct tell tell;
+	struct webhook webhook;
 	const struct init *init;
 	struct port_file_watch watch;
 	bool watch_refused;
@@ -48,6 +50,7 @@ struct sidecar {
 	struct reach reach;
 	int64_t reannounce_at_ms; /* MONO_NEVER: not */
 	uint16_t unproved_port;   /* set, but not read back; 0: none */
+	int64_t previous_port;    /* the one before that */
 	struct failure login_why; /* why logins are held back, with login_fail */
 	enum fail login_fail;
 };
@@ -148,8 +151,10 @@ static enum fail set(struct sidecar *s, const struct qbittorrent_wanted *wanted,
 	enum fail f;
 
 	say_change(s, wanted);
-	if (s->view.listen_port != wanted->port)
+	if (s->view.listen_port != wanted->port) {
 		s->unproved_port = wanted->port;
+		s->previous_port = s->view.listen_port;
+	}
 	f = qbittorrent_set(&s->qbittorrent, wanted, &s->view, why);
 	/* Switched on since it was last asked for: it was not in the first request. */
 	if (!f && (s->view.random_port || s->view.upnp))
@@ -161,6 +166,7 @@ static enum fail set(struct sidecar *s, const struct qbittorrent_wanted *wanted,
 static void port_changed(struct sidecar *s)
 {
 	s->now.last_port_change = now_s();
+	webhook_port_changed(&s->webhook, s->previous_port, s->unproved_port, mono_now_ms());
 	s->unproved_port = 0;
 	if (!s->now.config->reannounce)
 		return;
@@ -367,6 +373,7 @@ static enum fail turn(struct sidecar *s, enum port_file_event seen)
 	if (f == FAIL_STOPPED || f == FAIL_ORPHANED)
 		return f;
 	tell_health(&s->tell, &s->now);
+	webhook_judged(&s->webhook, s->tell.published_healthy, mono_now_ms());
 	if (f)
 		tell_failure(&s->tell, &s->now);
 	else
@@ -404,7 +411,8 @@ static enum fail loop(struct sidecar *s, struct failure *why)
 			[FD_LINKS] = { .fd = s->reach.tunnel.events_fd, .events = POLLIN },
 		};
 		enum port_file_event seen = PORT_FILE_QUIET;
-		int ready = nap(fds, FD_COUNT, mono_left_ms(sync_due_ms(&s->now.sync)));
+		int64_t due_ms = webhook_work(&s->webhook, &s->now, fds, FD_COUNT, &reply);
+		int ready = nap(fds, FD_COUNT, mono_left_ms(due_ms));
 
 		if (ready < 0 && errno != EINTR)
 			return fail_errno(why, "poll");

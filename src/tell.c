@@ -31,8 +31,12 @@ void tell_source(char out[static TELL_SOURCE_MAX], const struct config *config,
 
 /* ---- health ---- */
 
-/* The present error, put together in `buf` if need be; NULL while there is none. */
-static const char *present_error(const struct situation *now, struct failure *buf)
+const char *tell_state(const struct situation *now)
+{
+	return state_names[sync_state(&now->sync)];
+}
+
+const char *tell_error(const struct situation *now, struct failure *buf)
 {
 	const struct sync *sync = &now->sync;
 	char asked[TELL_SOURCE_MAX];
@@ -69,7 +73,7 @@ void tell_health(struct tell *tell, const struct situation *now)
 	uint16_t port = sync_port(&now->sync);
 	struct health health = {
 		.healthy = sync_healthy(&now->sync, now_ms),
-		.state = state_names[sync_state(&now->sync)],
+		.state = tell_state(now),
 		.current_port = now->current_port,
 		.forwarded_port = port ? port : -1,
 		.reachable = now->reachable,
@@ -82,7 +86,7 @@ void tell_health(struct tell *tell, const struct situation *now)
 		.uptime_s = (uint64_t)(now_ms - now->started_ms) / 1000,
 		.consecutive_failures = now->sync.failures,
 		.rebinds = now->rebinds,
-		.last_error = present_error(now, &buf),
+		.last_error = tell_error(now, &buf),
 		.qbittorrent_version = now->version[0] ? now->version : NULL,
 		.version = QSTICKY_VERSION,
 	};
@@ -152,9 +156,9 @@ void tell_success(struct tell *tell, const struct situation *now)
 		log_line(LEVEL_INFO, "qBittorrent answers again");
 	}
 	if (state == SYNC_WAITING_FOR_PORT && !healthy)
-		tell_news(tell, LEVEL_WARN, present_error(now, &buf));
+		tell_news(tell, LEVEL_WARN, tell_error(now, &buf));
 	if (state == SYNC_ERROR)
-		tell_news(tell, LEVEL_ERROR, present_error(now, &buf));
+		tell_news(tell, LEVEL_ERROR, tell_error(now, &buf));
 	else
 		tell->said_state = state;
 	tell->said_failure = false;

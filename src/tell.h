@@ -66,6 +66,12 @@ struct tell {
 void tell_source(char out[static TELL_SOURCE_MAX], const struct config *config,
                  enum config_source source);
 
+/* The state's name in the health file. */
+const char *tell_state(const struct situation *now);
+
+/* The present error, put together in `buf` if need be; NULL while there is none. */
+const char *tell_error(const struct situation *now, struct failure *buf);
+
 /* Writes the health file. Where that fails, says so once. */
 void tell_health(struct tell *tell, const struct situation *now);
 

@@ -43,6 +43,7 @@ HOPS = [
     "port",
     "probe",
     "health file",
+    "webhook",
 ]
 LINE = re.compile(r"(ok  |warn|FAIL|skip)  (%s) +(\S.*)" % "|".join(HOPS))
 FIX = re.compile(r" {22}-> \S.*")
