@@ -1,7 +1,5 @@
 #include "certificate.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -331,20 +329,6 @@ bool certificate_same(struct certificate_part a, struct certificate_part b)
 bool certificate_valid_at(const struct certificate *certificate, time_t moment)
 {
 	return certificate->not_before <= moment && moment <= certificate->not_after;
-}
-
-size_t certificate_ip(unsigned char ip[static CERTIFICATE_IP_MAX], const char *host)
-{
-	char bare[INET6_ADDRSTRLEN];
-	size_t len = strcspn(host, "%");
-
-	if (len >= sizeof bare)
-		return 0;
-	memcpy(bare, host, len);
-	bare[len] = '\0';
-	if (inet_pton(AF_INET, bare, ip) == 1)
-		return 4;
-	return inet_pton(AF_INET6, bare, ip) == 1 ? 16 : 0;
 }
 
 bool certificate_names_ip(const struct certificate *certificate, const unsigned char *ip,

@@ -11,9 +11,6 @@
 
 #include "text.h"
 
-/* Longest IP address in a certificate, in bytes. */
-#define CERTIFICATE_IP_MAX 16
-
 /* What a key is of, or a signature is made with. */
 enum certificate_algorithm {
 	CERTIFICATE_OTHER,
@@ -71,10 +68,6 @@ bool certificate_same(struct certificate_part a, struct certificate_part b);
 
 /* Whether `moment` is within the dates. */
 bool certificate_valid_at(const struct certificate *certificate, time_t moment);
-
-/* Writes the numeric address `host` (IPv4 or IPv6, its zone ignored) to `ip` as certificates hold
- * it. Returns its length, or 0 where it is a name. */
-size_t certificate_ip(unsigned char ip[static CERTIFICATE_IP_MAX], const char *host);
 
 /* Whether the certificate names the address `ip` of `len` bytes (RFC 9110, section 4.3.5: in its
  * subjectAltName, nowhere else). */

@@ -1,9 +1,10 @@
 #include "config_value.h"
 
-#include <arpa/inet.h>
 #include <net/if.h>
 #include <string.h>
 #include <strings.h>
+
+#include "ip.h"
 
 bool config_value_number(const char *value, unsigned least, unsigned most, unsigned *number)
 {
@@ -35,15 +36,10 @@ static bool is_name(const char *host)
 
 static bool is_address(const char *host)
 {
-	size_t len = strcspn(host, "%");
-	struct in6_addr address;
-	char bare[CONFIG_HOST_MAX];
+	unsigned char ip[IP_MAX];
+	const char *zone = strchr(host, '%');
 
-	/* inet_pton() does not take the zone of a link-local address; src/resolve.c does. */
-	memcpy(bare, host, len);
-	bare[len] = '\0';
-	return inet_pton(AF_INET6, bare, &address) == 1 &&
-	       (host[len] == '\0' || is_name(host + len + 1));
+	return ip_parse(ip, host) == IP_MAX && (!zone || is_name(zone + 1));
 }
 
 bool config_value_host(const char *value, char taken[static CONFIG_HOST_MAX])

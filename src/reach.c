@@ -1,8 +1,8 @@
 #include "reach.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 
+#include "ip.h"
 #include "log.h"
 #include "mono.h"
 
@@ -81,16 +81,15 @@ enum fail reach_judge_tunnel(const struct reach *reach, bool alone, struct failu
  * of which it has one. */
 static bool covers(const char *set, const struct tunnel_view *view, sa_family_t family)
 {
-	struct in_addr v4;
-	struct in6_addr v6;
+	unsigned char ip[IP_MAX];
+	size_t len = ip_parse(ip, set);
 
 	if (family == AF_INET)
-		return view->has_v4 && (!*set || strcmp(set, "0.0.0.0") == 0 ||
-		                        (inet_pton(AF_INET, set, &v4) == 1 &&
-		                         memcmp(&v4, &view->v4, sizeof v4) == 0));
-	return view->has_v6 &&
-	       (!*set || strcmp(set, "::") == 0 ||
-	        (inet_pton(AF_INET6, set, &v6) == 1 && memcmp(&v6, &view->v6, sizeof v6) == 0));
+		return view->has_v4 &&
+		       (!*set || strcmp(set, "0.0.0.0") == 0 ||
+		        (len == sizeof view->v4 && memcmp(ip, &view->v4, len) == 0));
+	return view->has_v6 && (!*set || strcmp(set, "::") == 0 ||
+	                        (len == sizeof view->v6 && memcmp(ip, &view->v6, len) == 0));
 }
 
 enum fail reach_judge_settings(const struct reach *reach, const struct qbittorrent_view *set,

@@ -1,6 +1,5 @@
 #include "resolve.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "dns.h"
+#include "ip.h"
 #include "mono.h"
 #include "text.h"
 
@@ -48,27 +48,20 @@ static uint32_t number(const char *digits)
 /* Fills `address` from a numeric host; false where it is a name. */
 static bool take_numeric(struct resolve_address *address, const char *host, uint16_t port)
 {
-	size_t len = strcspn(host, "%"), ip_len = 4;
-	char bare[INET6_ADDRSTRLEN];
-	unsigned char ip[16];
+	const char *zone = strchr(host, '%');
+	unsigned char ip[IP_MAX];
+	size_t len = ip_parse(ip, host);
 
 	address->len = 0;
-	if (len >= sizeof bare)
+	if (len == 0)
 		return false;
-	memcpy(bare, host, len);
-	bare[len] = '\0';
-	if (inet_pton(AF_INET, host, ip) != 1) {
-		ip_len = sizeof ip;
-		if (inet_pton(AF_INET6, bare, ip) != 1)
-			return false;
-	}
-	*address = resolve_ip(ip, ip_len, port);
+	*address = resolve_ip(ip, len, port);
 	/* A zone: an interface, by name ("6in4" is one) or by number. 0, which none has, where there
 	 * is none such: to connect to it fails. */
-	if (host[len]) {
-		address->sa.v6.sin6_scope_id = if_nametoindex(host + len + 1);
+	if (zone) {
+		address->sa.v6.sin6_scope_id = if_nametoindex(zone + 1);
 		if (address->sa.v6.sin6_scope_id == 0)
-			address->sa.v6.sin6_scope_id = number(host + len + 1);
+			address->sa.v6.sin6_scope_id = number(zone + 1);
 	}
 	return true;
 }

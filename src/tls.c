@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "certificate.h"
+#include "ip.h"
 #include "mono.h"
 #include "now.h"
 #include "pages.h"
@@ -368,7 +369,7 @@ static void release(void)
 static enum fail shake_hands(struct tls *tls, int64_t deadline_ms, struct failure *why)
 {
 	br_ssl_engine_context *engine = &space.client.eng;
-	unsigned char ip[CERTIFICATE_IP_MAX];
+	unsigned char ip[IP_MAX];
 	char name[CONFIG_HOST_MAX];
 	bool ended = false;
 	enum fail f = seed(engine, why);
@@ -376,7 +377,7 @@ static enum fail shake_hands(struct tls *tls, int64_t deadline_ms, struct failur
 	if (f)
 		return f;
 	tls_verify_name(name, tls->config);
-	if (!br_ssl_client_reset(&space.client, certificate_ip(ip, name) > 0 ? NULL : name,
+	if (!br_ssl_client_reset(&space.client, ip_parse(ip, name) > 0 ? NULL : name,
 	                         offer_session(tls)))
 		return fail_set(why, FAIL_TLS, "TLS cannot start (error %d)",
 		                br_ssl_engine_last_error(engine));

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "certificate.h"
+#include "ip.h"
 #include "now.h"
 #include "tls_ciphers.h"
 
@@ -163,8 +164,8 @@ static bool path_is_sound(const struct chain *chain, enum trust_fault *fault)
 static enum fail verify_by_file(struct tls_verify *verify, struct trust *trust)
 {
 	const struct certificate *leaf = chain_leaf(trust->chain);
-	unsigned char ip[CERTIFICATE_IP_MAX];
-	size_t ip_len = certificate_ip(ip, trust->name);
+	unsigned char ip[IP_MAX];
+	size_t ip_len = ip_parse(ip, trust->name);
 	const br_x509_pkey *key;
 	enum trust_fault fault;
 	unsigned error;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "certificates.h"
+#include "ip.h"
 #include "pem.h"
 
 static struct pem pem;
@@ -47,9 +48,9 @@ static void assert_names(const struct certificate *certificate, const char *expe
 
 static bool names_address(const struct certificate *certificate, const char *address)
 {
-	unsigned char ip[CERTIFICATE_IP_MAX];
+	unsigned char ip[IP_MAX];
 
-	return certificate_names_ip(certificate, ip, certificate_ip(ip, address));
+	return certificate_names_ip(certificate, ip, ip_parse(ip, address));
 }
 
 static void certificate_tells_whose_it_is(void **state)
