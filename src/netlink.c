@@ -28,6 +28,7 @@ bool netlink_next(const unsigned char **at, size_t *left, struct netlink_message
 		return false;
 	*message = (struct netlink_message){
 		.type = header.nlmsg_type,
+		.flags = header.nlmsg_flags,
 		.payload = *at + sizeof header,
 		.len = header.nlmsg_len - sizeof header,
 	};
@@ -181,6 +182,10 @@ static enum reception receive(int fd, netlink_take *take, void *context)
 		return RECEPTION_TAKEN;
 	left = (size_t)got;
 	while (netlink_next(&at, &left, &message)) {
+		/* What it tells of was changed meanwhile: some of it may be there twice, or not at
+		 * all. */
+		if (message.flags & NLM_F_DUMP_INTR)
+			return RECEPTION_LOST;
 		if (message.type == NLMSG_DONE)
 			return RECEPTION_LAST;
 		if (message.type == NLMSG_ERROR)
@@ -192,22 +197,13 @@ static enum reception receive(int fd, netlink_take *take, void *context)
 
 bool netlink_drain(int fd, netlink_take *take, void *context)
 {
-	bool whole = true;
+	enum reception reception;
 
-	for (;;) {
-		switch (receive(fd, take, context)) {
-		case RECEPTION_NOTHING:
-			return whole;
-		case RECEPTION_FAILED:
-			return false;
-		case RECEPTION_LOST:
-			whole = false;
-			break;
-		case RECEPTION_TAKEN:
-		case RECEPTION_LAST:
-			break;
-		}
-	}
+	/* After a loss there may be more: then poll() says so again, and a stop is seen meanwhile. */
+	do
+		reception = receive(fd, take, context);
+	while (reception >= RECEPTION_TAKEN);
+	return reception == RECEPTION_NOTHING;
 }
 
 enum fail netlink_dump(uint16_t kind, netlink_take *take, void *context, struct failure *why)

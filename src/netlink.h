@@ -20,6 +20,7 @@
 
 struct netlink_message {
 	uint16_t type; /* RTM_NEWLINK and so on */
+	uint16_t flags;
 	const unsigned char *payload;
 	size_t len;
 };
@@ -58,12 +59,13 @@ typedef void netlink_take(void *context, const struct netlink_message *message);
  * namespace: for poll() and netlink_drain(), to be closed by the caller. FAIL_IO: it cannot. */
 enum fail netlink_listen(int *fd, struct failure *why);
 
-/* Takes everything that has arrived on such a socket. Returns false where something was lost: then
- * nothing is known, and only a look helps. Never blocks. */
+/* Takes what has arrived on such a socket. Returns false where something was lost: then nothing is
+ * known, only a look helps, and there may be more to take. Never blocks. */
 bool netlink_drain(int fd, netlink_take *take, void *context);
 
 /* Asks for everything of one kind that there is now: RTM_GETLINK or RTM_GETADDR. The kernel answers
- * at once. FAIL_IO: it cannot be asked, or the answer is not whole. */
+ * at once. FAIL_IO: it cannot be asked, or the answer is not whole, as where something was changed
+ * while it was given: then ask again. */
 enum fail netlink_dump(uint16_t kind, netlink_take *take, void *context, struct failure *why);
 
 #endif

@@ -115,15 +115,19 @@ static void see_address(void *context, const struct netlink_message *message)
 enum fail tunnel_look(struct tunnel *tunnel, struct tunnel_view *view, struct failure *why)
 {
 	struct looking looking = { .tunnel = tunnel, .view = view };
+	unsigned looks = 0;
 	enum fail f;
 
-	/* All of it, padding too: views are compared. */
-	memset(view, 0, sizeof *view);
-	view->lo_only = true;
-	tunnel->index = 0;
-	f = netlink_dump(RTM_GETLINK, see_link, &looking, why);
-	if (!f && tunnel->index != 0)
-		f = netlink_dump(RTM_GETADDR, see_address, &looking, why);
+	/* Again, where something was changed during the look; that has to end. */
+	do {
+		/* All of it, padding too: views are compared. */
+		memset(view, 0, sizeof *view);
+		view->lo_only = true;
+		tunnel->index = 0;
+		f = netlink_dump(RTM_GETLINK, see_link, &looking, why);
+		if (!f && tunnel->index != 0)
+			f = netlink_dump(RTM_GETADDR, see_address, &looking, why);
+	} while (f && ++looks < 3);
 	if (f)
 		memset(view, 0, sizeof *view);
 	return f;
