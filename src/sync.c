@@ -132,6 +132,9 @@ void sync_file_empty(struct sync *sync, int64_t now_ms)
 		return;
 	if (sync->file == SYNC_FILE_PORT)
 		sync->no_port_at_ms = now_ms;
+	/* What was proved beside a bad file counted as a failure. */
+	if (sync->file == SYNC_FILE_BAD)
+		sync->outcome = SYNC_PENDING;
 	sync->file = SYNC_FILE_EMPTY;
 	sync->empty_at_ms = MONO_NEVER;
 	sync->cycle_at_ms = now_ms;

@@ -822,6 +822,23 @@ static void sync_does_not_take_a_bad_file_for_an_empty_one(void **state)
 	assert_int_equal(sync_state(&s), SYNC_WAITING_FOR_PORT);
 }
 
+static void sync_is_not_healthy_without_a_bad_file_before_the_next_cycle(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	sync_file_bad(&s, START);
+	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_NONE, START);
+	assert_int_equal(s.failures, 1);
+	sync_file_empty(&s, START + SECOND);
+	sync_file_empty(&s, START + SECOND + SYNC_SETTLE_MS);
+	assert_false(sync_healthy(&s, START + SECOND + SYNC_SETTLE_MS));
+	assert_true(sync_cycle_due(&s, START + SECOND + SYNC_SETTLE_MS));
+	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_NONE, START + SECOND + SYNC_SETTLE_MS);
+	assert_int_equal(s.failures, 0);
+	assert_true(sync_healthy(&s, START + SECOND + SYNC_SETTLE_MS));
+}
+
 static void sync_waits_in_health_for_a_port_within_the_grace(void **state)
 {
 	struct sync s = without_port(START);
@@ -1837,6 +1854,7 @@ int main(void)
 		cmocka_unit_test(sync_does_not_cycle_anew_each_time_a_bad_file_is_read),
 		cmocka_unit_test(sync_recovers_from_a_bad_file_with_the_same_port),
 		cmocka_unit_test(sync_does_not_take_a_bad_file_for_an_empty_one),
+		cmocka_unit_test(sync_is_not_healthy_without_a_bad_file_before_the_next_cycle),
 		cmocka_unit_test(sync_waits_in_health_for_a_port_within_the_grace),
 		cmocka_unit_test(sync_is_unhealthy_without_a_port_after_the_grace),
 		cmocka_unit_test(sync_counts_the_grace_from_when_the_port_went),
