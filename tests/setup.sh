@@ -32,7 +32,7 @@ packages() {
 		echo containerd docker.io iptables mmdebstrap qemu-user runc strace
 		echo python3-kubernetes python3-yaml systemd
 		;;
-	lint) echo clang clang-format clang-tidy cppcheck libcmocka-dev python3 shellcheck ;;
+	lint) echo clang clang-format clang-tidy clang-tools cppcheck libcmocka-dev python3 shellcheck ;;
 	*)
 		echo "tests/setup.sh: $1: no such group; there are $groups" >&2
 		exit 2
