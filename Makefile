@@ -125,7 +125,8 @@ compile.musl = $(MUSL_CC) $(CFLAGS) $(smaller) -flto=auto -g -ffile-prefix-map=$
 	-fno-asynchronous-unwind-tables
 sanitizers := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 compile.asan = $(HOST_CC) -O1 -g $(sanitizers)
-compile.host = $(HOST_CC) -O1 -g -fno-omit-frame-pointer
+# Not at fixed addresses, as what users get: src/nap.c relies on that.
+compile.host = $(HOST_CC) -O1 -g -fno-omit-frame-pointer -fPIE -pie
 compile.fuzz = $(CLANG) -O1 -g -fsanitize=fuzzer-no-link $(sanitizers)
 
 # A static PIE: musl's start for it is not what its specs name. What is written only at the start lies
@@ -335,8 +336,8 @@ bench:
 # The end-to-end tests come last: pytest's last line is the result.
 test:
 	tests/setup.sh build $(architectures) test
-	$(MAKE) $(BUILD)/qsticky $(BUILD)/asan/qsticky $(unit_tests) $(test_programs) \
-		$(fuzz_targets) $(cross_binaries) roots
+	$(MAKE) $(BUILD)/qsticky $(BUILD)/asan/qsticky $(BUILD)/host/qsticky $(unit_tests) \
+		$(test_programs) $(fuzz_targets) $(cross_binaries) roots
 	$(MAKE) unit
 	$(MAKE) fuzz
 	$(MAKE) e2e
@@ -357,7 +358,8 @@ fuzz: $(fuzz_targets)
 		tail -n 1 $(BUILD)/fuzz/$$target.log | sed "s/^/$$target: /"; \
 	done
 
-e2e: $(BUILD)/qsticky $(BUILD)/asan/qsticky $(test_programs) $(cross_binaries)
+e2e: $(BUILD)/qsticky $(BUILD)/asan/qsticky $(BUILD)/host/qsticky $(test_programs) \
+		$(cross_binaries)
 	$(PYTHON) -m pytest -o cache_dir=$(abspath $(BUILD))/pytest -n $(PYTEST_WORKERS) \
 		--dist loadgroup \
 		--timeout=120 $(PYTEST_FLAGS) tests

@@ -30,7 +30,7 @@ packages() {
 		echo python3 python3-pytest python3-pytest-timeout python3-pytest-xdist
 		echo ca-certificates dnsmasq-base git iproute2 nginx-light openssl prometheus qbittorrent-nox
 		echo containerd docker.io iptables mmdebstrap qemu-user runc strace
-		echo python3-kubernetes python3-yaml systemd
+		echo python3-kubernetes python3-yaml systemd libc6-dbg valgrind
 		;;
 	lint) echo clang clang-format clang-tidy clang-tools cppcheck libcmocka-dev python3 shellcheck ;;
 	*)
