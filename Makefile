@@ -309,7 +309,7 @@ $(foreach kind,musl asan host fuzz,$(call objects,$(kind))) $(unit_tests) $(test
 # --- Run it ------------------------------------------------------------------------------------
 # Debian's packages are installed before anything else starts, hence the second make.
 
-.PHONY: setup prepare sources demo bench
+.PHONY: setup prepare sources demo bench bench-compare
 setup:
 	tests/setup.sh
 
@@ -328,7 +328,12 @@ demo:
 bench:
 	tests/setup.sh build bench
 	$(MAKE) all $(test_programs)
-	$(PYTHON) tests/bench.py
+	$(PYTHON) tests/bench.py --json $(BUILD)/bench.json
+
+# OLD is what another commit's `make bench` left there; NEW the same, if it is not this tree's.
+NEW ?= $(BUILD)/bench.json
+bench-compare:
+	@$(PYTHON) tests/bench_compare.py '$(OLD)' '$(NEW)'
 
 # --- Tests -------------------------------------------------------------------------------------
 
@@ -489,7 +494,8 @@ help:
 	@echo 'make test          all tests; also: make unit, fuzz, e2e'
 	@echo 'make lint          compilers, clang-format, clang-tidy, scan-build, cppcheck, shellcheck'
 	@echo 'make format        clang-format, in place'
-	@echo 'make bench         what it costs, beside the goals'
+	@echo 'make bench         what it costs, beside the goals; also as $(BUILD)/bench.json'
+	@echo 'make bench-compare OLD=FILE   that of another commit, and ratios'
 	@echo 'make size          what the binary is made of'
 	@echo 'make reproducible  a second build gives the same bytes'
 	@echo 'make setup         install all Debian packages that these need (also done by demo, test,'

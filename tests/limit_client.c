@@ -7,6 +7,13 @@
  *     the nanoseconds that took by its own clock. No configuration, no parsing worth the name,
  *     no health, no log: it is the floor, not a rival.
  *
+ * `limit_client look WEBUI_PORT COOKIE`
+ *     The same without the POST: the least that it takes to see that the port is right.
+ *
+ * `limit_client first`
+ *     Connects to the port that QSTICKY_QBITTORRENT_PORT names and sends that GET: what `start`
+ *     below measures a start against.
+ *
  * `limit_client start COUNT PROGRAM [ARGUMENT...]`
  *     Plays a server on loopback, starts PROGRAM COUNT times with QSTICKY_QBITTORRENT_PORT
  *     naming it, and prints for each the nanoseconds from just before execve() to the arrival
@@ -18,6 +25,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,56 +91,73 @@ static void read_reply(int fd, char reply[REPLY_MAX + 1])
 	}
 }
 
-static void change_port(const struct sockaddr_in *server, const char *cookie, unsigned port)
-{
-	static char reply[REPLY_MAX + 1];
-	char request[1024];
-	char body[128];
-	char wanted[32];
-	int one = 1;
-	int body_len;
-	int len;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0 || connect(fd, (const struct sockaddr *)server, sizeof *server) < 0)
-		die("connect");
-	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) < 0)
-		die("TCP_NODELAY");
-
-	body_len = snprintf(body, sizeof body, "json=%%7B%%22listen_port%%22%%3A%u%%7D", port);
-	len = snprintf(request, sizeof request,
-	               "POST /api/v2/app/setPreferences HTTP/1.1\r\n"
-	               "Host: 127.0.0.1\r\n"
-	               "Cookie: %s\r\n"
-	               "Content-Type: application/x-www-form-urlencoded\r\n"
-	               "Content-Length: %d\r\n\r\n%s",
-	               cookie, body_len, body);
-	send_all(fd, request, (size_t)len);
-	read_reply(fd, reply);
-
-	len = snprintf(request, sizeof request,
-	               "GET /api/v2/app/preferences HTTP/1.1\r\n"
-	               "Host: 127.0.0.1\r\n"
-	               "Cookie: %s\r\n\r\n",
-	               cookie);
-	send_all(fd, request, (size_t)len);
-	read_reply(fd, reply);
-
-	snprintf(wanted, sizeof wanted, "\"listen_port\":%u,", port);
-	if (!strstr(reply, wanted)) {
-		fprintf(stderr, "port %u: not taken\n", port);
-		exit(1);
-	}
-	close(fd);
-}
-
-static int change(const char *webui_port, const char *cookie)
+static int connect_to(const char *webui_port)
 {
 	struct sockaddr_in server = {
 		.sin_family = AF_INET,
 		.sin_port = htons((uint16_t)strtoul(webui_port, NULL, 10)),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 	};
+	int one = 1;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || connect(fd, (struct sockaddr *)&server, sizeof server) < 0)
+		die("connect");
+	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) < 0)
+		die("TCP_NODELAY");
+	return fd;
+}
+
+static void send_set(int fd, const char *cookie, unsigned port)
+{
+	char request[1024], body[128];
+	int body_len = snprintf(body, sizeof body, "json=%%7B%%22listen_port%%22%%3A%u%%7D", port);
+	int len = snprintf(request, sizeof request,
+	                   "POST /api/v2/app/setPreferences HTTP/1.1\r\n"
+	                   "Host: 127.0.0.1\r\n"
+	                   "Cookie: %s\r\n"
+	                   "Content-Type: application/x-www-form-urlencoded\r\n"
+	                   "Content-Length: %d\r\n\r\n%s",
+	                   cookie, body_len, body);
+
+	send_all(fd, request, (size_t)len);
+}
+
+static void send_get(int fd, const char *cookie)
+{
+	char request[1024];
+	int len = snprintf(request, sizeof request,
+	                   "GET /api/v2/app/preferences HTTP/1.1\r\n"
+	                   "Host: 127.0.0.1\r\n"
+	                   "Cookie: %s\r\n\r\n",
+	                   cookie);
+
+	send_all(fd, request, (size_t)len);
+}
+
+/* One cycle: sees that qBittorrent has the port, after it has `set` it if told to. */
+static void cycle(const char *webui_port, const char *cookie, bool set, unsigned port)
+{
+	static char reply[REPLY_MAX + 1];
+	char wanted[32];
+	int fd = connect_to(webui_port);
+
+	if (set) {
+		send_set(fd, cookie, port);
+		read_reply(fd, reply);
+	}
+	send_get(fd, cookie);
+	read_reply(fd, reply);
+	snprintf(wanted, sizeof wanted, "\"listen_port\":%u,", port);
+	if (!strstr(reply, wanted)) {
+		fprintf(stderr, "qBittorrent does not have port %u\n", port);
+		exit(1);
+	}
+	close(fd);
+}
+
+static int follow(const char *webui_port, const char *cookie, bool set)
+{
 	char line[32];
 	ssize_t len;
 
@@ -141,12 +166,22 @@ static int change(const char *webui_port, const char *cookie)
 		int64_t start_ns = now_ns();
 
 		line[len] = '\0';
-		change_port(&server, cookie, (unsigned)strtoul(line, NULL, 10));
+		cycle(webui_port, cookie, set, (unsigned)strtoul(line, NULL, 10));
 		len = snprintf(line, sizeof line, "%lld\n", (long long)(now_ns() - start_ns));
 		if (write(STDOUT_FILENO, line, (size_t)len) < 0)
 			die("write");
 	}
 	return 0;
+}
+
+static int first(void)
+{
+	const char *port = getenv("QSTICKY_QBITTORRENT_PORT");
+	char byte;
+	int fd = connect_to(port ? port : "");
+
+	send_get(fd, "");
+	return recv(fd, &byte, 1, 0) < 0; /* there is no answer, only the end */
 }
 
 static int start(unsigned long count, char *const command[])
@@ -198,10 +233,15 @@ static int start(unsigned long count, char *const command[])
 int main(int argc, char *argv[])
 {
 	if (argc == 4 && strcmp(argv[1], "change") == 0)
-		return change(argv[2], argv[3]);
+		return follow(argv[2], argv[3], true);
+	if (argc == 4 && strcmp(argv[1], "look") == 0)
+		return follow(argv[2], argv[3], false);
+	if (argc == 2 && strcmp(argv[1], "first") == 0)
+		return first();
 	if (argc >= 4 && strcmp(argv[1], "start") == 0)
 		return start(strtoul(argv[2], NULL, 10), argv + 3);
-	fprintf(stderr, "usage: limit_client change WEBUI_PORT COOKIE\n"
+	fprintf(stderr, "usage: limit_client change|look WEBUI_PORT COOKIE\n"
+	                "       limit_client first\n"
 	                "       limit_client start COUNT PROGRAM [ARGUMENT...]\n");
 	return 2;
 }

@@ -62,7 +62,9 @@ def watched(place: Path, sidecar: MakeSidecar) -> Iterator[Watched]:
         return made[-1]
 
     yield make
-    assert [one.stop() for one in made] == [0] * len(made)
+    for one in made:
+        one.signal(signal.SIGTERM)
+        one.wait()
     for report in reports.iterdir():
         assert not report.read_text()
 
