@@ -216,6 +216,21 @@ def test_random_port_and_upnp_are_switched_off_only_where_they_are_on(
     )
 
 
+def test_upnp_that_was_switched_on_since_the_last_cycle_is_switched_off_with_the_new_port(
+    fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    """A new port is sent without a look before, so the first request cannot know."""
+    port_file.write(41000)
+    qsticky = sidecar(fake, interval=3600)
+    qsticky.wait_in_sync(41000)
+    fake.preferences |= {"upnp": True, "random_port": True}
+    port_file.write(42000)
+    qsticky.wait_in_sync(42000)
+    assert fake.preferences["upnp"] is fake.preferences["random_port"] is False
+    assert fake.listen_port == 42000
+    assert not qsticky.troubles()
+
+
 def test_an_announce_port_or_a_peer_proxy_is_warned_of_once(
     new_fake: Callable[..., FaultyServer], port_file: PortFile, sidecar: MakeSidecar
 ) -> None:

@@ -718,6 +718,34 @@ def test_trackers_are_told_once_and_a_little_later_where_that_is_asked_for(
 
 
 @MUSL
+def test_telling_the_trackers_is_tried_again_where_it_failed(
+    new_listening: NewListening, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    server = new_listening().start()
+    server.fault(REANNOUNCE, reply(500), times=1)
+    port_file.write(41000)
+    qsticky = sidecar(server, env={"QSTICKY_REANNOUNCE": "true"})
+    qsticky.wait_log("asked qBittorrent to announce all torrents anew")
+    assert server.count(REANNOUNCE) == 2
+    (warning,) = qsticky.lines("WARN")
+    assert "reannounce" in warning and "500" in warning
+
+
+@MUSL
+def test_binding_without_an_interface_is_warned_of(
+    new_listening: NewListening, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    server = new_listening(listen_port=41000).start()
+    port_file.write(41000)
+    env = {"QSTICKY_BIND_INTERFACE": "true", "QSTICKY_VPN_INTERFACE": ""}
+    qsticky = sidecar(server, env=env)
+    qsticky.wait_in_sync(41000)
+    (warning,) = qsticky.lines("WARN")
+    assert "QSTICKY_BIND_INTERFACE" in warning and "QSTICKY_VPN_INTERFACE" in warning
+    assert server.count(SET_PREFERENCES) == 0
+
+
+@MUSL
 def test_trackers_are_not_told_unasked(
     new_listening: NewListening, port_file: PortFile, sidecar: MakeSidecar
 ) -> None:

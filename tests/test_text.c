@@ -151,6 +151,20 @@ static void text_printable_escapes_what_is_not_utf8(void **state)
 	assert_string_equal(made(text_add_printable, BYTES("\xf4\x90\x80\x80"), 256),
 	                    "\\xf4\\x90\\x80\\x80");
 	assert_string_equal(made(text_add_printable, BYTES("\xe6\xbc"), 256), "\\xe6\\xbc");
+	assert_string_equal(made(text_add_printable, BYTES("\xe0\x9f\xbf"), 256),
+	                    "\\xe0\\x9f\\xbf");
+	assert_string_equal(made(text_add_printable, BYTES("\xf0\x8f\xbf\xbf"), 256),
+	                    "\\xf0\\x8f\\xbf\\xbf");
+	assert_string_equal(made(text_add_printable, BYTES("\xf5\x80\x80\x80"), 256),
+	                    "\\xf5\\x80\\x80\\x80");
+}
+
+static void text_printable_keeps_the_first_and_last_of_each_length(void **state)
+{
+	static const char all[] = "\u00a0\u07ff\u0800\ud7ff\ue000\uffff\U00010000\U0010ffff";
+	(void)state;
+
+	assert_string_equal(made(text_add_printable, BYTES(all), 256), all);
 }
 
 static void text_printable_never_cuts_a_character(void **state)
@@ -281,6 +295,7 @@ int main(void)
 		cmocka_unit_test(text_printable_escapes_control_characters),
 		cmocka_unit_test(text_printable_escapes_c1_controls),
 		cmocka_unit_test(text_printable_escapes_what_is_not_utf8),
+		cmocka_unit_test(text_printable_keeps_the_first_and_last_of_each_length),
 		cmocka_unit_test(text_printable_never_cuts_a_character),
 		cmocka_unit_test(text_json_keeps_readable_text),
 		cmocka_unit_test(text_json_escapes_quotes_backslashes_and_controls),

@@ -154,6 +154,23 @@ CERTIFICATES: dict[str, tuple[Callable[[Pki], Certificate], str]] = {
         "signature that is SHA-1",
     ),
     "brainpool": (lambda pki: pki.root().issue(HERE, kind="brainpool"), "no cipher|curve"),
+    "signed by another than the intermediate of that name": (
+        lambda pki: pki.pair(
+            leaf := (root := pki.root()).issue(ca=True, subject="/CN=middle").issue(HERE),
+            leaf,
+            root.issue(ca=True, subject="/CN=middle"),
+            root,
+        ),
+        "a signature on its certificates is wrong",
+    ),
+    "an issuer's key of P-521": (
+        lambda pki: pki.root().issue(ca=True, kind="P-521").issue(HERE),
+        "a certificate of its issuers has a key that is EC on an unusual curve",
+    ),
+    "a critical extension that nobody knows": (
+        lambda pki: pki.root().issue(HERE, extensions=["1.2.3.4.5=critical,DER:0500"]),
+        "extension",
+    ),
 }
 
 
@@ -474,6 +491,19 @@ def test_a_ca_file_that_is_none(
         path.rmdir()
     os.rename(bundle(place / "right.pem", leaf), path)
     qsticky.wait_in_sync(PORT)
+
+
+def test_a_ca_file_as_a_windows_editor_leaves_it(
+    pki: Pki, new_server: NewServer, place: Path, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    """With a byte order mark, CRLF and text around it."""
+    leaf = pki.make(HERE)
+    path = place / "ca.pem"
+    text = f"\ufeff{leaf.pem}of my NAS\n".replace("\n", "\r\n")
+    path.write_bytes(text.encode())
+    port_file.write(PORT)
+    env = HTTPS | {"QSTICKY_TLS_CA_FILE": str(path)}
+    sidecar(new_server(leaf), env=env).wait_in_sync(PORT)
 
 
 def test_a_ca_file_that_may_not_be_read(
