@@ -167,6 +167,10 @@ CERTIFICATES: dict[str, tuple[Callable[[Pki], Certificate], str]] = {
         lambda pki: pki.root().issue(ca=True, kind="P-521").issue(HERE),
         "a certificate of its issuers has a key that is EC on an unusual curve",
     ),
+    "RSA 4608": (
+        lambda pki: pki.make(HERE, kind="RSA 4608"),
+        "its certificate has a key that is RSA of more than 4096 bits",
+    ),
     "a critical extension that nobody knows": (
         lambda pki: pki.root().issue(HERE, extensions=["1.2.3.4.5=critical,DER:0500"]),
         "extension",
@@ -583,15 +587,41 @@ def test_a_certificate_that_becomes_valid_is_accepted_then(
     qsticky.wait_in_sync(PORT)
 
 
-# time() of 1970, as machines without a battery have it. Only in the sanitized binary, which is
-# dynamically linked.
+# The time of 1970, as machines without a battery have it. Only in the sanitized binary, which is
+# dynamically linked; src/now.h asks by syscall(2).
 CLOCK_OF_1970 = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdarg.h>
+#include <sys/syscall.h>
 #include <time.h>
-time_t time(time_t *t)
+#include <unistd.h>
+
+static int set(struct timespec *now)
 {
-	if (t)
-		*t = 1000;
-	return 1000;
+	now->tv_sec = 1000;
+	now->tv_nsec = 0;
+	return 0;
+}
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+	return clock == CLOCK_REALTIME ? set(now) : (int)syscall(SYS_clock_gettime, clock, now);
+}
+
+long syscall(long number, ...)
+{
+	long (*real)(long, ...) = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
+	long of[6];
+	va_list args;
+
+	va_start(args, number);
+	for (int i = 0; i < 6; i++)
+		of[i] = va_arg(args, long);
+	va_end(args);
+	if (number == SYS_clock_gettime && of[0] == CLOCK_REALTIME)
+		return set((struct timespec *)of[1]);
+	return real(number, of[0], of[1], of[2], of[3], of[4], of[5]);
 }
 """
 

@@ -39,6 +39,11 @@ KEYS = {
     "RSA 2048": ("-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"),
     "RSA 3072": ("-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:3072"),
     "RSA 4096": ("-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:4096"),
+    # Of four primes, which are found sooner than two.
+    "RSA 4608": (
+        *("-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:4608"),
+        *("-pkeyopt", "rsa_keygen_primes:4"),
+    ),
     "RSA-PSS": ("-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048"),
     "P-256": ("-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"),
     "P-384": ("-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"),
