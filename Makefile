@@ -57,6 +57,7 @@ objects = $(sources:src/%.c=$(BUILD)/$1/%.o)
 programs_in = $(patsubst tests/%.c,$(BUILD)/$1/%,$(filter $2,$(test_sources)))
 
 unit_tests := $(call programs_in,tests,tests/test_%.c)
+covered_tests := $(call programs_in,gcov/tests,tests/test_%.c)
 fuzz_targets := $(call programs_in,fuzz,tests/fuzz_%.c)
 # Small programs that the tests in Python use.
 test_programs := $(filter-out $(unit_tests),\
@@ -88,7 +89,8 @@ endif
 #   musl  what users get;
 #   asan  for the tests: sanitizers need a dynamic libc, hence the host's compiler;
 #   host  for valgrind, which sees nothing in a static program and wants no sanitizers;
-#   fuzz  for libFuzzer, hence clang.
+#   fuzz  for libFuzzer, hence clang;
+#   gcov  for make coverage: not optimized, so that a line is a line and a branch one of the source's.
 
 warnings := -Wall -Wextra -Werror -Wpedantic -Wshadow -Wconversion -Wsign-conversion \
 	-Wdouble-promotion -Wswitch-enum -Wvla -Wstrict-prototypes -Wmissing-prototypes \
@@ -127,6 +129,7 @@ sanitizers := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-f
 compile.asan = $(HOST_CC) -O1 -g $(sanitizers)
 # Not at fixed addresses, as what users get: src/nap.c relies on that.
 compile.host = $(HOST_CC) -O1 -g -fno-omit-frame-pointer -fPIE -pie
+compile.gcov = $(compile.host)
 compile.fuzz = $(CLANG) -O1 -g -fsanitize=fuzzer-no-link $(sanitizers)
 
 # A static PIE: musl's start for it is not what its specs name. What is written only at the start lies
@@ -154,6 +157,7 @@ kernel := $(BUILD)/musl/kernel
 ours.musl = $(compile.musl) $(smaller.ours) $(language) $(warnings.gcc) $(includes) \
 	-idirafter $(kernel)
 ours.asan = $(compile.asan) $(language) $(warnings.gcc) $(includes)
+ours.gcov = $(compile.gcov) -O0 --coverage -DQSTICKY_COUNTS $(language) $(warnings.gcc) $(includes)
 ours.host = $(compile.host) $(language) $(warnings.gcc) $(includes)
 ours.fuzz = $(compile.fuzz) $(language) $(warnings.clang) $(includes)
 track = -MMD -MP -MF $@.d
@@ -233,19 +237,32 @@ $(BUILD)/host/qsticky: $(call objects,host) $(call libraries,host)
 $(call objects,host): $(BUILD)/host/%.o: src/%.c $(BUILD)/host/command $(verified)
 	$(call say,CC) $(ours.host) $(track) -c $< -o $@
 
+$(BUILD)/gcov/qsticky: $(BUILD)/gcov/main.o $(BUILD)/gcov/libqsticky.a $(call libraries,gcov)
+	$(call say,LINK) $(compile.gcov) --coverage $^ -o $@
+
+$(call objects,gcov): $(BUILD)/gcov/%.o: src/%.c $(BUILD)/gcov/command $(verified)
+	$(call say,CC) $(ours.gcov) $(track) -c $< -o $@
+
 $(call objects,fuzz): $(BUILD)/fuzz/%.o: src/%.c $(BUILD)/fuzz/command $(verified)
 	$(call say,CC) $(ours.fuzz) $(track) -c $< -o $@
 
 # All but main.o, which has the function main() of a test.
 $(BUILD)/asan/libqsticky.a: $(filter-out %/main.o,$(call objects,asan))
+$(BUILD)/gcov/libqsticky.a: $(filter-out %/main.o,$(call objects,gcov))
 $(BUILD)/fuzz/libqsticky.a: $(filter-out %/main.o,$(call objects,fuzz))
-$(BUILD)/asan/libqsticky.a $(BUILD)/fuzz/libqsticky.a:
+$(BUILD)/asan/libqsticky.a $(BUILD)/gcov/libqsticky.a $(BUILD)/fuzz/libqsticky.a:
 	@rm -f $@
 	$(call say,AR) $(AR) rcs $@ $^
 
 $(unit_tests): $(BUILD)/tests/%: tests/%.c $(BUILD)/asan/libqsticky.a $(call libraries,asan)
 	@mkdir -p $(@D)
 	$(call say,CC) $(ours.asan) $(track) $(filter %.c %.a,$^) -lcmocka -o $@
+
+# Of the tests themselves nothing is counted.
+$(covered_tests): $(BUILD)/gcov/tests/%: tests/%.c $(BUILD)/gcov/libqsticky.a $(call libraries,gcov)
+	@mkdir -p $(@D)
+	$(call say,CC) $(compile.gcov) $(language) $(warnings.gcc) $(includes) $(track) \
+		$(filter %.c %.a,$^) -lcmocka -lgcov -o $@
 
 $(test_programs): $(BUILD)/tests/%: tests/%.c $(BUILD)/musl/command
 	@mkdir -p $(@D)
@@ -302,9 +319,9 @@ $(BUILD)/%/command: FORCE
 FORCE:
 
 # A rule that has changed may make something else of the same files.
-$(foreach kind,musl asan host fuzz,$(call objects,$(kind))) $(unit_tests) $(test_programs): Makefile
+$(foreach kind,musl asan host gcov fuzz,$(call objects,$(kind))) $(unit_tests) $(covered_tests) $(test_programs): Makefile
 
--include $(wildcard $(BUILD)/*/*.d)
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/gcov/tests/*.d)
 
 # --- Run it ------------------------------------------------------------------------------------
 # Debian's packages are installed before anything else starts, hence the second make.
@@ -373,6 +390,30 @@ e2e: $(BUILD)/qsticky $(BUILD)/asan/qsticky $(BUILD)/host/qsticky $(test_program
 # say why.
 roots:
 	-@$(PYTHON) tests/versions.py
+
+# --- Coverage ----------------------------------------------------------------------------------
+# All unit tests, and once those of the end-to-end tests that start qsticky itself, on a build that
+# counts. A process adds its counts to the files beside the objects when it ends, by itself or by
+# SIGTERM; one that is killed, or may not write there, is not counted. The sandbox would not let it
+# write, so QSTICKY_COUNTS keeps this build outside. A test that fails because of that, or of the time
+# that counting takes, has been counted all the same: `make test` is what judges.
+
+.PHONY: coverage coverage-all
+coverage:
+	tests/setup.sh build test coverage
+	$(MAKE) coverage-all
+
+# umask and chmod: processes of other users count, too.
+coverage-all: $(BUILD)/gcov/qsticky $(covered_tests) $(test_programs) roots
+	@find $(BUILD)/gcov -name '*.gcda' -delete
+	@chmod -R a+rwX $(BUILD)/gcov
+	@umask 0; for test in $(covered_tests); do \
+		$$test >$$test.log 2>&1 || tail -n 5 $$test.log; \
+	done
+	-umask 0; QSTICKY_TEST_BUILD=gcov GCOV_ERROR_FILE=/dev/null \
+		$(PYTHON) -m pytest -q -o cache_dir=$(abspath $(BUILD))/pytest -n $(PYTEST_WORKERS) \
+		--dist loadgroup --timeout=300 $(PYTEST_FLAGS) tests
+	@$(PYTHON) tests/coverage.py $(BUILD)
 
 # --- Checks ------------------------------------------------------------------------------------
 
@@ -493,6 +534,7 @@ help:
 	@echo 'make demo          watch it work with a real qBittorrent'
 	@echo 'make test          all tests; also: make unit, fuzz, e2e'
 	@echo 'make lint          compilers, clang-format, clang-tidy, scan-build, cppcheck, shellcheck'
+	@echo 'make coverage      lines and branches that the tests reach'
 	@echo 'make format        clang-format, in place'
 	@echo 'make bench         what it costs, beside the goals; also as $(BUILD)/bench.json'
 	@echo 'make bench-compare OLD=FILE   that of another commit, and ratios'

@@ -36,7 +36,9 @@ BINARIES = {
     "musl": ROOT / "build" / "qsticky",
     "asan": ROOT / "build" / "asan" / "qsticky",
     "host": ROOT / "build" / "host" / "qsticky",  # only where a test asks for it
+    "gcov": ROOT / "build" / "gcov" / "qsticky",  # for make coverage, in place of all others
 }
+ONLY = os.environ.get("QSTICKY_TEST_BUILD")
 
 NOBODY = 65534
 AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
@@ -70,7 +72,11 @@ PASSED = pytest.StashKey[bool]()
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Spreads the slow tests over the parallel workers, which get neighbours together. The
     order is the same each time, and any order must do. Groups, each for one worker, come first
-    and in their own order: they share what is dear to make, and take longest."""
+    and in their own order: they share what is dear to make, and take longest.
+
+    With one build only, those tests are left out that do not start it."""
+    if ONLY:
+        items[:] = [item for item in items if "binary" in item.fixturenames]
     if "PYTEST_XDIST_WORKER" in os.environ:
         random.Random(1).shuffle(items)
         items.sort(key=_place_in_group)
@@ -86,9 +92,9 @@ def _place_in_group(item: pytest.Item) -> tuple[int, str, int]:
 # -- the means ------------------------------------------------------------------
 
 
-@pytest.fixture(params=["musl", "asan"])
+@pytest.fixture(params=[ONLY] if ONLY else ["musl", "asan"])
 def binary(request: pytest.FixtureRequest) -> Path:
-    path = BINARIES[request.param]
+    path = BINARIES[ONLY or request.param]
     if not path.exists():
         missing(f"{path.relative_to(ROOT)} is not built")
     return path

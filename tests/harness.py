@@ -421,6 +421,9 @@ def password_entry(password: str) -> str:
 _SANITIZER_REPORT = re.compile(r"(Address|Leak|UndefinedBehavior)Sanitizer|runtime error:")
 SANITIZER_EXIT = 99
 
+# From make coverage: qsticky has no other environment than its test gives it.
+_OF_COVERAGE = ("GCOV_ERROR_FILE",)
+
 
 class Qsticky:
     """One qsticky process with nothing in its environment but what is given here."""
@@ -457,6 +460,7 @@ class Qsticky:
             # Ignored by the plain binary. In the sanitized one a report ends the process.
             "ASAN_OPTIONS": f"halt_on_error=1:detect_leaks=1:exitcode={SANITIZER_EXIT}",
             "UBSAN_OPTIONS": f"halt_on_error=1:print_stacktrace=1:exitcode={SANITIZER_EXIT}",
+            **{name: os.environ[name] for name in _OF_COVERAGE if name in os.environ},
             **(env or {}),
         }
         self.process: subprocess.Popen[str] | None = None

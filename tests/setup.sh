@@ -5,10 +5,10 @@
 #
 #   build                           make
 #   amd64 arm64 armhf armel i386    make ARCH=..., with build
-#   demo bench test lint            the target of that name
+#   demo bench test lint coverage   the target of that name (coverage: with test)
 set -eu
 
-groups='build amd64 arm64 armhf armel i386 demo bench test lint'
+groups='build amd64 arm64 armhf armel i386 demo bench test lint coverage'
 
 # For the machine's own architecture there is nothing to add.
 cross() {
@@ -32,6 +32,7 @@ packages() {
 		echo containerd docker.io iptables mmdebstrap qemu-user runc strace
 		echo python3-kubernetes python3-yaml systemd libc6-dbg valgrind
 		;;
+	coverage) echo gcovr ;;
 	lint) echo clang clang-format clang-tidy clang-tools cppcheck libcmocka-dev python3 shellcheck ;;
 	*)
 		echo "tests/setup.sh: $1: no such group; there are $groups" >&2
