@@ -264,9 +264,10 @@ $(covered_tests): $(BUILD)/gcov/tests/%: tests/%.c $(BUILD)/gcov/libqsticky.a $(
 	$(call say,CC) $(compile.gcov) $(language) $(warnings.gcc) $(includes) $(track) \
 		$(filter %.c %.a,$^) -lcmocka -lgcov -o $@
 
+# At fixed addresses, for which musl's own start is enough (src/start.c).
 $(test_programs): $(BUILD)/tests/%: tests/%.c $(BUILD)/musl/command
 	@mkdir -p $(@D)
-	$(call say,CC) $(ours.musl) $(track) $(link.musl) $< -o $@
+	$(call say,CC) $(ours.musl) -fno-pie $(track) -static -no-pie $< -o $@
 
 $(fuzz_targets): $(BUILD)/fuzz/%: tests/%.c $(BUILD)/fuzz/libqsticky.a $(call libraries,fuzz)
 	$(call say,CC) $(ours.fuzz) -fsanitize=fuzzer $(track) $(filter %.c %.a,$^) -o $@
