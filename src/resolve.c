@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/ioctl.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -45,6 +46,23 @@ static uint32_t number(const char *digits)
 	return value;
 }
 
+/* The number of an interface, or 0. if_nametoindex(3) would ask by a UNIX socket, and there are none in
+ * the sandbox: they reach other programs here. */
+static uint32_t interface_index(const char *name)
+{
+	struct ifreq request = { .ifr_name = "" };
+	struct text copy = text_on(request.ifr_name, sizeof request.ifr_name);
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	text_puts(&copy, name);
+	if (fd < 0)
+		return 0;
+	if (ioctl(fd, SIOCGIFINDEX, &request) < 0)
+		request.ifr_ifindex = 0;
+	close(fd);
+	return (uint32_t)request.ifr_ifindex;
+}
+
 /* Fills `address` from a numeric host; false where it is a name. */
 static bool take_numeric(struct resolve_address *address, const char *host, uint16_t port)
 {
@@ -59,7 +77,7 @@ static bool take_numeric(struct resolve_address *address, const char *host, uint
 	/* A zone: an interface, by name ("6in4" is one) or by number. 0, which none has, where there
 	 * is none such: to connect to it fails. */
 	if (zone) {
-		address->sa.v6.sin6_scope_id = if_nametoindex(zone + 1);
+		address->sa.v6.sin6_scope_id = interface_index(zone + 1);
 		if (address->sa.v6.sin6_scope_id == 0)
 			address->sa.v6.sin6_scope_id = number(zone + 1);
 	}
