@@ -126,26 +126,34 @@ bool netlink_address(const struct netlink_message *message, struct netlink_addre
 
 /* ---- sockets ---- */
 
-static enum fail open_socket(int *fd, uint32_t groups, struct failure *why)
+static enum fail open_socket(int *fd, struct failure *why)
 {
-	struct sockaddr_nl here = { .nl_family = AF_NETLINK, .nl_groups = groups };
 	int opened = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
 
 	if (opened < 0)
 		return fail_errno(why, "netlink socket");
-	if (bind(opened, (const struct sockaddr *)&here, sizeof here) < 0) {
-		enum fail f = fail_errno(why, "netlink bind");
-
-		close(opened);
-		return f;
-	}
 	*fd = opened;
 	return FAIL_NONE;
 }
 
 enum fail netlink_listen(int *fd, struct failure *why)
 {
-	return open_socket(fd, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR, why);
+	const struct sockaddr_nl here = {
+		.nl_family = AF_NETLINK,
+		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
+	};
+	int opened = -1;
+	enum fail f = open_socket(&opened, why);
+
+	if (f)
+		return f;
+	if (bind(opened, (const struct sockaddr *)&here, sizeof here) < 0) {
+		f = fail_errno(why, "netlink bind");
+		close(opened);
+		return f;
+	}
+	*fd = opened;
+	return FAIL_NONE;
 }
 
 enum reception {
@@ -221,7 +229,7 @@ enum fail netlink_dump(uint16_t kind, netlink_take *take, void *context, struct 
 	};
 	enum reception reception = RECEPTION_TAKEN;
 	int fd = -1;
-	enum fail f = open_socket(&fd, 0, why);
+	enum fail f = open_socket(&fd, why); /* the kernel gives it an address as it is used */
 
 	if (f)
 		return f;
