@@ -414,7 +414,7 @@ void qbittorrent_ask_version(struct qbittorrent *qb)
 		qb->version[0] = '\0';
 }
 
-void qbittorrent_logout_within(struct qbittorrent *qb, int64_t longest_ms)
+static void log_out(struct qbittorrent *qb, int64_t longest_ms)
 {
 	struct stop none = { .fd = -1 };
 	int64_t deadline_ms = mono_now_ms() + longest_ms;
@@ -442,7 +442,14 @@ void qbittorrent_logout_within(struct qbittorrent *qb, int64_t longest_ms)
 		              &unused);
 	if (!f)
 		(void)http_send(qbittorrent_stream(qb), &logout, qb->reply, deadline_ms, &unused);
-	qbittorrent_close(qb);
+}
+
+void qbittorrent_logout_within(struct qbittorrent *qb, int64_t longest_ms)
+{
+	log_out(qb, longest_ms);
+	qbittorrent_end(qb);
+	explicit_bzero(&qb->cookies, sizeof qb->cookies);
+	explicit_bzero(&qb->tls.session, sizeof qb->tls.session);
 }
 
 void qbittorrent_logout(struct qbittorrent *qb)

@@ -127,7 +127,7 @@ void qbittorrent_ask_version(struct qbittorrent *qb);
 void qbittorrent_end(struct qbittorrent *qb);
 
 /* Ends the session at qBittorrent too, and before that a rebind that had only begun, if that takes
- * no longer than QBITTORRENT_LOGOUT_MS. */
+ * no longer than QBITTORRENT_LOGOUT_MS. Wipes the session's cookies and that of TLS. */
 void qbittorrent_logout(struct qbittorrent *qb);
 
 /* The same, for who has more time. */

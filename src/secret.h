@@ -1,6 +1,12 @@
 /* secret: a user name or password, from the environment or from a file.
  *
- * A file is read anew each time, so that what was rotated needs no restart. */
+ * A file is read anew each time, so that what was rotated needs no restart.
+ *
+ * What stays in memory: a secret that came by the environment, where the kernel has put it, since the
+ * next login needs it; the session's cookies and a TLS session's key, until the stop; of user name and
+ * password a fingerprint of 64 bits. All else is wiped as soon as it is sent: what was read from a file,
+ * the request, the reply, the records of TLS. None of it gets into a core dump, nor is it to be seen by
+ * another process of the same user (src/sandbox.c). */
 #ifndef QSTICKY_SECRET_H
 #define QSTICKY_SECRET_H
 

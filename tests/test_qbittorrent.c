@@ -902,6 +902,8 @@ static void qbittorrent_logs_out_of_its_session(void **state)
 	qbittorrent_logout(&qb);
 	assert_requests(SCRIPT("GET ", "POST ", "GET ", "POST /api/v2/auth/logout "));
 	assert_non_null(strstr(server.requests[3], "Cookie: SID=c00kie\r\n"));
+	for (size_t i = 0; i < sizeof qb.cookies; i++)
+		assert_int_equal(((const unsigned char *)&qb.cookies)[i], 0);
 }
 
 static void qbittorrent_logs_out_of_no_session(void **state)
