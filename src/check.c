@@ -22,6 +22,7 @@
 #include "qbittorrent.h"
 #include "qbittorrent_exchange.h"
 #include "reach.h"
+#include "sandbox.h"
 #include "sync.h"
 #include "tell.h"
 #include "text.h"
@@ -39,6 +40,7 @@ enum verdict { OK, WARN, FAILS, SKIPPED };
 
 enum hop {
 	CONFIGURATION,
+	SANDBOX,
 	PORT_FILE,
 	CONTROL_SERVER,
 	TUNNEL,
@@ -76,6 +78,7 @@ static struct check {
 	bool stopped; /* a stop was asked for */
 	enum hop hop; /* the present one */
 	enum verdict verdicts[HOPS];
+	struct sandbox sandbox;
 	struct beside beside;
 
 	/* What was found by the present hop. */
@@ -95,6 +98,7 @@ static struct check {
 static struct http_reply reply;
 
 static enum verdict walk_configuration(void);
+static enum verdict walk_sandbox(void);
 static enum verdict walk_port_file(void);
 static enum verdict walk_control_server(void);
 static enum verdict walk_tunnel(void);
@@ -119,6 +123,7 @@ static const struct {
 	char name[15];
 } hops[HOPS] = {
 	[CONFIGURATION] = { walk_configuration, 0, "configuration" },
+	[SANDBOX] = { walk_sandbox, 0, "sandbox" },
 	[PORT_FILE] = { walk_port_file, 0, "port file" },
 	[CONTROL_SERVER] = { walk_control_server, 0, "control server" },
 	[TUNNEL] = { walk_tunnel, 0, "VPN interface" },
@@ -285,17 +290,16 @@ static enum verdict walk_configuration(void)
 	           config->port_file_path, config->health_path);
 }
 
-/* Cuts the last name off a path; false where only the root is left. */
-static bool cut(char path[static CONFIG_PATH_MAX])
+static enum verdict walk_sandbox(void)
 {
-	size_t len = strlen(path);
+	struct text text = text_on(check.seen.text, sizeof check.seen.text);
 
-	if (len < 2)
-		return false;
-	while (len > 1 && path[len - 1] != '/')
-		len--;
-	path[len > 1 ? len - 1 : len] = '\0';
-	return true;
+	if (check.sandbox.off)
+		return see(WARN, "let it be true, unless you debug", "QSTICKY_SANDBOX=false");
+	if (sandbox_put(&text, &check.sandbox))
+		return OK;
+	check.fix = "none is needed: this kernel lacks it, or Docker refuses it";
+	return WARN;
 }
 
 /* Whose mode it is that keeps us out: the first that can be seen, from the file upwards. */
@@ -308,7 +312,7 @@ static void add_owner(const char *file)
 
 	text_puts(&copy, file);
 	while (stat(path, &status) < 0)
-		if (!cut(path))
+		if (!text_cut_name(path))
 			return;
 	(void)see(OK, NULL, "%s (%s: mode 0%u%u%u, uid %u)", inner.text, path,
 	          status.st_mode >> 6 & 7, status.st_mode >> 3 & 7, status.st_mode & 7,
@@ -326,7 +330,7 @@ static enum verdict no_port(const char *file)
 	text_puts(&copy, file);
 	if (access(path, F_OK) == 0)
 		return see(FAILS, gluetun_fix, "no forwarded port in %s: it is empty", file);
-	(void)cut(path);
+	(void)text_cut_name(path);
 	if (access(path, F_OK) == 0)
 		return see(FAILS, gluetun_fix, "no forwarded port in %s: there is no such file",
 		           file);
@@ -592,7 +596,7 @@ static enum verdict walk_health(void)
 	bool is_there = stat(file, &status) == 0;
 
 	text_puts(&copy, file);
-	while (cut(path) && access(path, F_OK) < 0 && errno == ENOENT) {
+	while (text_cut_name(path) && access(path, F_OK) < 0 && errno == ENOENT) {
 	}
 	if (access(path, W_OK | X_OK) < 0) {
 		fail_errno(&check.seen, "health file: %s cannot be written by uid %u", file,
@@ -658,6 +662,7 @@ int check_run(char *const environment[], const struct init *init, bool json)
 		return finish(CHECK_EXIT_CONFIG);
 	verdict = WARN;
 	config_unknown(environment, complain, &verdict);
+	check.sandbox = sandbox_enter(&check.config, SANDBOX_CHECK);
 	look_beside(&check.beside);
 	qbittorrent_begin(qb, mono_now_ms() + CHECK_MS, !check.beside.login_refused);
 	for (; check.hop < HOPS && !check.stopped; check.hop++) {

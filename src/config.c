@@ -289,6 +289,13 @@ static const struct variable variables[] = {
 		.purpose = "file for metrics, for Prometheus' node_exporter; none unless set",
 	},
 	{
+		.name = "QSTICKY_SANDBOX",
+		.kind = KIND_BOOL,
+		FIELD(sandbox),
+		.fallback = "true",
+		.purpose = "whether to give up the rights that it does not need",
+	},
+	{
 		.name = "HEALTH_FILE",
 		.kind = KIND_PATH,
 		FIELD(health_path),
@@ -520,6 +527,17 @@ void config_unknown(char *const environment[], config_complain *complain, void *
 		            len < 100 ? (int)len : 100, *environment);
 		complain(context, buf);
 	}
+}
+
+const struct secret *config_secret(const struct config *config, size_t *cursor)
+{
+	while (*cursor < VARIABLES) {
+		const struct variable *variable = &variables[(*cursor)++];
+
+		if (variable->kind == KIND_SECRET)
+			return (const void *)((const char *)config + variable->field);
+	}
+	return NULL;
 }
 
 void config_help(struct text *text)

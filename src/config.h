@@ -71,6 +71,7 @@ struct config {
 	bool rebind;
 	bool bind_interface;
 	bool reannounce;
+	bool sandbox;
 	enum log_level log_level;
 	enum log_format log_format;
 };
@@ -87,6 +88,9 @@ size_t config_load(struct config *config, char *const environment[], config_comp
 /* Tells `complain` of each QSTICKY_ variable that this version does not know: most often a
  * misspelling. Not an error. */
 void config_unknown(char *const environment[], config_complain *complain, void *context);
+
+/* The secrets of `config`, one at a time; `*cursor` is 0 at first. NULL: that was the last. */
+const struct secret *config_secret(const struct config *config, size_t *cursor);
 
 /* Appends the table of variables, a line or two each, for --help. */
 void config_help(struct text *text);

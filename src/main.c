@@ -11,6 +11,7 @@
 #include "init.h"
 #include "log.h"
 #include "now.h"
+#include "sandbox.h"
 #include "sidecar.h"
 #include "status.h"
 #include "text.h"
@@ -98,8 +99,10 @@ static bool load_to_judge(struct config *config)
 	char buf[LOG_LINE_MAX + 16];
 	struct text line = text_on(buf, sizeof buf - 1);
 
-	if (config_load(config, environ, complain_to_line, &line) == 0)
+	if (config_load(config, environ, complain_to_line, &line) == 0) {
+		sandbox_enter(config, SANDBOX_JUDGE);
 		return true;
+	}
 	line.cap = sizeof buf;
 	text_puts(&line, "\n");
 	text_write(&line, STDOUT_FILENO);

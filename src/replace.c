@@ -9,15 +9,11 @@
 
 #include "config.h"
 
-/* Makes the directories above `path` that are missing. */
-static enum fail make_parents(const char *path, struct failure *why)
+void replace_make_parents(const char *path)
 {
 	char parent[CONFIG_PATH_MAX];
-	size_t len = strlen(path);
 
-	if (len >= sizeof parent)
-		return fail_set(why, FAIL_TOO_BIG, "the path is too long");
-	for (size_t i = 1; i < len; i++) {
+	for (size_t i = 1; i < sizeof parent && path[i]; i++) {
 		if (path[i] != '/')
 			continue;
 		memcpy(parent, path, i);
@@ -25,7 +21,6 @@ static enum fail make_parents(const char *path, struct failure *why)
 		/* EEXIST, EROFS, EACCES: what matters is whether the file can be made in the end. */
 		(void)mkdir(parent, 0755);
 	}
-	return FAIL_NONE;
 }
 
 /* Opens a new file in the place of what a killed process, or somebody else, may have left there. */
@@ -47,9 +42,7 @@ static enum fail write_beside(const char *beside, const char *path, const struct
 	int fd = create(beside);
 
 	if (fd < 0 && errno == ENOENT) {
-		f = make_parents(path, why);
-		if (f)
-			return f;
+		replace_make_parents(path);
 		fd = create(beside);
 	}
 	if (fd < 0)

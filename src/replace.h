@@ -12,4 +12,7 @@
 enum fail replace_file(const char *what, const char *path, const struct text *content,
                        struct failure *why);
 
+/* Makes the directories above `path` that are missing, as far as that goes. */
+void replace_make_parents(const char *path);
+
 #endif

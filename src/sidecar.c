@@ -18,6 +18,7 @@
 #include "port_file.h"
 #include "qbittorrent.h"
 #include "reach.h"
+#include "sandbox.h"
 #include "sync.h"
 #include "tell.h"
 #include "webhook.h"
@@ -345,6 +346,8 @@ static void set_up(struct sidecar *s, const struct config *config, const struct 
 		log_line(LEVEL_WARN,
 		         "QSTICKY_VERIFY_SSL=false: any certificate is accepted, so whoever is in "
 		         "between can read the password; set QSTICKY_TLS_PIN_SHA256 instead");
+	if (!config->sandbox)
+		log_line(LEVEL_WARN, "QSTICKY_SANDBOX=false: no right is given up");
 }
 
 /* What is due by now: after events of the file, or because of the time. FAIL_ORPHANED: nothing will
@@ -449,6 +452,7 @@ int sidecar_run(const struct config *config, struct init *init)
 	         "qsticky %s: qBittorrent at %s%s:%u, port %s, a check every %u s, health in %s",
 	         QSTICKY_VERSION, config->use_https ? "https://" : "", config->host,
 	         (unsigned)config->port, source, config->interval_s, config->health_path);
+	sandbox_enter(config, SANDBOX_RUN);
 	/* The first answer may be seconds away, and an old file say healthy until then. */
 	if (config->port_source != CONFIG_SOURCE_FILE)
 		tell_health(&s.tell, &s.now);
@@ -492,6 +496,7 @@ int sidecar_once(const struct config *config, struct init *init)
 	enum fail f;
 
 	set_up(&s, config, init);
+	sandbox_enter(config, SANDBOX_ONCE);
 	if (look_once(&s, &why) || s.now.sync.file == SYNC_FILE_BAD)
 		return EXIT_FAILURE;
 	f = run_cycle(&s);

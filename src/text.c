@@ -299,3 +299,15 @@ void text_write(const struct text *text, int fd)
 		left -= (size_t)some;
 	}
 }
+
+bool text_cut_name(char *path)
+{
+	size_t len = strlen(path);
+
+	if (len < 2)
+		return false;
+	while (len > 1 && path[len - 1] != '/')
+		len--;
+	path[len > 1 ? len - 1 : len] = '\0';
+	return true;
+}

@@ -48,4 +48,7 @@ void text_write(const struct text *text, int fd);
 /* Where `string` (not empty) first is in the `len` bytes, or NULL. */
 const char *text_find(const char *bytes, size_t len, const char *string);
 
+/* Cuts the last name off an absolute path; false where only the root is left. */
+bool text_cut_name(char *path);
+
 #endif
