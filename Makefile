@@ -59,8 +59,10 @@ programs_in = $(patsubst tests/%.c,$(BUILD)/$1/%,$(filter $2,$(test_sources)))
 unit_tests := $(call programs_in,tests,tests/test_%.c)
 covered_tests := $(call programs_in,gcov/tests,tests/test_%.c)
 fuzz_targets := $(call programs_in,fuzz,tests/fuzz_%.c)
+# qsticky that does harm on purpose: what users get, and tests/hostile.c.
+hostile := $(BUILD)/tests/hostile
 # Small programs that the tests in Python use.
-test_programs := $(filter-out $(unit_tests),\
+test_programs := $(filter-out $(unit_tests) $(hostile),\
 	$(call programs_in,tests,$(filter-out tests/fuzz_%.c,$(test_sources))))
 
 # --- What it is for ----------------------------------------------------------------------------
@@ -269,6 +271,13 @@ $(test_programs): $(BUILD)/tests/%: tests/%.c $(BUILD)/musl/command
 	@mkdir -p $(@D)
 	$(call say,CC) $(ours.musl) -fno-pie $(track) -static -no-pie $< -o $@
 
+# Not optimized as a whole: the linker is to put its poll() before the C library's.
+$(hostile): tests/hostile.c $(call objects,musl) $(call libraries,musl)
+	@mkdir -p $(@D)
+	$(call say,CC) $(ours.musl) -fno-lto $(track) -c $< -o $@.o
+	$(call say,LINK) $(compile.musl) $(link.musl) -Wl,--wrap=poll \
+		-Wl,--whole-archive $(filter %.a,$^) -Wl,--no-whole-archive $(filter %.o,$^) $@.o -o $@
+
 $(fuzz_targets): $(BUILD)/fuzz/%: tests/%.c $(BUILD)/fuzz/libqsticky.a $(call libraries,fuzz)
 	$(call say,CC) $(ours.fuzz) -fsanitize=fuzzer $(track) $(filter %.c %.a,$^) -o $@
 
@@ -360,7 +369,7 @@ bench-compare:
 test:
 	tests/setup.sh build $(architectures) test
 	$(MAKE) $(BUILD)/qsticky $(BUILD)/asan/qsticky $(BUILD)/host/qsticky $(unit_tests) \
-		$(test_programs) $(fuzz_targets) $(cross_binaries) roots
+		$(test_programs) $(hostile) $(fuzz_targets) $(cross_binaries) roots
 	$(MAKE) unit
 	$(MAKE) fuzz
 	$(MAKE) e2e
@@ -382,7 +391,7 @@ fuzz: $(fuzz_targets)
 	done
 
 e2e: $(BUILD)/qsticky $(BUILD)/asan/qsticky $(BUILD)/host/qsticky $(test_programs) \
-		$(cross_binaries)
+		$(hostile) $(cross_binaries)
 	$(PYTHON) -m pytest -o cache_dir=$(abspath $(BUILD))/pytest -n $(PYTEST_WORKERS) \
 		--dist loadgroup \
 		--timeout=120 $(PYTEST_FLAGS) tests

@@ -4,7 +4,10 @@ kernel is this machine's."""
 
 from __future__ import annotations
 
+import re
 import shutil
+import signal
+import struct
 import subprocess
 import time
 from collections.abc import Callable
@@ -17,6 +20,14 @@ from conftest import MakeSidecar, missing
 from harness import ROOT, PortFile, QBittorrent, free_port, wait_until
 from namespace import Namespace
 from tls_peers import Certificate, Pki
+
+# In Debian's names for compilers.
+MACHINES_OF = {
+    "arm64": "aarch64-linux-gnu",
+    "armhf": "arm-linux-gnueabihf",
+    "armel": "arm-linux-gnueabi",
+    "i386": "i686-linux-gnu",
+}
 
 NAMES = ("DNS:localhost", "IP:127.0.0.1")
 YEAR = 365 * 24 * 3600
@@ -66,8 +77,10 @@ def binary(machine: Machine) -> Path:
 
 
 @pytest.fixture
-def wrapper(machine: Machine) -> tuple[str, ...]:
-    return (machine.emulator, "-cpu", machine.processor)
+def wrapper(machine: Machine, place: Path) -> tuple[str, ...]:
+    """With each process's system calls in calls.PID."""
+    traced = ("-strace", "-D", str(place / "calls.%d"))
+    return (machine.emulator, "-cpu", machine.processor, *traced)
 
 
 @pytest.fixture
@@ -79,9 +92,67 @@ def new_server(new_qbittorrent: Callable[..., QBittorrent]) -> NewServer:
     return make
 
 
+class Allowed:
+    """The calls that are in the sandbox's lists of a binary, read from it as it lies there. The emulator
+    has no seccomp, so what would have been stopped goes on."""
+
+    def __init__(self, architecture: str) -> None:
+        self.compiler = f"{MACHINES_OF[architecture]}-gcc"
+        if shutil.which(self.compiler) is None:
+            missing(f"{self.compiler} is not installed")
+        self.path = built(architecture).parent / "musl" / "qsticky"
+        self.bytes = self.path.read_bytes()
+        # A call, the number of an argument, and its value.
+        with_value = [row[0] for row in struct.iter_unpack("<3H", self._symbol("checked"))]
+        self.judging = {*self._numbers("judge_calls"), with_value[0]}
+        self.running = {*self.judging, *self._numbers("more_calls"), *with_value}
+
+    def _readelf(self, what: str) -> list[list[str]]:
+        done = subprocess.run(
+            ["readelf", "--wide", what, self.path], capture_output=True, text=True, check=True
+        )
+        return [line.split() for line in done.stdout.splitlines()]
+
+    def _symbol(self, name: str) -> bytes:
+        (row,) = [row for row in self._readelf("--symbols") if row[-1:] == [name]]
+        address, length = int(row[1], 16), int(row[2])
+        for load in (row for row in self._readelf("--segments") if row[:1] == ["LOAD"]):
+            offset, start, size = (int(field, 16) for field in (load[1], load[2], load[4]))
+            if start <= address < start + size:
+                at = offset + address - start
+                return self.bytes[at : at + length]
+        raise AssertionError(f"{name} is in no segment")
+
+    def _numbers(self, name: str) -> list[int]:
+        return [row[0] for row in struct.iter_unpack("<H", self._symbol(name))]
+
+    def check(self, calls: Path, numbers: set[int]) -> set[str]:
+        """That what was called behind the set-up, of which prctl() is the last, has one of these
+        numbers. Returns the names."""
+        lines = [line.split(" ", 1)[1] for line in calls.read_text().splitlines()]
+        last = max(index for index, line in enumerate(lines) if line.startswith("prctl("))
+        named = (re.match(r"\w+(?=\()", line) for line in lines[last + 1 :])
+        names = sorted({name[0] for name in named if name})
+        source = "#include <asm/unistd.h>\n" + "".join(f"@{name}=__NR_{name}\n" for name in names)
+        done = subprocess.run(
+            [self.compiler, "-E", "-P", "-x", "c", "-"],
+            input=source,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        found = dict(re.findall(r"^@(\w+)\s*=\s*(.+)$", done.stdout, re.M))
+        # "(0 + 3)", where it is not a plain number.
+        made = {name: sum(map(int, re.findall(r"\d+", found[name]))) for name in names}
+        assert {name for name, number in made.items() if number not in numbers} == set()
+        return set(names)
+
+
 @pytest.mark.parametrize("kind", ["HTTP", "RSA 2048", "P-256"])
 def test_the_whole_main_path(
     kind: str,
+    machine: Machine,
+    place: Path,
     wrapper: tuple[str, ...],
     namespace: Namespace,
     pki: Pki,
@@ -130,10 +201,19 @@ def test_the_whole_main_path(
     code, line = qsticky.healthcheck()
     assert code == 1 and "70000" in line, line
 
+    process = qsticky.pid
+    qsticky.signal(signal.SIGHUP)
+    qsticky.wait_log("SIGHUP")
     assert qsticky.stop() == 0
     assert not qsticky.health_file.exists()
     assert server.listen_port() == second
     assert server.logins() == (1, 0, 0)
+
+    allowed = Allowed(machine.architecture)
+    for calls in place.glob("calls.*"):
+        runs = calls.suffix == f".{process}"
+        made = allowed.check(calls, allowed.running if runs else allowed.judging)
+        assert {"connect", "madvise", "wait4", "exit_group"} <= made or not runs
 
 
 def test_a_certificate_that_ends_after_2038(

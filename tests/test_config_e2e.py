@@ -49,6 +49,7 @@ DEFAULTS = {
     "QSTICKY_WEBHOOK_URL": "",
     "QSTICKY_WEBHOOK_URL_FILE": "",
     "QSTICKY_METRICS_FILE": "",
+    "QSTICKY_SANDBOX": "true",
     "HEALTH_FILE": "/tmp/health/status.json",
 }
 COMMANDS = ["run", "healthcheck", "check", "status", "once"]

@@ -117,6 +117,14 @@ def test_a_health_file_that_was_removed_is_written_again(
     qsticky.wait_in_sync(41000)
     qsticky.health_file.unlink()
     qsticky.wait_in_sync(41000)
+
+
+def test_a_health_directory_that_was_removed_is_made_again_without_the_sandbox(
+    fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    port_file.write(41000)
+    qsticky = sidecar(fake, env={"QSTICKY_SANDBOX": "false"})
+    qsticky.wait_in_sync(41000)
     qsticky.health_file.unlink()
     qsticky.health_file.parent.rmdir()
     qsticky.wait_in_sync(41000)

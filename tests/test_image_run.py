@@ -134,6 +134,14 @@ def test_it_works_with(flags: list[str], pair: Pair) -> None:
         assert " WARN " not in line and " ERROR " not in line, line
 
 
+def test_docker_does_not_keep_it_from_giving_up_more(pair: Pair) -> None:
+    name = pair.run("--cap-drop=ALL", "--security-opt=no-new-privileges")
+    pair.wait_judged(True)
+    said = pair.engine.docker("exec", name, "/qsticky", "check", check=False).stdout
+    # Landlock is not in every kernel.
+    assert re.search(r"sandbox +seccomp, (no Landlock|Landlock ABI \d+), no capabilities", said), said
+
+
 def test_without_a_network_it_says_so_and_lives(pair: Pair) -> None:
     name = pair.run("--network=none")
     line = pair.wait_judged(False)
