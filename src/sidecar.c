@@ -52,6 +52,7 @@ struct sidecar {
 	int64_t reannounce_at_ms; /* MONO_NEVER: not */
 	uint16_t unproved_port;   /* set, but not read back; 0: none */
 	int64_t previous_port;    /* the one before that */
+	unsigned vain_turns;      /* of the loop, since the last cycle or sleep */
 	struct failure login_why; /* why logins are held back, with login_fail */
 	enum fail login_fail;
 };
@@ -283,6 +284,7 @@ static enum fail run_cycle(struct sidecar *s)
 	struct failure why;
 	enum fail f;
 
+	s->vain_turns = 0;
 	reach_look(&s->reach, &s->now);
 	if (sync_is_orphan(sync, now_ms))
 		return FAIL_ORPHANED;
@@ -401,6 +403,10 @@ static void hear(struct sidecar *s)
 	}
 }
 
+/* A descriptor that is ready and cannot be read, whatever the reason, must not have us spin. */
+#define VAIN_TURNS_MAX 100
+#define VAIN_PAUSE_MS 200
+
 static enum fail loop(struct sidecar *s, struct failure *why)
 {
 	enum { FD_STOP, FD_EVENTS, FD_FILE, FD_LINKS, FD_COUNT };
@@ -421,6 +427,12 @@ static enum fail loop(struct sidecar *s, struct failure *why)
 			return fail_errno(why, "poll");
 		if (ready > 0 && fds[FD_STOP].revents)
 			return FAIL_NONE; /* a stop goes before any work */
+		if (ready == 0 || ++s->vain_turns > VAIN_TURNS_MAX) {
+			if (ready > 0)
+				(void)stop_sleep(&s->init->stop, mono_now_ms() + VAIN_PAUSE_MS,
+				                 why);
+			s->vain_turns = 0;
+		}
 		if (ready > 0 && fds[FD_EVENTS].revents && init_events(s->init)) {
 			log_line(LEVEL_INFO, "SIGHUP: checking now");
 			sync_reload(&s->now.sync, mono_now_ms());
