@@ -52,11 +52,11 @@ static enum fail tcp_write(struct stream *stream, const void *data, size_t len, 
 		if (sent >= 0) {
 			next += sent;
 			len -= (size_t)sent;
-		} else if (errno == EAGAIN) {
+		} else if (errno == EAGAIN || errno == EINTR) {
 			f = stop_wait(tcp->stop, tcp->fd, POLLOUT, deadline_ms, why);
 		} else if (is_reset(errno)) {
 			f = fail_set(why, FAIL_CLOSED, "connection reset by the peer");
-		} else if (errno != EINTR) {
+		} else {
 			f = fail_errno(why, "send");
 		}
 		if (f)

@@ -175,10 +175,9 @@ static enum reception receive(int fd, netlink_take *take, void *context)
 	ssize_t got;
 	size_t left;
 
-	do
-		got = recvfrom(fd, buf, sizeof buf, MSG_DONTWAIT | MSG_TRUNC,
-		               (struct sockaddr *)&from, &from_len);
-	while (got < 0 && errno == EINTR);
+	/* Not waiting, it is not interrupted. */
+	got = recvfrom(fd, buf, sizeof buf, MSG_DONTWAIT | MSG_TRUNC, (struct sockaddr *)&from,
+	               &from_len);
 	if (got < 0 && errno == EAGAIN)
 		return RECEPTION_NOTHING;
 	if (got < 0)
