@@ -396,6 +396,14 @@ e2e: $(BUILD)/qsticky $(BUILD)/asan/qsticky $(BUILD)/host/qsticky $(test_program
 		--dist loadgroup \
 		--timeout=120 $(PYTEST_FLAGS) tests
 
+# Each system call with each error at each place, where `make test` takes a part of them.
+.PHONY: faults
+faults:
+	tests/setup.sh build test
+	$(MAKE) $(BUILD)/qsticky $(BUILD)/asan/qsticky
+	QSTICKY_FAULTS=all $(PYTHON) -m pytest -o cache_dir=$(abspath $(BUILD))/pytest \
+		-n $(PYTEST_WORKERS) $(PYTEST_FLAGS) tests/test_faults.py
+
 # The other qBittorrents, while compilers run. Where they are not to be had, the tests that need them
 # say why.
 roots:
@@ -543,6 +551,7 @@ help:
 	@echo 'make install       into PREFIX (/usr/local), below DESTDIR if that is given'
 	@echo 'make demo          watch it work with a real qBittorrent'
 	@echo 'make test          all tests; also: make unit, fuzz, e2e'
+	@echo 'make faults        each system call made to fail, with each error, at each place'
 	@echo 'make lint          compilers, clang-format, clang-tidy, scan-build, cppcheck, shellcheck'
 	@echo 'make coverage      lines and branches that the tests reach'
 	@echo 'make format        clang-format, in place'
