@@ -20,6 +20,9 @@ PYTHON ?= /usr/bin/python3
 PYTEST_WORKERS ?= 8
 PYTEST_FLAGS ?=
 FUZZ_RUNS ?= 20000
+# Of `make soak`.
+HOURS ?=
+SEED ?=
 # A directory with the pinned tarballs, for a build without a network.
 THIRD_PARTY_SOURCES ?=
 # What is linked in.
@@ -362,6 +365,14 @@ NEW ?= $(BUILD)/bench.json
 bench-compare:
 	@$(PYTHON) tests/bench_compare.py '$(OLD)' '$(NEW)'
 
+# Ten minutes; HOURS=8 for more, SEED=1 for the same again.
+.PHONY: soak
+soak:
+	tests/setup.sh build soak
+	$(MAKE) all
+	$(PYTHON) tests/soak.py --seconds $(if $(HOURS),$$(($(HOURS) * 3600)),600) \
+		$(if $(SEED),--seed $(SEED))
+
 # --- Tests -------------------------------------------------------------------------------------
 
 .PHONY: test unit fuzz e2e roots
@@ -555,6 +566,7 @@ help:
 	@echo 'make lint          compilers, clang-format, clang-tidy, scan-build, cppcheck, shellcheck'
 	@echo 'make coverage      lines and branches that the tests reach'
 	@echo 'make format        clang-format, in place'
+	@echo 'make soak          random trouble for 10 minutes, or HOURS=8; SEED=1 for the same again'
 	@echo 'make bench         what it costs, beside the goals; also as $(BUILD)/bench.json'
 	@echo 'make bench-compare OLD=FILE   that of another commit, and ratios'
 	@echo 'make size          what the binary is made of'

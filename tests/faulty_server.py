@@ -280,6 +280,9 @@ class FaultyServer:
 
     # -- what tests ask -----------------------------------------------------
 
+    def is_up(self) -> bool:
+        return self._listener is not None
+
     @property
     def listen_port(self) -> object:
         return self.preferences["listen_port"]

@@ -5,10 +5,11 @@
 #
 #   build                           make
 #   amd64 arm64 armhf armel i386    make ARCH=..., with build
-#   demo bench test lint coverage   the target of that name (coverage: with test)
+#   demo bench soak test lint      the target of that name
+#   coverage                        make coverage, with test
 set -eu
 
-groups='build amd64 arm64 armhf armel i386 demo bench test lint coverage'
+groups='build amd64 arm64 armhf armel i386 demo bench soak test lint coverage'
 
 # For the machine's own architecture there is nothing to add.
 cross() {
@@ -23,7 +24,7 @@ packages() {
 	armhf) cross armhf arm-linux-gnueabihf ;;
 	armel) cross armel arm-linux-gnueabi ;;
 	i386) cross i386 i686-linux-gnu ;;
-	demo) echo iproute2 python3 qbittorrent-nox ;;
+	demo | soak) echo iproute2 python3 qbittorrent-nox ;;
 	bench) echo curl iproute2 nginx-light openssl python3 qbittorrent-nox strace valgrind ;;
 	test)
 		echo clang libclang-rt-dev libcmocka-dev
