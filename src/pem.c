@@ -90,8 +90,9 @@ enum pem_event pem_push(struct pem *pem, const char **bytes, size_t *len)
 				return event;
 			continue;
 		}
+		/* A NUL would end it, for strcmp(). */
 		if (pem->line_len < PEM_LINE_MAX)
-			pem->line[pem->line_len++] = c;
+			pem->line[pem->line_len++] = (char)(c ? c : '?');
 		if (pem->inside && pem->line[0] != '-')
 			add_char(pem, c);
 	}
