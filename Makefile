@@ -19,8 +19,10 @@ PYTHON ?= /usr/bin/python3
 # Most of what the end-to-end tests do is waiting, so they may be more than the processors.
 PYTEST_WORKERS ?= 8
 PYTEST_FLAGS ?=
-FUZZ_RUNS ?= 20000
-# Of `make soak`.
+# Of `make fuzz`: which targets (all), and for how long each.
+FUZZ ?=
+SECONDS ?= 60
+# Of `make fuzz-long` (1) and of `make soak` (10 minutes); the latter's, to have the same again.
 HOURS ?=
 SEED ?=
 # A directory with the pinned tarballs, for a build without a network.
@@ -136,6 +138,8 @@ compile.asan = $(HOST_CC) -O1 -g $(sanitizers)
 compile.host = $(HOST_CC) -O1 -g -fno-omit-frame-pointer -fPIE -pie
 compile.gcov = $(compile.host)
 compile.fuzz = $(CLANG) -O1 -g -fsanitize=fuzzer-no-link $(sanitizers)
+# What was reached is written where tests/fuzz.py says, and by hand nowhere.
+reached := -fprofile-instr-generate=/dev/null -fcoverage-mapping
 
 # A static PIE: musl's start for it is not what its specs name. What is written only at the start lies
 # by itself (RELRO), and src/start.c makes it read-only; on x86-64 it also relocates.
@@ -164,7 +168,7 @@ ours.musl = $(compile.musl) $(smaller.ours) $(language) $(warnings.gcc) $(includ
 ours.asan = $(compile.asan) $(language) $(warnings.gcc) $(includes)
 ours.gcov = $(compile.gcov) -O0 --coverage -DQSTICKY_COUNTS $(language) $(warnings.gcc) $(includes)
 ours.host = $(compile.host) $(language) $(warnings.gcc) $(includes)
-ours.fuzz = $(compile.fuzz) $(language) $(warnings.clang) $(includes)
+ours.fuzz = $(compile.fuzz) $(reached) $(language) $(warnings.clang) $(includes)
 track = -MMD -MP -MF $@.d
 say = $(if $(V),,@printf '  %-6s%s\n' $1 $@;)
 
@@ -375,37 +379,32 @@ soak:
 
 # --- Tests -------------------------------------------------------------------------------------
 
-.PHONY: test unit fuzz e2e roots
+.PHONY: test unit fuzz fuzz-long fuzz-coverage e2e roots
 # The end-to-end tests come last: pytest's last line is the result.
 test:
 	tests/setup.sh build $(architectures) test
 	$(MAKE) $(BUILD)/qsticky $(BUILD)/asan/qsticky $(BUILD)/host/qsticky $(unit_tests) \
 		$(test_programs) $(hostile) $(fuzz_targets) $(cross_binaries) roots
 	$(MAKE) unit
-	$(MAKE) fuzz
-	$(MAKE) e2e
+	$(MAKE) e2e FUZZ_BESIDE=yes PYTEST_WORKERS=$$(($(PYTEST_WORKERS) + 3))
 
 unit: $(unit_tests)
 	@for test in $^; do $$test || exit 1; done
 
-# Short and the same each time; for a search, start $(BUILD)/fuzz/NAME by hand. The inputs that
-# reached new code are kept in $(BUILD)/corpus/NAME; tests/corpus/NAME adds seeds where it is there.
-fuzz: $(fuzz_targets)
-	@for target in $(^F); do \
-		mkdir -p $(BUILD)/corpus/$$target; \
-		set -- $(BUILD)/corpus/$$target; \
-		[ ! -d tests/corpus/$$target ] || set -- "$$@" tests/corpus/$$target; \
-		$(BUILD)/fuzz/$$target -runs=$(FUZZ_RUNS) -seed=1 -timeout=10 \
-			-artifact_prefix=$(BUILD)/fuzz/ "$$@" >$(BUILD)/fuzz/$$target.log 2>&1 || \
-			{ cat $(BUILD)/fuzz/$$target.log; exit 1; }; \
-		tail -n 1 $(BUILD)/fuzz/$$target.log | sed "s/^/$$target: /"; \
-	done
+# As many at a time as there are processors. The inputs that reached new code are kept in
+# $(BUILD)/corpus/NAME; tests/corpus has the seeds, and the dictionaries. `make test` has them run
+# beside the end-to-end tests instead.
+fuzz fuzz-long fuzz-coverage: $(fuzz_targets)
+	$(PYTHON) tests/fuzz.py $(fuzz.$@) $(FUZZ)
+fuzz.fuzz = run --seconds $(SECONDS)
+fuzz.fuzz-long = run --hours $(or $(HOURS),1)
+fuzz.fuzz-coverage = coverage
 
 e2e: $(BUILD)/qsticky $(BUILD)/asan/qsticky $(BUILD)/host/qsticky $(test_programs) \
 		$(hostile) $(cross_binaries)
 	$(PYTHON) -m pytest -o cache_dir=$(abspath $(BUILD))/pytest -n $(PYTEST_WORKERS) \
 		--dist loadgroup \
-		--timeout=120 $(PYTEST_FLAGS) tests
+		--timeout=120 $(if $(FUZZ_BESIDE),,--ignore=tests/test_fuzz.py) $(PYTEST_FLAGS) tests
 
 # Each system call with each error at each place, where `make test` takes a part of them.
 .PHONY: faults
@@ -562,6 +561,8 @@ help:
 	@echo 'make install       into PREFIX (/usr/local), below DESTDIR if that is given'
 	@echo 'make demo          watch it work with a real qBittorrent'
 	@echo 'make test          all tests; also: make unit, fuzz, e2e'
+	@echo 'make fuzz-long     HOURS of fuzzing (1); make fuzz and fuzz-long take FUZZ=fuzz_http'
+	@echo 'make fuzz-coverage lines that the inputs found up to now reach'
 	@echo 'make faults        each system call made to fail, with each error, at each place'
 	@echo 'make lint          compilers, clang-format, clang-tidy, scan-build, cppcheck, shellcheck'
 	@echo 'make coverage      lines and branches that the tests reach'

@@ -69,6 +69,19 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 PASSED = pytest.StashKey[bool]()
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the fuzz targets did, which is of interest also where nothing failed."""
+    told = [
+        value
+        for report in terminalreporter.getreports("passed")
+        for name, value in getattr(report, "user_properties", ())
+        if name == "fuzz" and report.when == "call"
+    ]
+    if told:
+        terminalreporter.section("fuzz targets")
+        terminalreporter.write_line("\n".join(sorted(told)))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Spreads the slow tests over the parallel workers, which get neighbours together. The
     order is the same each time, and any order must do. Groups, each for one worker, come first

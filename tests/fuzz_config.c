@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VARIABLES_MAX 16
+#define VARIABLES_MAX 40
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -28,6 +28,29 @@ static const char *const names[] = {
 	"QSTICKY_QBITTORRENT_USER_FILE",
 	"QSTICKY_QBITTORRENT_PASS_FILE",
 	"QSTICKY_VPN_INTERFACE",
+	"QSTICKY_QBITTORRENT_API_KEY",
+	"QSTICKY_USE_HTTPS",
+	"QSTICKY_VERIFY_SSL",
+	"QSTICKY_TLS_CA_FILE",
+	"QSTICKY_TLS_PIN_SHA256",
+	"QSTICKY_TLS_SERVER_NAME",
+	"QSTICKY_REBIND",
+	"QSTICKY_PORT_SOURCE",
+	"QSTICKY_GLUETUN_HOST",
+	"QSTICKY_GLUETUN_AUTH_TYPE",
+	"QSTICKY_GLUETUN_USERNAME",
+	"QSTICKY_GLUETUN_APIKEY",
+	"QSTICKY_METRICS_FILE",
+	"GLUETUN_HOST",
+	"GLUETUN_AUTH_TYPE",
+	"QBITTORRENT_HOST",
+	"QBITTORRENT_PASS",
+	"CHECK_INTERVAL",
+};
+
+static const char *const secrets[] = {
+	"QSTICKY_QBITTORRENT_USER", "QSTICKY_QBITTORRENT_PASS",    "QBITTORRENT_PASS",
+	"QSTICKY_GLUETUN_USERNAME", "QSTICKY_QBITTORRENT_API_KEY", "QSTICKY_GLUETUN_APIKEY",
 };
 
 static void complain(void *context, const char *sentence)
@@ -42,11 +65,12 @@ static void complain(void *context, const char *sentence)
 	assert(known == 1);
 	assert(strlen(sentence) < LOG_LINE_MAX);
 	/* Those of secrets are the same whatever the value is. */
-	if ((strncmp(sentence, names[2], strlen(names[2])) == 0 ||
-	     strncmp(sentence, names[3], strlen(names[3])) == 0) &&
-	    sentence[strlen(names[2])] == ':')
-		assert(strcmp(sentence + strlen(names[2]),
-		              ": not allowed; it takes at most 4096 bytes") == 0);
+	for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++) {
+		size_t len = strlen(secrets[i]);
+
+		assert(strncmp(sentence, secrets[i], len) != 0 || sentence[len] != ':' ||
+		       strcmp(sentence + len, ": not allowed; it takes at most 4096 bytes") == 0);
+	}
 }
 
 /* The number that `value` is, by strtol(); -1 for what is none or has other signs than digits. */
@@ -81,8 +105,23 @@ static void check(const struct config *config, char *const environment[])
 {
 	const char *port = value_of(environment, names[1]);
 	const char *interval = value_of(environment, names[5]);
+	const char *source = value_of(environment, "QSTICKY_PORT_SOURCE");
 	const char *grace = value_of(environment, names[8]);
 
+	/* The name of 2.x counts where the new one is unset. */
+	if (!interval)
+		interval = value_of(environment, "CHECK_INTERVAL");
+	assert(config->port_source <= CONFIG_SOURCE_AUTO);
+	assert(source || config->port_source == CONFIG_SOURCE_FILE ||
+	       value_of(environment, "QSTICKY_GLUETUN_HOST") ||
+	       value_of(environment, "GLUETUN_HOST") || config->gluetun_auth ||
+	       value_of(environment, "QSTICKY_GLUETUN_AUTH_TYPE") ||
+	       value_of(environment, "GLUETUN_AUTH_TYPE"));
+	assert(config->gluetun_auth <= CONFIG_AUTH_APIKEY && config->gluetun_port == 8000);
+	assert(strcspn(config->gluetun_host, "[]/ \t\r\n") >= strcspn(config->gluetun_host, "%"));
+	assert(config->tls_pin_count <= CONFIG_PINS_MAX);
+	assert(config->tls_ca_file[0] == '/');
+	assert(!config->metrics_path || config->metrics_path[0] == '/');
 	assert(memchr(config->host, '\0', sizeof config->host) && config->host[0]);
 	/* What follows a % names an interface, in whatever way the system does. */
 	assert(strcspn(config->host, "[]/ \t\r\n") >= strcspn(config->host, "%"));
@@ -110,6 +149,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *environment[VARIABLES_MAX + 1] = { NULL };
 	size_t told = 0, unknown = 0;
+	char buf[16 * 1024];
+	struct text help = text_on(buf, sizeof buf);
 	struct config config;
 	size_t count = 0, start = 0;
 
@@ -131,6 +172,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		}
 		start = i + 1;
 	}
+	config_help(&help);
+	assert(!help.full && strstr(help.buf, names[0]));
 	assert(config_load(&config, environment, complain, &told) == told);
 	check(&config, environment);
 	config_unknown(environment, complain, &unknown);

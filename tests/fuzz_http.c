@@ -1,10 +1,12 @@
 /* fuzz_http: any bytes as a reply, at once and in pieces: both must come to the same.
  *
- * The first byte says how many of those behind it are sizes of pieces, then comes the reply. */
+ * The first byte says how many of those behind it are sizes of pieces, then comes the reply; its
+ * upper bits choose the request and how the connection ends. */
 #include "http.h"
 
 #include <assert.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +16,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct http_reply reply;
 static struct array_stream array;
+
+/* Bits of the first byte. */
+enum {
+	POST = 0x08,
+	TIMES_OUT = 0x10,
+	RESET = 0x20,
+	INFLATED = 0x40, /* bytes 1 and 2 stand for many, to get at the limits */
+	DEAF = 0x80,     /* the request is not taken */
+};
+
+static uint8_t mode;
 
 struct outcome {
 	enum fail f;
@@ -44,23 +57,76 @@ static void check_forgotten(size_t received)
 		assert(reply.space[i] == '\0');
 }
 
+static char unescaped(const char **at)
+{
+	char digits[3] = "";
+	char *end;
+	unsigned long value;
+
+	if (**at != '%')
+		return *(*at)++;
+	memcpy(digits, *at + 1, 2);
+	value = strtoul(digits, &end, 16);
+	assert(end == digits + 2);
+	*at += 3;
+	return (char)value;
+}
+
+/* The form that was sent is the one that was to be sent, and as long as its head says. */
+static void check_form(const char *value)
+{
+	static const char first[] = "POST /x HTTP/1.1\r\nHost: nas\r\nX-Key: k\r\n";
+	const char *head_end = strstr(array.sent, "\r\n\r\n");
+	const char *length = strstr(array.sent, "Content-Length: ");
+	const char *at;
+
+	assert(strncmp(array.sent, first, sizeof first - 1) == 0);
+	assert(strstr(array.sent, "\r\nCookie: SID=1; b=2\r\n"));
+	assert(head_end && length && length < head_end);
+	at = head_end + 4;
+	assert(strtoul(length + 16, NULL, 10) == strlen(at));
+	assert(strncmp(at, "a=", 2) == 0);
+	for (at += 2; *value; value++)
+		assert(unescaped(&at) == *value);
+	assert(strcmp(at, "&b=") == 0);
+}
+
 static struct outcome exchange(const uint8_t *bytes, size_t size, const uint8_t *pieces,
                                size_t count)
 {
 	const struct cookies none = { 0 };
-	const struct http_request request = { .path = "/", .host = "localhost", .cookies = &none };
+	const struct cookies some = { .count = 2, .pairs = { "SID=1", "b=2" } };
+	char value[64] = "";
+	const struct http_field form[] = { { "a", value }, { "b", "" } };
+	const struct http_request get = { .path = "/", .host = "localhost", .cookies = &none };
+	const struct http_request post = {
+		.post = true,
+		.path = "/x",
+		.host = "nas",
+		.cookies = &some,
+		.credential_name = "X-Key: ",
+		.credential = "k",
+		.form = form,
+		.form_count = 2,
+	};
 	struct failure why = { "" };
 	struct outcome outcome = { 0 };
 
+	memcpy(value, bytes, size < sizeof value ? size : sizeof value - 1);
 	array_stream_on(&array, bytes, size);
+	array.end = (mode & TIMES_OUT) ? FAIL_TIMEOUT : (mode & RESET) ? FAIL_CLOSED : FAIL_NONE;
+	array.write_as = (mode & DEAF) ? array.end : FAIL_NONE;
 	array.pieces = count > 0 ? pieces : NULL;
 	array.piece_count = count;
-	outcome.f = http_send(&array.stream, &request, &reply, INT64_MAX, &why);
+	outcome.f = http_send(&array.stream, (mode & POST) ? &post : &get, &reply, INT64_MAX, &why);
+	array.sent[array.sent_len] = '\0';
+	if ((mode & POST) && array.writes > 0)
+		check_form(value);
 	assert(reply.begun == (array.at > 0));
 	if (outcome.f) {
 		assert(why.text[0]);
 		assert(outcome.f == FAIL_FORMAT || outcome.f == FAIL_CLOSED ||
-		       outcome.f == FAIL_TOO_BIG);
+		       outcome.f == FAIL_TOO_BIG || outcome.f == array.end);
 	} else {
 		assert(reply.status >= 200 && reply.status <= 599);
 		assert(reply.head_len > 0 && reply.head_len <= HTTP_HEAD_MAX);
@@ -82,18 +148,43 @@ static struct outcome exchange(const uint8_t *bytes, size_t size, const uint8_t 
 	return outcome;
 }
 
+static uint8_t *inflate(const uint8_t *bytes, size_t *size)
+{
+	static const size_t times[] = { 1, 3000, 600 * 1000 };
+	size_t most = (mode & INFLATED) ? sizeof reply.space + 2 * times[2] : *size, len = 0;
+	uint8_t *inflated = malloc(most + 1);
+
+	assert(inflated);
+	for (size_t i = 0; i < *size; i++) {
+		bool is_many = (mode & INFLATED) && (bytes[i] == 1 || bytes[i] == 2);
+		size_t count = is_many ? times[bytes[i]] : 1;
+
+		if (count > most - len)
+			break;
+		memset(inflated + len, is_many ? '0' : bytes[i], count);
+		len += count;
+	}
+	*size = len;
+	return inflated;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct outcome at_once, in_pieces;
-	size_t count;
+	uint8_t *bytes;
+	size_t count, len;
 
 	if (size < 1)
 		return 0;
 	count = data[0] % 8;
 	if (size < 1 + count)
 		return 0;
-	at_once = exchange(data + 1 + count, size - 1 - count, NULL, 0);
-	in_pieces = exchange(data + 1 + count, size - 1 - count, data + 1, count);
+	mode = data[0];
+	len = size - 1 - count;
+	bytes = inflate(data + 1 + count, &len);
+	at_once = exchange(bytes, len, NULL, 0);
+	/* Not a mebibyte in pieces of a few bytes each. */
+	in_pieces = exchange(bytes, len, data + 1, (mode & INFLATED) ? 0 : count);
 	assert(!at_once.f == !in_pieces.f);
 	assert(at_once.status == in_pieces.status);
 	assert(at_once.head_len == in_pieces.head_len);
@@ -102,5 +193,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(memcmp(at_once.body, in_pieces.body, at_once.body_len) == 0);
 	free(at_once.body);
 	free(in_pieces.body);
+	free(bytes);
 	return 0;
 }

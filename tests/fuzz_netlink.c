@@ -1,11 +1,13 @@
 /* fuzz_netlink: any bytes as what the kernel sends.
  *
- * What is taken lies in the input, in its order, and is fit to be used. */
+ * What is taken lies in the input, in its order, and is fit to be used. The same bytes come once
+ * more through a socket. */
 #include "netlink.h"
 
 #include <assert.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
+#include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -54,11 +56,71 @@ static void check_message(const struct netlink_message *message)
 	assert(!is_link || strcmp(link.name, link_again.name) == 0);
 }
 
+struct taken {
+	size_t count;
+	size_t bytes;
+};
+
+static void take(void *context, const struct netlink_message *message)
+{
+	struct taken *taken = context;
+
+	assert(message->type != NLMSG_DONE && message->type != NLMSG_ERROR);
+	check_message(message);
+	taken->count++;
+	taken->bytes += message->len;
+}
+
+/* Up to the end or an error, and all of it but where it ends early or is cut. */
+static void check_drain(const uint8_t *data, size_t size)
+{
+	const unsigned char *at = data;
+	struct taken taken = { 0 }, wanted = { 0 };
+	struct netlink_message message;
+	bool failed = false, whole = size <= NETLINK_MAX;
+	size_t left = whole ? size : 0;
+	int fds[2];
+
+	while (netlink_next(&at, &left, &message) && message.type != NLMSG_DONE) {
+		failed = message.type == NLMSG_ERROR;
+		if (failed)
+			break;
+		wanted.count++;
+		wanted.bytes += message.len;
+	}
+	assert(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, fds) == 0);
+	assert(netlink_drain(fds[1], take, &taken) && taken.count == 0);
+	assert(send(fds[0], data, size, 0) == (ssize_t)size);
+	assert(netlink_drain(fds[1], take, &taken) == (whole && !failed));
+	assert(taken.count == wanted.count && taken.bytes == wanted.bytes);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+/* What the kernel really says, once. */
+static void check_kernel(void)
+{
+	struct taken taken = { 0 };
+	struct failure why;
+	int fd;
+
+	assert(!netlink_dump(RTM_GETLINK, take, &taken, &why) && taken.count > 0);
+	assert(!netlink_dump(RTM_GETADDR, take, &taken, &why));
+	assert(!netlink_listen(&fd, &why));
+	(void)netlink_drain(fd, take, &taken);
+	close(fd);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const unsigned char *at = data, *least = data;
 	struct netlink_message message;
+	static bool asked;
 	size_t left = size, count = 0;
+
+	if (!asked)
+		check_kernel();
+	asked = true;
 
 	while (netlink_next(&at, &left, &message)) {
 		assert(message.payload >= least && message.len <= size);
@@ -69,5 +131,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		count++;
 	}
 	assert(count <= size / sizeof(struct nlmsghdr));
+	check_drain(data, size);
 	return 0;
 }

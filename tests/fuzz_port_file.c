@@ -1,10 +1,18 @@
 /* fuzz_port_file: any bytes as the content of the port file, beside a second reading of what the
- * specification says. */
+ * specification says; and as what may happen to the file and its directories, under the watch. */
 #include "port_file.h"
 
 #include <assert.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Most things that happen in a row. */
+#define STEPS_MAX 24
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -30,7 +38,173 @@ static long line_value(const char *line, size_t len)
 	return value >= 1 && value <= 65535 ? value : -1;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+/* ---- the file itself ---- */
+
+/* The file is place/outer/inner/port. */
+static char place[256], outer[272], inner[288], path[304], other[304], away[272];
+static struct port_file_watch watch;
+
+static void remove_all(void)
+{
+	(void)remove(path);
+	(void)remove(other);
+	rmdir(inner);
+	rmdir(outer);
+	/* What was moved away. */
+	snprintf(other, sizeof other, "%s/port", away);
+	(void)remove(other);
+	snprintf(other, sizeof other, "%s/other", away);
+	(void)remove(other);
+	rmdir(away);
+	snprintf(other, sizeof other, "%s/other", inner);
+}
+
+static void remove_place(void)
+{
+	remove_all();
+	rmdir(place);
+}
+
+static void make_place(void)
+{
+	const char *parent = getenv("TMPDIR");
+
+	snprintf(place, sizeof place, "%.200s/qsticky-fuzz-XXXXXX", parent ? parent : "/tmp");
+	assert(mkdtemp(place));
+	atexit(remove_place);
+	snprintf(outer, sizeof outer, "%s/outer", place);
+	snprintf(away, sizeof away, "%s/away", place);
+	snprintf(inner, sizeof inner, "%s/inner", outer);
+	snprintf(path, sizeof path, "%s/port", inner);
+	snprintf(other, sizeof other, "%s/other", inner);
+	watch = port_file_watch_on(path);
+}
+
+static void write_file(const char *to, const uint8_t *bytes, size_t len, int flags)
+{
+	int fd = open(to, O_WRONLY | O_CLOEXEC | flags, 0644);
+
+	if (fd < 0)
+		return;
+	assert(write(fd, bytes, len) == (ssize_t)len);
+	close(fd);
+}
+
+/* One thing that somebody does; what is impossible now does not happen. */
+static void happen(uint8_t what, const uint8_t *bytes, size_t len)
+{
+	(void)mkdir(place, 0755);
+	switch (what % 12) {
+	case 0:
+		write_file(path, bytes, len, O_CREAT | O_TRUNC);
+		break;
+	case 1:
+		write_file(path, bytes, len, 0);
+		break;
+	case 2:
+		write_file(other, bytes, len, O_CREAT | O_TRUNC);
+		break;
+	case 3:
+		(void)rename(other, path);
+		break;
+	case 4:
+		(void)rename(path, other);
+		break;
+	case 5:
+		(void)unlink(path);
+		break;
+	case 6:
+		(void)(truncate(path, 0) == 0);
+		break;
+	case 7:
+		/* What becomes of directories above its own is seen by polling only. */
+		(void)rename(inner, away);
+		break;
+	case 8:
+		(void)rename(away, inner);
+		break;
+	case 9:
+		(void)unlink(path);
+		(void)unlink(other);
+		(void)rmdir(inner);
+		break;
+	case 10:
+		(void)mkdir(path, 0755);
+		break;
+	default:
+		(void)rmdir(path);
+		(void)mkdir(outer, 0755);
+		(void)mkdir(inner, 0755);
+	}
+}
+
+struct seen {
+	enum fail f;
+	struct port_file_ports ports;
+};
+
+static struct seen look(void)
+{
+	struct seen seen = { .f = FAIL_NONE };
+	struct failure why = { "" };
+
+	assert(!port_file_watch_renew(&watch, &why));
+	seen.f = port_file_read(path, &seen.ports, &why);
+	assert(!seen.f == !why.text[0]);
+	assert(!seen.f || (seen.ports.count == 0 && !seen.ports.missing));
+	return seen;
+}
+
+static bool is_same(const struct seen *a, const struct seen *b)
+{
+	return a->f == b->f && a->ports.missing == b->ports.missing &&
+	       a->ports.count == b->ports.count &&
+	       memcmp(a->ports.port, b->ports.port, a->ports.count * sizeof a->ports.port[0]) == 0;
+}
+
+/* Where the watch has said nothing since the last look, another look sees the same. The first byte
+ * of each step says what happens, and whether there is a look at once. */
+static void check_watch(const uint8_t *data, size_t size)
+{
+	struct seen last, now;
+	enum port_file_event event;
+	bool told = false;
+
+	if (!place[0])
+		make_place();
+	remove_all();
+	last = look();
+	(void)port_file_watch_drain(&watch);
+	for (size_t i = 0; i < size && i < STEPS_MAX; i++) {
+		size_t left = size - i - 1;
+		struct pollfd fd = { .fd = watch.inotify_fd, .events = POLLIN };
+
+		happen(data[i] & 0x7f, data + i + 1, left < 6 ? left : 6);
+		assert(poll(&fd, 1, 0) >= 0);
+		event = fd.revents ? port_file_watch_drain(&watch) : PORT_FILE_QUIET;
+		told = told || event != PORT_FILE_QUIET;
+		if ((data[i] & 0x80) || !told) {
+			/* Without a word from it the caller would not look, so neither renew it. */
+			struct failure why;
+
+			if (told) {
+				now = look();
+			} else {
+				now = (struct seen){ .f = FAIL_NONE };
+				now.f = port_file_read(path, &now.ports, &why);
+			}
+			assert(told || is_same(&now, &last));
+			last = now;
+			told = false;
+		}
+	}
+	if (size % 16 == 0)
+		port_file_watch_release(&watch);
+}
+
+/* ---- its content ---- */
+
+static void check_content(const uint8_t *data, size_t size)
 {
 	const char *text = (const char *)data;
 	struct port_file_ports wanted = { 0 }, ports = { .count = SIZE_MAX };
@@ -38,7 +212,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t start = 0;
 
 	if (size > PORT_FILE_MAX)
-		return 0;
+		return;
 	for (size_t i = 0; i <= size; i++) {
 		long value;
 
@@ -54,5 +228,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(ports.count == (sound ? wanted.count : SIZE_MAX));
 	for (size_t i = 0; sound && i < ports.count; i++)
 		assert(ports.port[i] == wanted.port[i]);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	check_content(data, size);
+	check_watch(data, size);
 	return 0;
 }

@@ -1,9 +1,12 @@
-/* fuzz_text: any bytes, made harmless for a terminal and for JSON; the latter is read back. */
+/* fuzz_text: any bytes, made harmless for a terminal and for JSON; the latter is read back. And as
+ * arguments of text_printf(), beside snprintf(). */
 #include "text.h"
 
 #include <assert.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "json.h"
 
@@ -103,6 +106,88 @@ static void check_cut(void (*add)(struct text *, const char *, size_t), const ch
 	assert(!some.full || cap - some.len <= 6);
 }
 
+/* Compares with snprintf(), in as much room. */
+#define CHECK_PRINTF(cap, ...)                                                                     \
+	do {                                                                                       \
+		char wanted[LEN_MAX], got[LEN_MAX];                                                \
+		struct text text = text_on(got, cap);                                              \
+		int needed = snprintf(wanted, cap, __VA_ARGS__);                                   \
+                                                                                                   \
+		text_printf(&text, __VA_ARGS__);                                                   \
+		assert(strcmp(got, wanted) == 0 && text.len == strlen(got));                       \
+		assert(text.full == (needed >= (int)(cap)));                                       \
+	} while (0)
+
+static void check_printf(const char *bytes, size_t len, size_t cap)
+{
+	char string[LEN_MAX + 1];
+	uint64_t number = 0;
+	int width, most;
+
+	memcpy(string, bytes, len);
+	string[len] = '\0';
+	memcpy(&number, bytes, len < sizeof number ? len : sizeof number);
+	width = (int)(number & 0x3f);
+	most = (int)(number >> 8 & 0x3f);
+	CHECK_PRINTF(cap, "%s|%.*s|%*d%%", string, most, string, width, (int)number);
+	CHECK_PRINTF(cap, "%x %X %08x %-12u|", (unsigned)number, (unsigned)number, (unsigned)number,
+	             (unsigned)number);
+	CHECK_PRINTF(cap, "%lld %llu %ld %zu", (long long)number, (unsigned long long)number,
+	             (long)number, (size_t)number);
+	CHECK_PRINTF(cap, "%02d:%-9s|%5s|%lx", (int)(number % 60), string, string,
+	             (unsigned long)number);
+}
+
+/* Each byte of an address comes back. */
+static void check_ip(const char *bytes, size_t len)
+{
+	const uint8_t *ip = (const uint8_t *)bytes;
+	char got[64], wanted[64];
+	struct text text = text_on(got, sizeof got);
+
+	if (len < 16)
+		return;
+	text_add_ip(&text, ip, 4);
+	snprintf(wanted, sizeof wanted, "%d.%d.%d.%d", ip[0], ip[1], ip[2], ip[3]);
+	assert(strcmp(got, wanted) == 0);
+	text = text_on(got, sizeof got);
+	text_add_ip(&text, ip, 16);
+	wanted[0] = '\0';
+	for (size_t i = 0; i < 16; i += 2) {
+		size_t at = strlen(wanted);
+
+		snprintf(wanted + at, sizeof wanted - at, i > 0 ? ":%x" : "%x",
+		         (unsigned)ip[i] << 8 | ip[i + 1]);
+	}
+	assert(strcmp(got, wanted) == 0);
+}
+
+static void check_find(const char *bytes, size_t len)
+{
+	char string[] = { '\r', '\n', '\0' };
+
+	assert(text_find(bytes, len, string) == memmem(bytes, len, string, 2));
+	for (size_t i = 0; i + 2 <= len && bytes[i] && bytes[i + 1]; i++) {
+		memcpy(string, bytes + i, 2);
+		assert(text_find(bytes, len, string) == memmem(bytes, len, string, 2));
+	}
+}
+
+static void check_write(const char *bytes, size_t len)
+{
+	char got[LEN_MAX + 1], copy[LEN_MAX + 1];
+	struct text text = text_on(copy, sizeof copy);
+	int fds[2];
+
+	text_add(&text, bytes, len);
+	assert(pipe(fds) == 0);
+	text_write(&text, fds[1]);
+	close(fds[1]);
+	text_write(&text, fds[1]); /* nobody is told */
+	assert(read(fds[0], got, sizeof got) == (ssize_t)len && memcmp(got, bytes, len) == 0);
+	close(fds[0]);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *bytes = (const char *)data + 1;
@@ -115,5 +200,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_json(bytes, size);
 	check_cut(text_add_printable, bytes, size, cap);
 	check_cut(text_add_json, bytes, size, cap);
+	check_printf(bytes, size, cap);
+	check_ip(bytes, size);
+	check_find(bytes, size);
+	check_write(bytes, size);
 	return 0;
 }

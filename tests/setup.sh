@@ -27,7 +27,7 @@ packages() {
 	demo | soak) echo iproute2 python3 qbittorrent-nox ;;
 	bench) echo curl iproute2 nginx-light openssl python3 qbittorrent-nox strace valgrind ;;
 	test)
-		echo clang libclang-rt-dev libcmocka-dev
+		echo clang libclang-rt-dev libcmocka-dev llvm
 		echo python3 python3-pytest python3-pytest-timeout python3-pytest-xdist
 		echo ca-certificates dnsmasq-base git iproute2 nginx-light openssl prometheus qbittorrent-nox
 		echo containerd docker.io iptables mmdebstrap qemu-user runc strace

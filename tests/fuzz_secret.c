@@ -1,0 +1,116 @@
+/* fuzz_secret: any bytes as the file of a secret, in a file in memory.
+ *
+ * The first byte chooses what else there is: a value beside the file, a file in the usual place. */
+#include "secret.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static char path[64];
+
+static void write_file(const uint8_t *data, size_t size)
+{
+	static int fd = -1;
+
+	if (fd < 0) {
+		fd = memfd_create("secret", MFD_CLOEXEC);
+		assert(fd >= 0);
+		snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	}
+	assert(ftruncate(fd, 0) == 0);
+	assert(pwrite(fd, data, size, 0) == (ssize_t)size);
+}
+
+/* How long the secret in it is, 0 where there is none. */
+static size_t secret_len(const uint8_t *data, size_t size)
+{
+	size_t len = size > 0 && data[size - 1] == '\n' ? size - 1 : size;
+
+	return len <= SECRET_MAX && !(len > 0 && memchr(data, 0, len)) ? len : 0;
+}
+
+static void check_wiped(struct secret_store *store)
+{
+	secret_forget(store);
+	assert(store->used == 0);
+	for (size_t i = 0; i < sizeof store->bytes; i++)
+		assert(store->bytes[i] == '\0');
+}
+
+/* Whatever went wrong, nothing of the content is told: the sentence is the same for all that goes
+ * wrong in that way. */
+static void check_why(const struct failure *why)
+{
+	static const char *const ends[] = { ": over 4096 bytes", ": is empty",
+		                            ": holds a NUL byte" };
+	const char *rest = why->text + strlen(path);
+	bool known = false;
+
+	assert(strncmp(why->text, path, strlen(path)) == 0);
+	for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+		known = known || strcmp(rest, ends[i]) == 0;
+	assert(known);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct secret_store store;
+	static const char value[] = "from the environment";
+	struct secret secret = { .value = value };
+	const char *taken = NULL, *again = NULL;
+	struct failure why = { "" };
+	size_t len;
+	enum fail f;
+
+	if (size < 1)
+		return 0;
+	write_file(data + 1, size - 1);
+	/* None; the one that was named; the one in the usual place; none in the usual place; none
+	 * where one was named. */
+	switch (data[0] % 8) {
+	case 0:
+		break;
+	case 1:
+		secret.usual_file = "/proc/self/fd/none";
+		break;
+	case 2:
+		secret.file = "/proc/self/fd/none";
+		break;
+	case 3:
+	case 4:
+		secret.usual_file = path;
+		break;
+	default:
+		secret.file = path;
+		secret.usual_file = "/proc/self/fd/none";
+	}
+	f = secret_read(&secret, &store, &taken, &why);
+	if (data[0] % 8 == 2) {
+		assert(f == FAIL_IO && why.text[0]);
+	} else if (data[0] % 8 < 2) {
+		assert(!f && taken == value && store.used == 0);
+	} else {
+		len = secret_len(data + 1, size - 1);
+		assert(!f == (len > 0));
+		if (f)
+			check_why(&why);
+		else
+			assert(strlen(taken) == len && memcmp(taken, data + 1, len) == 0);
+		/* There is room for a second, which does not touch the first; and for no third. */
+		if (!f && !secret_read(&secret, &store, &again, &why))
+			assert(again > taken && strcmp(again, taken) == 0);
+		if (!f && size - 1 > SECRET_MAX / 2)
+			assert(secret_read(&secret, &store, &again, &why) == FAIL_TOO_BIG ||
+			       len < SECRET_MAX);
+	}
+	check_wiped(&store);
+	return 0;
+}
