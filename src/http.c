@@ -143,7 +143,15 @@ static bool is_token(char c)
 	                   c);
 }
 
-/* Every line must be "name: value", unfolded, without control bytes (RFC 9112, section 5). */
+bool http_is_text(const char *at, const char *stop)
+{
+	for (; at < stop; at++)
+		if (((unsigned char)*at < 0x20 && *at != '\t') || *at == 0x7f)
+			return false;
+	return true;
+}
+
+/* Every line must be "name: value", unfolded (RFC 9112, section 5). */
 static bool head_is_sound(const char *line, const char *end)
 {
 	while (line < end) {
@@ -160,9 +168,8 @@ static bool head_is_sound(const char *line, const char *end)
 		for (const char *at = line; at < colon; at++)
 			if (!is_token(*at))
 				return false;
-		for (const char *at = colon; at < stop; at++)
-			if (((unsigned char)*at < 0x20 && *at != '\t') || *at == 0x7f)
-				return false;
+		if (!http_is_text(colon, stop))
+			return false;
 		line = stop + 2;
 	}
 	return false;
@@ -182,7 +189,7 @@ static bool parse_status_line(struct http_reply *reply, size_t *len)
 			return false;
 	if (stop > head + sizeof form - 1 && head[sizeof form - 1] != ' ')
 		return false;
-	if (memchr(head, '\0', (size_t)(stop - head)))
+	if (!http_is_text(head, stop))
 		return false;
 	reply->status = (head[9] - '0') * 100 + (head[10] - '0') * 10 + (head[11] - '0');
 	reply->keep_alive = head[7] != '0';

@@ -93,7 +93,9 @@ static enum fail read_line(struct http_exchange *x, size_t most, size_t *len)
 
 		if (stop && (size_t)(stop - raw) + 2 <= most) {
 			*len = (size_t)(stop - raw);
-			return FAIL_NONE;
+			return http_is_text(raw, stop)
+			               ? FAIL_NONE
+			               : http_malformed(x, "its chunks hold control bytes");
 		}
 		if (stop || x->raw_len >= most)
 			return fail_set(x->why, FAIL_TOO_BIG,

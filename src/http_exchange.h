@@ -34,6 +34,9 @@ void http_touch(struct http_reply *reply, size_t len);
 /* Whether a header's value is `word`, in any case. */
 bool http_value_is(const char *value, size_t len, const char *word);
 
+/* Whether there are no control bytes, which others may take for the end of a line. */
+bool http_is_text(const char *at, const char *stop);
+
 /* Reads the body that belongs to the head that was read (RFC 9112, section 6.3). */
 enum fail http_read_body(struct http_exchange *x);
 

@@ -418,6 +418,7 @@ static void http_refuses_folded_and_malformed_headers(void **state)
 	assert_refused(OK_HEAD "A: bell\a\r\n\r\n", FAIL_FORMAT);
 	assert_refused(OK_HEAD "A: bare\rreturn\r\n\r\n", FAIL_FORMAT);
 	assert_refused(OK_HEAD "A: bare\nnewline\r\n\r\n", FAIL_FORMAT);
+	assert_refused("HTTP/1.1 200 OK\nContent-Length: 0\r\n\r\n", FAIL_FORMAT);
 }
 
 static void http_refuses_nul_in_the_head(void **state)
@@ -440,6 +441,8 @@ static void http_refuses_malformed_chunks(void **state)
 	assert_refused(CHUNKED " 5\r\nhello\r\n0\r\n\r\n", FAIL_FORMAT);
 	assert_refused(CHUNKED "5 x\r\nhello\r\n0\r\n\r\n", FAIL_FORMAT);
 	assert_refused(CHUNKED "4\r\nhello\r\n0\r\n\r\n", FAIL_FORMAT);
+	assert_refused(CHUNKED "5;\n\r\nhello\r\n0\r\n\r\n", FAIL_FORMAT);
+	assert_refused(CHUNKED "0\r\nA: b\n\n\r\n\r\n", FAIL_FORMAT);
 }
 
 static void http_refuses_a_switch_of_protocols(void **state)
