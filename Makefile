@@ -69,6 +69,8 @@ hostile := $(BUILD)/tests/hostile
 # Small programs that the tests in Python use.
 test_programs := $(filter-out $(unit_tests) $(hostile),\
 	$(call programs_in,tests,$(filter-out tests/fuzz_%.c,$(test_sources))))
+# Those of them that our own code is linked into.
+verdicts := $(BUILD)/tests/verdicts
 
 # --- What it is for ----------------------------------------------------------------------------
 
@@ -273,8 +275,12 @@ $(covered_tests): $(BUILD)/gcov/tests/%: tests/%.c $(BUILD)/gcov/libqsticky.a $(
 	$(call say,CC) $(compile.gcov) $(language) $(warnings.gcc) $(includes) $(track) \
 		$(filter %.c %.a,$^) -lcmocka -lgcov -o $@
 
+$(verdicts): $(BUILD)/tests/%: tests/%.c $(BUILD)/asan/libqsticky.a $(call libraries,asan)
+	@mkdir -p $(@D)
+	$(call say,CC) $(ours.asan) $(track) $(filter %.c %.a,$^) -o $@
+
 # At fixed addresses, for which musl's own start is enough (src/start.c).
-$(test_programs): $(BUILD)/tests/%: tests/%.c $(BUILD)/musl/command
+$(filter-out $(verdicts),$(test_programs)): $(BUILD)/tests/%: tests/%.c $(BUILD)/musl/command
 	@mkdir -p $(@D)
 	$(call say,CC) $(ours.musl) -fno-pie $(track) -static -no-pie $< -o $@
 
