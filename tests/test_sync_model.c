@@ -1,0 +1,924 @@
+/* test_sync_model: the state machine explored, every order of events to a fixed depth.
+ *
+ * The machine is driven here as sidecar.c drives it. A turn is: to sleep until sync_due_ms() or an
+ * event; to look where the port is learnt from, where that event or the time wants it; and a cycle
+ * if one is due. Of the cycle only what the machine learns is here: what the network looks like,
+ * whether the password's file was rotated, whether a rebind was begun, what became of the login, how
+ * it ended, and how long it took. All of these are chosen against the machine, with these limits, which
+ * sidecar.c and qbittorrent.c keep: a login, a rebind only where the machine allows it; a login that
+ * is rejected or banned ends the cycle as SYNC_SHUT_OUT, one without a verdict as SYNC_FAILED; a cycle
+ * after a look that has learnt nothing proves nothing.
+ *
+ * Left out: the jitter is always the same, two ports stand for all, and of times there are few: events
+ * come 600 ms later, a cycle takes none or 4 s, a sleep is as long as asked or 20 minutes longer (the
+ * machine was suspended). Times are kept relative to the present, those so long past that
+ * nothing can tell them from longer past as just that.
+ *
+ * Explored are all choices for a few turns, and those that have to do with each other for more: see
+ * `themes`. From the beginnings, too: fresh, in sync, shut out, rebound in vain and so on.
+ *
+ * What must hold is computed beside the machine, from the events alone (struct ghost). From every
+ * state in which it sleeps, and whatever made it so, it must also come back to SYNC_IN_SYNC once the
+ * world is right, in a number of turns and a time that are bounded below. */
+#include "sync.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "mono.h"
+
+#define INTERVAL_MS (30 * 1000)
+#define GRACE_MS (120 * 1000)
+#define EVENT_MS 600
+#define SUSPENDED_MS (20 * 60 * 1000)
+
+/* States that are remembered, at most. */
+#define STATES_MAX (1u << 20)
+#define LEVEL_MAX (1u << 19)
+
+/* In the worst case, once the world is right. Polling alone: a cycle within an interval. */
+#define PROVED_TURNS 3
+#define PROVED_MS INTERVAL_MS
+/* A login that is needed, while they are held back. */
+#define LOGIN_TURNS 32
+#define LOGIN_MS (SYNC_LOGIN_PAUSE_MS + INTERVAL_MS)
+/* qBittorrent has restarted: refused twice, then it needs a login. */
+#define RESTARTED_TURNS 5
+#define RESTARTED_MS (3 * INTERVAL_MS)
+/* A port that is closed until it is opened anew, at the end of the longest pause. */
+#define CLOSED_TURNS 80
+#define CLOSED_MS (SYNC_REBIND_MAX_MS + INTERVAL_MS + SYNC_CLOSED_MS)
+
+enum { PORT_A = 41000, PORT_B = 42000 };
+
+enum look { LOOK_A, LOOK_B, LOOK_EMPTY, LOOK_BAD, LOOK_SILENT, LOOKS };
+
+/* Where in a turn it is. */
+enum phase { ASLEEP, LOOKED, NETWORK_SEEN };
+
+/* What may happen; bits. All of it for a few turns, and what has to do with each other for more. */
+struct theme {
+	const char *name;
+	unsigned turns;
+	unsigned looks;
+	unsigned events;
+	unsigned networks;
+	unsigned outcomes;
+	unsigned logins;
+	bool odd_times; /* it is suspended, or a cycle takes long */
+};
+
+enum event { MODIFIED, LINKS_CHANGED, ASKED, RELOADED, EVENTS };
+enum network { AS_BEFORE, ANOTHER_TUNNEL, ALONE, NETWORKS };
+
+#define BIT(which) (1u << (which))
+#define ANY (~0u)
+
+static const struct theme themes[] = {
+	{ "all", 2, ANY, ANY, ANY, ANY, ANY, true },
+	{
+		.name = "logins",
+		.turns = 6,
+		.looks = BIT(LOOK_A),
+		.events = BIT(RELOADED),
+		.networks = BIT(AS_BEFORE),
+		.outcomes = ANY & ~BIT(SYNC_CLOSED),
+		.logins = ANY,
+	},
+	{
+		.name = "rebinds",
+		.turns = 7,
+		.looks = BIT(LOOK_A),
+		.events = BIT(LINKS_CHANGED),
+		.networks = BIT(AS_BEFORE) | BIT(ANOTHER_TUNNEL),
+		.outcomes = BIT(SYNC_PROVED) | BIT(SYNC_CLOSED),
+		.logins = BIT(SYNC_LOGIN_NONE),
+	},
+	{
+		.name = "ports",
+		.turns = 4,
+		.looks = ANY,
+		.events = BIT(MODIFIED),
+		.networks = BIT(AS_BEFORE) | BIT(ALONE),
+		.outcomes = BIT(SYNC_PROVED) | BIT(SYNC_FAILED),
+		.logins = BIT(SYNC_LOGIN_NONE),
+	},
+};
+
+static const struct theme *theme;
+
+static bool has(unsigned bits, unsigned which)
+{
+	return bits & BIT(which);
+}
+
+/* What is known from the events alone. */
+struct ghost {
+	uint16_t port; /* 0: none */
+	bool silent;   /* the last look has learnt nothing */
+	int64_t empty_since;
+	int64_t no_port_since;
+	bool proved; /* the last cycle has, and the port is the same since */
+	bool bad;    /* what the file holds */
+	bool shut_out;
+	bool had_company;
+	int64_t orphan_since;
+	unsigned rejected;
+	unsigned counted; /* by qBittorrent, perhaps */
+	unsigned refused; /* cycles running */
+	int64_t login_at; /* not before */
+	int64_t closed_since;
+	int64_t rebound[2];
+	unsigned vain;
+	bool differs;
+	unsigned spins; /* turns in which no time has passed */
+};
+
+struct model {
+	struct sync sync;
+	struct ghost ghost;
+	enum phase phase;
+};
+
+/* The present is 0 in every state that is remembered. */
+static int64_t now;
+
+/* ---- states that were seen ---- */
+
+/* One is known by 128 bits made of it: that two have the same will not happen. */
+struct mark {
+	uint64_t high, low;
+	uint32_t parent;
+	char action[20]; /* what led there */
+};
+
+static struct mark marks[STATES_MAX];
+static uint32_t table[2 * STATES_MAX];
+static uint32_t mark_count;
+static uint32_t current; /* the one that is left now */
+static char action[sizeof marks[0].action];
+
+static int64_t relative(int64_t time, int64_t least)
+{
+	if (time == MONO_NEVER)
+		return time;
+	return time - now < least ? least : time - now;
+}
+
+static unsigned capped(unsigned value, unsigned most)
+{
+	return value < most ? value : most;
+}
+
+/* Moves the present to 0, and forgets what can make no difference. */
+static void normalise(struct model *m)
+{
+	struct sync *s = &m->sync;
+	struct ghost *g = &m->ghost;
+
+	s->random = 1;
+	/* Only whether it is another one matters. */
+	s->port = m->ghost.port = sync_port(s) ? PORT_A : 0;
+	s->empty_at_ms = relative(s->empty_at_ms, 0);
+	s->look_at_ms = relative(s->look_at_ms, 0);
+	s->settled_at_ms = relative(s->settled_at_ms, 0);
+	s->asked_at_ms = relative(s->asked_at_ms, 0);
+	s->cycle_at_ms = relative(s->cycle_at_ms, 0);
+	s->login_at_ms = relative(s->login_at_ms, 0);
+	s->orphan_at_ms = relative(s->orphan_at_ms, 0);
+	s->closed_at_ms = relative(s->closed_at_ms, -SYNC_CLOSED_MS);
+	s->no_port_at_ms = relative(s->no_port_at_ms, -GRACE_MS - 1);
+	s->rebound_at_ms[0] = relative(s->rebound_at_ms[0], -SYNC_REBIND_MAX_MS);
+	s->rebound_at_ms[1] = relative(s->rebound_at_ms[1], -SYNC_REBIND_MAX_MS);
+	s->failures = capped(s->failures, 8);
+	s->refusals = capped(s->refusals, 3);
+	s->rebinds_in_vain = capped(s->rebinds_in_vain, 7);
+	g->empty_since = relative(g->empty_since, -SYNC_SETTLE_MS);
+	g->no_port_since = relative(g->no_port_since, -GRACE_MS - 1);
+	g->orphan_since = relative(g->orphan_since, -SYNC_ORPHAN_MS);
+	g->login_at = relative(g->login_at, 0);
+	g->closed_since = relative(g->closed_since, -SYNC_CLOSED_MS);
+	g->rebound[0] = relative(g->rebound[0], -SYNC_REBIND_MAX_MS);
+	g->rebound[1] = relative(g->rebound[1], -SYNC_REBIND_MAX_MS);
+	g->vain = capped(g->vain, 7);
+	g->refused = capped(g->refused, 3);
+	now = 0;
+}
+
+static struct mark mark_of(const struct model *m)
+{
+	const struct sync *s = &m->sync;
+	const struct ghost *g = &m->ghost;
+	const int64_t fields[] = {
+		m->phase,
+		s->file,
+		s->port,
+		s->empty_at_ms,
+		s->look_at_ms,
+		s->no_port_at_ms,
+		s->begun,
+		s->outcome,
+		s->failures,
+		s->cycle_at_ms,
+		s->settled_at_ms,
+		s->asked_at_ms,
+		s->closed_at_ms,
+		s->rebound_at_ms[0],
+		s->rebound_at_ms[1],
+		s->rebinds_in_vain,
+		s->changed_since,
+		s->had_company,
+		s->alone,
+		s->orphan_at_ms,
+		s->rejections,
+		s->unanswered,
+		s->login_at_ms,
+		s->refusals,
+		g->port,
+		g->silent,
+		g->empty_since,
+		g->no_port_since,
+		g->proved,
+		g->had_company,
+		g->orphan_since,
+		g->rejected,
+		g->counted,
+		g->refused,
+		g->login_at,
+		g->closed_since,
+		g->rebound[0],
+		g->rebound[1],
+		g->vain,
+		g->differs,
+		g->spins,
+		g->bad,
+		g->shut_out,
+	};
+	struct mark mark = { .high = 0x9e3779b97f4a7c15, .low = 0xcbf29ce484222325 };
+
+	for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+		mark.low = (mark.low ^ (uint64_t)fields[i]) * 0x9fb21c651e98df25;
+		mark.low ^= mark.low >> 29;
+		mark.high = (mark.high + (uint64_t)fields[i]) * 0xd6e8feb86659fd93;
+		mark.high ^= mark.high >> 32;
+	}
+	return mark;
+}
+
+/* Whether it is a new one; then it is the latest mark. */
+static bool remember(const struct model *m)
+{
+	struct mark mark = mark_of(m);
+	uint32_t at = (uint32_t)mark.low % (2 * STATES_MAX);
+
+	for (; table[at]; at = (at + 1) % (2 * STATES_MAX))
+		if (marks[table[at]].low == mark.low && marks[table[at]].high == mark.high)
+			return false;
+	if (mark_count + 1 == STATES_MAX)
+		fail_msg("more than %u states: take fewer turns", STATES_MAX);
+	mark.parent = current;
+	memcpy(mark.action, action, sizeof mark.action);
+	marks[++mark_count] = mark;
+	table[at] = mark_count;
+	return true;
+}
+
+/* What led here, the last first. */
+static void tell_trail(void)
+{
+	print_message("  %s\n", action);
+	for (uint32_t i = current; i; i = marks[i].parent)
+		print_message("  %s\n", marks[i].action);
+}
+
+#define MUST(claim)                                                                                \
+	do {                                                                                       \
+		if (!(claim)) {                                                                    \
+			tell_trail();                                                              \
+			fail_msg("broken: %s", #claim);                                            \
+		}                                                                                  \
+	} while (0)
+
+/* ---- a turn ---- */
+
+static void judge_orphan(struct ghost *g, bool alone)
+{
+	if (!alone || !g->port)
+		g->orphan_since = MONO_NEVER;
+	else if (g->orphan_since == MONO_NEVER)
+		g->orphan_since = now;
+}
+
+static void note_look(struct ghost *g, enum look look, bool alone)
+{
+	uint16_t before = g->port;
+
+	g->silent = look == LOOK_SILENT;
+	/* What was found beside a bad file is nothing to go by any more. */
+	if (g->silent && g->bad)
+		g->proved = g->shut_out = false;
+	if (look != LOOK_EMPTY)
+		g->bad = look == LOOK_BAD;
+	if (look != LOOK_EMPTY)
+		g->empty_since = MONO_NEVER;
+	else if (g->empty_since == MONO_NEVER)
+		g->empty_since = now;
+	if (look == LOOK_A || look == LOOK_B)
+		g->port = look == LOOK_A ? PORT_A : PORT_B;
+	else if (look == LOOK_BAD || (look == LOOK_EMPTY && now - g->empty_since >= SYNC_SETTLE_MS))
+		g->port = 0;
+	if (look == LOOK_EMPTY && now - g->empty_since >= SYNC_SETTLE_MS)
+		g->bad = false;
+	if (g->port && g->port != before) {
+		g->proved = g->shut_out = false;
+		g->closed_since = MONO_NEVER;
+	}
+	if (!g->port && before)
+		g->no_port_since = now;
+	judge_orphan(g, alone);
+}
+
+/* What may be told of it at any time. */
+static void check_told(const struct model *m)
+{
+	const struct sync *s = &m->sync;
+	const struct ghost *g = &m->ghost;
+
+	MUST(sync_state(s) != SYNC_IN_SYNC || (g->proved && g->port));
+	MUST(!sync_healthy(s, now) || g->proved);
+	MUST((sync_state(s) == SYNC_ERROR) == (g->bad || g->shut_out));
+}
+
+/* When a rebind is allowed: it is closed for a second, all of it for this port; two a minute at most;
+ * and seldom in vain. */
+static int64_t rebind_at(const struct ghost *g)
+{
+	int64_t pause = SYNC_REBIND_MAX_MS, allowed, counts;
+
+	if (g->closed_since == MONO_NEVER)
+		return MONO_NEVER;
+	if (g->vain <= 5)
+		pause = (int64_t)SYNC_REBIND_MS << (g->vain > 0 ? g->vain - 1 : 0);
+	counts = g->closed_since + SYNC_CLOSED_MS;
+	allowed = g->differs ? g->rebound[1] + SYNC_REBIND_MS : g->rebound[0] + pause;
+	return counts > allowed ? counts : allowed;
+}
+
+/* Returns whether there is news. */
+static bool look_at(struct model *m, enum look look)
+{
+	struct sync *s = &m->sync;
+	bool news = false;
+
+	note_look(&m->ghost, look, sync_is_alone(s));
+	switch (look) {
+	case LOOK_A:
+		news = sync_file_port(s, PORT_A, now);
+		break;
+	case LOOK_B:
+		news = sync_file_port(s, PORT_B, now);
+		break;
+	case LOOK_EMPTY:
+		sync_file_empty(s, now);
+		break;
+	case LOOK_BAD:
+		sync_file_bad(s, now);
+		break;
+	case LOOK_SILENT:
+	case LOOKS:
+		sync_source_silent(s, now);
+		break;
+	}
+	MUST(sync_port(s) == m->ghost.port);
+	MUST(!(news || look == LOOK_SILENT) || sync_cycle_due(s, now));
+	check_told(m);
+	return news;
+}
+
+static void forget_logins(struct ghost *g)
+{
+	g->rejected = g->counted = 0;
+	g->login_at = now;
+}
+
+static void see_network(struct model *m, bool alone, bool differs)
+{
+	struct ghost *g = &m->ghost;
+
+	sync_links_seen(&m->sync, alone, now);
+	g->had_company = g->had_company || !alone;
+	judge_orphan(g, alone && g->had_company);
+	MUST(sync_is_alone(&m->sync) == (alone && g->had_company));
+	if (differs) {
+		sync_tunnel_differs(&m->sync);
+		g->differs = true;
+		g->vain = 0;
+	}
+	MUST(sync_may_rebind(&m->sync, now) == (now >= rebind_at(g)));
+}
+
+static void rebind(struct model *m)
+{
+	struct ghost *g = &m->ghost;
+
+	MUST(sync_port(&m->sync) != 0 && now >= rebind_at(g));
+	MUST(now - g->rebound[1] >= SYNC_REBIND_MS);
+	sync_rebound(&m->sync, now);
+	g->rebound[1] = g->rebound[0];
+	g->rebound[0] = now;
+	g->vain++;
+	g->differs = false;
+}
+
+static void send_login(struct ghost *g)
+{
+	MUST(g->rejected < SYNC_REJECTIONS_MAX && g->counted < SYNC_ATTEMPTS_MAX);
+	MUST(now >= g->login_at);
+}
+
+static void note_login(struct ghost *g, enum sync_login login)
+{
+	switch (login) {
+	case SYNC_LOGIN_NONE:
+		return;
+	case SYNC_LOGIN_ACCEPTED:
+		forget_logins(g);
+		return;
+	case SYNC_LOGIN_REJECTED:
+		g->rejected++;
+		g->counted++;
+		break;
+	case SYNC_LOGIN_BANNED:
+		break;
+	case SYNC_LOGIN_UNANSWERED:
+		g->counted++;
+		if (g->counted < 2)
+			return;
+		break;
+	}
+	g->login_at = now + SYNC_LOGIN_PAUSE_MS;
+}
+
+static void end_cycle(struct model *m, enum sync_outcome outcome, enum sync_login login,
+                      int64_t took)
+{
+	struct ghost *g = &m->ghost;
+
+	MUST(sync_port(&m->sync) == g->port);
+	if (login)
+		send_login(g);
+	now += took;
+	sync_cycle_ended(&m->sync, outcome, login, now);
+	note_login(g, login);
+	g->refused = outcome == SYNC_REFUSED ? g->refused + 1 : 0;
+	if (g->refused == 2)
+		forget_logins(g);
+	g->proved = outcome == SYNC_PROVED;
+	g->shut_out = outcome == SYNC_SHUT_OUT;
+	if (g->proved)
+		g->vain = 0;
+	if (outcome != SYNC_CLOSED)
+		g->closed_since = MONO_NEVER;
+	else if (g->closed_since == MONO_NEVER)
+		g->closed_since = now;
+	MUST(sync_gave_up_login(&m->sync) ==
+	     (g->rejected >= SYNC_REJECTIONS_MAX || g->counted >= SYNC_ATTEMPTS_MAX));
+	MUST(sync_may_login(&m->sync, now) ==
+	     (!sync_gave_up_login(&m->sync) && now >= g->login_at));
+}
+
+/* What must hold wherever it falls asleep. */
+static void check_asleep(const struct model *m)
+{
+	const struct sync *s = &m->sync;
+	const struct ghost *g = &m->ghost;
+	int64_t due = sync_due_ms(s);
+
+	MUST(sync_port(s) == g->port);
+	check_told(m);
+	MUST(due <= now + INTERVAL_MS);
+	/* It looks again when something begins to count. */
+	MUST(g->orphan_since == MONO_NEVER || due <= g->orphan_since + SYNC_ORPHAN_MS);
+	MUST(rebind_at(g) <= now || due <= rebind_at(g));
+	MUST(!sync_healthy(s, now) || g->port || due <= g->no_port_since + GRACE_MS + 1 ||
+	     (g->empty_since != MONO_NEVER && due <= g->empty_since + SYNC_SETTLE_MS));
+	MUST(due > now || g->spins < 2);
+	MUST(!sync_healthy(s, now) || !g->silent);
+	/* That there is none is known a second after it was first seen, when it looks again. */
+	MUST(!sync_healthy(s, now) || g->port || now - g->no_port_since <= GRACE_MS ||
+	     (g->empty_since != MONO_NEVER && due <= g->empty_since + SYNC_SETTLE_MS));
+	MUST(sync_healthy(s, now) || sync_state(s) != SYNC_IN_SYNC);
+}
+
+/* ---- back to in_sync ---- */
+
+enum world { NEEDS_NOTHING, NEEDS_LOGIN, RESTARTED, NEEDS_REBIND, WORLDS };
+
+struct bound {
+	unsigned turns;
+	int64_t ms;
+};
+
+static const struct bound bounds[] = {
+	[NEEDS_NOTHING] = { PROVED_TURNS, PROVED_MS },
+	[NEEDS_LOGIN] = { LOGIN_TURNS, LOGIN_MS },
+	[RESTARTED] = { RESTARTED_TURNS, RESTARTED_MS },
+	[NEEDS_REBIND] = { CLOSED_TURNS, CLOSED_MS },
+};
+
+static struct bound worst[WORLDS];
+
+static void good_cycle(struct model *m, enum world world, unsigned cycles)
+{
+	struct sync *s = &m->sync;
+
+	if (world == RESTARTED && cycles < 2) {
+		end_cycle(m, SYNC_REFUSED, SYNC_LOGIN_NONE, 0);
+	} else if (world == NEEDS_LOGIN || world == RESTARTED) {
+		bool may = sync_may_login(s, now);
+
+		end_cycle(m, may ? SYNC_PROVED : SYNC_FAILED,
+		          may ? SYNC_LOGIN_ACCEPTED : SYNC_LOGIN_NONE, 0);
+	} else if (world == NEEDS_REBIND && !sync_may_rebind(s, now)) {
+		end_cycle(m, SYNC_CLOSED, SYNC_LOGIN_NONE, 0);
+	} else {
+		if (world == NEEDS_REBIND)
+			rebind(m);
+		end_cycle(m, SYNC_PROVED, SYNC_LOGIN_NONE, 0);
+	}
+}
+
+static void come_back(struct model m, enum world world)
+{
+	unsigned turns = 0, cycles = 0;
+
+	now = 0;
+	/* Where there are no more logins, a person has to say that something is better now. */
+	if (world == NEEDS_LOGIN && sync_gave_up_login(&m.sync)) {
+		sync_reload(&m.sync, now);
+		forget_logins(&m.ghost);
+	}
+	do {
+		int64_t due = sync_due_ms(&m.sync);
+
+		now = due > now ? due : now;
+		MUST(turns < bounds[world].turns && now <= bounds[world].ms);
+		turns++;
+		(void)look_at(&m, LOOK_A);
+		if (!sync_cycle_due(&m.sync, now))
+			continue;
+		see_network(&m, false, false);
+		MUST(!sync_is_orphan(&m.sync, now));
+		good_cycle(&m, world, cycles++);
+	} while (cycles == 0 || sync_state(&m.sync) != SYNC_IN_SYNC);
+	MUST(sync_healthy(&m.sync, now) && sync_port(&m.sync) == PORT_A);
+	if (turns > worst[world].turns)
+		worst[world].turns = turns;
+	if (now > worst[world].ms)
+		worst[world].ms = now;
+	now = 0;
+}
+
+/* ---- every choice ---- */
+
+struct entry {
+	struct model model;
+	uint32_t mark;
+};
+
+struct queue {
+	size_t count;
+	struct entry entries[LEVEL_MAX];
+};
+
+static struct queue levels[2];
+static struct queue *later; /* those that are asleep wait for the next level */
+
+static void push(struct queue *queue, const struct model *m)
+{
+	if (queue->count == LEVEL_MAX)
+		fail_msg("more than %u states at a time: take fewer turns", LEVEL_MAX);
+	queue->entries[queue->count++] = (struct entry){ *m, mark_count };
+}
+
+static struct queue awake;
+
+/* A state that was reached by what `action` says. */
+static void reach(struct model m, enum phase phase)
+{
+	m.phase = phase;
+	if (phase == ASLEEP)
+		check_asleep(&m);
+	normalise(&m);
+	if (!remember(&m))
+		return;
+	push(phase == ASLEEP ? later : &awake, &m);
+	if (phase != ASLEEP)
+		return;
+	for (enum world world = 0; world < WORLDS; world++)
+		come_back(m, world);
+}
+
+static void act(const char *what)
+{
+	snprintf(action, sizeof action, "%s", what);
+}
+
+/* After the look, if there was one: a cycle, or sleep. */
+static void after_look(const struct model *m)
+{
+	reach(*m, sync_cycle_due(&m->sync, now) ? LOOKED : ASLEEP);
+}
+
+static const char *const looks[] = { "A", "B", "empty", "bad", "silent" };
+
+static void leave_event(const struct model *from, int64_t at)
+{
+	for (enum look look = 0; look < LOOKS; look++) {
+		struct model m = *from;
+		bool news;
+
+		if (!has(theme->looks, look))
+			continue;
+		now = at;
+		snprintf(action, sizeof action, "written: %s", looks[look]);
+		news = look_at(&m, look);
+		if (!news)
+			sync_file_written(&m.sync, now);
+		MUST(sync_due_ms(&m.sync) <= now + SYNC_SETTLE_MS);
+		after_look(&m);
+	}
+	for (enum event event = 0; event < EVENTS; event++) {
+		static const char *const names[] = { "modified", "links", "asked", "SIGHUP" };
+		struct model m = *from;
+
+		if (!has(theme->events, event))
+			continue;
+		now = at;
+		act(names[event]);
+		switch (event) {
+		case MODIFIED:
+			sync_file_modified(&m.sync, now);
+			break;
+		case LINKS_CHANGED:
+			sync_links_changed(&m.sync, now);
+			break;
+		case ASKED:
+			sync_cycle_at(&m.sync, now + SYNC_SETTLE_MS);
+			break;
+		case RELOADED:
+		case EVENTS:
+			sync_reload(&m.sync, now);
+			forget_logins(&m.ghost);
+			break;
+		}
+		MUST(sync_due_ms(&m.sync) <= now + (event == RELOADED ? 0 : SYNC_SETTLE_MS));
+		/* A cycle that is due then waits for its look. */
+		reach(m, ASLEEP);
+	}
+}
+
+static void leave_sleep(const struct model *from)
+{
+	int64_t due = sync_due_ms(&from->sync);
+	struct model rested = *from;
+
+	rested.ghost.spins = 0;
+	if (due > EVENT_MS)
+		leave_event(&rested, EVENT_MS);
+	for (int64_t late = 0; late <= (theme->odd_times ? SUSPENDED_MS : 0);
+	     late += SUSPENDED_MS) {
+		for (enum look look = 0; look < (late ? LOOK_EMPTY : LOOKS); look++) {
+			struct model m = *from;
+
+			if (!has(theme->looks, look))
+				continue;
+			now = (due > 0 ? due : 0) + late;
+			m.ghost.spins = now > 0 ? 0 : m.ghost.spins + 1;
+			snprintf(action, sizeof action, "due%s: %s", late ? ", late" : "",
+			         looks[look]);
+			(void)look_at(&m, look);
+			after_look(&m);
+		}
+	}
+}
+
+static void leave_look(const struct model *from)
+{
+	for (enum network network = 0; network < NETWORKS; network++) {
+		static const char *const names[] = { "as before", "another tunnel", "alone" };
+		struct model m = *from;
+		bool orphan;
+
+		if (!has(theme->networks, network))
+			continue;
+		now = 0;
+		act(names[network]);
+		see_network(&m, network == ALONE, network != AS_BEFORE);
+		orphan = m.ghost.orphan_since != MONO_NEVER &&
+		         now - m.ghost.orphan_since >= SYNC_ORPHAN_MS;
+		MUST(sync_is_orphan(&m.sync, now) == orphan);
+		if (orphan)
+			continue; /* the end */
+		reach(m, NETWORK_SEEN);
+		if (sync_may_login(&m.sync, now))
+			continue;
+		act("new credentials");
+		sync_new_credentials(&m.sync, now);
+		forget_logins(&m.ghost);
+		MUST(sync_may_login(&m.sync, now));
+		reach(m, NETWORK_SEEN);
+	}
+}
+
+static bool is_possible(const struct model *m, enum sync_outcome outcome, enum sync_login login,
+                        bool rebinds)
+{
+	if (login && !sync_may_login(&m->sync, 0))
+		return false;
+	if ((login == SYNC_LOGIN_REJECTED || login == SYNC_LOGIN_BANNED) &&
+	    outcome != SYNC_SHUT_OUT)
+		return false;
+	if (login == SYNC_LOGIN_UNANSWERED && outcome != SYNC_FAILED)
+		return false;
+	if (outcome == SYNC_CLOSED && !sync_port(&m->sync))
+		return false;
+	if (outcome == SYNC_PROVED && m->ghost.silent)
+		return false;
+	return !rebinds || (sync_port(&m->sync) && sync_may_rebind(&m->sync, 0) &&
+	                    login <= SYNC_LOGIN_ACCEPTED);
+}
+
+static void leave_network(const struct model *from)
+{
+	static const char *const outcomes[] = { "",       "proved",  "failed",
+		                                "closed", "refused", "shut out" };
+	static const char *const logins[] = { "", "accepted", "rejected", "banned", "unanswered" };
+
+	for (unsigned i = 0; i < 5 * 5 * 2 * 2; i++) {
+		enum sync_outcome outcome = SYNC_PROVED + i % 5;
+		enum sync_login login = i / 5 % 5;
+		bool rebinds = i / 25 % 2;
+		struct model m = *from;
+
+		if (!has(theme->outcomes, outcome) || !has(theme->logins, login) ||
+		    !is_possible(&m, outcome, login, rebinds) ||
+		    (i >= 50 && (login || !theme->odd_times)))
+			continue;
+		now = 0;
+		snprintf(action, sizeof action, "%s%s %s%s", rebinds ? "+" : "", outcomes[outcome],
+		         logins[login], i >= 50 ? ", 4 s" : "");
+		if (rebinds)
+			rebind(&m);
+		end_cycle(&m, outcome, login, i >= 50 ? 4000 : 0);
+		reach(m, ASLEEP);
+	}
+}
+
+static void leave(const struct model *m)
+{
+	switch (m->phase) {
+	case ASLEEP:
+		leave_sleep(m);
+		break;
+	case LOOKED:
+		leave_look(m);
+		break;
+	case NETWORK_SEEN:
+		leave_network(m);
+		break;
+	}
+}
+
+/* All that comes after one turn of what is in `now_asleep`. */
+static void explore(struct queue *now_asleep)
+{
+	awake.count = 0;
+	for (size_t i = 0; i < now_asleep->count; i++) {
+		struct model m = now_asleep->entries[i].model;
+
+		current = now_asleep->entries[i].mark;
+		leave(&m);
+		for (size_t j = 0; j < awake.count; j++) {
+			struct model next = awake.entries[j].model;
+
+			current = awake.entries[j].mark;
+			leave(&next);
+		}
+		awake.count = 0;
+	}
+}
+
+/* ---- where it begins ---- */
+
+static struct model fresh(void)
+{
+	struct model m = {
+		.sync = sync_start(INTERVAL_MS, GRACE_MS, 1, 0),
+		.ghost = {
+			.empty_since = MONO_NEVER,
+			.orphan_since = MONO_NEVER,
+			.closed_since = MONO_NEVER,
+			.rebound = { -SYNC_REBIND_MS, -SYNC_REBIND_MS },
+		},
+	};
+
+	return m;
+}
+
+/* A turn as it is wanted, when it is due. */
+static void turn(struct model *m, enum look look, bool alone, enum sync_outcome outcome,
+                 enum sync_login login)
+{
+	int64_t due = sync_due_ms(&m->sync);
+
+	now = due > 0 ? due : 0;
+	(void)look_at(m, look);
+	if (sync_cycle_due(&m->sync, now)) {
+		see_network(m, alone, false);
+		if (outcome == SYNC_CLOSED && sync_may_rebind(&m->sync, now))
+			rebind(m);
+		end_cycle(m, outcome, login, 0);
+	}
+	check_asleep(m);
+	normalise(m);
+}
+
+static struct model begin(unsigned which)
+{
+	struct model m = fresh();
+
+	if (which == 0)
+		return m;
+	turn(&m, LOOK_A, false, SYNC_PROVED, SYNC_LOGIN_ACCEPTED);
+	turn(&m, LOOK_A, false, SYNC_PROVED, SYNC_LOGIN_NONE);
+	/* Shut out by a wrong password, once; shut out for good. */
+	for (unsigned times = 0; (which == 2 || which == 3) && times < which - 1; times++) {
+		while (!sync_may_login(&m.sync, now))
+			turn(&m, LOOK_A, false, SYNC_SHUT_OUT, SYNC_LOGIN_NONE);
+		turn(&m, LOOK_A, false, SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED);
+	}
+	/* Closed, and opened anew in vain: once, and up to the longest pause. */
+	while ((which == 4 && m.ghost.vain < 1) || (which == 5 && m.ghost.vain < 7))
+		turn(&m, LOOK_A, false, SYNC_CLOSED, SYNC_LOGIN_NONE);
+	/* No port, just before that is too long. */
+	while (which == 6 && now - m.ghost.no_port_since + INTERVAL_MS < GRACE_MS)
+		turn(&m, LOOK_EMPTY, false, SYNC_PROVED, SYNC_LOGIN_NONE);
+	/* Alone for a while; a source that is silent; a login without a verdict. */
+	if (which == 7)
+		turn(&m, LOOK_A, true, SYNC_FAILED, SYNC_LOGIN_NONE);
+	for (unsigned times = 0; which == 8 && times < 8; times++)
+		turn(&m, LOOK_SILENT, false, SYNC_FAILED, SYNC_LOGIN_NONE);
+	if (which == 9)
+		turn(&m, LOOK_A, false, SYNC_FAILED, SYNC_LOGIN_UNANSWERED);
+	return m;
+}
+
+#define BEGINNINGS 10
+
+static void explore_theme(void)
+{
+	memset(table, 0, sizeof table);
+	mark_count = 0;
+	levels[0].count = 0;
+	later = &levels[0];
+	for (unsigned which = 0; which < BEGINNINGS; which++) {
+		current = 0;
+		snprintf(action, sizeof action, "beginning %u", which);
+		reach(begin(which), ASLEEP);
+	}
+	assert_int_equal(levels[0].count, BEGINNINGS);
+	for (unsigned i = 0; i < theme->turns; i++) {
+		later = &levels[1 - i % 2];
+		later->count = 0;
+		explore(&levels[i % 2]);
+	}
+	print_message("%s: %u states in %u turns from each of %d beginnings\n", theme->name,
+	              mark_count, theme->turns, BEGINNINGS);
+}
+
+static void sync_keeps_its_promises_whatever_comes_in_whatever_order(void **state)
+{
+	(void)state;
+
+	for (theme = themes; theme < themes + sizeof themes / sizeof themes[0]; theme++)
+		explore_theme();
+	for (enum world world = 0; world < WORLDS; world++)
+		print_message("back in sync after at most %u turns and %.1f s\n",
+		              worst[world].turns, (double)worst[world].ms / 1000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sync_keeps_its_promises_whatever_comes_in_whatever_order),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
