@@ -127,6 +127,9 @@ comma := ,
 pages := $(if $(filter arm aarch64,$(processor)),-Wl$(comma)-z$(comma)max-page-size=65536)
 # Our switches are short; those of BearSSL's interpreters have a hundred cases.
 smaller.ours := -fno-jump-tables
+# No variable on the stack begins as what was there before, and no large one passes over the stack's
+# end. 2,600 and 200 bytes; the arithmetic of BearSSL has neither.
+harder.ours := -ftrivial-auto-var-init=zero -fstack-clash-protection
 smaller += $(if $(filter x86_64,$(processor)),-mno-sse)
 
 # Optimized as a whole (-flto): a kilobyte less.
@@ -165,7 +168,7 @@ libraries = $(patsubst %,$(BUILD)/$1/lib%.a,$(filter-out jsmn,$(THIRD_PARTY)))
 # links, since all of /usr/include would bring the other libc with it.
 kernel := $(BUILD)/musl/kernel
 
-ours.musl = $(compile.musl) $(smaller.ours) $(language) $(warnings.gcc) $(includes) \
+ours.musl = $(compile.musl) $(smaller.ours) $(harder.ours) $(language) $(warnings.gcc) $(includes) \
 	-idirafter $(kernel)
 ours.asan = $(compile.asan) $(language) $(warnings.gcc) $(includes)
 ours.gcov = $(compile.gcov) -O0 --coverage -DQSTICKY_COUNTS $(language) $(warnings.gcc) $(includes)
