@@ -86,8 +86,11 @@ static void check_form(const char *value)
 	at = head_end + 4;
 	assert(strtoul(length + 16, NULL, 10) == strlen(at));
 	assert(strncmp(at, "a=", 2) == 0);
-	for (at += 2; *value; value++)
-		assert(unescaped(&at) == *value);
+	for (at += 2; *value; value++) {
+		char c = unescaped(&at);
+
+		assert(c == *value);
+	}
 	assert(strcmp(at, "&b=") == 0);
 }
 

@@ -147,7 +147,7 @@ struct model {
 };
 
 /* The present is 0 in every state that is remembered. */
-static int64_t now;
+static int64_t now_ms;
 
 /* ---- states that were seen ---- */
 
@@ -168,7 +168,7 @@ static int64_t relative(int64_t time, int64_t least)
 {
 	if (time == MONO_NEVER)
 		return time;
-	return time - now < least ? least : time - now;
+	return time - now_ms < least ? least : time - now_ms;
 }
 
 static unsigned capped(unsigned value, unsigned most)
@@ -208,7 +208,7 @@ static void normalise(struct model *m)
 	g->rebound[1] = relative(g->rebound[1], -SYNC_REBIND_MAX_MS);
 	g->vain = capped(g->vain, 7);
 	g->refused = capped(g->refused, 3);
-	now = 0;
+	now_ms = 0;
 }
 
 static struct mark mark_of(const struct model *m)
@@ -312,7 +312,7 @@ static void judge_orphan(struct ghost *g, bool alone)
 	if (!alone || !g->port)
 		g->orphan_since = MONO_NEVER;
 	else if (g->orphan_since == MONO_NEVER)
-		g->orphan_since = now;
+		g->orphan_since = now_ms;
 }
 
 static void note_look(struct ghost *g, enum look look, bool alone)
@@ -323,24 +323,25 @@ static void note_look(struct ghost *g, enum look look, bool alone)
 	/* What was found beside a bad file is nothing to go by any more. */
 	if (g->silent && g->bad)
 		g->proved = g->shut_out = false;
-	if (look != LOOK_EMPTY)
+	if (look != LOOK_EMPTY) {
 		g->bad = look == LOOK_BAD;
-	if (look != LOOK_EMPTY)
 		g->empty_since = MONO_NEVER;
-	else if (g->empty_since == MONO_NEVER)
-		g->empty_since = now;
+	} else if (g->empty_since == MONO_NEVER) {
+		g->empty_since = now_ms;
+	}
 	if (look == LOOK_A || look == LOOK_B)
 		g->port = look == LOOK_A ? PORT_A : PORT_B;
-	else if (look == LOOK_BAD || (look == LOOK_EMPTY && now - g->empty_since >= SYNC_SETTLE_MS))
+	else if (look == LOOK_BAD ||
+	         (look == LOOK_EMPTY && now_ms - g->empty_since >= SYNC_SETTLE_MS))
 		g->port = 0;
-	if (look == LOOK_EMPTY && now - g->empty_since >= SYNC_SETTLE_MS)
+	if (look == LOOK_EMPTY && now_ms - g->empty_since >= SYNC_SETTLE_MS)
 		g->bad = false;
 	if (g->port && g->port != before) {
 		g->proved = g->shut_out = false;
 		g->closed_since = MONO_NEVER;
 	}
 	if (!g->port && before)
-		g->no_port_since = now;
+		g->no_port_since = now_ms;
 	judge_orphan(g, alone);
 }
 
@@ -351,7 +352,7 @@ static void check_told(const struct model *m)
 	const struct ghost *g = &m->ghost;
 
 	MUST(sync_state(s) != SYNC_IN_SYNC || (g->proved && g->port));
-	MUST(!sync_healthy(s, now) || g->proved);
+	MUST(!sync_healthy(s, now_ms) || g->proved);
 	MUST((sync_state(s) == SYNC_ERROR) == (g->bad || g->shut_out));
 }
 
@@ -379,24 +380,24 @@ static bool look_at(struct model *m, enum look look)
 	note_look(&m->ghost, look, sync_is_alone(s));
 	switch (look) {
 	case LOOK_A:
-		news = sync_file_port(s, PORT_A, now);
+		news = sync_file_port(s, PORT_A, now_ms);
 		break;
 	case LOOK_B:
-		news = sync_file_port(s, PORT_B, now);
+		news = sync_file_port(s, PORT_B, now_ms);
 		break;
 	case LOOK_EMPTY:
-		sync_file_empty(s, now);
+		sync_file_empty(s, now_ms);
 		break;
 	case LOOK_BAD:
-		sync_file_bad(s, now);
+		sync_file_bad(s, now_ms);
 		break;
 	case LOOK_SILENT:
 	case LOOKS:
-		sync_source_silent(s, now);
+		sync_source_silent(s, now_ms);
 		break;
 	}
 	MUST(sync_port(s) == m->ghost.port);
-	MUST(!(news || look == LOOK_SILENT) || sync_cycle_due(s, now));
+	MUST(!(news || look == LOOK_SILENT) || sync_cycle_due(s, now_ms));
 	check_told(m);
 	return news;
 }
@@ -404,14 +405,14 @@ static bool look_at(struct model *m, enum look look)
 static void forget_logins(struct ghost *g)
 {
 	g->rejected = g->counted = 0;
-	g->login_at = now;
+	g->login_at = now_ms;
 }
 
 static void see_network(struct model *m, bool alone, bool differs)
 {
 	struct ghost *g = &m->ghost;
 
-	sync_links_seen(&m->sync, alone, now);
+	sync_links_seen(&m->sync, alone, now_ms);
 	g->had_company = g->had_company || !alone;
 	judge_orphan(g, alone && g->had_company);
 	MUST(sync_is_alone(&m->sync) == (alone && g->had_company));
@@ -420,18 +421,18 @@ static void see_network(struct model *m, bool alone, bool differs)
 		g->differs = true;
 		g->vain = 0;
 	}
-	MUST(sync_may_rebind(&m->sync, now) == (now >= rebind_at(g)));
+	MUST(sync_may_rebind(&m->sync, now_ms) == (now_ms >= rebind_at(g)));
 }
 
 static void rebind(struct model *m)
 {
 	struct ghost *g = &m->ghost;
 
-	MUST(sync_port(&m->sync) != 0 && now >= rebind_at(g));
-	MUST(now - g->rebound[1] >= SYNC_REBIND_MS);
-	sync_rebound(&m->sync, now);
+	MUST(sync_port(&m->sync) != 0 && now_ms >= rebind_at(g));
+	MUST(now_ms - g->rebound[1] >= SYNC_REBIND_MS);
+	sync_rebound(&m->sync, now_ms);
 	g->rebound[1] = g->rebound[0];
-	g->rebound[0] = now;
+	g->rebound[0] = now_ms;
 	g->vain++;
 	g->differs = false;
 }
@@ -439,7 +440,7 @@ static void rebind(struct model *m)
 static void send_login(struct ghost *g)
 {
 	MUST(g->rejected < SYNC_REJECTIONS_MAX && g->counted < SYNC_ATTEMPTS_MAX);
-	MUST(now >= g->login_at);
+	MUST(now_ms >= g->login_at);
 }
 
 static void note_login(struct ghost *g, enum sync_login login)
@@ -462,7 +463,7 @@ static void note_login(struct ghost *g, enum sync_login login)
 			return;
 		break;
 	}
-	g->login_at = now + SYNC_LOGIN_PAUSE_MS;
+	g->login_at = now_ms + SYNC_LOGIN_PAUSE_MS;
 }
 
 static void end_cycle(struct model *m, enum sync_outcome outcome, enum sync_login login,
@@ -473,8 +474,8 @@ static void end_cycle(struct model *m, enum sync_outcome outcome, enum sync_logi
 	MUST(sync_port(&m->sync) == g->port);
 	if (login)
 		send_login(g);
-	now += took;
-	sync_cycle_ended(&m->sync, outcome, login, now);
+	now_ms += took;
+	sync_cycle_ended(&m->sync, outcome, login, now_ms);
 	note_login(g, login);
 	g->refused = outcome == SYNC_REFUSED ? g->refused + 1 : 0;
 	if (g->refused == 2)
@@ -486,11 +487,11 @@ static void end_cycle(struct model *m, enum sync_outcome outcome, enum sync_logi
 	if (outcome != SYNC_CLOSED)
 		g->closed_since = MONO_NEVER;
 	else if (g->closed_since == MONO_NEVER)
-		g->closed_since = now;
+		g->closed_since = now_ms;
 	MUST(sync_gave_up_login(&m->sync) ==
 	     (g->rejected >= SYNC_REJECTIONS_MAX || g->counted >= SYNC_ATTEMPTS_MAX));
-	MUST(sync_may_login(&m->sync, now) ==
-	     (!sync_gave_up_login(&m->sync) && now >= g->login_at));
+	MUST(sync_may_login(&m->sync, now_ms) ==
+	     (!sync_gave_up_login(&m->sync) && now_ms >= g->login_at));
 }
 
 /* What must hold wherever it falls asleep. */
@@ -502,18 +503,18 @@ static void check_asleep(const struct model *m)
 
 	MUST(sync_port(s) == g->port);
 	check_told(m);
-	MUST(due <= now + INTERVAL_MS);
+	MUST(due <= now_ms + INTERVAL_MS);
 	/* It looks again when something begins to count. */
 	MUST(g->orphan_since == MONO_NEVER || due <= g->orphan_since + SYNC_ORPHAN_MS);
-	MUST(rebind_at(g) <= now || due <= rebind_at(g));
-	MUST(!sync_healthy(s, now) || g->port || due <= g->no_port_since + GRACE_MS + 1 ||
+	MUST(rebind_at(g) <= now_ms || due <= rebind_at(g));
+	MUST(!sync_healthy(s, now_ms) || g->port || due <= g->no_port_since + GRACE_MS + 1 ||
 	     (g->empty_since != MONO_NEVER && due <= g->empty_since + SYNC_SETTLE_MS));
-	MUST(due > now || g->spins < 2);
-	MUST(!sync_healthy(s, now) || !g->silent);
+	MUST(due > now_ms || g->spins < 2);
+	MUST(!sync_healthy(s, now_ms) || !g->silent);
 	/* That there is none is known a second after it was first seen, when it looks again. */
-	MUST(!sync_healthy(s, now) || g->port || now - g->no_port_since <= GRACE_MS ||
+	MUST(!sync_healthy(s, now_ms) || g->port || now_ms - g->no_port_since <= GRACE_MS ||
 	     (g->empty_since != MONO_NEVER && due <= g->empty_since + SYNC_SETTLE_MS));
-	MUST(sync_healthy(s, now) || sync_state(s) != SYNC_IN_SYNC);
+	MUST(sync_healthy(s, now_ms) || sync_state(s) != SYNC_IN_SYNC);
 }
 
 /* ---- back to in_sync ---- */
@@ -541,11 +542,11 @@ static void good_cycle(struct model *m, enum world world, unsigned cycles)
 	if (world == RESTARTED && cycles < 2) {
 		end_cycle(m, SYNC_REFUSED, SYNC_LOGIN_NONE, 0);
 	} else if (world == NEEDS_LOGIN || world == RESTARTED) {
-		bool may = sync_may_login(s, now);
+		bool may = sync_may_login(s, now_ms);
 
 		end_cycle(m, may ? SYNC_PROVED : SYNC_FAILED,
 		          may ? SYNC_LOGIN_ACCEPTED : SYNC_LOGIN_NONE, 0);
-	} else if (world == NEEDS_REBIND && !sync_may_rebind(s, now)) {
+	} else if (world == NEEDS_REBIND && !sync_may_rebind(s, now_ms)) {
 		end_cycle(m, SYNC_CLOSED, SYNC_LOGIN_NONE, 0);
 	} else {
 		if (world == NEEDS_REBIND)
@@ -558,31 +559,31 @@ static void come_back(struct model m, enum world world)
 {
 	unsigned turns = 0, cycles = 0;
 
-	now = 0;
+	now_ms = 0;
 	/* Where there are no more logins, a person has to say that something is better now. */
 	if (world == NEEDS_LOGIN && sync_gave_up_login(&m.sync)) {
-		sync_reload(&m.sync, now);
+		sync_reload(&m.sync, now_ms);
 		forget_logins(&m.ghost);
 	}
 	do {
 		int64_t due = sync_due_ms(&m.sync);
 
-		now = due > now ? due : now;
-		MUST(turns < bounds[world].turns && now <= bounds[world].ms);
+		now_ms = due > now_ms ? due : now_ms;
+		MUST(turns < bounds[world].turns && now_ms <= bounds[world].ms);
 		turns++;
 		(void)look_at(&m, LOOK_A);
-		if (!sync_cycle_due(&m.sync, now))
+		if (!sync_cycle_due(&m.sync, now_ms))
 			continue;
 		see_network(&m, false, false);
-		MUST(!sync_is_orphan(&m.sync, now));
+		MUST(!sync_is_orphan(&m.sync, now_ms));
 		good_cycle(&m, world, cycles++);
 	} while (cycles == 0 || sync_state(&m.sync) != SYNC_IN_SYNC);
-	MUST(sync_healthy(&m.sync, now) && sync_port(&m.sync) == PORT_A);
+	MUST(sync_healthy(&m.sync, now_ms) && sync_port(&m.sync) == PORT_A);
 	if (turns > worst[world].turns)
 		worst[world].turns = turns;
-	if (now > worst[world].ms)
-		worst[world].ms = now;
-	now = 0;
+	if (now_ms > worst[world].ms)
+		worst[world].ms = now_ms;
+	now_ms = 0;
 }
 
 /* ---- every choice ---- */
@@ -633,7 +634,7 @@ static void act(const char *what)
 /* After the look, if there was one: a cycle, or sleep. */
 static void after_look(const struct model *m)
 {
-	reach(*m, sync_cycle_due(&m->sync, now) ? LOOKED : ASLEEP);
+	reach(*m, sync_cycle_due(&m->sync, now_ms) ? LOOKED : ASLEEP);
 }
 
 static const char *const looks[] = { "A", "B", "empty", "bad", "silent" };
@@ -646,12 +647,12 @@ static void leave_event(const struct model *from, int64_t at)
 
 		if (!has(theme->looks, look))
 			continue;
-		now = at;
+		now_ms = at;
 		snprintf(action, sizeof action, "written: %s", looks[look]);
 		news = look_at(&m, look);
 		if (!news)
-			sync_file_written(&m.sync, now);
-		MUST(sync_due_ms(&m.sync) <= now + SYNC_SETTLE_MS);
+			sync_file_written(&m.sync, now_ms);
+		MUST(sync_due_ms(&m.sync) <= now_ms + SYNC_SETTLE_MS);
 		after_look(&m);
 	}
 	for (enum event event = 0; event < EVENTS; event++) {
@@ -660,25 +661,25 @@ static void leave_event(const struct model *from, int64_t at)
 
 		if (!has(theme->events, event))
 			continue;
-		now = at;
+		now_ms = at;
 		act(names[event]);
 		switch (event) {
 		case MODIFIED:
-			sync_file_modified(&m.sync, now);
+			sync_file_modified(&m.sync, now_ms);
 			break;
 		case LINKS_CHANGED:
-			sync_links_changed(&m.sync, now);
+			sync_links_changed(&m.sync, now_ms);
 			break;
 		case ASKED:
-			sync_cycle_at(&m.sync, now + SYNC_SETTLE_MS);
+			sync_cycle_at(&m.sync, now_ms + SYNC_SETTLE_MS);
 			break;
 		case RELOADED:
 		case EVENTS:
-			sync_reload(&m.sync, now);
+			sync_reload(&m.sync, now_ms);
 			forget_logins(&m.ghost);
 			break;
 		}
-		MUST(sync_due_ms(&m.sync) <= now + (event == RELOADED ? 0 : SYNC_SETTLE_MS));
+		MUST(sync_due_ms(&m.sync) <= now_ms + (event == RELOADED ? 0 : SYNC_SETTLE_MS));
 		/* A cycle that is due then waits for its look. */
 		reach(m, ASLEEP);
 	}
@@ -699,8 +700,8 @@ static void leave_sleep(const struct model *from)
 
 			if (!has(theme->looks, look))
 				continue;
-			now = (due > 0 ? due : 0) + late;
-			m.ghost.spins = now > 0 ? 0 : m.ghost.spins + 1;
+			now_ms = (due > 0 ? due : 0) + late;
+			m.ghost.spins = now_ms > 0 ? 0 : m.ghost.spins + 1;
 			snprintf(action, sizeof action, "due%s: %s", late ? ", late" : "",
 			         looks[look]);
 			(void)look_at(&m, look);
@@ -718,21 +719,21 @@ static void leave_look(const struct model *from)
 
 		if (!has(theme->networks, network))
 			continue;
-		now = 0;
+		now_ms = 0;
 		act(names[network]);
 		see_network(&m, network == ALONE, network != AS_BEFORE);
 		orphan = m.ghost.orphan_since != MONO_NEVER &&
-		         now - m.ghost.orphan_since >= SYNC_ORPHAN_MS;
-		MUST(sync_is_orphan(&m.sync, now) == orphan);
+		         now_ms - m.ghost.orphan_since >= SYNC_ORPHAN_MS;
+		MUST(sync_is_orphan(&m.sync, now_ms) == orphan);
 		if (orphan)
 			continue; /* the end */
 		reach(m, NETWORK_SEEN);
-		if (sync_may_login(&m.sync, now))
+		if (sync_may_login(&m.sync, now_ms))
 			continue;
 		act("new credentials");
-		sync_new_credentials(&m.sync, now);
+		sync_new_credentials(&m.sync, now_ms);
 		forget_logins(&m.ghost);
-		MUST(sync_may_login(&m.sync, now));
+		MUST(sync_may_login(&m.sync, now_ms));
 		reach(m, NETWORK_SEEN);
 	}
 }
@@ -771,7 +772,7 @@ static void leave_network(const struct model *from)
 		    !is_possible(&m, outcome, login, rebinds) ||
 		    (i >= 50 && (login || !theme->odd_times)))
 			continue;
-		now = 0;
+		now_ms = 0;
 		snprintf(action, sizeof action, "%s%s %s%s", rebinds ? "+" : "", outcomes[outcome],
 		         logins[login], i >= 50 ? ", 4 s" : "");
 		if (rebinds)
@@ -838,11 +839,11 @@ static void turn(struct model *m, enum look look, bool alone, enum sync_outcome 
 {
 	int64_t due = sync_due_ms(&m->sync);
 
-	now = due > 0 ? due : 0;
+	now_ms = due > 0 ? due : 0;
 	(void)look_at(m, look);
-	if (sync_cycle_due(&m->sync, now)) {
+	if (sync_cycle_due(&m->sync, now_ms)) {
 		see_network(m, alone, false);
-		if (outcome == SYNC_CLOSED && sync_may_rebind(&m->sync, now))
+		if (outcome == SYNC_CLOSED && sync_may_rebind(&m->sync, now_ms))
 			rebind(m);
 		end_cycle(m, outcome, login, 0);
 	}
@@ -860,7 +861,7 @@ static struct model begin(unsigned which)
 	turn(&m, LOOK_A, false, SYNC_PROVED, SYNC_LOGIN_NONE);
 	/* Shut out by a wrong password, once; shut out for good. */
 	for (unsigned times = 0; (which == 2 || which == 3) && times < which - 1; times++) {
-		while (!sync_may_login(&m.sync, now))
+		while (!sync_may_login(&m.sync, now_ms))
 			turn(&m, LOOK_A, false, SYNC_SHUT_OUT, SYNC_LOGIN_NONE);
 		turn(&m, LOOK_A, false, SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED);
 	}
@@ -868,7 +869,7 @@ static struct model begin(unsigned which)
 	while ((which == 4 && m.ghost.vain < 1) || (which == 5 && m.ghost.vain < 7))
 		turn(&m, LOOK_A, false, SYNC_CLOSED, SYNC_LOGIN_NONE);
 	/* No port, just before that is too long. */
-	while (which == 6 && now - m.ghost.no_port_since + INTERVAL_MS < GRACE_MS)
+	while (which == 6 && now_ms - m.ghost.no_port_since + INTERVAL_MS < GRACE_MS)
 		turn(&m, LOOK_EMPTY, false, SYNC_PROVED, SYNC_LOGIN_NONE);
 	/* Alone for a while; a source that is silent; a login without a verdict. */
 	if (which == 7)

@@ -84,7 +84,7 @@ static void write_health(const char *path, const char *bytes, size_t len)
 	int64_t number[8] = { 0 };
 	const char *at = bytes + (len < sizeof number ? len : sizeof number);
 	struct health health = { 0 };
-	char content[HEALTH_MAX + 1];
+	char content[HEALTH_MAX + 1] = "";
 	struct failure why;
 	FILE *file;
 
