@@ -204,13 +204,13 @@ static enum reception receive(int fd, netlink_take *take, void *context)
 
 bool netlink_drain(int fd, netlink_take *take, void *context)
 {
-	enum reception reception;
+	enum reception reception = RECEPTION_TAKEN;
 
-	/* After a loss there may be more: then poll() says so again, and a stop is seen meanwhile. */
-	do
+	/* After a loss, or so many, there may be more: then poll() says so again, and a stop is seen
+	 * meanwhile. */
+	for (unsigned left = 100; left > 0 && reception >= RECEPTION_TAKEN; left--)
 		reception = receive(fd, take, context);
-	while (reception >= RECEPTION_TAKEN);
-	return reception == RECEPTION_NOTHING;
+	return reception == RECEPTION_NOTHING || reception >= RECEPTION_TAKEN;
 }
 
 enum fail netlink_dump(uint16_t kind, netlink_take *take, void *context, struct failure *why)

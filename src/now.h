@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Cannot fail: the clocks that are asked here exist since Linux 2.6.39. */
+/* The clocks that are asked here exist since Linux 2.6.39. */
 static inline struct timespec now_by(clockid_t clock)
 {
 	struct timespec now = { 0 };
@@ -17,8 +17,17 @@ static inline struct timespec now_by(clockid_t clock)
 #ifdef __LP64__
 	(void)syscall(SYS_clock_gettime, clock, &now);
 #else
-	clock_gettime(clock,
-	              &now); /* the kernel's idea of the time may have 32 bits, libc's has 64 */
+	/* The kernel's idea of the time may have 32 bits, libc's has 64. Old Docker forbids the call for
+	 * that, and libc does not take the older one then. */
+	if (clock_gettime(clock, &now) < 0) {
+		long old[2] = { 0 };
+
+#ifdef SYS_clock_gettime32
+		(void)syscall(SYS_clock_gettime32, clock, old);
+#endif
+		now.tv_sec = old[0];
+		now.tv_nsec = old[1];
+	}
 #endif
 	return now;
 }

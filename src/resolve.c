@@ -14,6 +14,7 @@
 #include "dns.h"
 #include "ip.h"
 #include "mono.h"
+#include "now.h"
 #include "text.h"
 
 /* resolv.conf(5): more are not looked at. */
@@ -363,9 +364,10 @@ static enum fail look_up(struct query *query, const char *name, const char *doma
 
 	if (query->found->count > 0)
 		return FAIL_NONE;
-	/* Not only the port should be hard to guess. Where there is no randomness yet, it has to do. */
+	/* Not only the port should be hard to guess. Without randomness (getrandom(2) is of Linux 3.17),
+	 * it is the nanoseconds. */
 	if (getrandom(ids, sizeof ids, GRND_NONBLOCK) < 0)
-		memset(ids, 0, sizeof ids);
+		ids[IPV4] = ids[IPV6] = (uint16_t)now_by(CLOCK_MONOTONIC).tv_nsec;
 	query->answered = 0;
 	memset(query->failed, 0, sizeof query->failed);
 	memset(query->fds, -1, sizeof query->fds);

@@ -289,11 +289,30 @@ static void allow_above(const struct rules *rules, const char *file, unsigned le
 		close(fd);
 }
 
+/* A file, and where a symbolic link to it leads, since others are renamed to that place; not where that
+ * is /etc itself, which holds more than is anybody's business. */
+static void allow_target(const struct rules *rules, const char *file)
+{
+	int fd = open(file, O_PATH | O_CLOEXEC);
+	char link[32], target[CONFIG_PATH_MAX];
+	struct text name = text_on(link, sizeof link);
+	ssize_t len;
+
+	text_printf(&name, "/proc/self/fd/%d", fd);
+	len = fd < 0 ? -1 : readlink(link, target, sizeof target - 1);
+	allow_fd(rules, fd, READ_FILE);
+	if (len <= 0)
+		return;
+	target[len] = '\0';
+	if (strncmp(target, "/etc/", 5) != 0 || strchr(target + 5, '/'))
+		allow_above(rules, target, 1, false, READ);
+}
+
 /* What may be replaced by a rename in its directory. That of a symbolic link, as Kubernetes makes them,
  * is where they are turned; what it leads to may be elsewhere. */
 static void allow_read(const struct rules *rules, const char *file)
 {
-	allow(rules, file, READ_FILE);
+	allow_target(rules, file);
 	allow_above(rules, file, 1, false, READ);
 }
 
@@ -301,6 +320,7 @@ static void allow_read(const struct rules *rules, const char *file)
  * hence the one above, unless that is all there is. */
 static void allow_port_file(const struct rules *rules, const char *file)
 {
+	allow_target(rules, file);
 	allow_above(rules, file, 1, true, READ);
 	allow_above(rules, file, 2, false, READ);
 }
@@ -325,11 +345,11 @@ static void allow_reconciling(const struct rules *rules, const struct config *co
 	size_t cursor = 0;
 
 	for (size_t i = 0; i < COUNT(paths); i++)
-		allow(rules, paths[i], READ_FILE);
+		allow_target(rules, paths[i]);
 	while ((secret = config_secret(config, &cursor)))
 		if (secret->file)
 			allow_read(rules, secret->file);
-	allow(rules, config->tls_ca_file, READ_FILE);
+	allow_target(rules, config->tls_ca_file);
 	/* The usual one need not be there, and what is above it would be all of /etc. */
 	if (strcmp(config->tls_ca_file, CONFIG_TLS_CA_FILE) != 0)
 		allow_above(rules, config->tls_ca_file, 1, false, READ);

@@ -29,6 +29,9 @@ extern ElfW(Dyn) _DYNAMIC[] __attribute__((visibility("hidden")));
  * that of the ELF specification's function for this. */
 void _init(void);
 
+/* To be relocated like all others: before that, what the linker has put there. */
+static char *volatile own_place = __executable_start;
+
 /* An even entry is the place of one address. An odd one is a bit for each of the words after the last
  * place (gABI, "Relative Relocation Table"). */
 static void relocate(uintptr_t base, const uintptr_t *entry, size_t count)
@@ -66,7 +69,10 @@ void _init(void)
 		if (dynamic->d_tag == DT_RELRSZ)
 			count = dynamic->d_un.d_val / sizeof relr;
 	}
-	relocate(base, (const uintptr_t *)relr, count); /* NOLINT(performance-no-int-to-ptr) */
+	/* Not where a newer musl has done it already. */
+	if ((uintptr_t)own_place != base)
+		relocate(base, (const uintptr_t *)relr,
+		         count); /* NOLINT(performance-no-int-to-ptr) */
 	if (relro) {
 		uintptr_t start = relro->p_vaddr / page * page;
 		uintptr_t end = (relro->p_vaddr + relro->p_memsz) / page * page;

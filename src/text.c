@@ -308,6 +308,8 @@ bool text_cut_name(char *path)
 		return false;
 	while (len > 1 && path[len - 1] != '/')
 		len--;
-	path[len > 1 ? len - 1 : len] = '\0';
+	while (len > 1 && path[len - 1] == '/')
+		len--;
+	path[len] = '\0';
 	return true;
 }

@@ -274,6 +274,7 @@ static void tell(struct webhook *webhook, const struct situation *now, const str
 	int64_t ended_ms;
 	enum webhook_end end = WEBHOOK_FAILED;
 	enum log_level level = LEVEL_INFO;
+	bool sent;
 	enum fail f;
 
 	reply->status = 0;
@@ -281,12 +282,13 @@ static void tell(struct webhook *webhook, const struct situation *now, const str
 	webhook_say(&message, webhook, error ? error : "", port);
 	webhook_put(&text, webhook, port, tell_state(now), now_s(), &message);
 	f = open_connection(&to, now->config, stop, deadline_ms, &why);
-	if (!f && to.url.path)
+	sent = !f && to.url.path;
+	if (sent)
 		f = exchange(&to, now->config, body, reply, deadline_ms, &why);
 	/* Then it was told, whatever came behind that. */
 	if (reply->status / 100 == 2)
 		f = FAIL_NONE;
-	else if (!f && to.url.path)
+	else if (!f && sent)
 		f = judge(reply, &why);
 	close_connection(&to);
 	ended_ms = mono_now_ms();
@@ -294,7 +296,9 @@ static void tell(struct webhook *webhook, const struct situation *now, const str
 		end = WEBHOOK_TOLD;
 		fail_set(&why, f, "taken");
 	} else if (f == FAIL_STOPPED || ended_ms >= cycle_ms) {
-		end = WEBHOOK_CUT;
+		/* What was sent in part may have arrived, so it is not sent at once again. */
+		end = sent ? WEBHOOK_FAILED : WEBHOOK_CUT;
+		fail_in(&why, "the next check came first");
 	} else if (f == FAIL_UNTRUSTED || f == FAIL_REJECTED || f == FAIL_FORMAT) {
 		end = WEBHOOK_REFUSED;
 	}
@@ -316,15 +320,18 @@ int64_t webhook_work(struct webhook *webhook, const struct situation *now,
 	const int64_t cycle_ms = sync_due_ms(&now->sync), now_ms = mono_now_ms();
 
 	if (now_ms >= webhook_due_ms(webhook) && now_ms < cycle_ms) {
-		struct stop any = { .fd = epoll_create1(EPOLL_CLOEXEC) };
+		const int all = epoll_create1(EPOLL_CLOEXEC);
+		/* The first of them is the stop's, which has to do where there are no more. */
+		const struct stop any = { .fd = all < 0 ? fds[0].fd : all };
 
 		for (size_t i = 0; i < count; i++) {
 			struct epoll_event event = { .events = EPOLLIN };
 
-			(void)epoll_ctl(any.fd, EPOLL_CTL_ADD, fds[i].fd, &event);
+			(void)epoll_ctl(all, EPOLL_CTL_ADD, fds[i].fd, &event);
 		}
 		tell(webhook, now, &any, reply);
-		close(any.fd);
+		if (all >= 0)
+			close(all);
 	}
 	return mono_earlier(webhook_due_ms(webhook), cycle_ms);
 }

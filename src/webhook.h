@@ -40,7 +40,7 @@ enum webhook_event {
 /* How an attempt to tell ended. */
 enum webhook_end {
 	WEBHOOK_TOLD,
-	WEBHOOK_CUT,     /* the main job left it no time */
+	WEBHOOK_CUT,     /* the main job left it no time, and nothing was sent */
 	WEBHOOK_FAILED,  /* may go well another time */
 	WEBHOOK_REFUSED, /* will not */
 };
@@ -85,7 +85,7 @@ void webhook_put(struct text *text, const struct webhook *webhook, uint16_t port
                  time_t now, const struct failure *message);
 
 /* Tells what is due, unless a cycle is. Takes WEBHOOK_SEND_MS at most, ends before the next cycle is due
- * and when one of the `count` descriptors is readable, the stop's among them; says in the log how it
+ * and when one of the `count` descriptors is readable, of which the first is the stop's; says in the log how it
  * went, bar the path of the URL. `reply` may be shared. Returns when to come again, or for the next
  * cycle. */
 int64_t webhook_work(struct webhook *webhook, const struct situation *now,

@@ -81,9 +81,9 @@ static void check_drain(const uint8_t *data, size_t size)
 	size_t left = whole ? size : 0;
 	int fds[2];
 
-	while (netlink_next(&at, &left, &message) && message.type != NLMSG_DONE) {
-		failed = message.type == NLMSG_ERROR;
-		if (failed)
+	while (netlink_next(&at, &left, &message)) {
+		failed = (message.flags & NLM_F_DUMP_INTR) || message.type == NLMSG_ERROR;
+		if (failed || message.type == NLMSG_DONE)
 			break;
 		wanted.count++;
 		wanted.bytes += message.len;

@@ -261,6 +261,7 @@ def http_limits() -> Iterator[bytes]:
         trailer = b"T: " + b"t" * (HEAD_MAX - len(chunked) - 7 + more)
         yield chunked + b"0\r\n" + trailer + b"\r\n\r\n"
         yield b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * (100 + more) + b"\r\n"
+    yield chunked + b"0\r\nT: cut"
 
 
 def http_reply(rng: random.Random) -> bytes:

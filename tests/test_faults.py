@@ -79,6 +79,7 @@ SET_UP = {
     "landlock_restrict_self": "E2BIG EPERM",
     "prctl": "EACCES EINVAL EPERM",
     "prlimit64": "EPERM",
+    "readlink": "EACCES ELOOP ENOENT",
     "seccomp": "EINVAL ENOMEM ENOSYS",
     "setrlimit": "EPERM",
 }

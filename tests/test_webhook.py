@@ -210,27 +210,26 @@ def test_a_receiver_that_hangs_delays_nothing_and_gets_the_newest(
     qsticky.wait_in_sync(42000)
     wait_told(receiver, "qsticky: port 6881 -> 42000")
     # the attempt was given up for the new port, not the other way round
-    cut, done, taken = "stopped, for", "in sync: port 42000", "taken, for"
+    cut, done, taken = "the next check came first: stopped, for", "in sync: port 42000", "taken, for"
     places = [qsticky.log.index(qsticky.wait_log(words)) for words in (cut, done, taken)]
     assert places == sorted(places)
-    assert webhook_lines(qsticky, "INFO") == []  # it was not the receiver's failure
 
 
 def test_a_cycle_that_is_due_goes_before_a_receiver_that_hangs(
     fake: FaultyServer, receiver: Receiver, port_file: PortFile, told: Callable[..., Sidecar]
 ) -> None:
-    receiver.fault(receiver.path, silence(), times=2)
+    receiver.fault(receiver.path, silence(), times=1)
     port_file.write(41000)
     qsticky = told(receiver, interval=1)
     wait_told(receiver, "qsticky: port 6881 -> 41000")
     # a cycle between any two attempts, however long the receiver would have liked to hang
     looks = [request.time for request in fake.requests]
     attempts = [request.time for request in receiver.requests]
-    assert len(attempts) == 3
-    for earlier, later in zip(attempts, attempts[1:]):
-        assert any(earlier < look < later for look in looks)
-        assert later - earlier < 5  # what an attempt may take where no cycle is due
-    assert webhook_lines(qsticky, "INFO") == []
+    assert len(attempts) == 2
+    assert any(attempts[0] < look < attempts[0] + 5 for look in looks)
+    # what was sent may have arrived: it is not sent at once again
+    assert attempts[1] - attempts[0] >= 5
+    assert len(webhook_lines(qsticky, "INFO")) == 1
 
 
 def test_a_name_server_that_hangs_delays_nothing(
