@@ -20,13 +20,15 @@ static inline struct timespec now_by(clockid_t clock)
 	/* The kernel's idea of the time may have 32 bits, libc's has 64. Old Docker forbids the call for
 	 * that, and libc does not take the older one then. */
 	if (clock_gettime(clock, &now) < 0) {
-		long old[2] = { 0 };
+		struct {
+			long s, ns;
+		} old = { 0, 0 };
 
 #ifdef SYS_clock_gettime32
-		(void)syscall(SYS_clock_gettime32, clock, old);
+		(void)syscall(SYS_clock_gettime32, clock, &old);
 #endif
-		now.tv_sec = old[0];
-		now.tv_nsec = old[1];
+		now.tv_sec = old.s;
+		now.tv_nsec = old.ns;
 	}
 #endif
 	return now;
