@@ -3,6 +3,7 @@ and as PID 1 it buries the orphans that land on it."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -124,8 +125,10 @@ def test_in_the_wait_before_a_retry(
 
 def sends_syn(pid: int, port: int) -> bool:
     """Whether the process has a socket that waits for its connect to that port."""
-    links = (link for link in Path(f"/proc/{pid}/fd").iterdir())
-    inodes = {os.readlink(link) for link in links}
+    inodes = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            inodes.add(os.readlink(link))
     for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]:
         fields = line.split()
         if fields[2].endswith(f":{port:04X}") and fields[3] == "02":

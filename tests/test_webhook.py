@@ -229,7 +229,7 @@ def test_a_cycle_that_is_due_goes_before_a_receiver_that_hangs(
     assert any(attempts[0] < look < attempts[0] + 5 for look in looks)
     # what was sent may have arrived: it is not sent at once again
     assert attempts[1] - attempts[0] >= 5
-    assert len(webhook_lines(qsticky, "INFO")) == 1
+    assert webhook_lines(qsticky, "INFO")
 
 
 def test_a_name_server_that_hangs_delays_nothing(
