@@ -334,18 +334,18 @@ static void allow_write(const struct rules *rules, const char *file)
 
 static void allow_reconciling(const struct rules *rules, const struct config *config)
 {
-	/* The resolver's and, where /etc/resolv.conf leads to one of them, its directory, since others
-	 * replace it there; where the CAs mostly are; and where secrets are looked for that no variable
+	/* The resolver's; where the CAs mostly are; and where secrets are looked for that no variable
 	 * names. */
-	static const char paths[][sizeof "/run/systemd/resolve"] = {
-		"/etc/hosts",      "/etc/resolv.conf", "/run/systemd/resolve",
-		"/run/resolvconf", "/etc/ssl/certs",   CONFIG_SECRETS,
-	};
+	static const char files[][sizeof "/etc/resolv.conf"] = { "/etc/hosts", "/etc/resolv.conf" };
+	static const char directories[][sizeof "/etc/ssl/certs"] = { "/etc/ssl/certs",
+		                                                     CONFIG_SECRETS };
 	const struct secret *secret;
 	size_t cursor = 0;
 
-	for (size_t i = 0; i < COUNT(paths); i++)
-		allow_target(rules, paths[i]);
+	for (size_t i = 0; i < COUNT(files); i++)
+		allow_target(rules, files[i]);
+	for (size_t i = 0; i < COUNT(directories); i++)
+		allow(rules, directories[i], READ_FILE);
 	while ((secret = config_secret(config, &cursor)))
 		if (secret->file)
 			allow_read(rules, secret->file);

@@ -98,7 +98,7 @@ class Attack:
         self.port_file = PortFile(place / "gluetun" / "forwarded_port")
         self.port_file.write(PORT)
 
-    def take(self, step: str, sandbox: bool = True) -> str:
+    def take(self, step: str, sandbox: bool = True, aim: str | None = None) -> str:
         """killed, refused or done. Where it was not done, nothing has happened."""
         folder = self.aims / step
         folder.mkdir()
@@ -107,7 +107,7 @@ class Attack:
             ["sleep", "60"], user=self.user, group=self.user, extra_groups=[]
         )
         try:
-            return self._take(step, folder, victim, sandbox)
+            return self._take(step, folder, victim, sandbox, aim)
         finally:
             victim.kill()
             victim.wait()
@@ -116,10 +116,15 @@ class Attack:
             shutil.rmtree(folder)
 
     def _take(
-        self, step: str, folder: Path, victim: subprocess.Popen[bytes], sandbox: bool
+        self,
+        step: str,
+        folder: Path,
+        victim: subprocess.Popen[bytes],
+        sandbox: bool,
+        given_aim: str | None,
     ) -> str:
         file = folder / "file"
-        aim = str(file)
+        aim = given_aim or str(file)
         if step in ("read", "write", "chmod", "unlink"):
             file.write_text("untouched")
             file.chmod(0o600)
@@ -204,6 +209,19 @@ def test_every_hostile_step_is_stopped_as_pid_1(abi: int, attack: NewAttack) -> 
     steps = [step for step in STEPS if step not in ("kill", "ptrace")]
     wanted = {step: how for step, how in expected((), abi).items() if step in steps}
     assert attack(0, AS_PID_1).all(steps) == wanted
+
+
+@pytest.mark.parametrize("around", ["/run", "/etc/ssl", "/etc"])
+def test_what_is_beside_the_files_that_it_reads_stays_closed(
+    around: str, abi: int, attack: NewAttack
+) -> None:
+    """Of these it may read secrets, CAs and the resolver's files, and nothing that is next to them."""
+    Path(around).mkdir(exist_ok=True)
+    with tempfile.NamedTemporaryFile(prefix="qsticky-test-", dir=around) as neighbour:
+        neighbour.write(b"x")
+        neighbour.flush()
+        assert attack().take("read", aim=neighbour.name) == "refused"
+        assert attack().take("read", sandbox=False, aim=neighbour.name) == "done"
 
 
 def test_without_the_sandbox_every_step_would_succeed(attack: NewAttack) -> None:
