@@ -52,6 +52,15 @@ def calls(file: Path) -> list[Call]:
     return [Call(match["name"], match["arguments"], match["result"]) for match in found if match]
 
 
+def hits(file: Path) -> int:
+    return sum(call.injected for call in calls(file))
+
+
+def sleeps(file: Path) -> bool:
+    """Whether it is in the poll() of its loop: that has not returned, and is no whole line."""
+    return bool(LOOP.search(file.read_text(errors="replace")))
+
+
 def wrapper(file: Path, inject: str = "") -> tuple[str, ...]:
     """To be put before a command. The tracer is not its parent: it keeps its process id."""
     fault = ("-e", f"inject={inject}") if inject else ()
@@ -76,11 +85,10 @@ class Strace:
         return calls(self._file)
 
     def hits(self) -> int:
-        return sum(call.injected for call in self.calls())
+        return hits(self._file)
 
     def sleeps(self) -> bool:
-        """Whether it is in the poll() of its loop: that has not returned, and is no whole line."""
-        return bool(LOOP.search(self._file.read_text(errors="replace")))
+        return sleeps(self._file)
 
     def end(self) -> None:
         """Lets go of the process. No error if it has ended."""
