@@ -62,7 +62,8 @@ def told(
 
     yield make
     for qsticky in made:
-        qsticky.kill()
+        if qsticky.process:
+            qsticky.stop()
         for line in qsticky.log:
             assert TOKEN not in line
             for secret in ("/message", "/api/webhooks", "/qsticky", "tpl=", "auth="):
