@@ -28,7 +28,7 @@ import stack
 import versions
 from engine import Engine, missing_programs
 from faulty_server import FaultyServer, ListeningServer
-from harness import BINARY, ROOT, PortFile, QBittorrent, Qsticky, free_port, wait_until
+from harness import BINARY, PATIENCE, ROOT, PortFile, QBittorrent, Qsticky, free_port, wait_until
 from namespace import Namespace
 from tls_peers import Pki
 
@@ -361,13 +361,13 @@ class Sidecar(Qsticky):
     def signal(self, number: int) -> None:
         os.kill(self.pid, number)
 
-    def stop(self, timeout: float = 10.0) -> int:
+    def stop(self, timeout: float = PATIENCE) -> int:
         assert self.process is not None, "not started"
         if self.process.poll() is None:
             self.signal(signal.SIGTERM)
         return self.wait(timeout)
 
-    def wait_in_sync(self, port: int, timeout: float = 15.0) -> dict[str, Any]:
+    def wait_in_sync(self, port: int, timeout: float = PATIENCE) -> dict[str, Any]:
         health = self.wait_health(timeout, state="in_sync", current_port=port, forwarded_port=port)
         assert health["healthy"] is True
         assert health["last_error"] is None
@@ -375,7 +375,7 @@ class Sidecar(Qsticky):
         assert health["last_check"] is not None
         return health
 
-    def wait_failed(self, timeout: float = 10.0) -> dict[str, Any]:
+    def wait_failed(self, timeout: float = PATIENCE) -> dict[str, Any]:
         """Waits until a cycle has failed."""
 
         def failed() -> dict[str, Any] | None:
@@ -390,10 +390,10 @@ class Sidecar(Qsticky):
         """Until two cycles running have found nobody at qBittorrent's port: it has restarted."""
         first = self.wait_health(state="retrying")["consecutive_failures"]
         wait_until(
-            lambda: self.health()["consecutive_failures"] >= first + 2, 20, "two refused cycles"
+            lambda: self.health()["consecutive_failures"] >= first + 2, what="two refused cycles"
         )
 
-    def wait_cycles(self, count: int, timeout: float = 30.0) -> None:
+    def wait_cycles(self, count: int, timeout: float = PATIENCE) -> None:
         """Until the health file was written that many times more."""
         inode = None
         while count >= 0:

@@ -26,7 +26,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from harness import wait_until
+from harness import PATIENCE, wait_until
 
 # Debian's: an own build of the client may be too new for Debian's engine.
 PATH = f"/usr/bin:/usr/sbin:{os.environ.get('PATH', os.defpath)}"
@@ -95,7 +95,7 @@ class Engine:
                 start_new_session=True,
             )
         try:
-            wait_until(self._answers, 30, "the Docker engine to answer")
+            wait_until(self._answers, 2 * PATIENCE, "the Docker engine to answer")
         except BaseException:
             self.stop()
             raise
@@ -116,7 +116,7 @@ class Engine:
             if self.process.poll() is None:
                 first = self._first_pid()
                 os.kill(first if first else self.process.pid, signal.SIGKILL)
-            self.process.wait(30)  # the kernel has ended all others by then
+            self.process.wait(PATIENCE)  # the kernel has ended all others by then
             self.process = None
         if self.directory != Path():
             _remove_cgroups(self.directory.name)
@@ -160,7 +160,7 @@ class Engine:
         command: Sequence[str | os.PathLike[str]],
         *,
         check: bool = True,
-        timeout: float = 60.0,
+        timeout: float = 2 * PATIENCE,
         env: Mapping[str, str] | None = None,
         cwd: str | os.PathLike[str] | None = None,
         stdin: Any = subprocess.DEVNULL,
@@ -207,7 +207,7 @@ class Engine:
         done = self.docker("logs", name)
         return (done.stdout + done.stderr).splitlines()
 
-    def wait_health(self, name: str, wanted: str, timeout: float = 30.0) -> None:
+    def wait_health(self, name: str, wanted: str, timeout: float = 2 * PATIENCE) -> None:
         try:
             wait_until(lambda: self.health(name) == wanted, timeout, f"{name} to be {wanted}")
         except AssertionError as error:
@@ -293,7 +293,7 @@ def _remove_cgroups(name: str) -> None:
         if top.is_dir():
             groups = [path for path, _, _ in os.walk(top, topdown=False)]
             for path in groups:
-                wait_until(lambda gone=path: _removed(gone), 10, f"{path} to be empty")
+                wait_until(lambda gone=path: _removed(gone), what=f"{path} to be empty")
 
 
 def _removed(group: str) -> bool:

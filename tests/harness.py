@@ -46,10 +46,14 @@ BINARY = ROOT / "build" / "qsticky"
 CLIENT_IP = "127.0.0.1"
 ADMIN_IP = "127.0.0.2"
 
+# Seconds that anything may take whose time is not what is asked about. It takes milliseconds, but a
+# busy machine may keep a process from its processor for seconds; and whoever waits in vain fails.
+PATIENCE = 30.0
+
 T = TypeVar("T")
 
 
-def wait_until(check: Callable[[], T], timeout: float = 10.0, what: str = "condition") -> T:
+def wait_until(check: Callable[[], T], timeout: float = PATIENCE, what: str = "condition") -> T:
     """Polls `check` until it returns something true, and returns that."""
     deadline = time.monotonic() + timeout
     while True:
@@ -268,7 +272,7 @@ class QBittorrent:
             )
         atexit.register(self.kill)
         try:
-            wait_until(self._answers, 30, "qBittorrent's WebUI to answer")
+            wait_until(self._answers, 2 * PATIENCE, "qBittorrent's WebUI to answer")
         except BaseException:
             self.kill()
             raise
@@ -294,7 +298,7 @@ class QBittorrent:
         if self.process is not None:
             self.process.terminate()
             try:
-                self.process.wait(20)
+                self.process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 pass
         self.kill()
@@ -323,9 +327,9 @@ class QBittorrent:
     def _connection(self) -> http.client.HTTPConnection:
         server, options = ("127.0.0.1", self.webui_port), {"source_address": (ADMIN_IP, 0)}
         if not self.https:
-            return http.client.HTTPConnection(*server, timeout=10, **options)
+            return http.client.HTTPConnection(*server, timeout=PATIENCE, **options)
         anybody = ssl._create_unverified_context()  # it is ours; who it is, others ask
-        return http.client.HTTPSConnection(*server, timeout=10, context=anybody, **options)
+        return http.client.HTTPSConnection(*server, timeout=PATIENCE, context=anybody, **options)
 
     def _request(
         self, method: str, path: str, form: Mapping[str, str] | None = None
@@ -396,7 +400,7 @@ class QBittorrent:
             def is_written() -> bool:
                 return self.log_path.read_bytes()[self._log_start :].count(last) >= wanted
 
-            wait_until(is_written, 10, "qBittorrent to write its log")
+            wait_until(is_written, what="qBittorrent to write its log")
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
     def logins(self, user_ip: str = CLIENT_IP) -> Logins:
@@ -497,7 +501,7 @@ class Qsticky:
         assert self.process is not None, "not started"
         return self.process.pid
 
-    def wait(self, timeout: float = 10.0) -> int:
+    def wait(self, timeout: float = PATIENCE) -> int:
         """Waits for it to end by itself; returns its exit code (-N: killed by signal N).
         An AssertionError if a sanitizer had something to report."""
         assert self.process is not None and self._reader is not None, "not started"
@@ -512,7 +516,7 @@ class Qsticky:
             raise AssertionError("sanitizer report:\n" + "\n".join(self.log[-200:]))
         return code
 
-    def stop(self, timeout: float = 10.0) -> int:
+    def stop(self, timeout: float = PATIENCE) -> int:
         """Asks it to stop (SIGTERM) and waits; returns its exit code."""
         assert self.process is not None, "not started"
         if self.process.poll() is None:
@@ -543,7 +547,7 @@ class Qsticky:
         jsonl = re.compile(rf'"level": ?"{level}"')
         return [line for line in list(self.log) if text.match(line) or jsonl.search(line)]
 
-    def wait_log(self, substring: str, timeout: float = 10.0, after: int = 0) -> str:
+    def wait_log(self, substring: str, timeout: float = PATIENCE, after: int = 0) -> str:
         """The first log line with `substring`, not counting the first `after` lines."""
         return self._wait(
             lambda: next((line for line in self.log[after:] if substring in line), None),
@@ -583,7 +587,7 @@ class Qsticky:
         text = self._raw_health()
         return None if text is None else json.loads(text)
 
-    def wait_health(self, timeout: float = 10.0, **fields: Any) -> dict[str, Any]:
+    def wait_health(self, timeout: float = PATIENCE, **fields: Any) -> dict[str, Any]:
         """Waits until every field given has the value given; returns the whole health file.
         The fields are as in the file: wait_health(state="in_sync", current_port=41000)."""
 
@@ -598,7 +602,12 @@ class Qsticky:
     def healthcheck(self) -> tuple[int, str]:
         """`qsticky healthcheck` in the same environment: its exit code and its line."""
         done = subprocess.run(
-            self._healthcheck, env=self.env, capture_output=True, text=True, timeout=10, check=False
+            self._healthcheck,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
         )
         assert not _SANITIZER_REPORT.search(done.stderr), done.stderr
         return done.returncode, done.stdout.rstrip("\n")

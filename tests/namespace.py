@@ -23,6 +23,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from harness import PATIENCE, wait_until
+
 CLONE_NEWNET = 0x40000000
 
 # As with Proton's WireGuard, where every client has the same address.
@@ -187,6 +189,13 @@ class Namespace:
             return True
 
         return self.from_afar(connect)
+
+    def wait_open(
+        self, port: int, address: str = TUNNEL_ADDRESS, timeout: float = PATIENCE
+    ) -> None:
+        wait_until(
+            lambda: self.far_end_reaches(port, address), timeout, f"the far end to reach {port}"
+        )
 
 
 @contextmanager

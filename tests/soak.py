@@ -366,10 +366,7 @@ class Soak:
         self._heal()
         for stack in self.stacks:
             stack.wait_back()
-            reached = wait_until(
-                lambda port=stack.port: self.namespace.far_end_reaches(port), 30, "the port open"
-            )
-            assert reached
+            self.namespace.wait_open(stack.port)
         self._end_watch()
         for stack in self.stacks:
             assert stack.qsticky is not None

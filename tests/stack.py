@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import images
 from engine import Engine
-from harness import ROOT, password_entry, wait_until
+from harness import PATIENCE, ROOT, password_entry, wait_until
 from readme import readme_file
 
 GLUETUN = "qmcgaw/gluetun:v3"
@@ -167,13 +167,13 @@ class Stack:
         done = self.engine.docker("exec", "qsticky", "/qsticky", "healthcheck", check=False)
         return done.returncode, (done.stdout + done.stderr).strip()
 
-    def wait(self, check: Callable[[], Any], what: str, timeout: float = 40.0) -> None:
+    def wait(self, check: Callable[[], Any], what: str, timeout: float = 2 * PATIENCE) -> None:
         try:
             wait_until(lambda: check() or time.sleep(0.1), timeout, what)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.story()}") from None
 
-    def wait_settled(self, timeout: float = 40.0) -> None:
+    def wait_settled(self, timeout: float = 2 * PATIENCE) -> None:
         """Healthy, and rightly so."""
 
         def settled() -> bool:

@@ -15,7 +15,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import wait_until
+from harness import PATIENCE, wait_until
 
 LINE = re.compile(r"(?P<name>\w+)\((?P<arguments>.*)\)\s+= (?P<result>.*)")
 LOOP = re.compile(r"\bpoll\(\[[^]]*\], 4, -?\d+$")
@@ -94,7 +94,7 @@ class Strace:
         """Lets go of the process. No error if it has ended."""
         self._process.send_signal(signal.SIGTERM)
         try:
-            self._process.communicate(timeout=10)
+            self._process.communicate(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.communicate()

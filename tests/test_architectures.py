@@ -187,13 +187,13 @@ def test_the_whole_main_path(
     assert server.listen_port() == second
 
     server.set_preferences({"listen_port": third})
-    wait_until(lambda: server.listen_port() == second, 10, "the drift to be repaired")
+    wait_until(lambda: server.listen_port() == second, what="the drift to be repaired")
     qsticky.wait_in_sync(second)
     assert not qsticky.troubles()
 
     # This qBittorrent does not notice: it is made to listen anew.
     namespace.reconnect()
-    wait_until(lambda: namespace.far_end_reaches(second), 15, "peers to get through again")
+    namespace.wait_open(second)
     qsticky.wait_in_sync(second)
 
     port_file.write("70000")

@@ -21,7 +21,7 @@ import pytest
 from conftest import AS_NOBODY, MakeSidecar, Sidecar, controls
 from control_server import ControlServer, Role
 from faulty_server import CONNECT, LOGIN, PREFERENCES, VERSION, BlackHole, FaultyServer, reply, silence
-from harness import ROOT, PortFile, QBittorrent, free_port, wait_until
+from harness import PATIENCE, ROOT, PortFile, QBittorrent, free_port, wait_until
 from namespace import TUNNEL, TUNNEL_ADDRESS, Namespace
 from tls_peers import OpensslServer, Pki
 
@@ -372,7 +372,7 @@ def deaf(b: Bench) -> None:
     namespace = b.namespace()
     server = b.real(interface=TUNNEL, address="")
     port = server.listen_port()
-    wait_until(lambda: namespace.far_end_reaches(port), what="the port to be open")
+    namespace.wait_open(port)
     namespace.reconnect()
 
 
@@ -384,7 +384,7 @@ def another_port(b: Bench) -> None:
 def set_back(b: Bench) -> None:
     server = b.fake(listen_port=6881)
     server.takes_settings = False
-    b.beside().wait_health(10, current_port=6881)
+    b.beside().wait_health(current_port=6881)
 
 
 def health_closed(b: Bench) -> None:
@@ -488,7 +488,7 @@ def test_where_all_holds_every_line_is_ok(bench: Bench) -> None:
     namespace = bench.namespace()
     server = bench.real(address="")
     port = server.listen_port()
-    wait_until(lambda: namespace.far_end_reaches(port), what="the port to be open")
+    namespace.wait_open(port)
     bench.beside().wait_health(healthy=True, reachable=True)
     done = bench.check()
     expected = dict.fromkeys(HOPS, "ok") | {"control server": "skip"}
@@ -710,7 +710,7 @@ def in_terminal(bench: Bench, env: Mapping[str, str], *args: str) -> str:
                 output += piece
         except OSError:  # EIO: the other side is closed
             pass
-        process.wait(10)
+        process.wait(PATIENCE)
     finally:
         os.close(ours)
     return output.decode().replace("\r\n", "\n")

@@ -79,7 +79,7 @@ def key(value: str) -> dict[str, str]:
 def wait_asked(gluetun: ControlServer, times: int) -> None:
     """Until it has been asked that many times more."""
     wanted = len(gluetun.targets()) + times
-    wait_until(lambda: len(gluetun.targets()) >= wanted, 30, "the control server to be asked")
+    wait_until(lambda: len(gluetun.targets()) >= wanted, what="the control server to be asked")
 
 
 # -- what it answers --------------------------------------------------------------
@@ -418,13 +418,13 @@ def test_while_it_hangs_the_last_port_stays_wanted(
     qsticky = start(fake, gluetun)
     qsticky.wait_in_sync(41000)
     gluetun.fault(ANY, silence())
-    health = qsticky.wait_failed(20)
+    health = qsticky.wait_failed()
     assert health["state"] == "retrying" and health["forwarded_port"] == 41000
     assert where(gluetun) in health["last_error"] and "within 5 s" in health["last_error"]
     assert "command" in health["last_error"]
 
     fake.preferences["listen_port"] = 6881
-    wait_until(lambda: fake.listen_port == 41000, 20, "qBittorrent to be set right all the same")
+    wait_until(lambda: fake.listen_port == 41000, what="qBittorrent to be set right all the same")
     assert qsticky.health()["healthy"] is False
     assert gluetun.open_connections <= 1, "one request in flight"
     assert not any("no forwarded port" in line for line in qsticky.log)
@@ -516,7 +516,7 @@ def test_an_unknown_name_is_named(
 ) -> None:
     gluetun = new_gluetun("v3.41.3", 41000)
     qsticky = start(fake, gluetun, env={"QSTICKY_GLUETUN_HOST": "gluetun.invalid"}, interval=3600)
-    said = qsticky.wait_failed(30)["last_error"]
+    said = qsticky.wait_failed()["last_error"]
     assert f"Gluetun's control server at gluetun.invalid:{gluetun.port}: cannot look up" in said
 
 
@@ -696,7 +696,7 @@ def test_once_without_a_port_is_1_and_sets_nothing(
     elif what == "garbage":
         gluetun.fault(ANY, reply(200, b'{"port":-1}'))
     run = start(fake, gluetun, args=("once",))
-    assert run.wait(20) == 1
+    assert run.wait() == 1
     assert fake.count(SET_PREFERENCES) == 0
     if what == "no port":
         assert any(f"no forwarded port from {where(gluetun)}" in line for line in run.log)

@@ -14,13 +14,13 @@ import re
 import struct
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conftest import check_health_fields, controls, missing
+from conftest import controls, missing
 from harness import ROOT
 
 VERDICTS = ROOT / "build" / "tests" / "verdicts"

@@ -79,7 +79,7 @@ def test_a_killed_qbittorrent_that_comes_back_with_another_port_is_repaired(
         assert qsticky.healthcheck()[0] == 1
         other = free_port()
         server.start(f"--torrenting-port={other}")
-        qsticky.wait_log(f"port change needed: {other} -> {port}", timeout=20)
+        qsticky.wait_log(f"port change needed: {other} -> {port}")
         qsticky.wait_in_sync(port)
         assert server.listen_port() == port
     wait_until(lambda: server.accepts_connections(port), what="the port to be open")
@@ -136,7 +136,7 @@ def test_qbittorrent_not_there_at_start_is_one_warning_and_sync_when_it_comes(
         lambda: (qsticky.health() or {})["consecutive_failures"] >= 3, what="two more retries"
     )
     server.start()
-    qsticky.wait_in_sync(port, timeout=30)
+    qsticky.wait_in_sync(port)
     assert server.listen_port() == port
     assert len(qsticky.lines("WARN")) == 1 and not qsticky.lines("ERROR")
     qsticky.wait_log(f"in sync: port {port}")
@@ -150,7 +150,7 @@ def test_retries_come_after_one_two_and_four_seconds(
     fake.fault(CONNECT, close_at_once())
     port_file.write(41000)
     qsticky = sidecar(fake, interval=60)
-    wait_until(lambda: len(fake.connections) >= 4, 30, "three retries")
+    wait_until(lambda: len(fake.connections) >= 4, what="three retries")
     first, second, third = (
         after - before for before, after in zip(fake.connections, fake.connections[1:4])
     )
@@ -167,7 +167,7 @@ def test_retries_are_never_further_apart_than_the_interval(
     port_file.write(41000)
     qsticky = sidecar(fake, interval=1)
     # doubling all the way, the seventh would come after a minute
-    wait_until(lambda: len(fake.connections) >= 7, 30, "six retries")
+    wait_until(lambda: len(fake.connections) >= 7, what="six retries")
     assert len(qsticky.lines("WARN")) == 1
 
 

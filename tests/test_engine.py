@@ -75,7 +75,7 @@ def test_an_engine_ends_with_the_test_process(root: None, binary_to_import: Path
         assert traces(directory.name)
         victim.send_signal(signal.SIGKILL)
     try:
-        wait_until(lambda: not processes(directory.name), 10, "the engine to end")
+        wait_until(lambda: not processes(directory.name), what="the engine to end")
     finally:
         orphan = Engine("own")
         orphan.directory = directory

@@ -22,7 +22,7 @@ import name_server
 import strace
 from conftest import MakeSidecar, Sidecar, missing
 from faulty_server import ListeningServer
-from harness import PortFile, QBittorrent, wait_until
+from harness import PATIENCE, PortFile, QBittorrent, wait_until
 from name_server import NameServer
 from namespace import Namespace
 
@@ -193,7 +193,7 @@ def wait_back(world: World, qsticky: Sidecar, port: int) -> None:
     """Until it is in sync again, by itself, and honest on the way."""
 
     qsticky._wait(
-        lambda: is_healthy(check_honest(world, qsticky), port), 20, f"port {port} in sync"
+        lambda: is_healthy(check_honest(world, qsticky), port), PATIENCE, f"port {port} in sync"
     )
     assert world.truth() == port
     assert qsticky.wait_in_sync(port)["healthy"]
@@ -360,9 +360,9 @@ def test_while_a_call_fails_health_says_so_and_afterwards_it_is_in_sync(
                 harmless = is_healthy(health, port) and call not in ("read", "recvfrom")
                 return harmless and any(one.injected for one in made)
 
-            wait_until(is_over, 20, f"{call} to fail with {error}, twice or harmlessly")
+            wait_until(is_over, what=f"{call} to fail with {error}, twice or harmlessly")
             wait_until(
-                lambda: not is_healthy(check_honest(world, qsticky), before), 10, "the news"
+                lambda: not is_healthy(check_honest(world, qsticky), before), what="the news"
             )
         check_awake(trace.calls())
         wait_back(world, qsticky, port)

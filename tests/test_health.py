@@ -17,7 +17,10 @@ import pytest
 
 from conftest import AS_NOBODY, MakeSidecar, Sidecar, controls
 from faulty_server import PREFERENCES, FaultyServer, silence
-from harness import PortFile, wait_until
+from harness import PATIENCE, PortFile, wait_until
+
+# Seconds after which a health file is not believed any more: two intervals of one, and fifteen.
+BY_ITS_AGE = 17
 
 
 def seconds(moment: str) -> int:
@@ -134,8 +137,7 @@ def test_a_health_directory_that_was_removed_is_made_again_without_the_sandbox(
 
 
 def check_not_healthy_while_unwritable(qsticky: Sidecar) -> None:
-    # sooner than by its age, which takes 17 s
-    wait_until(lambda: qsticky.healthcheck()[0] == 1, 10, "healthcheck to fail")
+    wait_until(lambda: qsticky.healthcheck()[0] == 1, BY_ITS_AGE - 2, "healthcheck to fail")
     wait_until(lambda: qsticky.lines("ERROR"), what="the error")
 
 
@@ -231,9 +233,9 @@ def test_a_full_disk_is_said_once_and_is_not_healthy(
         fill(folder)
         return qsticky.healthcheck()[0]
 
-    wait_until(judged, 10, "healthcheck to fail")
+    wait_until(judged, BY_ITS_AGE - 2, "healthcheck to fail")
     checks = fake.count(PREFERENCES)
-    wait_until(lambda: fake.count(PREFERENCES) >= checks + 3 and judged(), 10, "more checks")
+    wait_until(lambda: fake.count(PREFERENCES) >= checks + 3 and judged(), what="more checks")
     assert len(qsticky.lines("ERROR")) == 1
 
     (folder / "filler").unlink()
@@ -250,7 +252,7 @@ def test_a_disk_with_room_for_no_second_file_is_not_an_error_at_every_other_chec
     port_file.write(41000)
     qsticky = sidecar(fake, health_file=folder / "status.json")
     qsticky.strict = False
-    wait_until(lambda: fake.count(PREFERENCES) >= 8, 20, "eight checks")
+    wait_until(lambda: fake.count(PREFERENCES) >= 8, what="eight checks")
     assert len(qsticky.troubles()) <= 1
 
 
@@ -268,9 +270,9 @@ def test_a_frozen_process_is_unhealthy_after_two_intervals_and_fifteen_seconds(
     try:
         stamp = seconds(qsticky.health()["timestamp"])
         code, line = wait_until(
-            lambda: (result := qsticky.healthcheck())[0] and result, 30, "healthcheck to fail"
+            lambda: (result := qsticky.healthcheck())[0] and result, what="healthcheck to fail"
         )
-        assert time.time() - stamp >= 17
+        assert time.time() - stamp >= BY_ITS_AGE
     finally:
         qsticky.signal(signal.SIGCONT)
     assert code == 1 and line.startswith("unhealthy: ")
@@ -316,7 +318,7 @@ class Judge:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=10,
+            timeout=PATIENCE,
             check=False,
         )
         assert done.stderr == ""

@@ -24,7 +24,7 @@ import strace
 from clock import MOVABLE, Clock
 from conftest import AS_PID_1, MakeSidecar, Sidecar, missing
 from faulty_server import LOGIN, PREFERENCES, BlackHole, FaultyServer, silence
-from harness import PortFile, free_port, wait_until
+from harness import PortFile, wait_until
 from name_server import NameServer
 from namespace import Namespace
 
@@ -126,9 +126,9 @@ def test_a_suspension_longer_than_every_deadline_ends_in_sync(
     assert codes == [0, 1, 1, 1, 1]
     for name in servers:
         if name != "connect":
-            running[name].wait_in_sync(42000, timeout=30)
+            running[name].wait_in_sync(42000)
             assert servers[name].listen_port == 42000
-    running["connect"].wait_health(30, state="retrying", healthy=False)
+    running["connect"].wait_health(state="retrying", healthy=False)
 
 
 # -- names -------------------------------------------------------------------------
@@ -160,18 +160,18 @@ def test_a_name_server_that_dies_and_comes_back_with_another_address_is_followed
 
         names.deaf = True
         asked = names.queries
-        qsticky.wait_health(20, state="retrying", healthy=False)
-        wait_until(lambda: names.queries >= asked + 4, 20, "more questions")
+        qsticky.wait_health(state="retrying", healthy=False)
+        wait_until(lambda: names.queries >= asked + 4, what="more questions")
         assert "look up" in qsticky.wait_failed()["last_error"]
         names.stop()
         failures = qsticky.wait_failed()["consecutive_failures"]
         wait_until(
-            lambda: qsticky.health()["consecutive_failures"] >= failures + 2, 30, "more failures"
+            lambda: qsticky.health()["consecutive_failures"] >= failures + 2, what="more failures"
         )
         names.deaf, names.answer = False, None
         names.start()
         asked = names.queries
-        wait_until(lambda: names.queries >= asked + 4, 20, "more questions")
+        wait_until(lambda: names.queries >= asked + 4, what="more questions")
         qsticky.wait_failed()
 
         names.answer = new.host
@@ -208,7 +208,7 @@ def test_without_descriptors_to_spare_it_says_so_and_goes_on_when_there_are(
             if spare == 0:
                 wait_until(lambda: not qsticky.health_file.exists(), what="health to be given up")
                 assert qsticky.healthcheck()[0] == 1
-                wait_until(lambda: sum(one.slept for one in trace.calls()) >= 2, 20, "two rounds")
+                wait_until(lambda: sum(one.slept for one in trace.calls()) >= 2, what="two rounds")
                 assert fake.listen_port == 41000
             limit_descriptors(qsticky, before)
         assert len(trace.calls()) < 2000
@@ -229,7 +229,7 @@ def test_started_with_few_descriptors_it_gets_there_or_says_why_not(
             healthy = (qsticky.health() or {}).get("healthy")
             return healthy or bool(qsticky.troubles()) or qsticky.process.poll() is not None
 
-        wait_until(settled, 20, f"its end, trouble or sync with {limit} descriptors")
+        wait_until(settled, what=f"its end, trouble or sync with {limit} descriptors")
         if qsticky.process.poll() is None and not (qsticky.health() or {}).get("healthy"):
             limit_descriptors(qsticky, 4096)
         elif qsticky.process.poll() is not None:

@@ -51,9 +51,10 @@ from harness import PortFile, free_port, wait_until
 LOGIN_PAGE = b"<!DOCTYPE html><html><title>Sign in</title><form action=/login></form></html>"
 HTML = {"content-type": "text/html; charset=utf-8"}
 
-# 10 s for an exchange, 15 s for a cycle; the rest is for a busy machine
-DEADLINE = 13.0
-CYCLE_DEADLINE = 19.0
+# Of an exchange, 10 s; the rest is for a busy machine. In 15 s the cycle's would come.
+DEADLINE = 14.5
+# Of a cycle, 15 s; here it would take 24 without.
+CYCLE_DEADLINE = 22.0
 
 
 def break_line(wire: bytes) -> bytes:
@@ -192,7 +193,7 @@ def check_fails_then_recovers(
     assert not any("in sync: port 42000" in line for line in qsticky.log)
 
     server.heal()
-    qsticky.wait_in_sync(42000, timeout=DEADLINE + 5)
+    qsticky.wait_in_sync(42000)
     assert server.listen_port == 42000
 
 
@@ -273,7 +274,7 @@ def test_logins_without_a_verdict_are_not_repeated_into_a_ban(
     fake.fault(LOGIN, fault)
     qsticky = sidecar(fake)
     wait_until(
-        lambda: (qsticky.health() or {}).get("consecutive_failures", 0) >= 5, 20, "five failures"
+        lambda: (qsticky.health() or {}).get("consecutive_failures", 0) >= 5, what="five failures"
     )
     assert fake.count(LOGIN) == 2 and fake.count(PREFERENCES) >= 5
     assert re.search(words, qsticky.health()["last_error"])
@@ -290,7 +291,7 @@ def test_an_accepted_login_without_a_session_is_one_clear_error_and_is_recovered
     port_file.write(42000)
     qsticky = sidecar(fake)
     wait_until(
-        lambda: (qsticky.health() or {}).get("consecutive_failures", 0) >= 4, 20, "four failures"
+        lambda: (qsticky.health() or {}).get("consecutive_failures", 0) >= 4, what="four failures"
     )
     check_fails_then_recovers(qsticky, fake, r"cookie|session", DEADLINE)
 
@@ -383,7 +384,7 @@ def test_a_server_that_answers_each_request_late_is_given_up_after_the_cycles_de
     assert time.monotonic() - started >= 10
     assert health["state"] == "retrying"
     fake.heal()
-    qsticky.wait_in_sync(41000, timeout=CYCLE_DEADLINE)
+    qsticky.wait_in_sync(41000)
 
 
 def test_a_connect_to_a_black_hole_is_given_up(
@@ -584,7 +585,7 @@ def test_a_server_that_closes_idle_connections_is_not_a_fault(
     qsticky.wait_log("in sync: port 41000")
     before = [line for line in qsticky.log if " DEBUG " not in line]
     checks = server.count(PREFERENCES)
-    wait_until(lambda: server.count(PREFERENCES) >= checks + 6, 20, "six more checks")
+    wait_until(lambda: server.count(PREFERENCES) >= checks + 6, what="six more checks")
     assert [line for line in qsticky.log if " DEBUG " not in line] == before
     qsticky.wait_in_sync(41000)
 
@@ -598,7 +599,7 @@ def test_a_keep_alive_connection_that_ends_between_two_requests_is_replaced_sile
     qsticky.wait_in_sync(41000)
     fake.fault(PREFERENCES, edit(lambda wire: wire, then="finish"), times=1)
     port_file.write(42000)
-    qsticky.wait_in_sync(42000, timeout=5)
+    qsticky.wait_in_sync(42000)
     assert not qsticky.troubles()
 
 
@@ -688,6 +689,6 @@ def test_a_name_that_does_not_exist_is_one_clear_error(
 ) -> None:
     port_file.write(41000)
     qsticky = sidecar(None, port=free_port(), env={"QSTICKY_QBITTORRENT_HOST": "no-such.invalid"})
-    health = qsticky.wait_failed(30)
+    health = qsticky.wait_failed()
     assert "no-such.invalid" in health["last_error"]
     assert health["state"] == "retrying"

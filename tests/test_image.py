@@ -206,7 +206,7 @@ def test_it_runs_as_any_user_and_writes_its_health(
         return done.stdout
 
     # There is no qBittorrent: that it says so has come by way of the health file.
-    wait_until(lambda: "connection refused" in judged(), 10, "the health file to be written")
+    wait_until(lambda: "connection refused" in judged(), what="the health file to be written")
     build_engine.docker("stop", container)
     assert build_engine.state(container)["ExitCode"] == 0
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine import Engine
-from harness import PortFile, wait_until
+from harness import PATIENCE, PortFile, wait_until
 from stack import PASSWORD, QBITTORRENT, QSTICKY, write_qbittorrent_config
 
 pytestmark = [pytest.mark.xdist_group("docker 2"), pytest.mark.timeout(300)]
@@ -60,7 +60,7 @@ class Pair:
         done = self.engine.docker(*command, check=False)
         return done.returncode, (done.stdout + done.stderr).strip()
 
-    def wait_judged(self, healthy: bool, timeout: float = 40.0) -> str:
+    def wait_judged(self, healthy: bool, timeout: float = 2 * PATIENCE) -> str:
         def judged() -> str:
             code, line = self.judge()
             if (code == 0) == healthy:

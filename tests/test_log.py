@@ -13,7 +13,7 @@ import pytest
 
 from conftest import RFC_3339, MakeSidecar, Sidecar
 from faulty_server import LOGIN, PREFERENCES, FaultyServer, reply
-from harness import PortFile, wait_until
+from harness import PATIENCE, PortFile, wait_until
 
 
 def test_a_quiet_time_is_a_quiet_log_at_info(
@@ -129,7 +129,7 @@ def with_stderr(sidecar: MakeSidecar) -> Iterator[Callable[..., Sidecar]]:
     for process in running:
         process.terminate()
         try:
-            assert process.wait(10) == 0
+            assert process.wait(PATIENCE) == 0
         finally:
             process.kill()
             process.wait()

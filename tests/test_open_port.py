@@ -71,12 +71,6 @@ def set_up(namespace: Namespace, ipv6: bool = False) -> None:
     namespace.add_tunnel()
 
 
-def wait_open(namespace: Namespace, port: int, timeout: float = 5.0) -> None:
-    wait_until(
-        lambda: namespace.far_end_reaches(port), timeout, f"the far end to reach port {port}"
-    )
-
-
 @MUSL
 @VERSIONS
 @INTERFACES
@@ -101,11 +95,11 @@ def test_within_5_s_of_a_reconnect_peers_get_through_again(
     qsticky = sidecar(server, interval=3600)
     before = qsticky.wait_in_sync(port)
     assert before["reachable"] is True and before["rebinds"] == 0
-    wait_open(namespace, port)
+    namespace.wait_open(port)
     writes = qsticky.health_writes()
 
     namespace.reconnect(address_first=address_first)
-    wait_open(namespace, port, timeout=5)
+    namespace.wait_open(port, timeout=5)
 
     wait_until(lambda: qsticky.health_writes() != writes, what="a cycle")
     health = qsticky.wait_health(reachable=True, healthy=True)
@@ -139,7 +133,7 @@ def test_without_the_rebind_they_do_not(
     port_file.write(port)
     qsticky = sidecar(server, env={"QSTICKY_REBIND": "false"})
     qsticky.wait_in_sync(port)
-    wait_open(namespace, port)
+    namespace.wait_open(port)
 
     namespace.reconnect(address_first=address_first)
     up = time.monotonic()
@@ -180,7 +174,7 @@ def test_the_sanitized_build_and_an_unprivileged_user_do_it_too(
     )
     qsticky.wait_health(healthy=True, reachable=True, current_port=port)
     namespace.reconnect()
-    wait_open(namespace, port, timeout=5)
+    namespace.wait_open(port, timeout=5)
     qsticky.wait_health(healthy=True, reachable=True, rebinds=1)
 
 
@@ -203,7 +197,7 @@ def test_a_global_ipv6_address_of_the_tunnel_is_looked_after_too(
     port_file.write(port)
     qsticky = sidecar(server)
     # neither side may use its address before it is known to be nobody else's, which takes seconds
-    wait_until(lambda: namespace.far_end_reaches(port, "fd00::2"), 30, "the port over IPv6")
+    namespace.wait_open(port, "fd00::2")
     health = qsticky.wait_health(healthy=True, reachable=True)
     assert health["rebinds"] <= 1 and health["current_port"] == port
     assert namespace.far_end_reaches(port)
@@ -228,12 +222,10 @@ def test_a_new_address_is_followed_where_that_is_asked_for(
     qsticky = sidecar(server, interval=3600, env={"QSTICKY_BIND_INTERFACE": "true"})
     qsticky.wait_health(healthy=True, reachable=True, current_port=port)
     assert bound(server) == (TUNNEL, TUNNEL_ADDRESS)
-    wait_open(namespace, port)
+    namespace.wait_open(port)
 
     namespace.reconnect(address="10.9.0.7")
-    wait_until(
-        lambda: namespace.far_end_reaches(port, "10.9.0.7"), 5, "the port at the new address"
-    )
+    namespace.wait_open(port, "10.9.0.7", timeout=5)
     qsticky.wait_health(healthy=True, reachable=True, current_port=port)
     assert bound(server) == (TUNNEL, "10.9.0.7")
 

@@ -43,12 +43,6 @@ def _inside(namespace: Namespace) -> None:
     namespace.add_bridge()
 
 
-def wait_open(namespace: Namespace, port: int, timeout: float = 5.0) -> None:
-    wait_until(
-        lambda: namespace.far_end_reaches(port), timeout, f"the far end to reach port {port}"
-    )
-
-
 def ports_set(server: FaultyServer) -> list[object]:
     """Every port that was asked for, in order."""
     values = (json.loads(request.form()["json"]) for request in server.seen(SET_PREFERENCES))
@@ -70,7 +64,7 @@ def test_a_rebind_is_another_valid_port_and_then_the_right_one(
 
     namespace.reconnect()
     qsticky.wait_health(reachable=False, healthy=False, rebinds=0)
-    wait_open(namespace, 41000)
+    namespace.wait_open(41000)
     health = qsticky.wait_health(reachable=True, healthy=True, rebinds=1)
     assert health["last_error"] is None
     other, right = ports_set(server)
@@ -212,7 +206,7 @@ def test_where_a_rebind_does_not_help_the_next_is_a_minute_later(
     assert 1 <= said <= 3, "closed; opened anew; in vain"
 
     cycles = server.count(PREFERENCES)
-    wait_until(lambda: server.count(PREFERENCES) >= cycles + 8, 20, "more cycles")
+    wait_until(lambda: server.count(PREFERENCES) >= cycles + 8, what="more cycles")
     assert server.count(SET_PREFERENCES) == 2
     assert server.listen_port == 41000, "not left at the other port meanwhile"
     assert len(qsticky.troubles()) == said, "once"
@@ -320,7 +314,7 @@ def test_ten_reconnects_in_ten_seconds_are_one_or_two_rebinds(
     for number in range(10):
         time.sleep(max(0.0, began + number * 0.7 - time.monotonic()))
         namespace.reconnect()
-    wait_open(namespace, port)
+    namespace.wait_open(port)
     health = qsticky.wait_health(healthy=True, reachable=True)
     assert 1 <= health["rebinds"] <= 2
 
@@ -338,7 +332,7 @@ def test_a_rewrite_of_the_same_port_has_it_probed(
     qsticky.wait_in_sync(41000)
     server.close_port()  # of which no event tells
     port_file.write(41000)
-    wait_open(namespace, 41000)
+    namespace.wait_open(41000)
     qsticky.wait_health(healthy=True, reachable=True, rebinds=1)
 
 
@@ -360,7 +354,7 @@ def test_a_file_that_is_emptied_and_filled_around_a_reconnect_makes_no_differenc
     qsticky.wait_health(state="waiting_for_port", healthy=True)
     namespace.add_tunnel()
     port_file.write(port)
-    wait_open(namespace, port)
+    namespace.wait_open(port)
     health = qsticky.wait_health(healthy=True, reachable=True, rebinds=1)
     assert health["current_port"] == port == server.listen_port()
 
@@ -383,7 +377,7 @@ def test_a_reconnect_while_qbittorrent_is_down_is_no_reason_for_a_rebind(
     server.start()
     health = qsticky.wait_in_sync(port)
     assert health["reachable"] is True
-    wait_open(namespace, port)
+    namespace.wait_open(port)
     assert health["rebinds"] == 0
 
 
@@ -410,7 +404,7 @@ def test_a_reconnect_in_the_middle_of_a_rebind_heals_too(
     server.fault(SET_PREFERENCES, reconnect, times=1, skip=request_number - 1)
     namespace.reconnect()
     wait_until(lambda: server.count(SET_PREFERENCES) == 2 * request_number, what="the rebinds")
-    wait_open(namespace, 41000)
+    namespace.wait_open(41000)
     health = qsticky.wait_health(healthy=True, reachable=True, current_port=41000)
     assert health["rebinds"] == request_number
     assert namespace.far_end_reaches(41000)
@@ -431,7 +425,7 @@ def test_the_second_of_two_quick_reconnects_does_not_wait_for_its_minute(
     qsticky.wait_in_sync(port)
     for count in (1, 2):
         namespace.reconnect()
-        wait_open(namespace, port)
+        namespace.wait_open(port)
         qsticky.wait_health(healthy=True, reachable=True, rebinds=count)
 
 
@@ -519,7 +513,7 @@ def test_a_tunnel_that_cannot_be_used_any_more_is_unhealthy(
     if how != "gone":
         namespace.delete(TUNNEL)
     namespace.add_tunnel()
-    wait_open(namespace, 41000)
+    namespace.wait_open(41000)
     qsticky.wait_health(healthy=True, reachable=True)
 
 
@@ -560,7 +554,7 @@ def test_another_interface_may_be_the_tunnel(
     qsticky.wait_health(healthy=True, reachable=True)
     namespace.delete(BRIDGE)
     namespace.add_bridge()
-    wait_until(lambda: namespace.far_end_reaches(41000, BRIDGE_ADDRESS), 5, "the port")
+    namespace.wait_open(41000, BRIDGE_ADDRESS)
     qsticky.wait_health(healthy=True, reachable=True, rebinds=1)
 
 
@@ -828,11 +822,11 @@ def test_events_that_the_kernel_had_to_drop_are_made_up_for(
     os.kill(qsticky.pid, signal.SIGSTOP)
     try:
         flood = [f"addr {what} 10.77.0.1/32 dev lo" for what in ("add", "del")]
-        wait_until(lambda: namespace.ip(*flood * 500) or drops(qsticky), 30, "events to be lost")
+        wait_until(lambda: namespace.ip(*flood * 500) or drops(qsticky), what="events to be lost")
         namespace.reconnect()  # of which it cannot have heard
     finally:
         os.kill(qsticky.pid, signal.SIGCONT)
-    wait_open(namespace, 41000)
+    namespace.wait_open(41000)
     qsticky.wait_health(healthy=True, reachable=True, rebinds=1)
 
 

@@ -137,7 +137,7 @@ def test_the_name_server_dies_and_comes_back_with_another_address(
     server.addresses = {NAME: ["127.0.0.2"]}
     server.start()
     after.start()
-    wait_until(lambda: after.listen_port == 41000, 20, "the port to be set where it is now")
+    wait_until(lambda: after.listen_port == 41000, what="the port to be set where it is now")
     qsticky.wait_in_sync(41000)
     (told,) = (line for line in qsticky.troubles() if "cannot look up" in line)
     assert "no answer from the name server" in told

@@ -18,7 +18,7 @@ import pytest
 
 from conftest import AS_NOBODY, AS_PID_1, NOBODY, MakeSidecar, missing
 from faulty_server import FaultyServer
-from harness import BINARY, ROOT, PortFile, QBittorrent, free_port, wait_until
+from harness import BINARY, PATIENCE, ROOT, PortFile, QBittorrent, free_port, wait_until
 from without import WRAPPER as WITHOUT
 
 HOSTILE = ROOT / "build" / "tests" / "hostile"
@@ -147,7 +147,7 @@ class Attack:
                 "HEALTH_FILE": str(folder / "health" / "status.json"),
             },
             capture_output=True,
-            timeout=20,
+            timeout=PATIENCE,
             check=False,
         )
         assert b"qBittorrent at" in done.stderr, "it had been at work"

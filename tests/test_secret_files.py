@@ -62,7 +62,7 @@ def test_a_rotated_password_needs_no_restart(
     server.restart()
     port = free_port()
     port_file.write(port)
-    qsticky.wait_in_sync(port, timeout=30)
+    qsticky.wait_in_sync(port)
     assert server.logins().failure == 0
 
 

@@ -51,7 +51,7 @@ def check_stops_at_once(qsticky: Sidecar, number: signal.Signals = signal.SIGTER
     assert qsticky.health_file.exists()
     started = time.monotonic()
     qsticky.signal(number)
-    assert qsticky.wait(30) == 0
+    assert qsticky.wait() == 0
     assert time.monotonic() - started < AT_ONCE
     assert not qsticky.health_file.exists()
     assert not list(qsticky.health_file.parent.iterdir())
@@ -119,7 +119,7 @@ def test_in_the_wait_before_a_retry(
     way: tuple[str, ...], port_file: PortFile, sidecar: MakeSidecar
 ) -> None:
     qsticky = sidecar(None, port=free_port(), interval=3600, wrapper=way)
-    wait_until(lambda: (qsticky.health() or {}).get("consecutive_failures", 0) >= 3, 20, "retries")
+    wait_until(lambda: (qsticky.health() or {}).get("consecutive_failures", 0) >= 3, what="retries")
     check_stops_at_once(qsticky)
 
 
@@ -196,7 +196,7 @@ def test_twice_is_once(
         os.kill(pid, signal.SIGINT)
     except ProcessLookupError:
         pass
-    assert qsticky.wait(10) == 0
+    assert qsticky.wait() == 0
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_orphans_are_reaped_by_pid_1(
     with open(gate, "wb"):
         if busy:
             fake.heal()  # what it was doing may end first
-        wait_until(lambda: not children(qsticky.pid), 20, "the orphans to be reaped")
+        wait_until(lambda: not children(qsticky.pid), what="the orphans to be reaped")
     assert not any(Path(f"/proc/{orphan}").exists() for orphan in orphans)
     fake.heal()
 

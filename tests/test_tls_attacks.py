@@ -259,7 +259,7 @@ def test_a_man_in_the_middle_who_feigns_to_resume_the_session(
     seen = len(wire.relay.links)
     wire.relay.fault = feigned_resumption(handshake.suite)
     wait_error(qsticky, "damaged or forged")
-    wait_until(lambda: len(wire.relay.links) >= seen + 3, 20, "more tries")
+    wait_until(lambda: len(wire.relay.links) >= seen + 3, what="more tries")
     # the first of them may have begun before
     assert any(session_offered(link) for link in wire.relay.links[seen:])
     for link in wire.relay.links[seen + 1 :]:
@@ -402,7 +402,7 @@ def test_a_connection_that_is_cut_at_any_step(
             relay = wire.peers.enter_context(Relay(wire.front.port, fault))
             made.append((relay, sidecar(relay, env=wire.trust())))
     for _, qsticky in made:
-        wait_error(qsticky, "closed the connection|cut|reset", 5)
+        wait_error(qsticky, "closed the connection|cut|reset")
     assert wire.server.listen_port == 6881
     for relay, qsticky in made:
         relay.heal()
@@ -544,7 +544,7 @@ def test_a_lie_is_a_clear_error_and_recovered_from(
     wire.relay.fault = fault
     port_file.write(41000)
     qsticky = sidecar(wire.relay, env=wire.trust())
-    error = wait_error(qsticky, words, 5)
+    error = wait_error(qsticky, words)
     assert str(wire.relay.port) in error
     assert wire.server.listen_port == 6881
     qsticky.wait_trouble()
@@ -585,7 +585,7 @@ def test_renegotiation_gets_nowhere(
     wait_error(qsticky, "closed|alert|TLS|timed out")
     assert "SSL_do_handshake" in asks.output.read_text(errors="replace"), "it did ask"
     wire.relay.target = wire.front.port
-    qsticky.wait_in_sync(41000, timeout=30)
+    qsticky.wait_in_sync(41000)
 
 
 # -- stalls ----------------------------------------------------------------------
@@ -621,7 +621,7 @@ def test_a_handshake_that_stalls_at_any_step_is_given_up_in_time(
     for relay in relays.values():
         relay.heal()
     for qsticky in made.values():
-        qsticky.wait_in_sync(41000, timeout=20)
+        qsticky.wait_in_sync(41000)
 
 
 @pytest.mark.parametrize("step", [*STEPS, "first reply"])
@@ -636,6 +636,6 @@ def test_a_stop_in_a_stalled_handshake_is_at_once(
     )
     started = time.monotonic()
     qsticky.signal(signal.SIGTERM)
-    assert qsticky.wait(30) == 0
+    assert qsticky.wait() == 0
     assert time.monotonic() - started < AT_ONCE
     assert not qsticky.health_file.exists()

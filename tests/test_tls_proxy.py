@@ -51,7 +51,7 @@ def trust(ca_file: Path | Certificate, **others: str) -> dict[str, str]:
 
 
 def accesses(proxy: Nginx, count: int) -> list[Access]:
-    return wait_until(lambda: len(log := proxy.log()) >= count and log, 20, f"{count} requests")
+    return wait_until(lambda: len(log := proxy.log()) >= count and log, what=f"{count} requests")
 
 
 def cycles(proxy: Nginx, count: int) -> None:
@@ -205,7 +205,7 @@ def test_sessions_are_resumed_across_cycles(
     port_file.write(port)
     qsticky = sidecar(None, port=proxy.port, env=trust(root))
     qsticky.wait_in_sync(port)
-    wait_until(lambda: len(handshakes(proxy)) >= 5, 20, "five connections")
+    wait_until(lambda: len(handshakes(proxy)) >= 5, what="five connections")
     first, *others = handshakes(proxy)
     assert not first and all(others)
 
@@ -220,7 +220,7 @@ def test_a_server_without_sessions_is_no_trouble(
     port_file.write(port)
     qsticky = sidecar(None, port=proxy.port, env=trust(root))
     qsticky.wait_in_sync(port)
-    wait_until(lambda: len(handshakes(proxy)) >= 4, 20, "four connections")
+    wait_until(lambda: len(handshakes(proxy)) >= 4, what="four connections")
     assert not any(handshakes(proxy))
     assert not qsticky.troubles()
 
@@ -238,7 +238,7 @@ def test_sessions_forgotten_by_the_server_are_made_anew(
     seen = len(proxy.log())
     proxy.stop()
     proxy.start()
-    wait_until(lambda: handshakes(proxy, seen)[-1:] == [True], 20, "another")
+    wait_until(lambda: handshakes(proxy, seen)[-1:] == [True], what="another")
     assert handshakes(proxy, seen)[0] is False
 
 

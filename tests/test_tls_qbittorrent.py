@@ -83,12 +83,12 @@ def test_the_whole_main_path(
     assert server.listen_port() == second
 
     server.set_preferences({"listen_port": third})
-    wait_until(lambda: server.listen_port() == second, 10, "the drift to be repaired")
+    wait_until(lambda: server.listen_port() == second, what="the drift to be repaired")
     qsticky.wait_in_sync(second)
     assert not qsticky.troubles()
 
     server.restart(listen_port=third)
-    wait_until(lambda: server.listen_port() == second, 15, "the port after a restart")
+    wait_until(lambda: server.listen_port() == second, what="the port after a restart")
     qsticky.wait_in_sync(second)
     assert server.logins() == (2, 0, 0), "one session for each start of qBittorrent"
 
@@ -201,7 +201,7 @@ def test_a_key_that_qbittorrent_cannot_use_shows_as_plain_http(
     server = new_qbittorrent(extra_config={"Preferences": settings}).start()
     port_file.write(free_port())
     qsticky = sidecar(server, env=trust(certificate, "pin"))
-    error = qsticky.wait_failed(15)["last_error"]
+    error = qsticky.wait_failed()["last_error"]
     assert "plain HTTP" in error and "QSTICKY_USE_HTTPS=false" in error, error
     assert server.logins() == (0, 0, 0)
 
@@ -212,6 +212,6 @@ def test_plain_http_to_a_qbittorrent_that_speaks_https(
     server = new_server(pki.make(*NAMES))
     port_file.write(free_port())
     qsticky = sidecar(server)
-    health = qsticky.wait_failed(15)
+    health = qsticky.wait_failed()
     assert "HTTPS" in health["last_error"] or "TLS" in health["last_error"], health["last_error"]
     assert server.logins() == (0, 0, 0)

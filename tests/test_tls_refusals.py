@@ -52,9 +52,9 @@ def new_server(place: Path, peers: ExitStack) -> NewServer:
     return make
 
 
-def check_refused(qsticky: Sidecar, words: str, timeout: float = 14) -> str:
+def check_refused(qsticky: Sidecar, words: str) -> str:
     """The same sentence in health, log and healthcheck; returns it."""
-    health = qsticky.wait_failed(timeout)
+    health = qsticky.wait_failed()
     error = health["last_error"]
     assert health["state"] in ("retrying", "error") and health["current_port"] is None
     assert re.search(words, error), error
@@ -691,7 +691,7 @@ def test_each_situation_has_a_sentence_of_its_own(
     }
     sentences: dict[str, str] = {}
     for what, qsticky in made.items():
-        error = qsticky.wait_failed(20)["last_error"]
+        error = qsticky.wait_failed()["last_error"]
         port = qsticky.env["QSTICKY_QBITTORRENT_PORT"]
         bare = error.partition(". If it is the right one")[0].replace(port, "PORT")
         assert bare not in sentences, f"{what} and {sentences[bare]}: {bare}"

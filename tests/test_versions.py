@@ -59,7 +59,7 @@ def main_path(qbittorrent: QBittorrent, port_file: PortFile, qsticky: Qsticky) -
     assert qbittorrent.listen_port() == port
     qbittorrent.restart(listen_port=free_port())
     qsticky.wait_log("port change needed", after=len(qsticky.log))
-    qsticky.wait_health(20, state="in_sync", healthy=True, current_port=port)
+    qsticky.wait_health(state="in_sync", healthy=True, current_port=port)
     assert qbittorrent.listen_port() == port
     return port
 

@@ -72,7 +72,7 @@ def told(
 
 def wait_told(receiver: Receiver, *messages: str) -> None:
     """Exactly these, in this order."""
-    wait_until(lambda: len(receiver.told()) >= len(messages), 20, f"{messages} to be told")
+    wait_until(lambda: len(receiver.told()) >= len(messages), what=f"{messages} to be told")
     assert receiver.told() == list(messages)
 
 
@@ -81,7 +81,7 @@ def webhook_lines(qsticky: Sidecar, level: str) -> list[str]:
 
 
 def wait_warning(qsticky: Sidecar) -> str:
-    return wait_until(lambda: webhook_lines(qsticky, "WARN"), 20, "a warning")[0]
+    return wait_until(lambda: webhook_lines(qsticky, "WARN"), what="a warning")[0]
 
 
 # -- what arrives ---------------------------------------------------------------
