@@ -461,8 +461,10 @@ class Listener:
 
 
 def end(sock: socket.socket) -> None:
+    """Whoever uses it in another thread sees its end. TLS's own shutdown() would do more: it takes the
+    session away from under that thread, which then asks nobody about it."""
     try:
-        sock.shutdown(socket.SHUT_RDWR)
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
     except OSError:
         pass
 
@@ -515,6 +517,8 @@ class TlsFront(Listener):
             )
             with self._lock:
                 self._sockets.add(tls)  # it has taken the client's place
+                if self._listener is None:  # for stop() it was neither
+                    end(tls)
             tls.do_handshake()
         except (OSError, ValueError) as error:
             self.failures.append(str(error))
@@ -557,7 +561,7 @@ def say_goodbye(tls: ssl.SSLSocket) -> None:
     tls.setblocking(False)
     try:
         tls.unwrap()
-    except (OSError, ValueError):  # the latter where stop() was quicker
+    except OSError:
         pass
 
 
