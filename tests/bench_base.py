@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness import ROOT, QBittorrent
+from harness import ROOT, QBittorrent, memory_kib
 from tls_peers import Certificate, Pki
 
 LIMIT_CLIENT = ROOT / "build" / "tests" / "limit_client"
@@ -133,9 +133,8 @@ def bare(binary: Path) -> dict[str, str]:
 
 def resident_kib(pid: int) -> tuple[int, int]:
     """KiB that are resident, and of these, written to."""
-    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    written = re.findall(r"^(?:Private|Shared)_Dirty:\s*(\d+) kB", rollup, re.M)
-    return int(re.search(r"^Rss:\s*(\d+) kB", rollup, re.M)[1]), sum(map(int, written))
+    written = memory_kib(pid, "Private_Dirty") + memory_kib(pid, "Shared_Dirty")
+    return memory_kib(pid), written
 
 
 def processor_ns(pid: int) -> int:

@@ -100,6 +100,18 @@ def free_port() -> int:
     raise RuntimeError("no free port found")
 
 
+def memory_kib(pid: int, kind: str = "Rss") -> int:
+    """A line of smaps_rollup: what the kernel has counted page by page, as /proc/PID/status is not."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(re.search(rf"^{kind}:\s*(\d+) kB", rollup, re.M)[1])
+
+
+def is_asleep(pid: int) -> bool:
+    """Whether it waits for something, be it only the reply to a request."""
+    stat = Path(f"/proc/{pid}/stat").read_text()
+    return stat.rpartition(") ")[2].startswith("S")
+
+
 class PortFile:
     """The file with the forwarded port, written the way Gluetun does it."""
 

@@ -16,7 +16,6 @@ import http.client
 import json
 import os
 import random
-import re
 import shutil
 import signal
 import statistics
@@ -31,7 +30,15 @@ from pathlib import Path
 from typing import Any
 
 from faulty_server import ListeningServer
-from harness import BINARY, PortFile, QBittorrent, Qsticky, wait_until
+from harness import (
+    BINARY,
+    PortFile,
+    QBittorrent,
+    Qsticky,
+    is_asleep,
+    memory_kib,
+    wait_until,
+)
 from namespace import Namespace
 from proxy import FAULTS, PASS, Proxy
 
@@ -205,11 +212,23 @@ class Stack:
         self.file.write(self.new_port())
         wait_until(self.is_back, BACK_S, "sync after a change in calm")
         self.latency.values.append((time.monotonic() - began) * 1000)
+        memory, descriptors = wait_until(self._held_asleep, what="the same twice, asleep")
+        self.memory.values.append(memory)
+        self.descriptors.values.append(descriptors)
+
+    def _held_asleep(self) -> tuple[int, int] | None:
+        """Memory and descriptors; None where it was in the middle of something. Its line in the log,
+        and the sleep, come after the health file."""
+
+        def held() -> tuple[int, int]:
+            return memory_kib(pid, "Anonymous"), len(os.listdir(f"/proc/{pid}/fd"))
+
         pid = self.qsticky.pid
-        time.sleep(0.1)  # its line in the log, and the sleep, come after the health file
-        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-        self.memory.values.append(int(re.search(r"^Anonymous: +(\d+)", rollup, re.M)[1]))
-        self.descriptors.values.append(len(os.listdir(f"/proc/{pid}/fd")))
+        written, first = self.health_file.stat().st_mtime_ns, held()
+        time.sleep(0.1)
+        again = held() if is_asleep(pid) else None
+        at_rest = written == self.health_file.stat().st_mtime_ns
+        return first if first == again and at_rest else None
 
 
 def believed(health: dict[str, Any] | None) -> bool:

@@ -18,7 +18,16 @@ import pytest
 
 from conftest import AS_NOBODY, AS_PID_1, NOBODY, MakeSidecar, missing
 from faulty_server import FaultyServer
-from harness import BINARY, PATIENCE, ROOT, PortFile, QBittorrent, free_port, wait_until
+from harness import (
+    BINARY,
+    PATIENCE,
+    ROOT,
+    PortFile,
+    QBittorrent,
+    free_port,
+    is_asleep,
+    wait_until,
+)
 from without import WRAPPER as WITHOUT
 
 HOSTILE = ROOT / "build" / "tests" / "hostile"
@@ -301,7 +310,7 @@ def test_a_password_from_a_file_is_not_in_its_memory_while_it_sleeps(
                     parts.append(file.read(end - start))
         return b"".join(parts)
 
-    wait_until(lambda: status_of(qsticky.pid)["State"][0] == "S", what="qsticky to sleep")
+    wait_until(lambda: is_asleep(qsticky.pid), what="qsticky to sleep")
     found = memory()
     # As it is, and as it is sent.
     for text in (b"correct horse", b"correct%20horse", b"correct+horse"):
@@ -387,14 +396,15 @@ def test_it_goes_on_after_a_stop_of_its_process(
 
 
 def test_a_health_directory_that_was_removed_is_an_error_until_the_next_start(
-    abi: int, fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+    abi: int, fake: FaultyServer, place: Path, port_file: PortFile, sidecar: MakeSidecar
 ) -> None:
     """What may be written is this one directory, not all that has its name: the one above may hold
     the port file."""
     port_file.write(PORT)
     qsticky = sidecar(fake, )
     qsticky.wait_in_sync(PORT)
-    shutil.rmtree(qsticky.health_file.parent)
+    # in one step: the next file may just be written
+    qsticky.health_file.parent.rename(place / "removed")
     assert str(qsticky.health_file) in qsticky.wait_trouble()
     assert qsticky.healthcheck()[0] == 1
     port_file.write(PORT + 1)

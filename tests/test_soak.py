@@ -12,7 +12,7 @@ import pytest
 
 from conftest import missing
 from harness import BINARY, ROOT, wait_until
-from soak import Soak
+from soak import BACK_S, Soak
 
 SECONDS = 20
 
@@ -23,6 +23,7 @@ def _binary(root: None, qbittorrent_nox: str) -> None:
         missing("build/qsticky is not built")
 
 
+@pytest.mark.timeout(SECONDS + 3 * BACK_S)
 def test_half_a_minute_of_trouble_ends_in_sync_with_nothing_grown() -> None:
     seed = int.from_bytes(os.urandom(4))
     soak = Soak(seed)  # what it prints is shown where it fails
