@@ -8,12 +8,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from conftest import AS_PID_1, MakeSidecar, Sidecar
+from conftest import AS_PID_1, MakeSidecar
 from faulty_server import (
     LOGIN,
     LOGOUT,
@@ -28,10 +27,6 @@ from faulty_server import (
 )
 from harness import PortFile, free_port, wait_until
 
-# The shortest deadline that might be pending is the connect's, 3 s. How much sooner than this it
-# really is, the benchmark measures.
-AT_ONCE = 1.5
-
 # Runs a command where the only name server takes queries and never answers.
 WITH_DEAD_RESOLVER = """
 import os, socket, subprocess, sys
@@ -44,17 +39,6 @@ os.execve(sys.argv[2], sys.argv[2:], os.environ)
 """
 
 AS = {"ordinary process": (), "PID 1": AS_PID_1}
-
-
-def check_stops_at_once(qsticky: Sidecar, number: signal.Signals = signal.SIGTERM) -> None:
-    assert qsticky.process is not None
-    assert qsticky.health_file.exists()
-    started = time.monotonic()
-    qsticky.signal(number)
-    assert qsticky.wait() == 0
-    assert time.monotonic() - started < AT_ONCE
-    assert not qsticky.health_file.exists()
-    assert not list(qsticky.health_file.parent.iterdir())
 
 
 @pytest.fixture(params=AS)
@@ -79,7 +63,7 @@ def test_idle(
         port_file.write(port)
     qsticky = sidecar(fake, interval=3600, wrapper=way)
     qsticky.wait_health(state="in_sync" if port else "waiting_for_port")
-    check_stops_at_once(qsticky, number)
+    qsticky.check_stops_at_once(number)
     wait_until(lambda: fake.count(LOGOUT) == 1, what="the log-out")
     assert not qsticky.troubles()
 
@@ -112,7 +96,7 @@ def test_in_a_hung_exchange(
         qsticky.wait_in_sync(41000)
     else:
         wait_until(lambda: fake.count(name), what=f"the request to {name}")
-    check_stops_at_once(qsticky)
+    qsticky.check_stops_at_once()
 
 
 def test_in_the_wait_before_a_retry(
@@ -120,7 +104,7 @@ def test_in_the_wait_before_a_retry(
 ) -> None:
     qsticky = sidecar(None, port=free_port(), interval=3600, wrapper=way)
     wait_until(lambda: (qsticky.health() or {}).get("consecutive_failures", 0) >= 3, what="retries")
-    check_stops_at_once(qsticky)
+    qsticky.check_stops_at_once()
 
 
 def sends_syn(pid: int, port: int) -> bool:
@@ -143,7 +127,7 @@ def test_in_a_connect_to_a_black_hole(
     with BlackHole() as hole:
         qsticky = sidecar(None, port=hole.port, wrapper=way)
         wait_until(lambda: sends_syn(qsticky.pid, hole.port), what="the connect")
-        check_stops_at_once(qsticky)
+        qsticky.check_stops_at_once()
 
 
 def asks_name_server(pid: int) -> bool:
@@ -181,7 +165,7 @@ def test_in_a_name_lookup(
         ),
     )
     wait_until(lambda: asks_name_server(qsticky.pid), what="the query")
-    check_stops_at_once(qsticky, number)
+    qsticky.check_stops_at_once(number)
 
 
 def test_twice_is_once(

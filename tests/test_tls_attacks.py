@@ -27,7 +27,7 @@ from faulty_server import (
     short_body,
     until_close,
 )
-from harness import PortFile, wait_until
+from harness import PATIENCE, PortFile, wait_until
 from tls_peers import (
     ALERT,
     APPLICATION_DATA,
@@ -58,9 +58,8 @@ from tls_peers import (
 HTTPS = {"QSTICKY_USE_HTTPS": "true"}
 HERE = "IP:127.0.0.1"
 
-# 10 s for an exchange; the rest is for a busy machine
-DEADLINE = 13.0
-AT_ONCE = 1.5
+# Of an exchange, 10 s; the rest is for a busy machine. In 15 s the cycle's would come.
+DEADLINE = 14.5
 
 # The server's records in a full handshake: its hello, certificate, key exchange and "done"; then,
 # after the client's, change of cipher and "finished". After these come replies.
@@ -345,14 +344,14 @@ def test_a_session_does_not_outlive_a_changed_pin(
 def test_a_session_does_not_outlive_its_certificate(
     wire: Wire, port_file: PortFile, sidecar: MakeSidecar
 ) -> None:
-    brief = wire.root.issue(HERE, end=5)
+    brief = wire.root.issue(HERE, end=15)  # seconds: two cycles have to be done by then
     wire.leaf = brief
     wire.front.present(brief)
     port_file.write(41000)
     qsticky = sidecar(wire.relay, env=wire.trust("file"))
     qsticky.wait_in_sync(41000)
-    wait_until(lambda: wire.front.handshakes[-1].resumed, 5, "a resumed session")
-    wait_error(qsticky, "has expired on")
+    wait_until(lambda: wire.front.handshakes[-1].resumed, what="a resumed session")
+    wait_error(qsticky, "has expired on", 15 + DEADLINE)
 
 
 # -- cut -------------------------------------------------------------------------
@@ -613,10 +612,10 @@ def test_a_handshake_that_stalls_at_any_step_is_given_up_in_time(
     made = {what: sidecar(relay, env=wire.trust()) for what, relay in relays.items()}
     for what, qsticky in made.items():
         try:
-            wait_error(qsticky, "" if "without end" in what else "timed out", DEADLINE + 10)
+            wait_error(qsticky, "" if "without end" in what else "timed out", PATIENCE)
         except AssertionError as error:
             raise AssertionError(f"{what}: {error}") from None
-    assert time.monotonic() - started < DEADLINE + 7
+    assert time.monotonic() - started < PATIENCE
     assert wire.server.listen_port == 6881
     for relay in relays.values():
         relay.heal()
@@ -634,8 +633,4 @@ def test_a_stop_in_a_stalled_handshake_is_at_once(
     wait_until(
         lambda: wire.relay.links and wire.relay.links[0].stalled.is_set(), what="the stall"
     )
-    started = time.monotonic()
-    qsticky.signal(signal.SIGTERM)
-    assert qsticky.wait() == 0
-    assert time.monotonic() - started < AT_ONCE
-    assert not qsticky.health_file.exists()
+    qsticky.check_stops_at_once()
