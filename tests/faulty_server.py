@@ -444,7 +444,8 @@ class FaultyServer:
         self, sock: socket.socket, connection: int, buffer: bytes, segments: int
     ) -> tuple[Request | None, bytes]:
         """The next request and what came behind it; `segments` have been accounted for."""
-        sock.settimeout(self.idle_close)
+        # One that is new is not idle: its client may have to wait for the processor.
+        sock.settimeout(self.idle_close if segments else max(self.idle_close, 2.0))
         try:
             while HEAD_END not in buffer:
                 piece = sock.recv(65536)
@@ -852,7 +853,7 @@ class BlackHole:
         self._fillers = []
         while True:
             filler = socket.socket()
-            filler.settimeout(0.3)
+            filler.settimeout(1)  # one that gets in does so in no time
             self._fillers.append(filler)
             try:
                 filler.connect(("127.0.0.1", self.port))

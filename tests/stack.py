@@ -93,6 +93,7 @@ def write_qbittorrent_config(directory: Path) -> None:
 
 
 class Sample(NamedTuple):
+    asked: float  # when it was known whether a peer is let in, and the rest was asked
     time: float
     reported: str  # by the engine, of qsticky: healthy, unhealthy, starting; "" while it is down
     judged: bool  # by `qsticky healthcheck`: healthy
@@ -206,8 +207,8 @@ class Stack:
 class Watch:
     """Samples what is said of the stack and what is true, for as long as it is entered."""
 
-    # Said for as long after it was true: three of qsticky's intervals, and some for the samples
-    # themselves on a busy machine. The engine asks three times more before it believes.
+    # Said for as long after it was true: three of qsticky's intervals, and some for a busy machine.
+    # The engine asks three times more before it believes.
     JUDGED_MAX = 3 * INTERVAL + 4
     REPORTED_MAX = JUDGED_MAX + 3 * INTERVAL + 2
 
@@ -222,12 +223,13 @@ class Watch:
         while not self._stop.is_set():
             # What is true first: it may become so at any time, and is said afterwards.
             true = self.stack.is_open()
+            asked = time.monotonic()
             judged = self.stack.judge()[0] == 0
             try:
                 reported = engine.health("qsticky")
             except AssertionError:
                 reported = ""  # just being made anew
-            self.samples.append(Sample(time.monotonic(), reported, judged, true))
+            self.samples.append(Sample(asked, time.monotonic(), reported, judged, true))
             self._stop.wait(0.2)
 
     def __enter__(self) -> "Watch":
@@ -247,12 +249,14 @@ class Watch:
 
     def check(self) -> None:
         """Healthy was said only of what was true, or had just been."""
-        true_at = self.samples[0].time
+        false_at = None  # known not to be true since then, however long the samples took
         for sample in self.samples:
             if sample.true:
-                true_at = sample.time
-            late = sample.time - true_at
-            story = f"{late:.1f} s after it was true: {sample}\n" + self.text()
+                false_at = None
+                continue
+            false_at = false_at or sample.asked
+            late = sample.asked - false_at
+            story = f"{late:.1f} s after it had ceased to be true: {sample}\n" + self.text()
             assert not (sample.judged and late > self.JUDGED_MAX), story
             assert not (sample.reported == "healthy" and late > self.REPORTED_MAX), story
 

@@ -169,7 +169,7 @@ def test_the_whole_main_path(
         "QSTICKY_USE_HTTPS": "true",
         "QSTICKY_TLS_PIN_SHA256": certificate.sha256,
     }
-    qsticky = sidecar(server, env=trust, interval=2, wrapper=wrapper)
+    qsticky = sidecar(server, env=trust, interval=5, wrapper=wrapper)
     assert qsticky.wait_health(state="waiting_for_port")["current_port"] == server.listen_port()
 
     first, second, third = free_port(), free_port(), free_port()
@@ -183,7 +183,7 @@ def test_the_whole_main_path(
     started = time.monotonic()
     port_file.rename_over(f"{second}\n")
     qsticky.wait_in_sync(second)
-    assert time.monotonic() - started < 2, "on the event, not at the interval"
+    assert time.monotonic() - started < 4, "on the event, not at the interval"
     assert server.listen_port() == second
 
     server.set_preferences({"listen_port": third})

@@ -177,10 +177,10 @@ def test_a_file_change_is_tried_at_once_in_the_middle_of_a_long_wait(
     fake.fault(CONNECT, close_at_once())
     port_file.write(41000)
     qsticky = sidecar(fake, interval=3600)
-    wait_until(lambda: (qsticky.health() or {}).get("consecutive_failures") == 4, 30, "4 failures")
+    wait_until(lambda: (qsticky.health() or {}).get("consecutive_failures") == 5, what="5 failures")
     fake.heal()
-    port_file.write(42000)  # the next retry is due in 7 s or more
-    qsticky.wait_in_sync(42000, timeout=4)
+    port_file.write(42000)  # the next retry is due in 14 s or more
+    qsticky.wait_in_sync(42000, timeout=10)
 
 
 def test_a_problem_that_changes_its_nature_is_said_anew(

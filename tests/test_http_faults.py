@@ -448,7 +448,7 @@ UNUSUAL: list[tuple[str, str, Fault]] = [
     ("a hundred headers", ANY, with_headers(*(f"x-{i}: y" for i in range(100)))),
     ("tab in a header", ANY, with_headers("x-tab: a\tb", "x-latin: \xe4\xf6\xfc", "x-empty:")),
     ("keep-alive and more", ANY, with_headers("Connection: x, keep-alive", "Keep-Alive: a=5")),
-    ("seven bytes at a time", ANY, drip(0.0005, size=7)),
+    ("17 bytes at a time", ANY, drip(0.0005, size=17)),
     ("closes unannounced", ANY, edit(lambda wire: wire, then="finish")),
 ]
 

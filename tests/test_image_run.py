@@ -187,7 +187,7 @@ def test_it_stops_at_once(pair: Pair) -> None:
 
 
 def test_it_is_unhealthy_within_three_intervals_of_the_death_of_qbittorrent(pair: Pair) -> None:
-    interval = 3
+    interval = 5
     name = pair.run(interval=interval)
     pair.wait_judged(True)
     start = time.monotonic()

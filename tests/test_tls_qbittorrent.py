@@ -63,7 +63,7 @@ def test_the_whole_main_path(
 ) -> None:
     certificate = pki.make(*NAMES, kind=kind)
     server = new_server(certificate)
-    qsticky = sidecar(server, env=trust(certificate, way), interval=2)
+    qsticky = sidecar(server, env=trust(certificate, way), interval=5)
 
     health = qsticky.wait_health(state="waiting_for_port")
     assert health["healthy"] is True and health["current_port"] == server.listen_port()
@@ -79,7 +79,7 @@ def test_the_whole_main_path(
     started = time.monotonic()
     port_file.write(second)
     qsticky.wait_in_sync(second)
-    assert time.monotonic() - started < 2, "on the event, not at the interval"
+    assert time.monotonic() - started < 4, "on the event, not at the interval"
     assert server.listen_port() == second
 
     server.set_preferences({"listen_port": third})
