@@ -123,13 +123,13 @@ def test_a_health_file_that_was_removed_is_written_again(
 
 
 def test_a_health_directory_that_was_removed_is_made_again_without_the_sandbox(
-    fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+    fake: FaultyServer, place: Path, port_file: PortFile, sidecar: MakeSidecar
 ) -> None:
     port_file.write(41000)
     qsticky = sidecar(fake, env={"QSTICKY_SANDBOX": "false"})
     qsticky.wait_in_sync(41000)
-    qsticky.health_file.unlink()
-    qsticky.health_file.parent.rmdir()
+    # in one step: the next file may just be written
+    qsticky.health_file.parent.rename(place / "removed")
     qsticky.wait_in_sync(41000)
 
 
@@ -240,7 +240,10 @@ def test_a_full_disk_is_said_once_and_is_not_healthy(
 
     (folder / "filler").unlink()
     qsticky.wait_in_sync(41000)
-    assert [path.name for path in folder.iterdir()] == ["status.json"]
+    # the next may just be written
+    wait_until(
+        lambda: [path.name for path in folder.iterdir()] == ["status.json"], what="one file only"
+    )
     assert qsticky.stop() == 0
 
 
@@ -339,7 +342,7 @@ def judge(binary: Path, place: Path) -> Judge:
 def test_a_healthy_file_is_healthy_and_says_port_and_age(judge: Judge) -> None:
     code, line = judge.of(good(age=12))
     assert code == 0
-    assert line in (f"healthy: port 41000, checked {age} s ago" for age in (12, 13, 14))
+    assert line in (f"healthy: port 41000, checked {age} s ago" for age in range(12, 30))
 
 
 def test_waiting_for_a_port_within_the_grace_is_healthy(judge: Judge) -> None:
