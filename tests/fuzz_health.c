@@ -11,6 +11,7 @@
 
 #include "json.h"
 #include "qbittorrent.h"
+#include "temp_dir.h"
 #include "utc.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -28,28 +29,6 @@ static bool judge(const char *path, unsigned interval_s, time_t now, char line[s
 	for (const char *at = line; *at; at++)
 		assert((unsigned char)*at >= 0x20 && *at != 0x7f);
 	return healthy;
-}
-
-static char place[256];
-
-static void remove_place(void)
-{
-	char path[300];
-
-	snprintf(path, sizeof path, "%s/deeper/status.json", place);
-	health_remove(path);
-	*strrchr(path, '/') = '\0';
-	rmdir(path);
-	rmdir(place);
-}
-
-static void make_place(void)
-{
-	const char *parent = getenv("TMPDIR");
-
-	snprintf(place, sizeof place, "%.200s/qsticky-fuzz-XXXXXX", parent ? parent : "/tmp");
-	assert(mkdtemp(place));
-	atexit(remove_place);
 }
 
 /* `value` comes back from the file as text_add_json() makes it: without what is not UTF-8. */
@@ -101,9 +80,11 @@ static void check_write(const uint8_t *data, size_t size)
 	bool healthy = false;
 	struct failure why;
 	struct json json;
+	const char *dir = temp_dir();
 	size_t len = 0;
 	uint32_t words[8] = { 0 };
 
+	assert(dir);
 	if (size < sizeof words)
 		return;
 	memcpy(words, data, sizeof words);
@@ -127,7 +108,7 @@ static void check_write(const uint8_t *data, size_t size)
 	health.connection_status = words[7] & 1 ? hints.connection_status : NULL;
 	health.external_address = words[7] & 2 ? hints.external_address : NULL;
 	health.version = "3.0.0";
-	snprintf(path, sizeof path, "%s/deeper/status.json", place);
+	snprintf(path, sizeof path, "%s/deeper/status.json", dir);
 	assert(!health_write(path, &health, &why));
 	assert(!health_read(path, buf, &json, &len, &why));
 	assert(json_bool(&json, "healthy", &healthy) && healthy == health.healthy);
@@ -175,7 +156,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		fd = memfd_create("health", MFD_CLOEXEC);
 		assert(fd >= 0);
 		snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-		make_place();
 		check_others();
 	}
 	assert(ftruncate(fd, 0) == 0);

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "temp_dir.h"
+
 /* Most things that happen in a row. */
 #define STEPS_MAX 24
 
@@ -41,7 +43,8 @@ static long line_value(const char *line, size_t len)
 /* ---- the file itself ---- */
 
 /* The file is place/outer/inner/port. */
-static char place[256], outer[272], inner[288], path[304], other[304], away[272];
+static const char *place;
+static char outer[272], inner[288], path[304], other[304], away[272];
 static struct port_file_watch watch;
 
 static void remove_all(void)
@@ -59,19 +62,10 @@ static void remove_all(void)
 	snprintf(other, sizeof other, "%s/other", inner);
 }
 
-static void remove_place(void)
+static void name_files(void)
 {
-	remove_all();
-	rmdir(place);
-}
-
-static void make_place(void)
-{
-	const char *parent = getenv("TMPDIR");
-
-	snprintf(place, sizeof place, "%.200s/qsticky-fuzz-XXXXXX", parent ? parent : "/tmp");
-	assert(mkdtemp(place));
-	atexit(remove_place);
+	place = temp_dir();
+	assert(place && strlen(place) < sizeof outer - sizeof "/outer");
 	snprintf(outer, sizeof outer, "%s/outer", place);
 	snprintf(away, sizeof away, "%s/away", place);
 	snprintf(inner, sizeof inner, "%s/inner", outer);
@@ -170,8 +164,8 @@ static void check_watch(const uint8_t *data, size_t size)
 	enum port_file_event event;
 	bool told = false;
 
-	if (!place[0])
-		make_place();
+	if (!place)
+		name_files();
 	remove_all();
 	last = look();
 	(void)port_file_watch_drain(&watch);

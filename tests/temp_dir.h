@@ -40,6 +40,29 @@ static inline int temp_dir_remove(void **state)
 	return error;
 }
 
+/* The one of a program that is no test, which has it for as long as it runs. */
+static inline void **temp_dir_of_program(void)
+{
+	static void *dir;
+
+	return &dir;
+}
+
+static inline void temp_dir_end(void)
+{
+	(void)temp_dir_remove(temp_dir_of_program());
+}
+
+/* Makes it the first time, and returns its path; to be removed at the end. NULL: it cannot. */
+static inline const char *temp_dir(void)
+{
+	void **dir = temp_dir_of_program();
+
+	if (!*dir && (temp_dir_make(dir) || atexit(temp_dir_end)))
+		return NULL;
+	return *dir;
+}
+
 /* Puts "<dir>/<name>" into `path`. */
 static inline void temp_dir_path(char path[static PATH_MAX], void *const *state, const char *name)
 {

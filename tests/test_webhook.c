@@ -266,10 +266,18 @@ static void parse(struct json *json, struct text *text)
 		fail_msg("%s: %s", why.text, text->buf);
 }
 
+static void assert_says(const struct json *json, const char *name, const char *wanted)
+{
+	char value[FAILURE_MAX];
+
+	assert_true(json_string(json, name, value, sizeof value));
+	assert_string_equal(value, wanted);
+}
+
 static void webhook_puts_it_under_the_names_that_receivers_know(void **state)
 {
 	struct webhook webhook = { 0 };
-	char body[WEBHOOK_BODY_MAX], value[FAILURE_MAX];
+	char body[WEBHOOK_BODY_MAX];
 	struct text text = text_on(body, sizeof body);
 	struct failure message;
 	struct json json;
@@ -281,22 +289,14 @@ static void webhook_puts_it_under_the_names_that_receivers_know(void **state)
 	webhook_say(&message, &webhook, "", 0);
 	webhook_put(&text, &webhook, 0, "in_sync", 1795336930, &message);
 	parse(&json, &text);
-	assert_true(json_string(&json, "title", value, sizeof value));
-	assert_string_equal(value, "qsticky");
-	assert_true(json_string(&json, "message", value, sizeof value));
-	assert_string_equal(value, "port 41000 -> 45720");
-	assert_true(json_string(&json, "content", value, sizeof value));
-	assert_string_equal(value, "port 41000 -> 45720");
-	assert_true(json_string(&json, "text", value, sizeof value));
-	assert_string_equal(value, "port 41000 -> 45720");
-	assert_true(json_string(&json, "event", value, sizeof value));
-	assert_string_equal(value, "port_changed");
-	assert_true(json_string(&json, "state", value, sizeof value));
-	assert_string_equal(value, "in_sync");
-	assert_true(json_string(&json, "time", value, sizeof value));
-	assert_string_equal(value, "2026-11-22T08:42:10Z");
-	assert_true(json_string(&json, "version", value, sizeof value));
-	assert_string_equal(value, QSTICKY_VERSION);
+	assert_says(&json, "title", "qsticky");
+	assert_says(&json, "message", "port 41000 -> 45720");
+	assert_says(&json, "content", "port 41000 -> 45720");
+	assert_says(&json, "text", "port 41000 -> 45720");
+	assert_says(&json, "event", "port_changed");
+	assert_says(&json, "state", "in_sync");
+	assert_says(&json, "time", "2026-11-22T08:42:10Z");
+	assert_says(&json, "version", QSTICKY_VERSION);
 	assert_true(json_bool(&json, "healthy", &healthy) && healthy);
 	/* The one that it is about, also where there is none any more. */
 	assert_true(json_int(&json, "port", &number));
