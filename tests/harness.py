@@ -106,10 +106,22 @@ def memory_kib(pid: int, kind: str = "Rss") -> int:
     return int(re.search(rf"^{kind}:\s*(\d+) kB", rollup, re.M)[1])
 
 
-def is_asleep(pid: int) -> bool:
-    """Whether it waits for something, be it only the reply to a request."""
-    stat = Path(f"/proc/{pid}/stat").read_text()
-    return stat.rpartition(") ")[2].startswith("S")
+def sleeps(pid: int) -> str:
+    """How often it has gone to sleep, if that is what it does now; else nothing."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    if not re.search(r"^State:\tS", status, re.M):
+        return ""
+    return re.search(r"^voluntary_ctxt_switches:\t(\d+)", status, re.M)[1]
+
+
+def during_sleep(pid: int, look: Callable[[], T]) -> T:
+    """What is to be seen in one whole sleep of it: awake it holds more."""
+
+    def whole() -> tuple[T] | None:
+        before, seen = sleeps(pid), look()
+        return (seen,) if before and before == sleeps(pid) else None
+
+    return wait_until(whole, what="its sleep")[0]
 
 
 class PortFile:

@@ -35,7 +35,7 @@ from harness import (
     PortFile,
     QBittorrent,
     Qsticky,
-    is_asleep,
+    during_sleep,
     memory_kib,
     wait_until,
 )
@@ -212,23 +212,13 @@ class Stack:
         self.file.write(self.new_port())
         wait_until(self.is_back, BACK_S, "sync after a change in calm")
         self.latency.values.append((time.monotonic() - began) * 1000)
-        memory, descriptors = wait_until(self._held_asleep, what="the same twice, asleep")
+        pid = self.qsticky.pid
+        # Its line in the log, and the sleep, come after the health file.
+        memory, descriptors = during_sleep(
+            pid, lambda: (memory_kib(pid, "Anonymous"), len(os.listdir(f"/proc/{pid}/fd")))
+        )
         self.memory.values.append(memory)
         self.descriptors.values.append(descriptors)
-
-    def _held_asleep(self) -> tuple[int, int] | None:
-        """Memory and descriptors; None where it was in the middle of something. Its line in the log,
-        and the sleep, come after the health file."""
-
-        def held() -> tuple[int, int]:
-            return memory_kib(pid, "Anonymous"), len(os.listdir(f"/proc/{pid}/fd"))
-
-        pid = self.qsticky.pid
-        written, first = self.health_file.stat().st_mtime_ns, held()
-        time.sleep(0.1)
-        again = held() if is_asleep(pid) else None
-        at_rest = written == self.health_file.stat().st_mtime_ns
-        return first if first == again and at_rest else None
 
 
 def believed(health: dict[str, Any] | None) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from conftest import MakeSidecar
 from faulty_server import LOGIN, FaultyServer
-from harness import PortFile, wait_until
+from harness import PortFile, during_sleep, memory_kib, wait_until
 
 CHANGES = 2000
 RESTARTS = 200
@@ -20,24 +20,8 @@ def descriptors(pid: int) -> list[str]:
     return sorted(re.sub(r"\d+", "N", os.readlink(link)) for link in folder.iterdir())
 
 
-def sleeps(pid: int) -> str:
-    """How often it has gone to sleep, if that is what it does now; else nothing."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    if not re.search(r"^State:\tS", status, re.M):
-        return ""
-    return re.search(r"^voluntary_ctxt_switches:\t(\d+)", status, re.M)[1]
-
-
 def resident_kib_asleep(pid: int) -> int:
-    """Of one sleep: awake it needs more."""
-
-    def look() -> int:
-        before = sleeps(pid)
-        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-        whole = before and before == sleeps(pid)
-        return int(re.search(r"^Rss: +(\d+) kB", text, re.M)[1]) if whole else 0
-
-    return wait_until(look, what="its sleep")
+    return during_sleep(pid, lambda: memory_kib(pid))
 
 
 def test_thousands_of_changes_and_hundreds_of_restarts_leave_nothing_behind(

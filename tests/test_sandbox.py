@@ -24,8 +24,8 @@ from harness import (
     ROOT,
     PortFile,
     QBittorrent,
+    during_sleep,
     free_port,
-    is_asleep,
     wait_until,
 )
 from without import WRAPPER as WITHOUT
@@ -310,8 +310,7 @@ def test_a_password_from_a_file_is_not_in_its_memory_while_it_sleeps(
                     parts.append(file.read(end - start))
         return b"".join(parts)
 
-    wait_until(lambda: is_asleep(qsticky.pid), what="qsticky to sleep")
-    found = memory()
+    found = during_sleep(qsticky.pid, memory)
     # As it is, and as it is sent.
     for text in (b"correct horse", b"correct%20horse", b"correct+horse"):
         assert text not in found

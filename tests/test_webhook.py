@@ -18,7 +18,7 @@ import pytest
 
 from conftest import MakeSidecar, Sidecar
 from faulty_server import FaultyServer, reply, silence
-from harness import ROOT, PortFile, is_asleep, wait_until
+from harness import ROOT, PortFile, sleeps, wait_until
 from receiver import TARGETS, TOKEN, Receiver
 from tls_peers import Certificate, Nginx, Pki, TlsFront, https_site
 
@@ -296,11 +296,6 @@ def test_a_stop_does_not_wait_for_a_receiver(
     qsticky.check_stops_at_once()
 
 
-def wakeups(pid: int) -> int:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
-
-
 def test_nothing_wakes_it_while_nothing_waits(
     receiver: Receiver, port_file: PortFile, told: Callable[..., Sidecar]
 ) -> None:
@@ -310,10 +305,9 @@ def test_nothing_wakes_it_while_nothing_waits(
     qsticky.wait_log("taken, for")
     wait_until(lambda: not receiver.open_connections, what="the end of the connection")
 
-    wait_until(lambda: is_asleep(qsticky.pid), what="it to sleep")
-    before = wakeups(qsticky.pid)
+    before = wait_until(lambda: sleeps(qsticky.pid), what="it to sleep")
     time.sleep(1.5)  # there is nothing to wait for
-    assert wakeups(qsticky.pid) == before
+    assert sleeps(qsticky.pid) == before, "it has slept through"
 
 
 # -- what a receiver refuses -------------------------------------------------------
