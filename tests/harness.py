@@ -124,6 +124,12 @@ def during_sleep(pid: int, look: Callable[[], T]) -> T:
     return wait_until(whole, what="its sleep")[0]
 
 
+def with_mounted(source: Path, target: str) -> tuple[str, ...]:
+    """To be put before a command that is to find this file or directory in the place of another."""
+    script = 'mount --bind "$0" "$1" && shift && exec "$@"'
+    return ("unshare", "--mount", "sh", "-c", script, str(source), target)
+
+
 class PortFile:
     """The file with the forwarded port, written the way Gluetun does it."""
 

@@ -21,7 +21,7 @@ import pytest
 from conftest import AS_NOBODY, MakeSidecar, Sidecar, controls
 from control_server import ControlServer, Role
 from faulty_server import CONNECT, LOGIN, PREFERENCES, VERSION, BlackHole, FaultyServer, reply, silence
-from harness import PATIENCE, ROOT, PortFile, QBittorrent, free_port, wait_until
+from harness import PATIENCE, ROOT, PortFile, QBittorrent, free_port, wait_until, with_mounted
 from namespace import TUNNEL, TUNNEL_ADDRESS, Namespace
 from tls_peers import OpensslServer, Pki
 
@@ -768,8 +768,7 @@ def test_a_name_server_that_says_nothing_is_waited_for_5_s_a_hop(
     namespace = bench.namespace()
     namespace.ip("addr add 192.0.2.1/32 dev eth0")
     bench.env |= {"QSTICKY_VPN_INTERFACE": "", "QSTICKY_QBITTORRENT_HOST": "nas.example"}
-    bench.wrapper = ("unshare", "--mount", "sh", "-c")
-    bench.wrapper += (f'mount --bind {resolver} /etc/resolv.conf && exec "$@"', "sh")
+    bench.wrapper = with_mounted(resolver, "/etc/resolv.conf")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
         mute.bind(("192.0.2.1", 53))
         started = time.monotonic()

@@ -18,11 +18,10 @@ from typing import Any
 
 import pytest
 
-import name_server
 import strace
 from conftest import MakeSidecar, Sidecar, missing
 from faulty_server import ListeningServer
-from harness import PATIENCE, PortFile, QBittorrent, wait_until
+from harness import PATIENCE, PortFile, QBittorrent, wait_until, with_mounted
 from name_server import NameServer
 from namespace import Namespace
 
@@ -145,7 +144,7 @@ class World:
                 "QSTICKY_SANDBOX": "false",
             }
             | (env or {}),
-            wrapper=(*name_server.wrapper(self.place / "resolv.conf"), *traced),
+            wrapper=(*with_mounted(self.place / "resolv.conf", "/etc/resolv.conf"), *traced),
             **options,
         )
 

@@ -19,12 +19,11 @@ from pathlib import Path
 
 import pytest
 
-import name_server
 import strace
 from clock import MOVABLE, Clock
 from conftest import AS_PID_1, MakeSidecar, Sidecar, missing
 from faulty_server import LOGIN, PREFERENCES, BlackHole, FaultyServer, silence
-from harness import PortFile, wait_until
+from harness import PortFile, wait_until, with_mounted
 from name_server import NameServer
 from namespace import Namespace
 
@@ -152,7 +151,7 @@ def test_a_name_server_that_dies_and_comes_back_with_another_address_is_followed
         qsticky = sidecar(
             old,
             env={"QSTICKY_QBITTORRENT_HOST": "qbittorrent.example"},
-            wrapper=name_server.wrapper(resolver),
+            wrapper=with_mounted(resolver, "/etc/resolv.conf"),
         )
         qsticky.wait_in_sync(41000)
         old.stop()

@@ -46,7 +46,7 @@ from faulty_server import (
     with_headers,
     with_length,
 )
-from harness import PortFile, free_port, wait_until
+from harness import PortFile, free_port, wait_until, with_mounted
 
 LOGIN_PAGE = b"<!DOCTYPE html><html><title>Sign in</title><form action=/login></form></html>"
 HTML = {"content-type": "text/html; charset=utf-8"}
@@ -641,12 +641,11 @@ def test_every_address_of_a_name_is_tried(
     server = new_fake(host="127.0.0.1").start()
     hosts = place / "hosts"
     hosts.write_text("::1 box\n127.0.0.9 box\n127.0.0.1 box\n")
-    script = 'mount --bind "$0" /etc/hosts && exec "$@"'
     port_file.write(41000)
     qsticky = sidecar(
         server,
         env={"QSTICKY_QBITTORRENT_HOST": "box"},
-        wrapper=("unshare", "--mount", "sh", "-c", script, str(hosts)),
+        wrapper=with_mounted(hosts, "/etc/hosts"),
     )
     qsticky.wait_in_sync(41000)
     assert not qsticky.troubles()
@@ -671,12 +670,11 @@ def test_a_name_may_have_more_addresses_than_are_tried(
     addresses = [f"127.0.0.{number}" for number in range(2, 62)]
     addresses.insert(9, "127.0.0.1")
     hosts.write_text("".join(f"{address} {'b' * 60}.box\n" for address in addresses))
-    script = 'mount --bind "$0" /etc/hosts && exec "$@"'
     qsticky = sidecar(
         server,
         interval=1,
         env={"QSTICKY_QBITTORRENT_HOST": f"{'b' * 60}.box"},
-        wrapper=("unshare", "--mount", "sh", "-c", script, str(hosts)),
+        wrapper=with_mounted(hosts, "/etc/hosts"),
     )
     for port in (41000, 42000, 43000):
         port_file.write(port)

@@ -22,7 +22,7 @@ import pytest
 
 from conftest import BINARIES, MakeSidecar, missing
 from faulty_server import FaultyServer
-from harness import PortFile, wait_until
+from harness import PortFile, wait_until, with_mounted
 from namespace import Namespace
 
 A, AAAA = 1, 28
@@ -82,17 +82,13 @@ class NameServer:
 
 @pytest.fixture
 def etc(place: Path) -> Path:
-    """What is /etc for those started with with_etc()."""
+    """What is /etc for those who have it mounted there."""
     path = place / "etc"
     path.mkdir()
     (path / "resolv.conf").write_text("nameserver 127.0.0.1\n")
     (path / "hosts").write_text("127.0.0.1 localhost\n")
     (path / "nsswitch.conf").write_text("hosts: files dns\n")  # glibc's
     return path
-
-
-def with_etc(etc: Path) -> tuple[str, ...]:
-    return ("unshare", "--mount", "sh", "-c", f'mount --bind {etc} /etc && exec "$@"', "sh")
 
 
 @pytest.fixture
@@ -122,7 +118,7 @@ def test_the_name_server_dies_and_comes_back_with_another_address(
     server = name_server(qbittorrent_example=["127.0.0.1"]).start()
     before.start()
     port_file.write(41000)
-    qsticky = sidecar(before, env={"QSTICKY_QBITTORRENT_HOST": NAME}, wrapper=with_etc(etc))
+    qsticky = sidecar(before, env={"QSTICKY_QBITTORRENT_HOST": NAME}, wrapper=with_mounted(etc, "/etc"))
     qsticky.wait_in_sync(41000)
 
     server.stop()
@@ -155,7 +151,7 @@ def test_an_address_that_does_not_answer_is_followed_by_the_next(
     fake = new_fake(host="::1").start()
     name_server(qbittorrent_example=["::1", "127.0.0.9", "127.0.0.8"]).start()
     port_file.write(41000)
-    qsticky = sidecar(fake, env={"QSTICKY_QBITTORRENT_HOST": NAME}, wrapper=with_etc(etc))
+    qsticky = sidecar(fake, env={"QSTICKY_QBITTORRENT_HOST": NAME}, wrapper=with_mounted(etc, "/etc"))
     qsticky.wait_in_sync(41000)
     assert fake.listen_port == 41000
 
@@ -263,7 +259,7 @@ def test_dnsmasq_knows_where_qbittorrent_is(
     fake = new_fake(host="::1").start()
     port_file.write(41000)
     host = {"QSTICKY_QBITTORRENT_HOST": "alias-of-alias.example"}
-    qsticky = sidecar(fake, env=host, wrapper=with_etc(etc))
+    qsticky = sidecar(fake, env=host, wrapper=with_mounted(etc, "/etc"))
     qsticky.wait_in_sync(41000)
 
 
@@ -279,7 +275,7 @@ def found_by_qsticky(names: Sequence[str], etc: Path, place: Path) -> dict[str, 
     }
     running = {
         name: subprocess.Popen(
-            [*with_etc(etc), BINARIES["musl"], "check"],
+            [*with_mounted(etc, "/etc"), BINARIES["musl"], "check"],
             env=env | {"QSTICKY_QBITTORRENT_HOST": name},
             stdout=subprocess.PIPE,
             text=True,
@@ -322,7 +318,7 @@ def test_it_finds_what_glibc_finds(
     )
     glibc = json.loads(
         subprocess.run(
-            [*with_etc(etc), sys.executable, "-I", "-c", GETADDRINFO, *NAMES],
+            [*with_mounted(etc, "/etc"), sys.executable, "-I", "-c", GETADDRINFO, *NAMES],
             capture_output=True,
             check=True,
         ).stdout

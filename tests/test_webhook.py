@@ -7,7 +7,6 @@ import json
 import random
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -18,18 +17,11 @@ import pytest
 
 from conftest import MakeSidecar, Sidecar
 from faulty_server import FaultyServer, reply, silence
-from harness import ROOT, PortFile, sleeps, wait_until
+from harness import ROOT, PortFile, sleeps, wait_until, with_mounted
 from receiver import TARGETS, TOKEN, Receiver
 from tls_peers import Certificate, Nginx, Pki, TlsFront, https_site
 
 WEBHOOK = "webhook"
-
-# Runs a command that finds the name server in this file.
-WITH_RESOLVER = """
-import os, subprocess, sys
-subprocess.run(["mount", "--bind", sys.argv[1], "/etc/resolv.conf"], check=True)
-os.execve(sys.argv[2], sys.argv[2:], os.environ)
-"""
 
 NewReceiver = Callable[..., Receiver]
 
@@ -246,7 +238,7 @@ def test_a_name_server_that_hangs_delays_nothing(
     address = f"127.{random.randrange(1, 255)}.{random.randrange(256)}.{random.randrange(1, 255)}"
     resolver = place / "resolv.conf"
     resolver.write_text(f"nameserver {address}\noptions timeout:30 attempts:3\n")
-    wrapper = ("unshare", "--mount", sys.executable, "-c", WITH_RESOLVER, str(resolver))
+    wrapper = with_mounted(resolver, "/etc/resolv.conf")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
         deaf.settimeout(20)
         deaf.bind((address, 53))
