@@ -1,67 +1,84 @@
-"""A name server that knows one name, and dies and comes back to order."""
+"""A name server on port 53 of loopback, so in a network namespace of the test's own. It dies and
+comes back to order.
+
+    with NameServer({"qbittorrent.example": ["127.0.0.5"]}) as names:
+        ...
+        names.stop()  # from now on the kernel says that nobody is there
+"""
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import struct
 import threading
+from collections.abc import Mapping, Sequence
 
-A = 1
-QUERY_HEAD = struct.Struct(">HHHHHH")
-ANSWERED, NO_ERROR, SERVER_FAILURE = 0x8180, 0, 2
+AAAA = 28
+HEAD = struct.Struct(">HHHHHH")
+ANSWERED, SERVER_FAILURE, NO_SUCH_NAME = 0x8180, 2, 3
 
 
 class NameServer:
-    """On port 53 of loopback, so in a network namespace of the test's own."""
+    """Answers with what `addresses` holds for a name, and that there is no other name."""
 
-    def __init__(self, address: str = "127.0.0.1") -> None:
-        self.address = address
-        self.answer: str | None = None  # None: it says that it has failed
+    def __init__(self, addresses: Mapping[str, Sequence[str]] | None = None) -> None:
+        self.addresses = addresses  # None: it says that it has failed
         self.deaf = False
-        self.queries = 0
+        self.asked: list[tuple[str, int]] = []  # name and type
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
 
-    def start(self) -> "NameServer":
+    def start(self) -> NameServer:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind((self.address, 53))
-        self._thread = threading.Thread(target=self._serve, args=(self._socket,), daemon=True)
+        self._socket.bind(("127.0.0.1", 53))
+        self._thread = threading.Thread(target=self._run, args=(self._socket,), daemon=True)
         self._thread.start()
         return self
 
     def stop(self) -> None:
-        """From now on the kernel says that nobody is there."""
-        if self._socket is None or self._thread is None:
+        """From now on its port refuses what it is asked. No error if it is not up."""
+        if self._socket is None:
             return
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as waker:
-            waker.sendto(b"", (self.address, 53))
+        # a datagram that is no question wakes and ends the thread
+        self._socket.sendto(b"", self._socket.getsockname())
+        assert self._thread is not None
         self._thread.join()
         self._socket.close()
         self._socket = None
 
-    def __enter__(self) -> "NameServer":
+    def __enter__(self) -> NameServer:
         return self.start()
 
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _serve(self, sock: socket.socket) -> None:
+    def _run(self, sock: socket.socket) -> None:
         while True:
             query, peer = sock.recvfrom(512)
             if not query:
                 return
-            self.queries += 1
+            name, kind, question = _question(query)
+            self.asked.append((name, kind))
             if not self.deaf:
-                sock.sendto(self._reply(query), peer)
+                sock.sendto(query[:2] + self._answer(name, kind, question), peer)
 
-    def _reply(self, query: bytes) -> bytes:
-        number, _, _, _, _, _ = QUERY_HEAD.unpack_from(query)
-        end = query.index(b"\0", QUERY_HEAD.size) + 5
-        question = query[QUERY_HEAD.size : end]
-        (kind,) = struct.unpack_from(">H", question, len(question) - 4)
-        error = NO_ERROR if self.answer else SERVER_FAILURE
-        records = b""
-        if self.answer and kind == A:
-            records = struct.pack(">HHHIH", 0xC00C, A, 1, 0, 4) + socket.inet_aton(self.answer)
-        head = QUERY_HEAD.pack(number, ANSWERED | error, 1, bool(records), 0, 0)
-        return head + question + records
+    def _answer(self, name: str, kind: int, question: bytes) -> bytes:
+        """All but the number that comes first."""
+        addresses = self.addresses
+        found = [ipaddress.ip_address(text) for text in (addresses or {}).get(name, [])]
+        error = SERVER_FAILURE if addresses is None else 0 if found else NO_SUCH_NAME
+        data = [one.packed for one in found if (one.version == 6) == (kind == AAAA)]
+        head = HEAD.pack(0, ANSWERED | error, 1, len(data), 0, 0)[2:]
+        records = (struct.pack(">HHHIH", 0xC00C, kind, 1, 60, len(one)) + one for one in data)
+        return head + question + b"".join(records)
+
+
+def _question(query: bytes) -> tuple[str, int, bytes]:
+    """Its name, its type, and the bytes that they stand in."""
+    labels, at = [], HEAD.size
+    while length := query[at]:
+        labels.append(query[at + 1 : at + 1 + length].decode())
+        at += 1 + length
+    (kind,) = struct.unpack_from(">H", query, at + 1)
+    return ".".join(labels), kind, query[HEAD.size : at + 5]

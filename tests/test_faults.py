@@ -93,6 +93,7 @@ FATAL = {("poll", "ENOMEM"), ("rt_sigprocmask", "EINVAL")} | {
 ASAN_NAMES = {"open": "openat", "stat": "newfstatat", "fstat": "newfstatat"}
 
 FIRST_PORT = 20000
+NAME = "qbittorrent.example"
 # A cycle is two hundred; where a descriptor cannot be read, there are a hundred turns of some eleven
 # before a pause, counted anew after a cycle. A loop that spins: ten thousands.
 CALLS_AWAKE = 3000
@@ -139,7 +140,7 @@ class World:
             interval=1,
             log_level="INFO",
             env={
-                "QSTICKY_QBITTORRENT_HOST": "qbittorrent.example",
+                "QSTICKY_QBITTORRENT_HOST": NAME,
                 # It ends who makes a call that is none, and strace makes one of what is to fail.
                 "QSTICKY_SANDBOX": "false",
             }
@@ -233,8 +234,7 @@ def world(
         server = request.getfixturevalue("new_qbittorrent")(address="").start()
     (place / "resolv.conf").write_text("nameserver 127.0.0.1\n")
     asan = binary.parent.name == "asan"
-    with NameServer() as names:
-        names.answer = "127.0.0.1"
+    with NameServer({NAME: ["127.0.0.1"]}):
         yield World(namespace, server, port_file, place, sidecar, asan)
 
 

@@ -28,6 +28,7 @@ from name_server import NameServer
 from namespace import Namespace
 
 DAY_S = 86400
+NAME = "qbittorrent.example"
 LONGEST_DEADLINE_S = 15  # of a cycle
 MUSL = pytest.mark.parametrize("binary", ["musl"], indirect=True)
 
@@ -146,11 +147,10 @@ def test_a_name_server_that_dies_and_comes_back_with_another_address_is_followed
     new = new_fake(host="127.0.0.6")
     new.port = old.port
     port_file.write(41000)
-    with NameServer() as names:
-        names.answer = old.host
+    with NameServer({NAME: [old.host]}) as names:
         qsticky = sidecar(
             old,
-            env={"QSTICKY_QBITTORRENT_HOST": "qbittorrent.example"},
+            env={"QSTICKY_QBITTORRENT_HOST": NAME},
             wrapper=with_mounted(resolver, "/etc/resolv.conf"),
         )
         qsticky.wait_in_sync(41000)
@@ -158,24 +158,26 @@ def test_a_name_server_that_dies_and_comes_back_with_another_address_is_followed
         new.start()
 
         names.deaf = True
-        asked = names.queries
+        asked = len(names.asked)
         qsticky.wait_health(state="retrying", healthy=False)
-        wait_until(lambda: names.queries >= asked + 4, what="more questions")
+        wait_until(lambda: len(names.asked) >= asked + 4, what="more questions")
         assert "look up" in qsticky.wait_failed()["last_error"]
         names.stop()
         failures = qsticky.wait_failed()["consecutive_failures"]
         wait_until(
             lambda: qsticky.health()["consecutive_failures"] >= failures + 2, what="more failures"
         )
-        names.deaf, names.answer = False, None
+        assert "no answer from the name server" in qsticky.wait_failed()["last_error"]
+        names.deaf, names.addresses = False, None
         names.start()
-        asked = names.queries
-        wait_until(lambda: names.queries >= asked + 4, what="more questions")
+        asked = len(names.asked)
+        wait_until(lambda: len(names.asked) >= asked + 4, what="more questions")
         qsticky.wait_failed()
 
-        names.answer = new.host
+        names.addresses = {NAME: [new.host]}
         qsticky.wait_in_sync(41000)
     assert new.listen_port == 41000
+    assert "no answer from the name server" in qsticky.troubles()[0]
     assert not any("127.0.0" in line for line in qsticky.troubles())
 
 

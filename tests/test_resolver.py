@@ -1,5 +1,6 @@
 """Names: qsticky asks name servers itself (src/resolve.c). Here it does so beside a scripted name
-server that dies and comes back, and beside a real one, dnsmasq, where it finds what glibc finds.
+server, and beside a real one, dnsmasq, where it finds what glibc finds. (One that dies and comes back
+is in test_hostile_world.)
 
 Each test is in a network of its own, with an /etc of its own."""
 
@@ -11,11 +12,10 @@ import os
 import re
 import shutil
 import socket
-import struct
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -23,61 +23,10 @@ import pytest
 from conftest import BINARIES, MakeSidecar, missing
 from faulty_server import FaultyServer
 from harness import PortFile, wait_until, with_mounted
+from name_server import NameServer
 from namespace import Namespace
 
-A, AAAA = 1, 28
-NXDOMAIN = 3
 NAME = "qbittorrent.example"
-
-
-class NameServer:
-    """Answers with what `addresses` holds for a name, and that there is no other name."""
-
-    def __init__(self, addresses: Mapping[str, Sequence[str]]) -> None:
-        self.addresses = addresses
-        self.asked: list[tuple[str, int]] = []
-        self._socket: socket.socket | None = None
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> NameServer:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 53))
-        self._thread = threading.Thread(target=self._run, args=(self._socket,), daemon=True)
-        self._thread.start()
-        return self
-
-    def stop(self) -> None:
-        """From now on its port refuses what it is asked."""
-        if self._socket is None:
-            return
-        # a datagram that is no question wakes and ends the thread
-        self._socket.sendto(b"", self._socket.getsockname())
-        assert self._thread is not None
-        self._thread.join()
-        self._socket.close()
-        self._socket = None
-
-    def _run(self, sock: socket.socket) -> None:
-        while True:
-            question, peer = sock.recvfrom(512)
-            if not question:
-                return
-            sock.sendto(self._answer(question), peer)
-
-    def _answer(self, question: bytes) -> bytes:
-        labels, at = [], 12
-        while question[at]:
-            labels.append(question[at + 1 : at + 1 + question[at]].decode())
-            at += 1 + question[at]
-        name, (kind,) = ".".join(labels), struct.unpack_from(">H", question, at + 1)
-        self.asked.append((name, kind))
-        ips = [ipaddress.ip_address(text) for text in self.addresses.get(name, [])]
-        records = [ip.packed for ip in ips if (ip.version == 6) == (kind == AAAA)]
-        head = struct.pack(">BBHHHH", 0x81, 0x80 | (0 if ips else NXDOMAIN), 1, len(records), 0, 0)
-        body = b"".join(
-            struct.pack(">HHHIH", 0xC00C, kind, 1, 60, len(data)) + data for data in records
-        )
-        return question[:2] + head + question[12:] + body
 
 
 @pytest.fixture
@@ -91,57 +40,9 @@ def etc(place: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def name_server() -> Iterator[Callable[..., NameServer]]:
-    made: list[NameServer] = []
-
-    def make(**addresses: Sequence[str]) -> NameServer:
-        made.append(NameServer({name.replace("_", "."): ips for name, ips in addresses.items()}))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.stop()
-
-
-def test_the_name_server_dies_and_comes_back_with_another_address(
-    namespace: Namespace,
-    name_server: Callable[..., NameServer],
-    new_fake: Callable[..., FaultyServer],
-    etc: Path,
-    port_file: PortFile,
-    sidecar: MakeSidecar,
-) -> None:
-    """As when all of a stack is made anew, qBittorrent at another address."""
-    before, after = new_fake(host="127.0.0.1"), new_fake(host="127.0.0.2")
-    after.port = before.port
-    server = name_server(qbittorrent_example=["127.0.0.1"]).start()
-    before.start()
-    port_file.write(41000)
-    qsticky = sidecar(before, env={"QSTICKY_QBITTORRENT_HOST": NAME}, wrapper=with_mounted(etc, "/etc"))
-    qsticky.wait_in_sync(41000)
-
-    server.stop()
-    before.stop()
-    error = wait_until(
-        lambda: "cannot look up the name" in str((qsticky.health() or {}).get("last_error")),
-        what="the failed lookup",
-    )
-    assert error
-    assert not qsticky.health()["healthy"]
-
-    server.addresses = {NAME: ["127.0.0.2"]}
-    server.start()
-    after.start()
-    wait_until(lambda: after.listen_port == 41000, what="the port to be set where it is now")
-    qsticky.wait_in_sync(41000)
-    (told,) = (line for line in qsticky.troubles() if "cannot look up" in line)
-    assert "no answer from the name server" in told
-
-
 def test_an_address_that_does_not_answer_is_followed_by_the_next(
     namespace: Namespace,
-    name_server: Callable[..., NameServer],
+    peers: ExitStack,
     new_fake: Callable[..., FaultyServer],
     etc: Path,
     port_file: PortFile,
@@ -149,7 +50,7 @@ def test_an_address_that_does_not_answer_is_followed_by_the_next(
 ) -> None:
     """IPv4 is tried before IPv6, whatever the order; here qBittorrent is at neither IPv4 address."""
     fake = new_fake(host="::1").start()
-    name_server(qbittorrent_example=["::1", "127.0.0.9", "127.0.0.8"]).start()
+    peers.enter_context(NameServer({NAME: ["::1", "127.0.0.9", "127.0.0.8"]}))
     port_file.write(41000)
     qsticky = sidecar(fake, env={"QSTICKY_QBITTORRENT_HOST": NAME}, wrapper=with_mounted(etc, "/etc"))
     qsticky.wait_in_sync(41000)
