@@ -25,7 +25,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness import free_port
+from listener import Listener
 
 PREFERENCES = "preferences"
 SET_PREFERENCES = "setPreferences"
@@ -170,7 +170,7 @@ class _Script:
     skip: int
 
 
-class FaultyServer:
+class FaultyServer(Listener):
     """Answers as qBittorrent, except where a fault says otherwise."""
 
     def __init__(
@@ -186,75 +186,38 @@ class FaultyServer:
         preferences: dict | None = None,
     ):
         assert dialect in ("4.5", "5.2")
+        super().__init__(host)
         self.user = user
         self.password = password
         self.dialect = dialect
         self.local_auth = local_auth
         self.idle_close = idle_close
-        self.host = host
         self.preferences = default_preferences() | (preferences or {})
         self.preferences["listen_port"] = listen_port
         self.transfer_info = default_transfer_info(dialect)
         self.takes_settings = True
         self.stale_reads = 0  # reads after a set that still show the old settings
         self.requests: list[Request] = []
-        self.connections: list[float] = []  # when each was accepted
-        self.open_connections = 0
         self.sessions: dict[str, str] = {}  # cookie value by session
         self.sessions_made = 0
         self.failed_logins = 0
-        self.port = free_port()
         self._stale: list[dict] = []
         self._scripts: list[_Script] = []
         self._lift = threading.Event()
-        self._lock = threading.RLock()
-        self._listener: socket.socket | None = None
-        self._accepting: threading.Thread | None = None
-        self._sockets: set[socket.socket] = set()
-        self._threads: list[threading.Thread] = []
 
     # -- life ---------------------------------------------------------------
 
-    def start(self) -> FaultyServer:
-        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((self.host, self.port))
-        listener.listen(16)
-        self._listener = listener
-        self._accepting = threading.Thread(target=self._accept, args=(listener,), daemon=True)
-        self._accepting.start()
-        return self
-
     def stop(self) -> None:
         """As a killed qBittorrent: connections end, sessions are forgotten, the port refuses."""
-        if self._listener is None:
-            return
-        # shutdown wakes accept(); close alone would leave the port listening until it returned
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._listener = None
-        assert self._accepting is not None
-        self._accepting.join()
-        with self._lock:
-            for sock in self._sockets:
-                try:
-                    sock.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
-            threads, self._threads = self._threads, []
-        for thread in threads:
-            thread.join()
-        self.sessions.clear()
+        if self.is_up():
+            super().stop()
+            self.sessions.clear()
 
     def restart(self, listen_port: int | None = None) -> None:
         self.stop()
         if listen_port is not None:
             self.preferences["listen_port"] = listen_port
         self.start()
-
-    def __enter__(self) -> FaultyServer:
-        return self.start()
 
     def __exit__(self, *_: object) -> None:
         self.heal()
@@ -276,12 +239,9 @@ class FaultyServer:
         self._lift.set()
 
     def lifted(self) -> bool:
-        return self._lift.is_set() or self._listener is None
+        return self._lift.is_set() or not self.is_up()
 
     # -- what tests ask -----------------------------------------------------
-
-    def is_up(self) -> bool:
-        return self._listener is not None
 
     @property
     def listen_port(self) -> object:
@@ -394,35 +354,7 @@ class FaultyServer:
 
     # -- connections --------------------------------------------------------
 
-    def _accept(self, listener: socket.socket) -> None:
-        while True:
-            try:
-                sock, _ = listener.accept()
-            except OSError:
-                return
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            with self._lock:
-                number = len(self.connections)
-                self.connections.append(time.monotonic())
-                self._sockets.add(sock)
-                self._threads = [t for t in self._threads if t.is_alive()]
-                thread = threading.Thread(target=self._run, args=(sock, number), daemon=True)
-                self._threads.append(thread)
-                self.open_connections += 1
-            thread.start()
-
-    def _run(self, sock: socket.socket, number: int) -> None:
-        try:
-            with sock:
-                self._converse(sock, number)
-        except OSError:
-            pass  # the peer went away, or stop() took the socket
-        finally:
-            with self._lock:
-                self._sockets.discard(sock)
-                self.open_connections -= 1
-
-    def _converse(self, sock: socket.socket, number: int) -> None:
+    def serve(self, sock: socket.socket, number: int) -> None:
         fault = self._take_fault(CONNECT)
         if fault:
             fault(Exchange(self, sock, None))

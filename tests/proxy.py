@@ -7,87 +7,38 @@ import random
 import select
 import socket
 import struct
-import threading
 import time
 
-from harness import free_port
+from listener import Listener
 
 PASS = "pass"
 FAULTS = ("reset", "stall", "502", "503", "cut", "slow", "refuse")
 
 
-class Proxy:
+class Proxy(Listener):
     """One connection, one fate: what it is when the connection comes."""
 
     def __init__(self, to_port: int, chance: random.Random) -> None:
-        self.port = free_port()
+        super().__init__()
         self._to_port = to_port
         self._chance = chance
         self._fault = PASS
-        self._listener: socket.socket | None = None
-        self._thread: threading.Thread | None = None
         self._over = False
-        self._sockets: set[socket.socket] = set()
-
-    def start(self) -> "Proxy":
-        self._listen()
-        return self
 
     def set(self, fault: str) -> None:
         """One of FAULTS, or PASS. Connections that hang for the last one are let go."""
         self._fault = fault
         if fault == "refuse":
-            self._deafen()
-        elif self._listener is None:
-            self._listen()
+            self.refuse()
+        elif not self.is_up():
+            self.start()
 
     def stop(self) -> None:
         self._over = True
-        self._deafen()
-        for sock in list(self._sockets):
-            try:
-                sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+        super().stop()
 
-    # -- inside
-
-    def _listen(self) -> None:
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", self.port))
-        listener.listen(64)
-        self._listener = listener
-        self._thread = threading.Thread(target=self._accept, args=(listener,), daemon=True)
-        self._thread.start()
-
-    def _deafen(self) -> None:
-        if self._listener is None or self._thread is None:
-            return
-        self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept(), as close() would not
-        self._listener.close()
-        self._listener = None
-        self._thread.join()
-
-    def _accept(self, listener: socket.socket) -> None:
-        while True:
-            try:
-                sock, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._run, args=(sock, self._fault), daemon=True).start()
-
-    def _run(self, near: socket.socket, fault: str) -> None:
-        self._sockets.add(near)
-        try:
-            with near:
-                self._serve(near, fault)
-        except OSError:
-            pass  # one of the two went away
-        finally:
-            self._sockets.discard(near)
-
-    def _serve(self, near: socket.socket, fault: str) -> None:
+    def serve(self, near: socket.socket, number: int) -> None:
+        fault = self._fault
         if fault == "reset":
             near.recv(65536)
             near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

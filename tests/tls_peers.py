@@ -31,6 +31,7 @@ from pathlib import Path
 
 from faulty_server import default_preferences
 from harness import free_port, wait_until
+from listener import Listener, end
 
 # -- certificates ---------------------------------------------------------------
 
@@ -381,94 +382,6 @@ def https_site(certificate: Certificate, backend: int, *lines: str, listen: str 
 # -- in the middle --------------------------------------------------------------
 
 
-class Listener:
-    """Takes connections on a port of its own, each in a thread."""
-
-    def __init__(self) -> None:
-        self.port = free_port()
-        self.connections = 0
-        self._lock = threading.Lock()
-        self._sockets: set[socket.socket] = set()
-        self._listener: socket.socket | None = None
-        self._threads: list[threading.Thread] = []
-
-    def serve(self, client: socket.socket) -> None:
-        raise NotImplementedError
-
-    def start(self):
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", self.port))
-        listener.listen(16)
-        self._listener = listener
-        thread = threading.Thread(target=self._accept, args=(listener,), daemon=True)
-        self._threads = [thread]
-        thread.start()
-        return self
-
-    def stop(self) -> None:
-        if self._listener is None:
-            return
-        listener, self._listener = self._listener, None
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        self._threads[0].join()
-        with self._lock:
-            for sock in self._sockets:
-                end(sock)
-        for thread in self._threads[1:]:
-            thread.join()
-
-    def __enter__(self):
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def connect(self, port: int) -> socket.socket:
-        """To a server behind this one; ends with it."""
-        sock = socket.create_connection(("127.0.0.1", port), timeout=10)
-        sock.settimeout(None)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with self._lock:
-            self._sockets.add(sock)
-        return sock
-
-    def _accept(self, listener: socket.socket) -> None:
-        while True:
-            try:
-                sock, _ = listener.accept()
-            except OSError:
-                return
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            thread = threading.Thread(target=self._run, args=(sock,), daemon=True)
-            with self._lock:
-                self.connections += 1
-                self._sockets.add(sock)
-                self._threads.append(thread)
-            thread.start()
-
-    def _run(self, sock: socket.socket) -> None:
-        try:
-            self.serve(sock)
-        except (OSError, EOFError):
-            pass  # the peer went away, or stop() took the socket
-        finally:
-            end(sock)
-            sock.close()
-            with self._lock:
-                self._sockets.discard(sock)
-
-
-def end(sock: socket.socket) -> None:
-    """Whoever uses it in another thread sees its end. TLS's own shutdown() would do more: it takes the
-    session away from under that thread, which then asks nobody about it."""
-    try:
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)
-    except OSError:
-        pass
-
-
 def reset(sock: socket.socket) -> None:
     sock.shutdown(socket.SHUT_RD)  # whoever reads it in another thread holds it open
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -508,7 +421,7 @@ class TlsFront(Listener):
         self.context = server_context(certificate)
         self.context.sni_callback = lambda _sock, name, _context: setattr(self._sni, "name", name)
 
-    def serve(self, client: socket.socket) -> None:
+    def serve(self, client: socket.socket, number: int) -> None:
         client.settimeout(30)
         self._sni.name = None
         try:
@@ -655,7 +568,7 @@ class Relay(Listener):
     def heal(self) -> None:
         self.fault = None
 
-    def serve(self, client: socket.socket) -> None:
+    def serve(self, client: socket.socket, number: int) -> None:
         with self.connect(self.target) as server:
             link = Link(self, client, server)
             self.links.append(link)
