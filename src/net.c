@@ -71,6 +71,9 @@ static enum fail connect_failed(int error, struct failure *why)
 		return fail_set(why, FAIL_REFUSED, "connection refused");
 	if (error == ETIMEDOUT)
 		return fail_set(why, FAIL_TIMEOUT, "timed out connecting");
+	/* There, and cut before we came to look. */
+	if (is_reset(error))
+		return fail_set(why, FAIL_IO, "connection reset by the peer");
 	errno = error;
 	return fail_errno(why, "connect");
 }
