@@ -8,7 +8,6 @@
 
 #include "log.h"
 #include "secret.h"
-#include "text.h"
 
 /* Longest host name (RFC 1035, section 2.3.4: 253 characters), with its NUL. */
 #define CONFIG_HOST_MAX 256
@@ -80,8 +79,9 @@ struct config {
 typedef void config_complain(void *context, const char *sentence);
 
 /* Reads the variables of `environment` ("NAME=value", ended by NULL) into `config`. An unset or
- * empty variable has its default, bar QSTICKY_VPN_INTERFACE, of which empty means none. Returns how many are wrong; each of those is told to `complain`
- * (never with a secret's value) and has its default in `config`. */
+ * empty variable has its default, bar QSTICKY_VPN_INTERFACE, of which empty means none. Returns how
+ * many are wrong; each of those is told to `complain` (never with a secret's value) and has its
+ * default in `config`. */
 size_t config_load(struct config *config, char *const environment[], config_complain *complain,
                    void *context);
 
@@ -89,10 +89,8 @@ size_t config_load(struct config *config, char *const environment[], config_comp
  * misspelling. Not an error. */
 void config_unknown(char *const environment[], config_complain *complain, void *context);
 
-/* The secrets of `config`, one at a time; `*cursor` is 0 at first. NULL: that was the last. */
+/* The secrets for peers, one at a time, hence not the webhook's URL; `*cursor` is 0 at first. NULL: that
+ * was the last. */
 const struct secret *config_secret(const struct config *config, size_t *cursor);
-
-/* Appends the table of variables, a line or two each, for --help. */
-void config_help(struct text *text);
 
 #endif

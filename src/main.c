@@ -7,6 +7,7 @@
 
 #include "check.h"
 #include "config.h"
+#include "config_table.h"
 #include "health.h"
 #include "init.h"
 #include "log.h"
@@ -189,7 +190,7 @@ static int command_help(void)
 	put_usage(&text);
 	text_puts(&text,
 	          "\nConfiguration is by environment variables, here with their defaults:\n\n");
-	config_help(&text);
+	config_table_help(&text);
 	text_write(&text, STDOUT_FILENO);
 	return EXIT_SUCCESS;
 }

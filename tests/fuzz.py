@@ -35,7 +35,7 @@ TARGETS = sorted(path.stem for path in (ROOT / "tests").glob("fuzz_*.c"))
 
 # The files that a target is for, where it is not the one of its name.
 FILES = {
-    "fuzz_config": ("config.c", "config_value.c"),
+    "fuzz_config": ("config.c", "config_table.c", "config_value.c"),
     "fuzz_http": ("http.c", "http_body.c"),
 }
 

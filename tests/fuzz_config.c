@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config_table.h"
+#include "text.h"
+
 #define VARIABLES_MAX 40
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -172,7 +175,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		}
 		start = i + 1;
 	}
-	config_help(&help);
+	config_table_help(&help);
 	assert(!help.full && strstr(help.buf, names[0]));
 	assert(config_load(&config, environment, complain, &told) == told);
 	check(&config, environment);

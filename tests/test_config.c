@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config_table.h"
+#include "text.h"
+
 /* What was complained of, a line each. */
 static char complaints[4096];
 
@@ -447,7 +450,7 @@ static void config_help_names_every_variable_with_its_default(void **state)
 	struct text text = text_on(buf, sizeof buf);
 	(void)state;
 
-	config_help(&text);
+	config_table_help(&text);
 	assert_false(text.full);
 	for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
 		assert_non_null(strstr(buf, lines[i]));
