@@ -1,12 +1,9 @@
-/* sidecar: joins the port file, qBittorrent and the state machine, and holds the one event loop. */
+/* sidecar: the one event loop, which has a cycle run when one is due. */
 #ifndef QSTICKY_SIDECAR_H
 #define QSTICKY_SIDECAR_H
 
 #include "config.h"
 #include "init.h"
-
-/* Longest cycle, in milliseconds. */
-#define SIDECAR_CYCLE_MS 15000
 
 /* Exit status where the network namespace has lost everything but loopback: a restart policy then
  * puts this container into the one that has taken its place. */

@@ -1,0 +1,36 @@
+/* port_source: learns which port is forwarded: from the port file, from Gluetun's control server, or
+ * from that while the file is missing. */
+#ifndef QSTICKY_PORT_SOURCE_H
+#define QSTICKY_PORT_SOURCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config.h"
+#include "fail.h"
+#include "gluetun.h"
+#include "http.h"
+#include "port_file.h"
+#include "stop.h"
+#include "tell.h"
+
+struct port_source {
+	struct port_file_watch watch; /* the caller polls and drains it */
+	bool watch_refused;
+	struct gluetun gluetun;
+	enum fail fail; /* of the control server: what is forwarded is not known now; with `why` */
+	struct failure why;
+	int64_t looking_ms; /* how long the last look took, GLUETUN_ASK_MS at most */
+};
+
+/* Makes a `source` of zeros the one that `config` names; nothing is opened before the first look.
+ * Borrows the others. */
+void port_source_start(struct port_source *source, const struct config *config,
+                       const struct stop *stop, struct http_reply *reply);
+
+/* Looks there, with the watch where it has to be; tells `now` what it found, and the log what is news.
+ * Blocks for the control server only, GLUETUN_ASK_MS at most. Returns whether there is another port than
+ * before. Where a stop came, `source->fail` is FAIL_STOPPED and nothing was told. */
+bool port_source_look(struct port_source *source, struct situation *now, struct tell *tell);
+
+#endif
