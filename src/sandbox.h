@@ -13,20 +13,11 @@
 #ifndef QSTICKY_SANDBOX_H
 #define QSTICKY_SANDBOX_H
 
-#include <linux/filter.h>
 #include <stdbool.h>
-#include <stddef.h>
 
 #include "config.h"
+#include "sandbox_phase.h"
 #include "text.h"
-
-/* What is still to be done. */
-enum sandbox_phase {
-	SANDBOX_RUN,   /* reconcile, and write the health */
-	SANDBOX_ONCE,  /* reconcile */
-	SANDBOX_CHECK, /* the same, and look at the health file */
-	SANDBOX_JUDGE, /* read the health file, print, end */
-};
 
 /* What is on. */
 struct sandbox {
@@ -44,10 +35,5 @@ struct sandbox sandbox_enter(const struct config *config, enum sandbox_phase pha
 
 /* Appends what is on, as in "seccomp, Landlock ABI 7, no capabilities". Returns whether all is. */
 bool sandbox_put(struct text *text, const struct sandbox *sandbox);
-
-/* For the tests: most instructions of a filter, and the filter of a phase. Returns how many it has. */
-#define SANDBOX_FILTER_MAX 128
-size_t sandbox_filter(struct sock_filter filter[static SANDBOX_FILTER_MAX],
-                      enum sandbox_phase phase);
 
 #endif
