@@ -5,38 +5,16 @@
 #ifndef QSTICKY_RESOLVE_H
 #define QSTICKY_RESOLVE_H
 
-#include <netinet/in.h>
-#include <stddef.h>
 #include <stdint.h>
-#include <sys/socket.h>
 
 #include "fail.h"
+#include "resolve_address.h"
 #include "stop.h"
 
 /* Longest wait for name servers, in milliseconds; for each of them before the next is asked too.
  * `options timeout:` and `attempts:` of resolv.conf(5) are not looked at. */
 #define RESOLVE_MS 5000
 #define RESOLVE_ROUND_MS 1000
-
-/* Addresses of one name that are kept. */
-#define RESOLVE_MAX 16
-
-struct resolve_address {
-	union {
-		struct sockaddr any;
-		struct sockaddr_in v4;
-		struct sockaddr_in6 v6;
-	} sa;
-	socklen_t len; /* 0: none */
-};
-
-struct resolve_found {
-	size_t count;
-	struct resolve_address addresses[RESOLVE_MAX];
-};
-
-/* The address that the `len` bytes at `ip` are, 4 or 16 in network order, with `port`. */
-struct resolve_address resolve_ip(const void *ip, size_t len, uint16_t port);
 
 /* The addresses of `host` (name or address, without brackets; the latter may have a zone), each with
  * `port`, IPv4 before IPv6. "localhost" is the loopback addresses by definition (RFC 6761, section

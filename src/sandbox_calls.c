@@ -100,7 +100,7 @@ static const struct checked {
 	{ __NR_socket, 0, AF_INET },
 	{ __NR_socket, 0, AF_INET6 },
 	{ __NR_socket, 0, AF_NETLINK },
-	{ __NR_ioctl, 1, SIOCGIFINDEX }, /* src/resolve.c: the zone of an address */
+	{ __NR_ioctl, 1, SIOCGIFINDEX }, /* src/resolve_address.c: a zone */
 #ifdef __NR_socketcall
 	/* Linux before 4.3: the rest lies where a filter cannot look. */
 	{ __NR_socketcall, 0, 1 },  /* socket(2) */
