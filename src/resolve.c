@@ -203,9 +203,16 @@ static enum fail ask(struct resolve_found *found, const char *name, uint16_t por
 		f = look_up(&query, name, domain, why);
 	if (!as_is_first && !f)
 		f = look_up(&query, name, "", why);
-	if (!f && found->count == 0)
-		f = fail_set(why, FAIL_RESOLVE, "cannot look up the name: %s",
+	if (f || found->count > 0)
+		return f;
+	/* Who was asked may not be who should have been. */
+	errno = servers.unread;
+	if (errno)
+		f = fail_errno(why, "/etc/resolv.conf (replaced? Then restart qsticky)");
+	else
+		f = fail_set(why, FAIL_RESOLVE,
 		             query.unanswered ? "no answer from the name server" : "no such name");
+	fail_in(why, "cannot look up the name");
 	return f;
 }
 

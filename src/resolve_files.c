@@ -1,6 +1,7 @@
 #include "resolve_files.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
@@ -17,20 +18,18 @@ struct words {
 	bool new_line, in_comment;
 	bool is_first; /* the word is the first of its line */
 	char word[RESOLVE_SEARCH_MAX];
-	size_t at, len;
+	ssize_t at, len; /* len -1: no more of it can be read, and errno says why */
 	char bytes[512];
 };
 
 static bool next_byte(struct words *words, char *c)
 {
 	if (words->at == words->len) {
-		ssize_t got = read(words->fd, words->bytes, sizeof words->bytes);
-
-		if (got <= 0)
-			return false;
-		words->len = (size_t)got;
+		words->len = read(words->fd, words->bytes, sizeof words->bytes);
 		words->at = 0;
 	}
+	if (words->len <= 0)
+		return false;
 	*c = words->bytes[words->at++];
 	words->in_comment = *c != '\n' && (words->in_comment || *c == '#');
 	if (words->in_comment)
@@ -68,6 +67,8 @@ static void open_words(struct words *words, const char *path)
 		.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK),
 		.new_line = true,
 	};
+	if (words->fd < 0)
+		words->len = -1;
 }
 
 void resolve_read_hosts(struct resolve_found *found, const char *host, uint16_t port)
@@ -125,6 +126,7 @@ void resolve_read_servers(struct resolve_servers *servers)
 			servers->ndots = resolve_number(word + 6);
 		}
 	}
+	servers->unread = words.len < 0 && errno != ENOENT ? errno : 0;
 	close(words.fd);
 	servers->search[search.len] = '\0';
 	if (servers->count == 0)

@@ -16,6 +16,7 @@
 
 /* What /etc/resolv.conf says. */
 struct resolve_servers {
+	int unread;   /* it is there, but could not be read: the error; else 0 */
 	size_t count; /* 1 at least */
 	struct resolve_address addresses[RESOLVE_SERVERS_MAX];
 	uint32_t ndots;

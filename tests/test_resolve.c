@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <net/if.h>
@@ -339,6 +340,52 @@ static void resolve_does_without_readable_files(void **state)
 }
 
 /* ---- /etc/resolv.conf ---- */
+
+static bool names_resolv_conf(const char *host, const char *error)
+{
+	char wanted[160];
+
+	snprintf(wanted, sizeof wanted,
+	         "cannot look up the name: /etc/resolv.conf (replaced? Then restart qsticky): %s",
+	         error);
+	return look_up(host) == FAIL_IO && strcmp(why.text, wanted) == 0;
+}
+
+/* Root that may not read the files of everybody. */
+static void drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	static const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3];
+
+	if (syscall(SYS_capset, &header, none) < 0)
+		_exit(2);
+}
+
+static void resolve_names_the_file_where_it_cannot_be_read(void **state)
+{
+	pid_t child;
+	int status;
+
+	enter(*state);
+	assert_no_answer("nas"); /* it need not be there */
+	assert_int_equal(mkdir("/etc/resolv.conf", 0755), 0);
+	assert_true(names_resolv_conf("nas", "Is a directory"));
+	name_servers_start(RULES({ .name = "nas", .deed = has, .data = "192.0.2.1" },
+	                         { .deed = says, .data = NO_NAME }));
+	assert_found("nas", "192.0.2.1"); /* it may be right to ask here */
+	assert_true(names_resolv_conf("nos", "Is a directory"));
+	name_servers_end();
+	assert_int_equal(rmdir("/etc/resolv.conf"), 0);
+	write_file("/etc/resolv.conf", "nameserver 127.0.0.2\n");
+	assert_int_equal(chmod("/etc/resolv.conf", 0), 0);
+	child = fork();
+	if (child == 0) {
+		drop_capabilities();
+		_exit(names_resolv_conf("nas", "Permission denied") ? 0 : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
 
 static void resolve_asks_the_server_of_this_machine_where_none_is_named(void **state)
 {
@@ -958,6 +1005,7 @@ int main(void)
 		TEST(resolve_reads_a_hosts_file_to_its_end),
 		TEST(resolve_finds_words_across_blocks),
 		TEST(resolve_does_without_readable_files),
+		TEST(resolve_names_the_file_where_it_cannot_be_read),
 		TEST(resolve_asks_the_server_of_this_machine_where_none_is_named),
 		TEST(resolve_asks_servers_in_their_order),
 		TEST(resolve_asks_servers_over_ipv6),

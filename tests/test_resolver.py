@@ -40,6 +40,44 @@ def etc(place: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize("binary", ["musl"], indirect=True)
+def test_a_resolv_conf_that_was_replaced_is_named(
+    namespace: Namespace,
+    peers: ExitStack,
+    new_fake: Callable[..., FaultyServer],
+    etc: Path,
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    """As by a DHCP client on a machine without containers. Landlock knows the old one only; the other
+    build may read all."""
+    fake = new_fake(host="127.0.0.1").start()
+    server = peers.enter_context(NameServer({NAME: ["127.0.0.1"]}))
+    port_file.write(41000)
+    env = {"QSTICKY_QBITTORRENT_HOST": NAME, "LOG_LEVEL": "DEBUG"}
+    qsticky = sidecar(fake, env=env, wrapper=with_mounted(etc, "/etc"))
+    qsticky.wait_in_sync(41000)
+    if any("no Landlock" in line for line in qsticky.lines("DEBUG")):
+        missing("this kernel has no Landlock")
+
+    server.stop()
+    (etc / "new").write_text("nameserver 127.0.0.2\n")
+    (etc / "new").rename(etc / "resolv.conf")
+    port_file.write(41001)
+    error = wait_until(
+        lambda: "resolv.conf" in str((qsticky.health() or {}).get("last_error")),
+        what="the failed lookup",
+    )
+    assert error
+    assert qsticky.health()["last_error"].endswith(
+        "/etc/resolv.conf (replaced? Then restart qsticky): Permission denied"
+    )
+
+    # the server of this machine is asked instead, as C libraries do
+    server.start()
+    qsticky.wait_in_sync(41001)
+
+
 def test_an_address_that_does_not_answer_is_followed_by_the_next(
     namespace: Namespace,
     peers: ExitStack,
