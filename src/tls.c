@@ -1,6 +1,5 @@
 #include "tls.h"
 
-#include <assert.h>
 #include <bearssl.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -8,13 +7,11 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "certificate.h"
 #include "ip.h"
-#include "mono.h"
-#include "now.h"
 #include "pages.h"
 #include "tls_ciphers.h"
 #include "tls_fault.h"
+#include "tls_session.h"
 #include "tls_verify.h"
 
 /* Notes that the server asks for a certificate of ours. */
@@ -33,8 +30,6 @@ static struct {
 	bool greeted;             /* the handshake is over */
 	struct tls_verify verify; /* last: most of it stays untouched */
 } space;
-
-static_assert(sizeof(br_ssl_session_parameters) <= TLS_SESSION_BYTES, "no room for a session");
 
 /* ---- a certificate of ours: there is none ---- */
 
@@ -118,64 +113,6 @@ static void set_up(struct tls *tls)
 	space.proof = (struct proof){ .methods = &proof_methods, .tls = tls };
 	br_ssl_client_set_client_certificate(&space.client, &space.proof.methods);
 	br_ssl_engine_set_buffer(engine, space.records, sizeof space.records, 0);
-}
-
-/* ---- sessions ---- */
-
-static void forget_session(struct tls *tls)
-{
-	explicit_bzero(&tls->session, sizeof tls->session);
-}
-
-/* Whether the server could still be verified as it was then. */
-static bool session_holds(const struct tls *tls)
-{
-	const struct tls_session *session = &tls->session;
-	struct trust_file now;
-
-	if (!session->known || mono_now_ms() - session->verified_ms >= TLS_SESSION_MS ||
-	    (session->not_after && now_s() > session->not_after))
-		return false;
-	if (tls->config->tls_pin_count > 0 || !tls->config->verify_ssl)
-		return true;
-	now = trust_file_now(tls->config->tls_ca_file);
-	return trust_file_same(&now, &session->file);
-}
-
-/* Offers the session of last time; returns whether there is one. */
-static bool offer_session(struct tls *tls)
-{
-	br_ssl_session_parameters parameters;
-
-	if (!session_holds(tls)) {
-		forget_session(tls);
-		return false;
-	}
-	memcpy(&parameters, tls->session.parameters, sizeof parameters);
-	br_ssl_engine_set_session_parameters(&space.client.eng, &parameters);
-	explicit_bzero(&parameters, sizeof parameters);
-	return true;
-}
-
-static void keep_session(struct tls *tls)
-{
-	br_ssl_session_parameters parameters;
-
-	tls->resumed = !space.verify.key;
-	if (tls->resumed)
-		return;
-	forget_session(tls);
-	br_ssl_engine_get_session_parameters(&space.client.eng, &parameters);
-	/* In a resumed one the server would not ask for a certificate of ours again, and its later
-	 * refusal could not be told apart. */
-	if (parameters.session_id_len > 0 && !tls->asked_for_proof) {
-		tls->session.known = true;
-		tls->session.verified_ms = mono_now_ms();
-		tls->session.not_after = space.verify.not_after;
-		tls->session.file = space.verify.file;
-		memcpy(tls->session.parameters, &parameters, sizeof parameters);
-	}
-	explicit_bzero(&parameters, sizeof parameters);
 }
 
 /* ---- what went wrong ---- */
@@ -371,14 +308,14 @@ static enum fail shake_hands(struct tls *tls, int64_t deadline_ms, struct failur
 	br_ssl_engine_context *engine = &space.client.eng;
 	unsigned char ip[IP_MAX];
 	char name[CONFIG_HOST_MAX];
-	bool ended = false;
+	bool resumes, ended = false;
 	enum fail f = seed(engine, why);
 
 	if (f)
 		return f;
 	tls_verify_name(name, tls->config);
-	if (!br_ssl_client_reset(&space.client, ip_parse(ip, name) > 0 ? NULL : name,
-	                         offer_session(tls)))
+	resumes = tls_session_offer(&tls->session, tls->config, engine);
+	if (!br_ssl_client_reset(&space.client, ip_parse(ip, name) > 0 ? NULL : name, resumes))
 		return fail_set(why, FAIL_TLS, "TLS cannot start (error %d)",
 		                br_ssl_engine_last_error(engine));
 	f = run(tls, BR_SSL_SENDAPP | BR_SSL_RECVAPP, &ended, deadline_ms, why);
@@ -389,6 +326,16 @@ static enum fail shake_hands(struct tls *tls, int64_t deadline_ms, struct failur
 	if (!f && !space.verify.key && !tls->session.known)
 		return fail_set(why, FAIL_UNTRUSTED, "the server was not verified"); /* never */
 	return f;
+}
+
+static void remember(struct tls *tls)
+{
+	/* In a resumed session the server would not ask for a certificate of ours again, and its
+	 * later refusal could not be told apart. */
+	if (tls->asked_for_proof)
+		tls_session_forget(&tls->session);
+	else
+		tls_session_keep(&tls->session, &space.verify, &space.client.eng);
 }
 
 struct tls tls_for(const struct config *config)
@@ -410,13 +357,15 @@ enum fail tls_open(struct tls *tls, struct stream *inner, int64_t deadline_ms, s
 	set_up(tls);
 	f = shake_hands(tls, deadline_ms, why);
 	if (f) {
-		forget_session(tls);
+		tls_session_forget(&tls->session);
 		tls->inner = NULL;
 		release();
 		return f;
 	}
 	space.greeted = true;
-	keep_session(tls);
+	tls->resumed = !space.verify.key;
+	if (!tls->resumed)
+		remember(tls);
 	return FAIL_NONE;
 }
 

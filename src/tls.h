@@ -1,5 +1,4 @@
-/* tls: a stream wrapped around a stream; with tls_verify and tls_ciphers the only one that sees
- * BearSSL.
+/* tls: a stream wrapped around a stream. Nobody but it and its parts (tls_...) sees BearSSL.
  *
  * TLS 1.2, as a client. Nothing is sent over it before the server has proved who it is. Trust
  * comes, in this order, from pins, from nothing (QSTICKY_VERIFY_SSL=false) or from a CA file.

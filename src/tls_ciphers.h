@@ -1,6 +1,6 @@
 /* tls_ciphers: what TLS is made of here: suites, curves and hashes, none more linked in.
  *
- * A part of tls: with it and tls_verify the only one that sees BearSSL. */
+ * A part of tls. */
 #ifndef QSTICKY_TLS_CIPHERS_H
 #define QSTICKY_TLS_CIPHERS_H
 

@@ -1,6 +1,6 @@
 /* tls_verify: the certificates of a server, examined as the TLS engine reads them.
  *
- * A part of tls: with it and tls_ciphers the only one that sees BearSSL. */
+ * A part of tls. */
 #ifndef QSTICKY_TLS_VERIFY_H
 #define QSTICKY_TLS_VERIFY_H
 
