@@ -25,7 +25,7 @@ static struct {
 	br_ssl_client_context client; /* secret */
 	unsigned char records[BR_SSL_BUFSIZE_MONO];
 	struct proof proof;
-	unsigned char first[5]; /* the first bytes that the server sent */
+	unsigned char first[4]; /* the first bytes that the server sent */
 	size_t first_len;
 	bool greeted;             /* the handshake is over */
 	struct tls_verify verify; /* last: most of it stays untouched */
@@ -115,13 +115,7 @@ static void set_up(struct tls *tls)
 	br_ssl_engine_set_buffer(engine, space.records, sizeof space.records, 0);
 }
 
-/* ---- what went wrong ---- */
-
-static bool speaks_tls(void)
-{
-	/* The types of record: RFC 5246, appendix A.1. */
-	return space.first_len == 0 || (space.first[0] >= 20 && space.first[0] <= 23);
-}
+/* ---- records ---- */
 
 /* Why the engine has given up. */
 static enum fail broken(struct tls *tls, struct failure *why)
@@ -139,35 +133,8 @@ static enum fail broken(struct tls *tls, struct failure *why)
 		return tls_fault_alert(error, tls->asked_for_proof, space.client.eng.server_name,
 		                       why);
 	}
-	if (space.first_len >= 4 && memcmp(space.first, "HTTP", 4) == 0)
-		return fail_set(why, FAIL_TLS,
-		                "the server speaks plain HTTP on this port (http, not https): "
-		                "QSTICKY_USE_HTTPS=false, or another port");
-	if (!speaks_tls())
-		return fail_set(why, FAIL_TLS, "the server does not speak TLS on this port");
-	switch (error) {
-	case BR_ERR_UNSUPPORTED_VERSION:
-	case BR_ERR_BAD_VERSION:
-		return fail_set(why, FAIL_TLS, "the server offers only a TLS older than 1.2");
-	case BR_ERR_BAD_SIGNATURE:
-		return fail_set(why, FAIL_TLS,
-		                "the server cannot prove that its certificate is its own");
-	case BR_ERR_WRONG_KEY_USAGE:
-		return fail_set(why, FAIL_TLS,
-		                "the server's certificate does not allow its use for TLS (key "
-		                "usage: digital signature)");
-	case BR_ERR_TOO_LARGE:
-	case BR_ERR_BAD_LENGTH:
-		return fail_set(why, FAIL_TLS, "the server sends TLS records that are too long");
-	case BR_ERR_BAD_MAC:
-		return fail_set(why, FAIL_TLS, "TLS data was damaged or forged on its way");
-	default:
-		return fail_set(why, FAIL_TLS, "the server breaks the rules of TLS (error %d)",
-		                error);
-	}
+	return tls_fault_engine(error, space.first, space.first_len, why);
 }
-
-/* ---- records ---- */
 
 static enum fail send_records(struct tls *tls, bool reading, int64_t deadline_ms,
                               struct failure *why)

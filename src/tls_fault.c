@@ -1,5 +1,8 @@
 #include "tls_fault.h"
 
+#include <bearssl.h>
+#include <string.h>
+
 /* RFC 5246, section 7.2.2; RFC 6066, section 3. */
 enum {
 	ALERT_HANDSHAKE_FAILURE = 40,
@@ -58,4 +61,35 @@ enum fail tls_fault_interrupted(enum fail f, bool silent, struct failure *why)
 		                "the server closed the connection in the middle of the TLS "
 		                "handshake");
 	return f;
+}
+
+enum fail tls_fault_engine(int error, const unsigned char *first, size_t len, struct failure *why)
+{
+	if (len >= 4 && memcmp(first, "HTTP", 4) == 0)
+		return fail_set(why, FAIL_TLS,
+		                "the server speaks plain HTTP on this port (http, not https): "
+		                "QSTICKY_USE_HTTPS=false, or another port");
+	/* The types of record: RFC 5246, appendix A.1. */
+	if (len > 0 && (first[0] < 20 || first[0] > 23))
+		return fail_set(why, FAIL_TLS, "the server does not speak TLS on this port");
+	switch (error) {
+	case BR_ERR_UNSUPPORTED_VERSION:
+	case BR_ERR_BAD_VERSION:
+		return fail_set(why, FAIL_TLS, "the server offers only a TLS older than 1.2");
+	case BR_ERR_BAD_SIGNATURE:
+		return fail_set(why, FAIL_TLS,
+		                "the server cannot prove that its certificate is its own");
+	case BR_ERR_WRONG_KEY_USAGE:
+		return fail_set(why, FAIL_TLS,
+		                "the server's certificate does not allow its use for TLS (key "
+		                "usage: digital signature)");
+	case BR_ERR_TOO_LARGE:
+	case BR_ERR_BAD_LENGTH:
+		return fail_set(why, FAIL_TLS, "the server sends TLS records that are too long");
+	case BR_ERR_BAD_MAC:
+		return fail_set(why, FAIL_TLS, "TLS data was damaged or forged on its way");
+	default:
+		return fail_set(why, FAIL_TLS, "the server breaks the rules of TLS (error %d)",
+		                error);
+	}
 }

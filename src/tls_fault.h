@@ -1,8 +1,11 @@
-/* tls_fault: why there is no TLS with a server, and what to do about it. */
+/* tls_fault: why there is no TLS with a server, and what to do about it.
+ *
+ * A part of tls. */
 #ifndef QSTICKY_TLS_FAULT_H
 #define QSTICKY_TLS_FAULT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "fail.h"
 
@@ -13,5 +16,9 @@ enum fail tls_fault_alert(int alert, bool asked_for_proof, const char *name, str
 /* The stream below failed with `f` in the handshake; `silent`: before the server said anything.
  * Returns `f`. */
 enum fail tls_fault_interrupted(enum fail f, bool silent, struct failure *why);
+
+/* The engine gave up with `error`, one of BearSSL's. The server has sent `len` bytes, or more, that begin
+ * with those at `first`: they may be no TLS at all. FAIL_TLS. */
+enum fail tls_fault_engine(int error, const unsigned char *first, size_t len, struct failure *why);
 
 #endif
