@@ -11,68 +11,20 @@
 #include "pages.h"
 #include "tls_ciphers.h"
 #include "tls_fault.h"
+#include "tls_proof.h"
 #include "tls_session.h"
 #include "tls_verify.h"
-
-/* Notes that the server asks for a certificate of ours. */
-struct proof {
-	const br_ssl_client_certificate_class *methods; /* must be first */
-	struct tls *tls;
-};
 
 /* The one open connection. */
 static struct {
 	br_ssl_client_context client; /* secret */
 	unsigned char records[BR_SSL_BUFSIZE_MONO];
-	struct proof proof;
+	struct tls_proof proof;
 	unsigned char first[4]; /* the first bytes that the server sent */
 	size_t first_len;
 	bool greeted;             /* the handshake is over */
 	struct tls_verify verify; /* last: most of it stays untouched */
 } space;
-
-/* ---- a certificate of ours: there is none ---- */
-
-static void proof_ignore(const br_ssl_client_certificate_class **methods)
-{
-	(void)methods;
-}
-
-static void proof_ignore_name(const br_ssl_client_certificate_class **methods, size_t len)
-{
-	(void)methods;
-	(void)len;
-}
-
-static void proof_ignore_bytes(const br_ssl_client_certificate_class **methods,
-                               const unsigned char *bytes, size_t len)
-{
-	(void)methods;
-	(void)bytes;
-	(void)len;
-}
-
-static void proof_choose(const br_ssl_client_certificate_class **methods,
-                         const br_ssl_client_context *client, uint32_t types,
-                         br_ssl_client_certificate *choice)
-{
-	struct proof *proof = (struct proof *)(void *)methods;
-
-	(void)client;
-	(void)types;
-	proof->tls->asked_for_proof = true;
-	*choice = (br_ssl_client_certificate){ .chain_len = 0 };
-}
-
-static const br_ssl_client_certificate_class proof_methods = {
-	.context_size = sizeof(struct proof),
-	.start_name_list = proof_ignore,
-	.start_name = proof_ignore_name,
-	.append_name = proof_ignore_bytes,
-	.end_name = proof_ignore,
-	.end_name_list = proof_ignore,
-	.choose = proof_choose,
-};
 
 /* ---- set-up ---- */
 
@@ -110,7 +62,7 @@ static void set_up(struct tls *tls)
 	br_ssl_engine_add_flags(engine, BR_OPT_NO_RENEGOTIATION);
 	tls_verify_start(&space.verify, tls->config);
 	br_ssl_engine_set_x509(engine, &space.verify.methods);
-	space.proof = (struct proof){ .methods = &proof_methods, .tls = tls };
+	space.proof = tls_proof_for(&tls->asked_for_proof);
 	br_ssl_client_set_client_certificate(&space.client, &space.proof.methods);
 	br_ssl_engine_set_buffer(engine, space.records, sizeof space.records, 0);
 }

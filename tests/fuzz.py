@@ -37,7 +37,7 @@ TARGETS = sorted(path.stem for path in (ROOT / "tests").glob("fuzz_*.c"))
 FILES = {
     "fuzz_config": ("config.c", "config_table.c", "config_value.c"),
     "fuzz_http": ("http.c", "http_body.c"),
-    "fuzz_tls": ("tls.c", "tls_session.c"),
+    "fuzz_tls": ("tls.c", "tls_session.c", "tls_proof.c"),
 }
 
 # Lines of these files that the inputs must reach, in percent.
