@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <time.h>
 
-#include "text.h"
+#include "der.h"
 
 /* What a key is of, or a signature is made with. */
 enum certificate_algorithm {
@@ -34,24 +34,18 @@ enum certificate_curve {
 	CERTIFICATE_P384 = 24,
 };
 
-/* Some bytes of the certificate. */
-struct certificate_part {
-	const unsigned char *at;
-	size_t len;
-};
-
 /* All parts are borrowed from the bytes that were parsed. */
 struct certificate {
-	struct certificate_part whole;
-	struct certificate_part issuer; /* the encoded name, with its header */
-	struct certificate_part subject;
-	struct certificate_part names; /* inside of the subjectAltName; `at` NULL: there is none */
+	struct der_part whole;
+	struct der_part issuer; /* the encoded name, with its header */
+	struct der_part subject;
+	struct der_part names; /* inside of the subjectAltName; `at` NULL: there is none */
 	time_t not_before;
 	time_t not_after;
 	enum certificate_algorithm key;
-	struct certificate_part modulus, exponent; /* CERTIFICATE_RSA: without zeros in front */
-	enum certificate_curve curve;              /* CERTIFICATE_EC */
-	struct certificate_part point;
+	struct der_part modulus, exponent; /* CERTIFICATE_RSA: without zeros in front */
+	enum certificate_curve curve;      /* CERTIFICATE_EC */
+	struct der_part point;
 	enum certificate_algorithm signature;
 	bool is_ca; /* says so; or is of version 1, which cannot say, and signed by itself */
 	bool signs_certificates; /* its key usage, if there is one, allows that */
@@ -64,19 +58,9 @@ struct certificate {
 bool certificate_parse(struct certificate *certificate, const unsigned char *der, size_t len);
 
 /* Whether both are there and the same, byte for byte. */
-bool certificate_same(struct certificate_part a, struct certificate_part b);
+bool certificate_same(struct der_part a, struct der_part b);
 
 /* Whether `moment` is within the dates. */
 bool certificate_valid_at(const struct certificate *certificate, time_t moment);
-
-/* Whether the certificate names the address `ip` of `len` bytes (RFC 9110, section 4.3.5: in its
- * subjectAltName, nowhere else). */
-bool certificate_names_ip(const struct certificate *certificate, const unsigned char *ip,
-                          size_t len);
-
-/* Append for a person, at most about 100 bytes each: an encoded name as "CN=nas, O=Home"; the names
- * that it is for as "nas, 192.0.2.1". */
-void certificate_put_name(struct text *text, struct certificate_part name);
-void certificate_put_names(struct text *text, const struct certificate *certificate);
 
 #endif

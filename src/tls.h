@@ -16,6 +16,7 @@
 #include "config.h"
 #include "fail.h"
 #include "net.h"
+#include "text.h"
 #include "trust.h"
 
 /* Longest time for which a session that was verified is resumed, in milliseconds. */

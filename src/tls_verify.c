@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "certificate.h"
+#include "certificate_names.h"
 #include "ip.h"
 #include "now.h"
 #include "tls_ciphers.h"
@@ -132,7 +132,7 @@ static unsigned verify_path(struct tls_verify *verify, const char *name, time_t 
 	                         (uint32_t)(now % DAY_S));
 	minimal->vtable->start_chain(methods, name);
 	for (size_t i = 0; i < chain->path_count; i++) {
-		struct certificate_part one = chain->certificates[chain->path[i]].whole;
+		struct der_part one = chain->certificates[chain->path[i]].whole;
 
 		minimal->vtable->start_cert(methods, (uint32_t)one.len);
 		minimal->vtable->append(methods, one.at, one.len);

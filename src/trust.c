@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "certificate_names.h"
 #include "pages.h"
 #include "pem.h"
 #include "utc.h"
@@ -53,7 +54,7 @@ bool trust_file_same(const struct trust_file *a, const struct trust_file *b)
 }
 
 /* Whether some certificate of the chain says that it is issued by `subject`. */
-static bool is_issuer(const struct chain *chain, struct certificate_part subject)
+static bool is_issuer(const struct chain *chain, struct der_part subject)
 {
 	for (size_t i = 0; i < chain->count; i++)
 		if (certificate_same(chain->certificates[i].issuer, subject))

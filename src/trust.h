@@ -12,6 +12,7 @@
 #include "chain.h"
 #include "config.h"
 #include "fail.h"
+#include "text.h"
 
 /* Largest CA file, in bytes. Debian's whole bundle has a quarter of a MiB. */
 #define TRUST_FILE_MAX (4 * 1024 * 1024)

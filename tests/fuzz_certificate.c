@@ -6,9 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "certificate_names.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void check_part(struct certificate_part part, struct certificate_part whole)
+static void check_part(struct der_part part, struct der_part whole)
 {
 	assert(!part.at || part.len == 0 ||
 	       (part.at >= whole.at && part.at + part.len <= whole.at + whole.len));

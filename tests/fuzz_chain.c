@@ -27,7 +27,7 @@ static void check_certificates(void)
 
 	assert(chain.count <= CHAIN_MAX && chain.len <= CHAIN_BYTES_MAX);
 	for (size_t i = 0; i < chain.count; i++) {
-		const struct certificate_part whole = chain.certificates[i].whole;
+		const struct der_part whole = chain.certificates[i].whole;
 
 		assert(whole.at == chain.bytes + before);
 		before += whole.len;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "certificate_names.h"
 #include "certificates.h"
 #include "ip.h"
 #include "pem.h"
@@ -28,7 +29,7 @@ static struct certificate certificate_of(const char *text)
 	return certificate;
 }
 
-static void assert_name(struct certificate_part name, const char *expected)
+static void assert_name(struct der_part name, const char *expected)
 {
 	char buf[256];
 	struct text text = text_on(buf, sizeof buf);
