@@ -1,5 +1,6 @@
-/* qbittorrent_exchange: one request to qBittorrent and what its answer means, for qbittorrent.c; nobody
- * else needs it. */
+/* qbittorrent_exchange: one request to qBittorrent and what its answer means.
+ *
+ * A part of qbittorrent; of the others only check.c needs it, which takes the steps one by one. */
 #ifndef QSTICKY_QBITTORRENT_EXCHANGE_H
 #define QSTICKY_QBITTORRENT_EXCHANGE_H
 
