@@ -31,7 +31,6 @@ static void put_string(struct text *text, unsigned tag, struct der_part value)
 	case DER_PRINTABLE:
 	case DER_TELETEX:
 	case DER_IA5:
-	case TAG_DNS:
 		text_add_printable(text, (const char *)value.at, value.len);
 		break;
 	default:
@@ -100,7 +99,7 @@ void certificate_put_names(struct text *text, const struct certificate *certific
 		if (tag == TAG_IP)
 			text_add_ip(&shown, name.at, name.len);
 		else
-			put_string(&shown, tag, name);
+			text_add_printable(&shown, (const char *)name.at, name.len);
 	}
 	put_shown(text, &shown);
 }
