@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from certificates import Certificate, Pki
 from harness import ROOT, QBittorrent, memory_kib
-from tls_peers import Certificate, Pki
 
 LIMIT_CLIENT = ROOT / "build" / "tests" / "limit_client"
 CYCLE_SERVER = ROOT / "build" / "tests" / "cycle_server"

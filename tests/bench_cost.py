@@ -34,9 +34,10 @@ from bench_base import (
     with_https,
 )
 from bench_latency import curl_command, curl_config
+from certificates import Certificate
 from harness import PortFile, QBittorrent, Qsticky, free_port, wait_until
 from namespace import TUNNEL, Namespace
-from tls_peers import Certificate, Nginx, https_site
+from tls_peers import Nginx, https_site
 
 # -- (b) (c) (d) what it takes to be there
 

@@ -27,11 +27,12 @@ import pytest
 import images
 import stack
 import versions
+from certificates import Pki
 from engine import Engine, missing_programs
-from faulty_server import FaultyServer, ListeningServer
+from faulty_server import FaultyServer
 from harness import BINARY, PATIENCE, ROOT, PortFile, QBittorrent, Qsticky, free_port, wait_until
+from listening_server import ListeningServer
 from namespace import Namespace
-from tls_peers import Pki
 
 BINARIES = {
     "musl": ROOT / "build" / "qsticky",

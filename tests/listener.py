@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 import time
 from typing import Self
@@ -115,3 +116,33 @@ def end(sock: socket.socket) -> None:
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
     except OSError:
         pass
+
+
+def reset(sock: socket.socket) -> None:
+    sock.shutdown(socket.SHUT_RD)  # whoever reads it in another thread holds it open
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+class BlackHole:
+    """A port on which a connect neither succeeds nor fails: its backlog is full."""
+
+    def __enter__(self) -> BlackHole:
+        self._listener = socket.socket()
+        self._listener.bind(("127.0.0.1", 0))
+        self._listener.listen(0)
+        self.port = self._listener.getsockname()[1]
+        self._fillers = []
+        while True:
+            filler = socket.socket()
+            filler.settimeout(1)  # one that gets in does so in no time
+            self._fillers.append(filler)
+            try:
+                filler.connect(("127.0.0.1", self.port))
+            except TimeoutError:
+                return self
+
+    def __exit__(self, *_: object) -> None:
+        for filler in self._fillers:
+            filler.close()
+        self._listener.close()

@@ -29,7 +29,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from faulty_server import ListeningServer
 from harness import (
     BINARY,
     PortFile,
@@ -39,6 +38,7 @@ from harness import (
     memory_kib,
     wait_until,
 )
+from listening_server import ListeningServer
 from namespace import Namespace
 from proxy import FAULTS, PASS, Proxy
 

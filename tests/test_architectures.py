@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 import pytest
 
+from certificates import Certificate, Pki
 from conftest import MakeSidecar, missing
 from harness import ROOT, PortFile, QBittorrent, free_port, wait_until
 from namespace import Namespace
-from tls_peers import Certificate, Pki
 
 # In Debian's names for compilers.
 MACHINES_OF = {

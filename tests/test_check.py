@@ -18,12 +18,15 @@ from typing import Any
 
 import pytest
 
+from certificates import Pki
 from conftest import AS_NOBODY, MakeSidecar, Sidecar, controls
 from control_server import ControlServer, Role
-from faulty_server import CONNECT, LOGIN, PREFERENCES, VERSION, BlackHole, FaultyServer, reply, silence
+from faults import reply, silence
+from faulty_server import CONNECT, LOGIN, PREFERENCES, VERSION, FaultyServer
 from harness import PATIENCE, ROOT, PortFile, QBittorrent, free_port, wait_until, with_mounted
+from listener import BlackHole
 from namespace import TUNNEL, TUNNEL_ADDRESS, Namespace
-from tls_peers import OpensslServer, Pki
+from tls_peers import OpensslServer
 
 HTTPS = {"QSTICKY_USE_HTTPS": "true"}
 HERE = "IP:127.0.0.1"

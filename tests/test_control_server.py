@@ -14,16 +14,8 @@ import pytest
 
 from conftest import MakeSidecar, Sidecar
 from control_server import NEW, OLD, VERSIONS, ControlServer, Role
-from faulty_server import (
-    ANY,
-    PREFERENCES,
-    SET_PREFERENCES,
-    FaultyServer,
-    Reply,
-    raw,
-    reply,
-    silence,
-)
+from faults import raw, reply, silence
+from faulty_server import ANY, PREFERENCES, SET_PREFERENCES, FaultyServer, Reply
 from harness import ROOT, PortFile, QBittorrent, free_port, wait_until
 
 SINCE_3_41 = ("v3.41.0", "v3.41.3", "master")

@@ -9,14 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from conftest import MakeSidecar
-from faulty_server import (
-    CONNECT,
-    PREFERENCES,
-    SET_PREFERENCES,
-    FaultyServer,
-    close_at_once,
-    reply,
-)
+from faults import close_at_once, reply
+from faulty_server import CONNECT, PREFERENCES, SET_PREFERENCES, FaultyServer
 from harness import PortFile, QBittorrent, free_port, wait_until
 
 

@@ -20,8 +20,8 @@ import pytest
 
 import strace
 from conftest import MakeSidecar, Sidecar, missing
-from faulty_server import ListeningServer
 from harness import PATIENCE, PortFile, QBittorrent, wait_until, with_mounted
+from listening_server import ListeningServer
 from name_server import NameServer
 from namespace import Namespace
 

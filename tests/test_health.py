@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from conftest import AS_NOBODY, MakeSidecar, Sidecar, controls
-from faulty_server import PREFERENCES, FaultyServer, silence
+from faults import silence
+from faulty_server import PREFERENCES, FaultyServer
 from harness import PATIENCE, PortFile, wait_until
 
 # Seconds after which a health file is not believed any more: two intervals of one, and fifteen.

@@ -22,8 +22,10 @@ import pytest
 import strace
 from clock import MOVABLE, Clock
 from conftest import AS_PID_1, MakeSidecar, Sidecar, missing
-from faulty_server import LOGIN, PREFERENCES, BlackHole, FaultyServer, silence
+from faults import silence
+from faulty_server import LOGIN, PREFERENCES, FaultyServer
 from harness import PortFile, wait_until, with_mounted
+from listener import BlackHole
 from name_server import NameServer
 from namespace import Namespace
 

@@ -8,22 +8,12 @@ import re
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from conftest import MakeSidecar, Sidecar, controls
-from faulty_server import (
-    ANY,
-    BANNED,
-    CONNECT,
-    LOGIN,
-    PREFERENCES,
-    SET_PREFERENCES,
-    VERSION,
-    BlackHole,
-    Exchange,
-    Fault,
-    FaultyServer,
+from faults import (
     chunked,
     close_after,
     close_at_once,
@@ -32,7 +22,6 @@ from faulty_server import (
     edit,
     empty_204,
     endless_head,
-    json_reply,
     padded,
     raw,
     reply,
@@ -46,7 +35,21 @@ from faulty_server import (
     with_headers,
     with_length,
 )
+from faulty_server import (
+    ANY,
+    BANNED,
+    CONNECT,
+    LOGIN,
+    PREFERENCES,
+    SET_PREFERENCES,
+    VERSION,
+    Exchange,
+    Fault,
+    FaultyServer,
+    json_reply,
+)
 from harness import PortFile, free_port, wait_until, with_mounted
+from listener import BlackHole
 
 LOGIN_PAGE = b"<!DOCTYPE html><html><title>Sign in</title><form action=/login></form></html>"
 HTML = {"content-type": "text/html; charset=utf-8"}
@@ -633,7 +636,7 @@ def test_a_host_may_be_a_name_or_an_address_of_either_family(
 def test_every_address_of_a_name_is_tried(
     root: None,
     new_fake: Callable[..., FaultyServer],
-    place,
+    place: Path,
     port_file: PortFile,
     sidecar: MakeSidecar,
 ) -> None:

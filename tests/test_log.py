@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from conftest import RFC_3339, MakeSidecar, Sidecar
-from faulty_server import LOGIN, PREFERENCES, FaultyServer, reply
+from faults import reply
+from faulty_server import LOGIN, PREFERENCES, FaultyServer
 from harness import PATIENCE, PortFile, wait_until
 
 

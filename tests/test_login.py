@@ -9,16 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from conftest import MakeSidecar
-from faulty_server import (
-    LOGIN,
-    LOGOUT,
-    PREFERENCES,
-    SET_PREFERENCES,
-    VERSION,
-    FaultyServer,
-    reply,
-    with_headers,
-)
+from faults import reply, with_headers
+from faulty_server import LOGIN, LOGOUT, PREFERENCES, SET_PREFERENCES, VERSION, FaultyServer
 from harness import PortFile, QBittorrent, free_port, wait_until
 
 

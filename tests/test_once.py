@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from conftest import MakeSidecar, Sidecar
-from faulty_server import LOGIN, PREFERENCES, SET_PREFERENCES, FaultyServer, reply, silence
+from faults import reply, silence
+from faulty_server import LOGIN, PREFERENCES, SET_PREFERENCES, FaultyServer
 from harness import PortFile, QBittorrent, free_port, wait_until
 
 

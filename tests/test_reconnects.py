@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from conftest import MakeSidecar, Sidecar
+from faults import reply, reset_at_once
 from faulty_server import (
     PREFERENCES,
     REANNOUNCE,
@@ -24,11 +25,9 @@ from faulty_server import (
     Exchange,
     Fault,
     FaultyServer,
-    ListeningServer,
-    reply,
-    reset_at_once,
 )
 from harness import PortFile, QBittorrent, free_port, wait_until
+from listening_server import ListeningServer
 from namespace import BRIDGE, BRIDGE_ADDRESS, TUNNEL, Namespace
 from versions import VERSIONS
 

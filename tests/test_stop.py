@@ -13,19 +13,10 @@ from pathlib import Path
 import pytest
 
 from conftest import AS_PID_1, MakeSidecar
-from faulty_server import (
-    LOGIN,
-    LOGOUT,
-    PREFERENCES,
-    SET_PREFERENCES,
-    BlackHole,
-    FaultyServer,
-    drip,
-    endless_head,
-    reply,
-    silence,
-)
+from faults import drip, endless_head, reply, silence
+from faulty_server import LOGIN, LOGOUT, PREFERENCES, SET_PREFERENCES, FaultyServer
 from harness import PortFile, free_port, wait_until
+from listener import BlackHole
 
 # Runs a command where the only name server takes queries and never answers.
 WITH_DEAD_RESOLVER = """

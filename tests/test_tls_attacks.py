@@ -15,33 +15,21 @@ from pathlib import Path
 
 import pytest
 
+from certificates import Certificate, Pki, bundle
 from conftest import MakeSidecar, Sidecar
-from faulty_server import (
-    LOGIN,
-    PREFERENCES,
-    FaultyServer,
-    chunked,
-    drip as drip_reply,
-    padded,
-    raw,
-    short_body,
-    until_close,
-)
+from faults import chunked, drip as drip_reply, padded, raw, short_body, until_close
+from faulty_server import LOGIN, PREFERENCES, FaultyServer
 from harness import PATIENCE, PortFile, wait_until
-from tls_peers import (
+from tls_peers import OpensslServer, TlsFront
+from tls_relay import (
     ALERT,
     APPLICATION_DATA,
     CHANGE_CIPHER_SPEC,
     HANDSHAKE,
-    Certificate,
     Fault,
     Link,
-    OpensslServer,
-    Pki,
     Relay,
-    TlsFront,
     before,
-    bundle,
     cut,
     drip,
     feigned_resumption,

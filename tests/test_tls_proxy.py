@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from certificates import Certificate, Pki, bundle
 from conftest import AS_NOBODY, MakeSidecar, Sidecar, missing
 from harness import PortFile, QBittorrent, free_port, wait_until
-from tls_peers import Access, Certificate, Nginx, Pki, bundle, https_site
+from tls_peers import Access, Nginx, https_site
 
 DEBIAN_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from certificates import Certificate, Pki, bundle
 from conftest import MakeSidecar, Sidecar
 from harness import PortFile, QBittorrent, free_port, wait_until
-from tls_peers import Certificate, Pki, bundle
 
 NAMES = ("DNS:localhost", "IP:127.0.0.1")
 

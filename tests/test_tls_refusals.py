@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from certificates import Certificate, Pki, bundle
 from conftest import AS_NOBODY, MakeSidecar, Sidecar, controls, missing
-from faulty_server import CONNECT, FaultyServer, silence
+from faults import silence
+from faulty_server import CONNECT, FaultyServer
 from harness import PortFile, free_port, wait_until
-from tls_peers import Certificate, Nginx, OpensslServer, Pki, bundle, https_site
+from tls_peers import Nginx, OpensslServer, https_site
 
 HTTPS = {"QSTICKY_USE_HTTPS": "true"}
 HERE = "IP:127.0.0.1"

@@ -14,20 +14,16 @@ from typing import Any
 
 import pytest
 
+from certificates import Pki
 from conftest import MakeSidecar, Sidecar, missing
 from control_server import ControlServer
-from faulty_server import (
-    PREFERENCES,
-    FaultyServer,
-    ListeningServer,
-    chunked,
-    raw,
-    reset_in_body,
-    short_body,
-)
+from faults import chunked, raw, reset_in_body, short_body
+from faulty_server import PREFERENCES, FaultyServer
 from harness import PortFile, wait_until
+from listening_server import ListeningServer
 from namespace import Namespace
-from tls_peers import Pki, Relay, TlsFront, cut, split
+from tls_peers import TlsFront
+from tls_relay import Relay, cut, split
 
 pytestmark = pytest.mark.parametrize("binary", ["host"], indirect=True)
 

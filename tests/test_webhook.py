@@ -15,11 +15,13 @@ from typing import Any
 
 import pytest
 
+from certificates import Certificate, Pki
 from conftest import MakeSidecar, Sidecar
-from faulty_server import FaultyServer, reply, silence
+from faults import reply, silence
+from faulty_server import FaultyServer
 from harness import ROOT, PortFile, sleeps, wait_until, with_mounted
 from receiver import TARGETS, TOKEN, Receiver
-from tls_peers import Certificate, Nginx, Pki, TlsFront, https_site
+from tls_peers import Nginx, TlsFront, https_site
 
 WEBHOOK = "webhook"
 
