@@ -413,7 +413,7 @@ e2e: $(BUILD)/qsticky $(BUILD)/asan/qsticky $(BUILD)/host/qsticky $(test_program
 		$(hostile) $(cross_binaries)
 	$(PYTHON) -m pytest -o cache_dir=$(abspath $(BUILD))/pytest -n $(PYTEST_WORKERS) \
 		--dist loadgroup \
-		--timeout=120 $(if $(FUZZ_BESIDE),,--ignore=tests/test_fuzz.py) $(PYTEST_FLAGS) tests
+		--timeout=300 $(if $(FUZZ_BESIDE),,--ignore=tests/test_fuzz.py) $(PYTEST_FLAGS) tests
 
 # Each system call with each error at each place, where `make test` takes a part of them.
 .PHONY: faults
