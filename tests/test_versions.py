@@ -53,14 +53,16 @@ def main_path(qbittorrent: QBittorrent, port_file: PortFile, qsticky: Qsticky) -
     health = qsticky.health()
     assert health and health["qbittorrent_version"].startswith(f"v{qbittorrent.version[:3]}")
     port = follows(qbittorrent, port_file, qsticky)
-    qbittorrent.set_preferences({"listen_port": free_port()})
-    qsticky.wait_log("port change needed", after=len(qsticky.log))
-    qsticky.wait_health(state="in_sync", current_port=port)
-    assert qbittorrent.listen_port() == port
-    qbittorrent.restart(listen_port=free_port())
-    qsticky.wait_log("port change needed", after=len(qsticky.log))
-    qsticky.wait_health(state="in_sync", healthy=True, current_port=port)
-    assert qbittorrent.listen_port() == port
+    for go_astray in (
+        lambda: qbittorrent.set_preferences({"listen_port": free_port()}),
+        lambda: qbittorrent.restart(listen_port=free_port()),
+    ):
+        said = len(qsticky.log)  # before: it may be repaired as soon as it has happened
+        go_astray()
+        qsticky.wait_log("port change needed", after=said)
+        qsticky.wait_log(f"in sync: port {port}", after=said)
+        qsticky.wait_health(state="in_sync", healthy=True, current_port=port)
+        assert qbittorrent.listen_port() == port
     return port
 
 
