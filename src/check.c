@@ -7,7 +7,6 @@
 #include "check_report.h"
 #include "check_walk.h"
 #include "config.h"
-#include "http.h"
 #include "mono.h"
 #include "qbittorrent.h"
 #include "sandbox.h"
@@ -61,10 +60,9 @@ static const struct {
 	[WEBHOOK] = { check_webhook, 0, "webhook" },
 };
 
-/* Static, since there is one, and the stack would grow by pages. */
+/* Static, since there is one, and it is large. */
 static struct check_walk walk;
 static enum check_verdict verdicts[HOPS]; /* of the hops so far */
-static struct http_reply reply;
 
 static void complain(void *context, const char *sentence)
 {
@@ -99,7 +97,7 @@ static int walk_along(char *const environment[])
 	enum check_verdict verdict = CHECK_FAILS;
 	bool holds = true;
 
-	*qb = qbittorrent_for(&walk.config, &walk.stop, &reply);
+	*qb = qbittorrent_for(&walk.config, &walk.stop, &walk.reply);
 	if (config_load(&walk.config, environment, complain, &verdict) > 0)
 		return CHECK_EXIT_CONFIG;
 	verdict = CHECK_WARN;
@@ -125,7 +123,6 @@ int check_run(char *const environment[], const struct init *init, bool json)
 	int status;
 
 	walk.stop = init->stop;
-	walk.reply = &reply;
 	check_report_start(json, environment);
 	status = walk_along(environment);
 	check_report_end(status == EXIT_SUCCESS);

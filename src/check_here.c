@@ -149,7 +149,7 @@ enum check_verdict check_port_file(struct check_walk *walk)
 
 enum check_verdict check_control_server(struct check_walk *walk)
 {
-	struct gluetun gluetun = gluetun_for(&walk->config, &walk->stop, walk->reply);
+	struct gluetun gluetun = gluetun_for(&walk->config, &walk->stop, &walk->reply);
 	char name[GLUETUN_NAME_MAX];
 	enum fail f;
 

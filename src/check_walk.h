@@ -35,7 +35,6 @@ struct check_walk {
 	struct sandbox sandbox;
 	struct check_beside beside;
 	struct qbittorrent qbittorrent;
-	struct http_reply *reply; /* shared by all who send requests */
 
 	/* Left by one hop to those after it. */
 	bool ask_gluetun; /* for the port: its file is not used, or not there */
@@ -45,6 +44,8 @@ struct check_walk {
 	struct qbittorrent_view view;
 	enum fail answer; /* of the first question to qBittorrent, with `answer_why` */
 	struct failure answer_why;
+
+	struct http_reply reply; /* of whoever sends a request; last, since it is large */
 };
 
 /* Takes one hop. Returns the verdict, having set what was found; until then the fix is NULL. May wait
@@ -55,7 +56,7 @@ typedef enum check_verdict check_hop(struct check_walk *walk);
 enum check_verdict check_see(struct check_walk *walk, enum check_verdict verdict, const char *fix,
                              const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-/* The same after the failure `f`, which has set what is seen. Returns CHECK_FAILS. */
+/* The same after the failure `f`, which has set what is seen, and may be a stop. Returns CHECK_FAILS. */
 enum check_verdict check_failed(struct check_walk *walk, enum fail f, const char *fix);
 
 #endif
