@@ -432,7 +432,7 @@ roots:
 # All unit tests, and once those of the end-to-end tests that start qsticky itself, on a build that
 # counts. A process adds its counts to the files beside the objects when it ends, by itself or by
 # SIGTERM; one that is killed, or may not write there, is not counted. The sandbox would not let it
-# write, so QSTICKY_COUNTS keeps this build outside. A test that fails because of that, or of the time
+# write, so QSTICKY_COUNTS makes all of it but the last step. A test that fails because of that, or of the time
 # that counting takes, has been counted all the same: `make test` is what judges.
 
 .PHONY: coverage coverage-all

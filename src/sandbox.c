@@ -20,14 +20,6 @@ static const bool sanitized = true;
 static const bool sanitized = false;
 #endif
 
-/* gcov writes what it has counted when the process ends: that build stays outside, and says
- * that all is on (make coverage). */
-#ifdef QSTICKY_COUNTS
-static const bool stays_outside = true;
-#else
-static const bool stays_outside = false;
-#endif
-
 /* The bounding set, too, where we may: without it what is executed could get some back, but nothing
  * is. Ambient ones go with the others. */
 static bool drop_capabilities(void)
@@ -57,14 +49,9 @@ static void say_lacking(const char *what)
 
 struct sandbox sandbox_enter(const struct config *config, enum sandbox_phase phase)
 {
-	struct sandbox on = {
-		.off = !config->sandbox,
-		.no_capabilities = stays_outside,
-		.seccomp = stays_outside,
-		.landlock = stays_outside,
-	};
+	struct sandbox on = { .off = !config->sandbox };
 
-	if (on.off || stays_outside)
+	if (on.off)
 		return on;
 	/* Seccomp and Landlock ask for it. */
 	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);

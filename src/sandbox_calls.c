@@ -191,5 +191,5 @@ bool sandbox_calls_limit(enum sandbox_phase phase)
 		.len = (uint16_t)sandbox_calls_filter(filter, phase),
 	};
 
-	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+	return !SANDBOX_RESTRICTS || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }

@@ -170,7 +170,8 @@ int sandbox_files_limit(const struct config *config, enum sandbox_phase phase, b
 		allow_write(&rules, config->metrics_path);
 	if (phase >= SANDBOX_CHECK)
 		allow_above(&rules, config->health_path, 1, true, READ);
-	if (rules.incomplete || syscall(LANDLOCK_RESTRICT_SELF, rules.fd, 0) < 0)
+	if (rules.incomplete ||
+	    (SANDBOX_RESTRICTS && syscall(LANDLOCK_RESTRICT_SELF, rules.fd, 0) < 0))
 		abi = 0;
 	close(rules.fd);
 	return (int)abi;
