@@ -89,12 +89,13 @@ struct qbittorrent qbittorrent_for(const struct config *config, const struct sto
 /* Whether user name or password are others than those last sent: their files have changed. */
 bool qbittorrent_has_new_credentials(const struct qbittorrent *qb);
 
-/* Begins a cycle, all of which must end by `deadline_ms`. Unless `may_login`, no login is sent. */
+/* Begins a cycle, all of which must end by `deadline_ms`. One login is sent at most, and none unless
+ * `may_login`. */
 void qbittorrent_begin(struct qbittorrent *qb, int64_t deadline_ms, bool may_login);
 
 /* Reads the preferences into `*view`, logging in where that is asked for.
  * FAIL_REJECTED, FAIL_BANNED: the login was refused. FAIL_HELD_BACK: a login is needed, and was not
- * allowed. FAIL_ANSWER: not what qBittorrent answers. Else as net_connect() and http_send(). */
+ * allowed, or failed before in this cycle. FAIL_ANSWER: not what qBittorrent answers. Else as net_connect() and http_send(). */
 enum fail qbittorrent_read(struct qbittorrent *qb, struct qbittorrent_view *view,
                            struct failure *why);
 

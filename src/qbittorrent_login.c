@@ -135,7 +135,7 @@ enum fail qbittorrent_ask(struct qbittorrent *qb, struct http_request request, s
 		                "qBittorrent knows none, and needs user and password");
 	if (qb->login == QBITTORRENT_LOGIN_ACCEPTED)
 		return lost_session(request.path, why);
-	if (!qb->may_login)
+	if (!qb->may_login || qb->login != QBITTORRENT_LOGIN_NONE)
 		return fail_set(why, FAIL_HELD_BACK, "a login is needed, and not tried now");
 	f = log_in(qb, why);
 	if (!f)

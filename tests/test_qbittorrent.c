@@ -187,6 +187,20 @@ static void qbittorrent_logs_in_no_more_than_once_a_cycle(void **state)
 	assert_requests(SCRIPT("GET ", "POST ", "GET ", "GET "));
 }
 
+/* Each counts at qBittorrent, which bans after five. */
+static void qbittorrent_tries_a_rejected_login_no_second_time_in_a_cycle(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(FORBIDDEN, OK(6, "Fails."), FORBIDDEN, FORBIDDEN, LOGGED_IN, PORT_41000));
+	assert_int_equal(read_view(), FAIL_REJECTED);
+	assert_int_equal(read_view(), FAIL_HELD_BACK);
+	assert_int_equal(qb.login, QBITTORRENT_LOGIN_REJECTED);
+	begin_again(true);
+	assert_int_equal(read_view(), FAIL_NONE);
+	assert_requests(SCRIPT("GET ", "POST ", "GET ", "GET ", "POST ", "GET "));
+}
+
 static void qbittorrent_sends_no_login_that_is_held_back(void **state)
 {
 	(void)state;
@@ -949,6 +963,9 @@ int main(void)
 		                                NULL, end_after_test),
 		cmocka_unit_test_setup_teardown(qbittorrent_logs_in_no_more_than_once_a_cycle, NULL,
 		                                end_after_test),
+		cmocka_unit_test_setup_teardown(
+			qbittorrent_tries_a_rejected_login_no_second_time_in_a_cycle, NULL,
+			end_after_test),
 		cmocka_unit_test_setup_teardown(qbittorrent_sends_no_login_that_is_held_back, NULL,
 		                                end_after_test),
 		cmocka_unit_test_setup_teardown(qbittorrent_tells_a_login_rejected, NULL,
