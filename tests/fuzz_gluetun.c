@@ -1,14 +1,14 @@
 /* fuzz_gluetun: any bytes as what the control server answers.
  *
- * The first byte chooses the credentials; then come the replies, one a request, each ended by a
- * byte 0x1e. In place of net.c, connections are made here: to those bytes. */
+ * The first byte chooses the credentials; then come the replies (array_net.h). In place of net.c,
+ * connections are made here. */
 #include "gluetun.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "array_stream.h"
+#include "array_net.h"
 #include "mono.h"
 
 /* Requests of one question: one, and another where the first route is not known. */
@@ -22,11 +22,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct array_stream array;
-static const uint8_t *rest;
-static size_t rest_len;
-static unsigned connected;
-static bool open_now;
+static struct array_net net;
 static struct config config;
 
 /* ---- in place of net.c ---- */
@@ -35,8 +31,8 @@ static enum fail read_reply(struct stream *stream, void *buf, size_t max, size_t
                             int64_t deadline_ms, struct failure *why)
 {
 	(void)stream;
-	assert(open_now);
-	return array.stream.read(&array.stream, buf, max, len, deadline_ms, why);
+	assert(net.open);
+	return array_net_read(&net, buf, max, len, deadline_ms, why);
 }
 
 /* The request must be one of the four that there are. */
@@ -52,52 +48,37 @@ static enum fail write_request(struct stream *stream, const void *data, size_t l
 	};
 	char wanted[512];
 	struct text text = text_on(wanted, sizeof wanted);
-	enum fail f = array.stream.write(&array.stream, data, len, deadline_ms, why);
+	enum fail f = array_net_write(&net, data, len, deadline_ms, why);
+	const char *sent = net.array.sent;
 
 	(void)stream;
-	assert(!f && array.writes == 1);
-	array.sent[array.sent_len] = '\0';
-	text_puts(&text, routes[strncmp(array.sent, routes[0], strlen(routes[0])) != 0]);
+	assert(net.open && net.requests == 1);
+	text_puts(&text, routes[strncmp(sent, routes[0], strlen(routes[0])) != 0]);
 	text_printf(&text, "Host: localhost:8000\r\n%s\r\n", credentials[config.gluetun_auth]);
-	assert(strcmp(array.sent, wanted) == 0);
+	assert(strcmp(sent, wanted) == 0);
 	return f;
 }
 
 enum fail net_connect(struct net_tcp *tcp, const char *host, uint16_t port, const struct stop *stop,
                       int64_t deadline_ms, struct failure *why)
 {
-	const uint8_t *end = rest_len > 0 ? memchr(rest, 0x1e, rest_len) : NULL;
-	size_t len = end ? (size_t)(end - rest) : rest_len;
-	int kind;
+	enum fail f;
 
 	(void)stop;
 	(void)deadline_ms;
-	assert(!open_now && connected < REQUESTS_MAX);
+	assert(!net.open && net.connects < REQUESTS_MAX);
 	assert(strcmp(host, "localhost") == 0 && port == 8000);
-	connected++;
-	array_stream_on(&array, rest, len);
-	rest += end ? len + 1 : len;
-	rest_len -= end ? len + 1 : len;
-	/* A reply of one byte below 8 is a connection that fails in one of these ways. */
-	kind = len == 1 ? array.bytes[0] : 8;
-	if (kind == 1)
-		return fail_set(why, FAIL_REFUSED, "refused");
-	if (kind == 2)
-		return fail_set(why, FAIL_STOPPED, "stopped");
-	if (kind == 3)
-		array.end = FAIL_TIMEOUT;
-	if (kind < 8)
-		array.len = 0;
-	open_now = true;
-	*tcp = (struct net_tcp){ .stream = { read_reply, write_request } };
-	return FAIL_NONE;
+	f = array_net_connect(&net, why);
+	if (!f)
+		*tcp = (struct net_tcp){ .stream = { read_reply, write_request } };
+	return f;
 }
 
 void net_close(struct net_tcp *tcp)
 {
 	(void)tcp;
-	assert(open_now);
-	open_now = false;
+	assert(net.open);
+	net.open = false;
 }
 
 /* ---- the question ---- */
@@ -124,11 +105,11 @@ static void ask(struct gluetun *gluetun, struct http_reply *reply, bool known)
 	uint16_t told = 7;
 	enum fail f;
 
-	connected = 0;
+	net.connects = 0;
 	f = gluetun_ask(gluetun, INT64_MAX, &told, &why);
 	if (!f)
 		port = told;
-	assert(!open_now && connected > 0);
+	assert(!net.open && net.connects > 0);
 	/* Where nothing was learnt, nothing is said. */
 	assert(!f ? port <= 65535 : told == 7);
 	if (f)
@@ -160,11 +141,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.gluetun_apikey = { .value = KEY },
 	};
 	gluetun = gluetun_for(&config, &stop, &reply);
-	rest = data + 1;
-	rest_len = size - 1;
+	array_net_on(&net, data + 1, size - 1);
 	/* The route is remembered from one question to the next. */
 	do
 		ask(&gluetun, &reply, known);
-	while (rest_len > 0);
+	while (net.rest_len > 0);
 	return 0;
 }
