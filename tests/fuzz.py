@@ -38,6 +38,7 @@ FILES = {
     "fuzz_certificate": ("certificate.c", "certificate_names.c", "der.c"),
     "fuzz_config": ("config.c", "config_table.c", "config_value.c"),
     "fuzz_http": ("http.c", "http_body.c"),
+    "fuzz_qbittorrent": ("qbittorrent.c", "qbittorrent_exchange.c", "qbittorrent_login.c"),
     "fuzz_tls": ("tls.c", "tls_session.c", "tls_proof.c"),
 }
 
