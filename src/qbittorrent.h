@@ -95,7 +95,8 @@ void qbittorrent_begin(struct qbittorrent *qb, int64_t deadline_ms, bool may_log
 
 /* Reads the preferences into `*view`, logging in where that is asked for.
  * FAIL_REJECTED, FAIL_BANNED: the login was refused. FAIL_HELD_BACK: a login is needed, and was not
- * allowed, or failed before in this cycle. FAIL_ANSWER: not what qBittorrent answers. Else as net_connect() and http_send(). */
+ * allowed, or failed before in this cycle. FAIL_ANSWER: not what qBittorrent answers. Else as
+ * net_connect() and http_send(). */
 enum fail qbittorrent_read(struct qbittorrent *qb, struct qbittorrent_view *view,
                            struct failure *why);
 
