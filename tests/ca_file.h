@@ -162,10 +162,10 @@ static inline void ca_file_write(struct ca_file *file, struct input *input)
 }
 
 /* Whether the file holds a certificate, whatever is round it: by its base64, bar the last digits. */
-static inline bool ca_file_holds(const struct ca_file *file, struct certificate_part whole)
+static inline bool ca_file_holds(const struct ca_file *file, const unsigned char *der, size_t len)
 {
 	static char digits[PEM_CERTIFICATE_MAX * 4 / 3 + 4];
-	size_t count = ca_file_digits(digits, whole.at, whole.len, false);
+	size_t count = ca_file_digits(digits, der, len, false);
 
 	return memmem(file->bare, file->bare_len, digits, count);
 }

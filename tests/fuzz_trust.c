@@ -119,7 +119,7 @@ static enum fail take(void *context, const struct certificate *certificate, bool
 
 	assert(own == certificate_same(certificate->whole, chain_leaf(&chain)->whole));
 	assert(own || may_vouch(certificate));
-	assert(ca_file_holds(&file, certificate->whole));
+	assert(ca_file_holds(&file, certificate->whole.at, certificate->whole.len));
 	taken->count++;
 	taken->top = taken->top ||
 	             (!own && certificate_same(certificate->subject, chain_top(&chain)->issuer));
@@ -221,10 +221,10 @@ static void verify(void)
 	tls_verify_start(&verify, &config);
 	verify.methods->start_chain(methods, config.host);
 	for (size_t i = 0; i < chain.count; i++) {
-		struct certificate_part one = chain.certificates[i].whole;
+		const struct certificate *one = &chain.certificates[i];
 
-		verify.methods->start_cert(methods, (uint32_t)one.len);
-		verify.methods->append(methods, one.at, one.len);
+		verify.methods->start_cert(methods, (uint32_t)one->whole.len);
+		verify.methods->append(methods, one->whole.at, one->whole.len);
 		verify.methods->end_cert(methods);
 	}
 	if (verify.methods->end_chain(methods) == 0) {
