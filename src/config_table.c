@@ -1,7 +1,5 @@
 #include "config_table.h"
 
-#include "secret.h"
-
 const char *const config_kind_takes[] = {
 	[CONFIG_KIND_HOST] = "a host name or an IP address, without http:// and without a port",
 	[CONFIG_KIND_PORT] = "a number from 1 to 65535",

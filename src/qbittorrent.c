@@ -224,6 +224,7 @@ enum fail qbittorrent_reannounce(struct qbittorrent *qb, struct failure *why)
 		.post = true, .path = "/api/v2/torrents/reannounce", .form = &form, .form_count = 1
 	};
 
+	qb->may_login = false;
 	return qbittorrent_told(qb, qbittorrent_ask(qb, request, why), why);
 }
 

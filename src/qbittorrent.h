@@ -115,7 +115,8 @@ enum fail qbittorrent_set(struct qbittorrent *qb, const struct qbittorrent_wante
 enum fail qbittorrent_rebind(struct qbittorrent *qb, const struct qbittorrent_wanted *wanted,
                              struct qbittorrent_view *view, struct failure *why);
 
-/* Has all torrents announced to their trackers. Fails as qbittorrent_read(). */
+/* Has all torrents announced to their trackers; the last request of a cycle. Fails as qbittorrent_read(),
+ * but sends no login: what came before in this cycle has. */
 enum fail qbittorrent_reannounce(struct qbittorrent *qb, struct failure *why);
 
 /* Asks for the hints. A failure is no failure of the cycle: `*hints` is all zeros then. */

@@ -1,6 +1,7 @@
 /* qbittorrent_exchange: one request to qBittorrent and what its answer means.
  *
- * A part of qbittorrent; of the others only check.c needs it, which takes the steps one by one. */
+ * A part of qbittorrent; of the others only check_qbittorrent.c needs it, which takes the steps one by
+ * one. */
 #ifndef QSTICKY_QBITTORRENT_EXCHANGE_H
 #define QSTICKY_QBITTORRENT_EXCHANGE_H
 

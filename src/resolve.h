@@ -28,8 +28,8 @@
  * many, as it is only (as in musl), unless it has none at all: then in the domains, too (as in glibc;
  * Docker sets ndots:0). A name that ends in a dot is looked for as it is.
  *
- * FAIL_RESOLVE: there is no such name, or nobody answers. FAIL_STOPPED. FAIL_IO: no socket; or none of
- * that, and /etc/resolv.conf is there but cannot be read, so that others may have been asked. */
+ * FAIL_RESOLVE: there is no such name, or nobody answers. FAIL_STOPPED. FAIL_IO: no socket; or nothing
+ * was found, and /etc/resolv.conf is there but cannot be read, so that others may have been asked. */
 enum fail resolve_host(struct resolve_found *found, const char *host, uint16_t port,
                        const struct stop *stop, int64_t deadline_ms, struct failure *why);
 

@@ -15,6 +15,9 @@ enum sandbox_phase {
 /* gcov writes what it has counted when the process ends: that build does all but the last step, from
  * which on it could not (make coverage). */
 #ifdef QSTICKY_COUNTS
+#ifdef __OPTIMIZE__
+#error "QSTICKY_COUNTS is for the build that counts"
+#endif
 #define SANDBOX_RESTRICTS false
 #else
 #define SANDBOX_RESTRICTS true

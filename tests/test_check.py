@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from certificates import Pki
-from conftest import AS_NOBODY, MakeSidecar, Sidecar, controls
+from conftest import AS_NOBODY, AT_ONCE, MakeSidecar, Sidecar, controls
 from control_server import ControlServer, Role
 from faults import reply, silence
 from faulty_server import CONNECT, LOGIN, PREFERENCES, VERSION, FaultyServer
@@ -749,7 +749,7 @@ def test_a_stop_ends_it_at_once(number: int, bench: Bench) -> None:
         wait_until(lambda: server.count(PREFERENCES), what="the request")
         process.send_signal(number)
         output = process.stdout.read()
-        assert process.wait(8) == 1  # the exchange's deadline is pending: 10 s
+        assert process.wait(AT_ONCE) == 1
     assert json.loads(output)["ok"] is False
 
 

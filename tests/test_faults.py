@@ -99,6 +99,7 @@ NAME = "qbittorrent.example"
 CALLS_AWAKE = 3000
 # Where it hardly gets a processor, the next cycle is due before these turns are over.
 CYCLES_AWAKE = 20
+CALLS_AWAKE_IN_ALL = 20000
 STOP_S = 10.0  # it takes milliseconds; no deadline of its own is that long
 
 MUSL = pytest.mark.parametrize("binary", ["musl"], indirect=True)
@@ -184,15 +185,16 @@ def check_honest(world: World, qsticky: Sidecar) -> dict[str, Any] | None:
 
 def check_awake(trace: list[strace.Call]) -> None:
     """It slept now and then, for as long as it meant to: no loop that only turns, or has cycles only."""
-    turning, cycles = 0, 0
+    turning, cycles, awake = 0, 0, 0
     for at, call in enumerate(trace):
-        turning += 1
+        turning, awake = turning + 1, awake + 1
         if call.slept:
-            turning, cycles = 0, 0
+            turning, cycles, awake = 0, 0, 0
         elif call.name.startswith("open") and "status.json.new" in call.arguments:  # of its health
             turning, cycles = 0, cycles + 1
-        assert turning < CALLS_AWAKE and cycles < CYCLES_AWAKE, (
-            f"{turning} calls, {cycles} cycles in a row: {trace[max(0, at - 20) : at + 1]}"
+        assert turning < CALLS_AWAKE and cycles < CYCLES_AWAKE and awake < CALLS_AWAKE_IN_ALL, (
+            f"{turning} calls, {cycles} cycles, {awake} calls in all, in a row: "
+            f"{trace[max(0, at - 20) : at + 1]}"
         )
 
 

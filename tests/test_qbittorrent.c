@@ -771,6 +771,18 @@ static void qbittorrent_says_that_it_could_not_announce(void **state)
 	assert_non_null(strstr(why.text, "reannounce"));
 }
 
+/* The cycle has been told to be well by then: a login that fails would be one that nobody hears of. */
+static void qbittorrent_sends_no_login_to_announce(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(PORT_41000, FORBIDDEN, LOGGED_IN));
+	assert_int_equal(read_view(), FAIL_NONE);
+	assert_int_equal(qbittorrent_reannounce(&qb, &why), FAIL_HELD_BACK);
+	assert_int_equal(qb.login, QBITTORRENT_LOGIN_NONE);
+	assert_requests(SCRIPT("GET ", "POST /api/v2/torrents/reannounce "));
+}
+
 /* Asks for the hints where `answer` comes, having had others before. */
 static struct qbittorrent_hints hints_of(const char *answer)
 {
@@ -1040,6 +1052,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(qbittorrent_pays_no_longer_than_a_logout_may_take,
 		                                NULL, end_after_test),
 		cmocka_unit_test_setup_teardown(qbittorrent_announces_all_torrents_anew, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_sends_no_login_to_announce, NULL,
 		                                end_after_test),
 		cmocka_unit_test_setup_teardown(qbittorrent_says_that_it_could_not_announce, NULL,
 		                                end_after_test),

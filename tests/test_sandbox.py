@@ -350,7 +350,7 @@ def test_all_that_there_is_is_no_line_at_all(
     abi: int, fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
 ) -> None:
     port_file.write(PORT)
-    qsticky = sidecar(fake, )
+    qsticky = sidecar(fake)
     qsticky.wait_in_sync(PORT)
     assert not [line for line in qsticky.log if "sandbox" in line]
 
@@ -385,7 +385,7 @@ def test_it_goes_on_after_a_stop_of_its_process(
 ) -> None:
     """The kernel takes up an interrupted poll(2) by another system call."""
     port_file.write(PORT)
-    qsticky = sidecar(fake, interval=30)
+    qsticky = sidecar(fake, interval=3600)
     qsticky.wait_in_sync(PORT)
     for _ in range(3):
         qsticky.signal(signal.SIGSTOP)

@@ -23,7 +23,8 @@
 static struct sock_filter filter[SANDBOX_FILTER_MAX];
 static size_t filter_len;
 
-/* Runs the filter as the kernel's machine does; every instruction must be there, and of a kind that the kernel takes. */
+/* Runs the filter as the kernel's machine does; every instruction must be there, and of a kind that the
+ * kernel takes. */
 static uint32_t judge(const struct seccomp_data *data)
 {
 	uint32_t loaded = 0;

@@ -5,7 +5,7 @@
  * if one is due. Of the cycle only what the machine learns is here: what the network looks like,
  * whether the password's file was rotated, whether a rebind was begun, what became of the login, how
  * it ended, and how long it took. All of these are chosen against the machine, with these limits, which
- * sidecar_cycle.c and qbittorrent.c keep: a login, a rebind only where the machine allows it; a login
+ * sidecar_cycle.c and qbittorrent_login.c keep: a login, a rebind only where the machine allows it; a login
  * that is rejected or banned ends the cycle as SYNC_SHUT_OUT, one without a verdict as SYNC_FAILED; a cycle
  * after a look that has learnt nothing proves nothing.
  *
