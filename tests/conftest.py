@@ -187,6 +187,8 @@ def new_qbittorrent(qbittorrent_nox: str, place: Path) -> Iterator[Callable[...,
     def make(**options: Any) -> QBittorrent:
         try:
             versions.command(options.get("version", versions.INSTALLED), ())
+        except versions.Gone as reason:
+            pytest.skip(str(reason))
         except versions.Unavailable as reason:
             missing(str(reason))
         server = QBittorrent(place / f"profile{len(made)}", **options)

@@ -170,6 +170,19 @@ class PortFile:
         os.rename(new, self.path)
 
 
+# Settings that the oldest qBittorrent keeps elsewhere: (section, key) of its file for ours.
+OF_4_2 = {
+    ("BitTorrent", r"Session\Port"): ("Preferences", r"Connection\PortRangeMin"),
+    ("BitTorrent", r"Session\Interface"): ("Preferences", r"Connection\Interface"),
+    ("BitTorrent", r"Session\InterfaceName"): ("Preferences", r"Connection\InterfaceName"),
+    ("BitTorrent", r"Session\InterfaceAddress"): ("Preferences", r"Connection\InterfaceAddress"),
+    ("BitTorrent", r"Session\DHTEnabled"): ("Preferences", r"Bittorrent\DHT"),
+    ("BitTorrent", r"Session\LSDEnabled"): ("Preferences", r"Bittorrent\LSD"),
+    ("BitTorrent", r"Session\PeXEnabled"): ("Preferences", r"Bittorrent\PeX"),
+    ("Network", "PortForwardingEnabled"): ("Preferences", r"Connection\UPnP"),
+}
+
+
 class Logins(NamedTuple):
     """Password logins from one address, as qBittorrent's own log counts them."""
 
@@ -230,6 +243,10 @@ class QBittorrent:
     def log_path(self) -> Path:
         return self.profile / "qBittorrent" / "data" / "logs" / "qbittorrent.log"
 
+    @property
+    def _config(self) -> Path:
+        return self.profile / "qBittorrent" / "config" / "qBittorrent.conf"
+
     def _write_config(
         self,
         listens: Mapping[str, str],
@@ -270,9 +287,12 @@ class QBittorrent:
             }
         for section, entries in extra.items():
             sections.setdefault(section, {}).update(entries)
-        config = self.profile / "qBittorrent" / "config" / "qBittorrent.conf"
-        config.parent.mkdir(parents=True, exist_ok=True)
-        with open(config, "w", encoding="utf-8") as file:
+        if self.version == versions.OLDEST:
+            for (section, key), (its_section, its_key) in OF_4_2.items():
+                if key in sections[section]:
+                    sections[its_section][its_key] = sections[section].pop(key)
+        self._config.parent.mkdir(parents=True, exist_ok=True)
+        with open(self._config, "w", encoding="utf-8") as file:
             for section, entries in sections.items():
                 file.write(f"[{section}]\n")
                 file.writelines(f"{key}={value}\n" for key, value in entries.items())
@@ -344,7 +364,16 @@ class QBittorrent:
     def restart(self, listen_port: int | None = None) -> None:
         """With a port: as images do that set their own at each start."""
         self.stop()
-        self.start(*([] if listen_port is None else [f"--torrenting-port={listen_port}"]))
+        options = []
+        if listen_port and self.version == versions.OLDEST:  # it has no option for that
+            text = self._config.read_text("utf-8")
+            key = re.escape(OF_4_2["BitTorrent", r"Session\Port"][1])
+            text, found = re.subn(rf"^{key}=.*", rf"{key}={listen_port}", text, flags=re.M)
+            assert found == 1, text
+            self._config.write_text(text, "utf-8")
+        elif listen_port:
+            options = [f"--torrenting-port={listen_port}"]
+        self.start(*options)
 
     def __enter__(self) -> "QBittorrent":
         return self if self.process else self.start()
@@ -414,7 +443,7 @@ class QBittorrent:
         """qBittorrent's own log, all starts of this profile. Complete up to now: while it runs,
         this waits until the file holds the last message that the WebAPI's log has.
 
-        What 4.5.2 says, after level and time, as in "(N) 2026-11-22T08:42:10 - ":
+        What they say (here 4.5.2), after level and time, as in "(N) 2026-11-22T08:42:10 - ":
           WebAPI login success. IP: 127.0.0.1
           WebAPI login failure. Reason: invalid credentials, attempt count: 1, IP: 127.0.0.1, ...
           WebAPI login failure. Reason: IP has been banned, IP: 127.0.0.1, username: admin

@@ -14,6 +14,7 @@ import pytest
 from certificates import Certificate, Pki, bundle
 from conftest import MakeSidecar, Sidecar
 from harness import PortFile, QBittorrent, free_port, wait_until
+from versions import INSTALLED, OLDEST
 
 NAMES = ("DNS:localhost", "IP:127.0.0.1")
 
@@ -52,17 +53,25 @@ def check_unsettled(qsticky: Sidecar, words: str) -> dict:
     return health
 
 
-@pytest.mark.parametrize(("kind", "way"), [("RSA 2048", "file"), ("P-256", "pin")])
+@pytest.mark.parametrize(
+    ("kind", "way", "version"),
+    [
+        ("RSA 2048", "file", INSTALLED),
+        ("P-256", "pin", INSTALLED),
+        ("P-256", "file", OLDEST),  # with OpenSSL 1.1.1
+    ],
+)
 def test_the_whole_main_path(
     kind: str,
     way: str,
+    version: str,
     pki: Pki,
     new_server: NewServer,
     port_file: PortFile,
     sidecar: MakeSidecar,
 ) -> None:
     certificate = pki.make(*NAMES, kind=kind)
-    server = new_server(certificate)
+    server = new_server(certificate, version=version)
     qsticky = sidecar(server, env=trust(certificate, way), interval=5)
 
     health = qsticky.wait_health(state="waiting_for_port")
@@ -72,7 +81,7 @@ def test_the_whole_main_path(
     port_file.write(first)
     health = qsticky.wait_in_sync(first)
     assert server.listen_port() == first
-    assert health["qbittorrent_version"] == "v4.5.2"
+    assert health["qbittorrent_version"] == f"v{version}"
     wait_until(lambda: server.accepts_connections(first), what="qBittorrent to listen")
     assert qsticky.healthcheck()[0] == 0
 

@@ -1,4 +1,4 @@
-"""The real qBittorrents of three years, and each way to be let in by them."""
+"""The real qBittorrents of four years, and each way to be let in by them."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 The machine's qbittorrent-nox is Debian 12's. The others come as whole root file systems, made by
 mmdebstrap from the mirror that the machine's apt uses, and kept below build/roots: about 20 s and
-220 MB each, once.
+220 MB each, once. The oldest is the only one with libtorrent 1.2, the line that many images keep.
 
     python3 tests/versions.py          makes those that are missing
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,13 +22,15 @@ from pathlib import Path
 ROOTS = Path(__file__).resolve().parent.parent / "build" / "roots"
 
 # What each had when this was written; testing moves on, and then a later one runs by that name.
-SUITES = {"5.1.0": "trixie", "5.3.0": "forky"}
+SUITES = {"4.2.5": "bullseye", "5.1.0": "trixie", "5.3.0": "forky"}
 INSTALLED = "4.5.2"  # Debian 12's, without a root of its own
+OLDEST = "4.2.5"
 VERSIONS = (INSTALLED, *SUITES)
+# Mirrors drop a suite some months after its support has ended (bullseye's: August 2026).
+MAY_BE_GONE = {OLDEST}
 
 MAKE_ROOT = (
     "mmdebstrap",
-    "--quiet",
     "--variant=apt",
     "--include=qbittorrent-nox,ca-certificates",
     # A mirror that is a snapshot is past its date; the signature is checked all the same.
@@ -54,6 +57,13 @@ exec chroot "$root" "$@"
 
 class Unavailable(Exception):
     """This version is not to be had here; the text says why."""
+
+
+class Gone(Unavailable):
+    """The mirror has dropped its suite, as it was bound to: nobody's fault, in CI neither."""
+
+
+_gone: dict[str, Gone] = {}
 
 
 def mirror() -> str:
@@ -84,6 +94,8 @@ def root_of(version: str) -> Path:
     root = ROOTS / suite
     if root.exists():
         return root
+    if suite in _gone:
+        raise _gone[suite]
     if os.geteuid() != 0:
         raise Unavailable(f"qBittorrent {version} needs root")
     if shutil.which("mmdebstrap") is None:
@@ -92,11 +104,11 @@ def root_of(version: str) -> Path:
     with open(ROOTS / f"{suite}.lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not root.exists():
-            _make(suite, root)
+            _make(version, suite, root)
     return root
 
 
-def _make(suite: str, root: Path) -> None:
+def _make(version: str, suite: str, root: Path) -> None:
     """Under another name until it is whole."""
     unfinished = Path(tempfile.mkdtemp(prefix=f"{suite}.", dir=ROOTS))
     try:
@@ -109,12 +121,21 @@ def _make(suite: str, root: Path) -> None:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
+            env=os.environ | {"LC_ALL": "C"},
         )
+        if made.returncode != 0 and version in MAY_BE_GONE and _is_gone(suite, made.stdout):
+            _gone[suite] = Gone(f"qBittorrent {version}: the mirror has no {suite} any more")
+            raise _gone[suite]
         if made.returncode != 0:
             raise Unavailable(f"mmdebstrap {suite}: {made.stdout[-2000:]}")
         unfinished.rename(root)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _is_gone(suite: str, said: str) -> bool:
+    """Whether apt was told so by the mirror. One that cannot be reached has not said it."""
+    return re.search(rf"^Err:\d+ .* {suite} Release\n +404 ", said, re.M) is not None
 
 
 def command(version: str, shared: Sequence[Path]) -> list[str]:
@@ -130,6 +151,9 @@ def command(version: str, shared: Sequence[Path]) -> list[str]:
 if __name__ == "__main__":
     try:
         for name in SUITES:
-            root_of(name)
+            try:
+                root_of(name)
+            except Gone as reason:
+                print(reason)
     except Unavailable as reason:
         sys.exit(str(reason))
