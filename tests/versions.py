@@ -45,6 +45,9 @@ root=$1; shift
 for kind in dev proc; do
     mount --rbind /$kind "$root/$kind"
 done
+# Its own temporary directory: 4.2.5 leaves a socket and a lock there, whose short names may clash.
+mount -t tmpfs tmpfs "$root/run"
+export TMPDIR=/run
 while [ "$1" != -- ]; do
     mkdir -p "$root$1"
     mount --bind "$1" "$root$1"
