@@ -55,7 +55,8 @@ AR := ar
 sources := $(sort $(wildcard src/*.c))
 headers := $(sort $(wildcard src/*.h))
 test_sources := $(sort $(wildcard tests/*.c))
-scripts := .ci/run tests/setup.sh third_party/apt.sh third_party/fetch third_party/musl
+scripts := .ci/run tests/setup.sh third_party/apt.sh third_party/fetch third_party/musl \
+	$(sort $(wildcard findings/*.sh))
 python_sources := $(sort $(wildcard tests/*.py))
 
 objects = $(sources:src/%.c=$(BUILD)/$1/%.o)
