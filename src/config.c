@@ -6,6 +6,7 @@
 
 #include "config_table.h"
 #include "config_value.h"
+#include "redact.h"
 #include "text.h"
 #include "url.h"
 
@@ -116,10 +117,13 @@ static void complain_of(const struct config_variable *variable, const char *name
 	struct text sentence = text_on(buf, sizeof buf);
 
 	text_printf(&sentence, "%s: ", name);
-	if (config_variable_is_secret(variable))
+	/* Not the value: a secret may have ended up in the wrong variable, or in a URL. */
+	if (config_variable_is_secret(variable)) {
 		text_puts(&sentence, "not allowed");
-	else
-		text_printf(&sentence, "\"%.200s\" is not allowed", value);
+	} else {
+		redact_put_kind(&sentence, value, strlen(value));
+		text_puts(&sentence, " is not allowed");
+	}
 	text_puts(&sentence, "; it takes ");
 	put_allowed(&sentence, variable);
 	complain(context, buf);
@@ -140,14 +144,17 @@ static size_t take_file(struct secret *secret, char *const environment[],
 			secret->usual_file = variable->usual_file;
 		return 0;
 	}
-	if (is_set(environment, variable->name, ""))
-		text_printf(&sentence, "%s_FILE: not allowed beside %s; set one of them",
-		            variable->name, variable->name);
-	else if (!config_value_path(path, &secret->file))
-		text_printf(&sentence, "%s_FILE: \"%.200s\" is not allowed; it takes %s",
-		            variable->name, path, config_kind_takes[CONFIG_KIND_PATH]);
-	else
+	text_printf(&sentence, "%s_FILE: ", variable->name);
+	if (is_set(environment, variable->name, "")) {
+		text_printf(&sentence, "not allowed beside %s; set one of them", variable->name);
+	} else if (!config_value_path(path, &secret->file)) {
+		/* The secret itself, most often. */
+		redact_put_kind(&sentence, path, strlen(path));
+		text_printf(&sentence, " is not allowed; it takes %s",
+		            config_kind_takes[CONFIG_KIND_PATH]);
+	} else {
 		return 0;
+	}
 	secret->file = NULL;
 	complain(context, buf);
 	return 1;
@@ -236,8 +243,8 @@ void config_unknown(char *const environment[], config_complain *complain, void *
 		if (strncmp(*environment, prefix, sizeof prefix - 1) != 0 ||
 		    is_known(*environment, len))
 			continue;
-		text_printf(&sentence, "%.*s: not a variable of this version, ignored; misspelt?",
-		            len < 100 ? (int)len : 100, *environment);
+		redact_put_variable(&sentence, *environment, len);
+		text_puts(&sentence, ": not a variable of this version, ignored; misspelt?");
 		complain(context, buf);
 	}
 }

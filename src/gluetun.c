@@ -5,6 +5,7 @@
 #include "json.h"
 #include "secret.h"
 #include "text.h"
+#include "url.h"
 
 /* By `old_route`. */
 static const char *const routes[] = { "/v1/portforward", "/v1/openvpn/portforwarded" };
@@ -106,7 +107,7 @@ static enum fail judge(const struct http_reply *reply, bool unauthorized, struct
 {
 	size_t cursor = 0, len;
 	const char *location = http_header(reply, "Location", &cursor, &len);
-	char shown[160] = "";
+	char shown[URL_ORIGIN_MAX];
 	struct text text = text_on(shown, sizeof shown);
 
 	if (unauthorized)
@@ -120,11 +121,10 @@ static enum fail judge(const struct http_reply *reply, bool unauthorized, struct
 	if (!is_redirect(reply->status))
 		return fail_set(why, FAIL_ANSWER, "HTTP %d: not what Gluetun answers",
 		                reply->status);
-	/* Without its query, which may hold a token. */
 	if (location)
-		text_add_printable(&text, location, strcspn(location, "?#\r\n"));
+		url_put_origin(&text, location, len);
 	return fail_set(why, FAIL_ANSWER, "HTTP %d, a redirect to %s: another program answers here",
-	                reply->status, shown);
+	                reply->status, location ? shown : "nowhere");
 }
 
 static enum fail parse(const struct http_reply *reply, uint16_t *port, struct failure *why)

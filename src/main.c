@@ -195,14 +195,14 @@ static int command_help(void)
 	return EXIT_SUCCESS;
 }
 
-static int wrong_usage(const char *argument)
+/* `number` counts the arguments from 1. */
+static int wrong_usage(int number)
 {
 	char buf[1024];
 	struct text text = text_on(buf, sizeof buf);
 
-	text_puts(&text, "qsticky: unknown command or option: ");
-	text_add_printable(&text, argument, strnlen(argument, 64));
-	text_puts(&text, "\n");
+	/* Not its text: somebody may have tried --pass=... */
+	text_printf(&text, "qsticky: unknown command or option: argument %d\n", number);
 	put_usage(&text);
 	text_write(&text, STDERR_FILENO);
 	return EXIT_USAGE;
@@ -223,8 +223,8 @@ int main(int argc, char *argv[])
 			continue;
 		as_json = argc > 2 && commands[i].takes_json && strcmp(argv[2], "--json") == 0;
 		if (argc > 2 + as_json)
-			return wrong_usage(argv[2 + as_json]);
+			return wrong_usage(2 + as_json);
 		return commands[i].execute();
 	}
-	return wrong_usage(argv[1]);
+	return wrong_usage(1);
 }

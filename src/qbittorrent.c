@@ -2,10 +2,12 @@
 
 #include <string.h>
 
+#include "ip.h"
 #include "json.h"
 #include "mono.h"
 #include "qbittorrent_exchange.h"
 #include "qbittorrent_login.h"
+#include "redact.h"
 
 static const char preferences_path[] = "/api/v2/app/preferences";
 
@@ -127,9 +129,9 @@ static enum fail verify(struct qbittorrent *qb, const struct qbittorrent_wanted 
 			return f;
 		if (now_ms >= until_ms && view->listen_port == wanted->port)
 			return fail_set(why, FAIL_UNPROVEN,
-			                "it accepted interface %s, but still reports \"%s\", "
-			                "address \"%s\"",
-			                wanted->interface, view->interface, view->address);
+			                "it accepted interface %s and its address, but still "
+			                "reports others",
+			                wanted->interface);
 		if (now_ms >= until_ms)
 			return fail_set(why, FAIL_UNPROVEN,
 			                "it accepted port %u, but still reports port %lld",
@@ -228,6 +230,21 @@ enum fail qbittorrent_reannounce(struct qbittorrent *qb, struct failure *why)
 	return qbittorrent_told(qb, qbittorrent_ask(qb, request, why), why);
 }
 
+/* The words that all versions have for it. */
+static bool is_status(const char *word)
+{
+	return strcmp(word, "connected") == 0 || strcmp(word, "firewalled") == 0 ||
+	       strcmp(word, "disconnected") == 0;
+}
+
+static bool is_address(const char *word)
+{
+	unsigned char ip[IP_MAX];
+
+	/* What follows a % may be anything. */
+	return ip_parse(ip, word) > 0 && !strchr(word, '%');
+}
+
 void qbittorrent_ask_hints(struct qbittorrent *qb, struct qbittorrent_hints *hints)
 {
 	static const char *const addresses[] = { "last_external_address_v4",
@@ -242,10 +259,15 @@ void qbittorrent_ask_hints(struct qbittorrent *qb, struct qbittorrent_hints *hin
 		return;
 	(void)json_string(&json, "connection_status", hints->connection_status,
 	                  sizeof hints->connection_status);
-	for (size_t i = 0; i < 2 && !hints->external_address[0]; i++)
-		(void)json_string(&json, addresses[i], hints->external_address,
-		                  sizeof hints->external_address);
+	for (size_t i = 0; i < 2 && !hints->external_address[0]; i++) {
+		if (json_string(&json, addresses[i], hints->external_address,
+		                sizeof hints->external_address) &&
+		    !is_address(hints->external_address))
+			hints->external_address[0] = '\0';
+	}
 	json_forget(&json);
+	if (!is_status(hints->connection_status))
+		hints->connection_status[0] = '\0';
 }
 
 /* ---- version, end ---- */
@@ -263,9 +285,9 @@ void qbittorrent_ask_version(struct qbittorrent *qb)
 	if (qbittorrent_exchange(qb, request, true, &unused) || qb->reply->status != 200 ||
 	    qbittorrent_is_html(qb->reply))
 		return;
-	text_add_printable(&text, qb->reply->body, qb->reply->body_len);
-	if (text.full)
-		qb->version[0] = '\0';
+	/* Anything else may repeat what it was sent, and all the world is shown the version. */
+	if (redact_is_version(qb->reply->body, qb->reply->body_len))
+		text_add(&text, qb->reply->body, qb->reply->body_len);
 }
 
 static void log_out(struct qbittorrent *qb, int64_t longest_ms)

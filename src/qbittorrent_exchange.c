@@ -6,6 +6,7 @@
 
 #include "mono.h"
 #include "text.h"
+#include "url.h"
 
 /* A 4.x qBittorrent closes and opens the socket its Web UI listens on with every change of its
  * preferences, by whomever; a connect at that instant is refused. */
@@ -215,16 +216,15 @@ bool qbittorrent_is_html(const struct http_reply *reply)
 	        strncasecmp(type, html, sizeof html - 1) == 0);
 }
 
-/* A redirect's target without its query, which may hold a token. */
 static enum fail redirected(const struct http_reply *reply, struct failure *why)
 {
 	size_t cursor = 0, len;
 	const char *location = http_header(reply, "Location", &cursor, &len);
-	char shown[160];
+	char shown[URL_ORIGIN_MAX];
 	struct text text = text_on(shown, sizeof shown);
 
 	if (location)
-		text_add_printable(&text, location, strcspn(location, "?#\r\n"));
+		url_put_origin(&text, location, len);
 	return fail_set(why, FAIL_ANSWER,
 	                "not qBittorrent: HTTP %d, a redirect to %s: a proxy or its login page is "
 	                "in between; "

@@ -5,6 +5,8 @@
 #include "ip.h"
 #include "log.h"
 #include "mono.h"
+#include "redact.h"
+#include "resolve_address.h"
 
 struct reach reach_on(const struct config *config)
 {
@@ -92,27 +94,38 @@ static bool covers(const char *set, const struct tunnel_view *view, sa_family_t 
 	                        (len == sizeof view->v6 && memcmp(ip, &view->v6, len) == 0));
 }
 
+static bool is_here(const char *interface)
+{
+	return resolve_interface(interface) != 0;
+}
+
 enum fail reach_judge_settings(const struct reach *reach, const struct qbittorrent_view *set,
                                struct failure *why)
 {
 	const struct tunnel_view *view = &reach->view;
 	const char *name = reach->tunnel.name;
+	char shown[64];
+	struct text text = text_on(shown, sizeof shown);
 
 	if (set->peer_proxy)
 		return fail_set(why, FAIL_CUT_OFF,
 		                "qBittorrent uses a proxy for peers: it does not listen for them "
 		                "at all");
+	/* What it says may be any string; the name of an interface that is here holds no secret. */
 	if (set->interface[0] && strcmp(set->interface, name) != 0)
 		return fail_set(why, FAIL_CUT_OFF,
-		                "qBittorrent is bound to interface %s, not to %s, on which peers "
+		                "qBittorrent is bound to %s%s, not to %s, on which peers "
 		                "come: change its network interface (Advanced), or set "
 		                "QSTICKY_BIND_INTERFACE=true",
-		                set->interface, name);
+		                is_here(set->interface) ? "interface "
+		                                        : "an interface that is not here",
+		                is_here(set->interface) ? set->interface : "", name);
+	redact_put_address(&text, set->address);
 	if (!covers(set->address, view, AF_INET) && !covers(set->address, view, AF_INET6))
 		return fail_set(why, FAIL_CUT_OFF,
 		                "qBittorrent is bound to address %s, but %s has %s: change its "
 		                "address to bind to (Advanced), or set QSTICKY_BIND_INTERFACE=true",
-		                set->address, name, view->has_v4 ? view->v4_text : view->v6_text);
+		                shown, name, view->has_v4 ? view->v4_text : view->v6_text);
 	return FAIL_NONE;
 }
 

@@ -30,9 +30,9 @@ uint32_t resolve_number(const char *digits)
 	return value;
 }
 
-/* The number of an interface, or 0. if_nametoindex(3) would ask by a UNIX socket, and there are none in
- * the sandbox: they reach other programs here. */
-static uint32_t interface_index(const char *name)
+/* if_nametoindex(3) would ask by a UNIX socket, and there are none in the sandbox: they reach other programs
+ * here. */
+uint32_t resolve_interface(const char *name)
 {
 	struct ifreq request = { .ifr_name = "" };
 	struct text copy = text_on(request.ifr_name, sizeof request.ifr_name);
@@ -60,7 +60,7 @@ bool resolve_numeric(struct resolve_address *address, const char *host, uint16_t
 	/* A zone: an interface, by name ("6in4" is one) or by number. 0, which none has, where there
 	 * is none such: to connect to it fails. */
 	if (zone) {
-		address->sa.v6.sin6_scope_id = interface_index(zone + 1);
+		address->sa.v6.sin6_scope_id = resolve_interface(zone + 1);
 		if (address->sa.v6.sin6_scope_id == 0)
 			address->sa.v6.sin6_scope_id = resolve_number(zone + 1);
 	}

@@ -38,6 +38,9 @@ bool resolve_numeric(struct resolve_address *address, const char *host, uint16_t
  * many tunnels, nothing is tried in vain. One too many is left out. */
 void resolve_add(struct resolve_found *found, const struct resolve_address *address);
 
+/* The number of the interface of that name; 0: there is none here, or it cannot be known. */
+uint32_t resolve_interface(const char *name);
+
 /* The number that `digits` begins with; one that is too large comes out as some other. */
 uint32_t resolve_number(const char *digits);
 

@@ -55,7 +55,11 @@ bool status_show(const struct config *config, time_t now, bool json)
 	size_t len = 0;
 	bool read = !health_read(path, file, &fields, &len, &why);
 	bool healthy = read && health_weigh(&fields, path, config->interval_s, now, &why);
+	bool either;
+	long long age;
 
+	/* Of a file that is not ours, nothing is shown. */
+	read = read && json_bool(&fields, "healthy", &either) && health_age(&fields, now, &age);
 	put_line(&out, healthy ? "healthy" : "unhealthy", why.text);
 	if (json) {
 		if (read)

@@ -6,6 +6,10 @@
 #include <stdint.h>
 
 #include "config.h"
+#include "text.h"
+
+/* Room for scheme, host and port, with its NUL. */
+#define URL_ORIGIN_MAX (CONFIG_HOST_MAX + 24)
 
 struct url {
 	bool https;
@@ -17,5 +21,9 @@ struct url {
 /* Takes `text` apart; false, and anything in `url`, where it is not such a URL, names a user, or holds
  * a blank, a control character or another byte that no request can. */
 bool url_parse(struct url *url, const char *text);
+
+/* Appends where the `len` bytes of a Location header lead, as far as anybody may read that: scheme, host and
+ * port, never a user, a path or a query. In words where they lead to the same server or are no such URL. */
+void url_put_origin(struct text *text, const char *location, size_t len);
 
 #endif

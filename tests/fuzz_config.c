@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "config_table.h"
+#include "redact.h"
 #include "text.h"
 
 #define VARIABLES_MAX 40
@@ -56,6 +57,26 @@ static const char *const secrets[] = {
 	"QSTICKY_GLUETUN_USERNAME", "QSTICKY_QBITTORRENT_API_KEY", "QSTICKY_GLUETUN_APIKEY",
 };
 
+/* Of a value its kind and length are told, and not a byte of it. */
+static bool tells_kind(const char *shown)
+{
+	for (size_t i = 0; i < REDACT_KINDS; i++) {
+		size_t len = strlen(redact_kinds[i]);
+		const char *at = shown + len;
+
+		if (strncmp(shown, redact_kinds[i], len) != 0 || strncmp(at, " (", 2) != 0)
+			continue;
+		at += 2 + strspn(at + 2, "0123456789");
+		if (strncmp(at, " byte", 5) != 0)
+			continue;
+		at += 5 + (at[5] == 's');
+		if (strncmp(at, ") is not allowed; it takes ", 27) == 0)
+			return true;
+	}
+	return strncmp(shown, "not allowed", strlen("not allowed")) == 0 ||
+	       strcmp(shown, "not a variable of this version, ignored; misspelt?") == 0;
+}
+
 static void complain(void *context, const char *sentence)
 {
 	size_t *told = context;
@@ -67,6 +88,7 @@ static void complain(void *context, const char *sentence)
 		         sentence[strlen(names[i])] == ':';
 	assert(known == 1);
 	assert(strlen(sentence) < LOG_LINE_MAX);
+	assert(tells_kind(strstr(sentence, ": ") + 2));
 	/* Those of secrets are the same whatever the value is. */
 	for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++) {
 		size_t len = strlen(secrets[i]);

@@ -27,6 +27,27 @@ static void check_again(const struct url *url)
 	free(text);
 }
 
+/* What is shown of it is in our words, or a URL that ends with the host and the port. */
+static void check_origin(const char *location, size_t size)
+{
+	char buf[URL_ORIGIN_MAX];
+	struct text text = text_on(buf, sizeof buf);
+	const char *host;
+	struct url url;
+	char whole[URL_ORIGIN_MAX + 8];
+
+	url_put_origin(&text, location, size);
+	host = strstr(buf, "//");
+	assert(!text.full && text.len > 0);
+	if (!host) {
+		assert(strcmp(buf, "an address that is not shown") == 0 ||
+		       strcmp(buf, "another path of the same server") == 0);
+		return;
+	}
+	snprintf(whole, sizeof whole, "%s%s", host == buf ? "http:" : "", buf);
+	assert(url_parse(&url, whole) && !*url.path && !strchr(buf, '@'));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = malloc(size + 1);
@@ -36,6 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size > 0)
 		memcpy(text, data, size);
 	text[size] = '\0';
+	check_origin(text, size);
 	if (url_parse(&url, text)) {
 		size_t len = strlen(text), path_len = strlen(url.path);
 

@@ -731,9 +731,9 @@ def test_colour_is_for_terminals_only_and_not_where_it_is_not_wanted(bench: Benc
     assert "\033" not in in_terminal(bench, {"TERM": "xterm"}, "--json")
 
 
-def test_what_others_send_is_escaped(bench: Bench) -> None:
+def test_a_version_that_is_none_is_not_shown(bench: Bench) -> None:
     bench.fake().fault(VERSION, reply(200, b"v4\x1b]0;owned\x07"))
-    assert "v4\\x1b" in bench.check().stdout  # check() looks for control characters
+    assert re.search("^ok +version +unknown$", bench.check().stdout, re.M)
     json.loads(bench.check("--json").stdout)
 
 
@@ -787,4 +787,4 @@ def test_a_name_server_that_says_nothing_is_waited_for_5_s_a_hop(
 def test_unknown_options_show_the_usage(args: list[str], binary: Path) -> None:
     done = subprocess.run([binary, *args], env={}, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "usage" in done.stderr and args[-1] in done.stderr
+    assert "usage" in done.stderr and f"argument {len(args)}" in done.stderr

@@ -475,7 +475,10 @@ BAD_ANSWERS = {
     "nothing": (answer(b"{}"), "no port from 1 to 65535"),
     "cut off": (answer(b'{"port":41000'), "damaged"),
     "teapot": (answer(b"", 418), "HTTP 418"),
-    "redirect": (reply(302, headers={"Location": "/login?key=s3cret"}), "a redirect to /login:"),
+    "redirect": (
+        reply(302, headers={"Location": "/s3cret?key=s3cret"}),
+        "a redirect to another path of the same server:",
+    ),
     "unknown": (answer(b"", 404), "HTTP 404"),
     "error": (answer(b"", 500), "HTTP 500"),
     "not HTTP": (raw(b"SSH-2.0-OpenSSH_9.2\r\n"), "not a reply in HTTP"),

@@ -357,12 +357,17 @@ static void reach_blames_a_setting_and_does_not_rebind_in_vain(void **state)
 	enter();
 	assert_blamed((struct qbittorrent_view){ .interface = "eth0" }, "interface eth0");
 	assert_blamed((struct qbittorrent_view){ .interface = "lo" }, "interface lo");
+	/* Of others nobody knows whether it is a name. */
+	assert_blamed((struct qbittorrent_view){ .interface = "s3cret" },
+	              "bound to an interface that is not here, not to tun0");
+	assert_null(strstr(why.text, "s3cret"));
 	assert_blamed((struct qbittorrent_view){ .address = "10.9.9.9" },
 	              "address 10.9.9.9, but tun0 has 10.2.0.2");
 	assert_blamed((struct qbittorrent_view){ .interface = "tun0", .address = "127.0.0.1" },
 	              "address 127.0.0.1");
 	assert_blamed((struct qbittorrent_view){ .address = "::" }, "address ::");
-	assert_blamed((struct qbittorrent_view){ .address = "nonsense" }, "address nonsense");
+	assert_blamed((struct qbittorrent_view){ .address = "nonsense" },
+	              "address (not an IP address)");
 	assert_blamed((struct qbittorrent_view){ .peer_proxy = true }, "proxy");
 }
 

@@ -154,7 +154,7 @@ def test_a_variable_and_its_file_together_are_an_error(
     qsticky = sidecar(fake, env=env)
     assert qsticky.wait() == 2
     user, password = qsticky.lines("ERROR")
-    assert "QSTICKY_QBITTORRENT_USER_FILE" in user and "not absolute" in user
+    assert "QSTICKY_QBITTORRENT_USER_FILE" in user and "not absolute" not in user
     assert "QSTICKY_QBITTORRENT_PASS_FILE" in password and "hush" not in password
     assert fake.count(PREFERENCES) == fake.count(LOGIN) == 0
 

@@ -105,12 +105,80 @@ static void url_takes_the_longest_host_and_none_longer(void **state)
 	assert_false(url_parse(&url, text));
 }
 
+/* What url_put_origin() says of it. */
+static const char *origin(const char *location, size_t len)
+{
+	static char buf[URL_ORIGIN_MAX];
+	struct text text = text_on(buf, sizeof buf);
+
+	url_put_origin(&text, location, len);
+	assert_false(text.full);
+	return buf;
+}
+
+static void url_origin_is_scheme_host_and_port(void **state)
+{
+	static const char *const cases[][2] = {
+		{ "http://auth/login", "http://auth" },
+		{ "https://auth.example:8443?x", "https://auth.example:8443" },
+		{ "HTTP://Auth#x", "http://Auth" },
+		{ "//auth/login", "//auth" },
+		{ "https://[2001:db8::1]:1/", "https://[2001:db8::1]:1" },
+		{ "https://192.0.2.1", "https://192.0.2.1" },
+	};
+	char longest[8 + CONFIG_HOST_MAX + 8] = "https://";
+	(void)state;
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+		assert_string_equal(origin(cases[i][0], strlen(cases[i][0])), cases[i][1]);
+	memset(longest + 8, 'a', CONFIG_HOST_MAX - 1);
+	assert_string_equal(origin(longest, strlen(longest)), longest);
+}
+
+static void url_origin_has_no_user_path_or_query(void **state)
+{
+	static const char *const cases[][2] = {
+		{ "https://s3cret@auth/", "https://auth" },
+		{ "https://me:s3cret@auth:443/s3cret?s3cret#s3cret", "https://auth:443" },
+		{ "https://me:s3@cret@auth", "https://auth" },
+		{ "//me:s3cret@auth/", "//auth" },
+		{ "https://me:s3/cret@auth/", "an address that is not shown" },
+		{ "https://me:12/s3cret@auth/", "an address that is not shown" },
+		{ "https://me:12\\s3cret@auth/", "an address that is not shown" },
+		{ "https://me:s3cret", "an address that is not shown" },
+		{ "https://auth:s3cret/", "an address that is not shown" },
+		{ "https://auth%s3cret/", "an address that is not shown" },
+		{ "https://[fe80::1%s3cret]/", "an address that is not shown" },
+		{ "https://", "an address that is not shown" },
+		{ "https:///s3cret", "an address that is not shown" },
+		{ "https://s3 cret/", "an address that is not shown" },
+		{ "https:s3cret@auth", "an address that is not shown" },
+		{ "me:s3cret@auth/", "an address that is not shown" },
+		{ "s3cret", "an address that is not shown" },
+		{ "", "an address that is not shown" },
+		{ "/s3cret", "another path of the same server" },
+		{ "/s3cret://x", "another path of the same server" },
+	};
+	char longer[8 + CONFIG_HOST_MAX + 8] = "https://";
+	(void)state;
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+		assert_string_equal(origin(cases[i][0], strlen(cases[i][0])), cases[i][1]);
+	memset(longer + 8, 'a', CONFIG_HOST_MAX);
+	assert_string_equal(origin(longer, strlen(longer)), "an address that is not shown");
+	/* It ends where the header does. */
+	assert_string_equal(origin("https://auth:8443", 12), "https://auth");
+	assert_string_equal(origin("https://auth\0s3cret", 19), "https://auth");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(url_is_taken_apart),
 		cmocka_unit_test(url_refuses_what_no_request_could_be_made_of),
 		cmocka_unit_test(url_takes_the_longest_host_and_none_longer),
+		cmocka_unit_test(url_origin_is_scheme_host_and_port),
+		cmocka_unit_test(url_origin_has_no_user_path_or_query),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
