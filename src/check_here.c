@@ -128,7 +128,7 @@ enum check_verdict check_port_file(struct check_walk *walk)
 			return check_failed(walk, f, NULL);
 		f = port_file_read(path, &ports, &walk->found.seen);
 	}
-	if (f && access(path, R_OK) < 0 && errno == EACCES)
+	if (f == FAIL_IO && access(path, R_OK) < 0 && errno == EACCES)
 		add_owner(walk, path);
 	if (f)
 		return check_failed(walk, f,

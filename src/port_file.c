@@ -1,14 +1,14 @@
 #include "port_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "beneath.h"
 #include "config.h"
+#include "redact.h"
 #include "text.h"
 
 /* ---- content ---- */
@@ -61,30 +61,28 @@ bool port_file_parse(const char *text, size_t len, struct port_file_ports *ports
 	return true;
 }
 
+/* What it holds is nobody's business: it may be a secret that ended up there. */
 static enum fail not_a_port(const char *path, const char *text, size_t len, struct failure *why)
 {
-	char shown[128];
-	struct text excerpt = text_on(shown, sizeof shown);
+	char shown[64];
+	struct text kind = text_on(shown, sizeof shown);
 
-	text_add_printable(&excerpt, text, len < 32 ? len : 32);
+	/* The newline at the end is not what is wrong. */
+	redact_put_kind(&kind, text, len > 1 && text[len - 1] == '\n' ? len - 1 : len);
 	return fail_set(why, FAIL_FORMAT,
-	                "%s holds \"%s\"%s, which is not a port (1 to 65535) on each line", path,
-	                shown, len > 32 ? "..." : "");
+	                "%s holds %s, which is not a port (1 to 65535) on each line", path, shown);
 }
 
-static enum fail read_fd(int fd, const char *path, struct port_file_ports *ports,
-                         struct failure *why)
+static enum fail read_fd(int fd, const struct stat *status, const char *path,
+                         struct port_file_ports *ports, struct failure *why)
 {
 	char text[PORT_FILE_MAX + 1];
-	struct stat status;
 	ssize_t len;
 
-	if (fstat(fd, &status) < 0)
-		return fail_errno(why, "%s", path);
-	if (S_ISDIR(status.st_mode))
+	if (S_ISDIR(status->st_mode))
 		return fail_set(why, FAIL_IO,
 		                "%s is a directory; mount the directory that holds the file", path);
-	if (!S_ISREG(status.st_mode))
+	if (!S_ISREG(status->st_mode))
 		return fail_set(why, FAIL_IO, "%s is not a regular file", path);
 	len = read(fd, text, sizeof text);
 	if (len < 0)
@@ -97,25 +95,74 @@ static enum fail read_fd(int fd, const char *path, struct port_file_ports *ports
 	return FAIL_NONE;
 }
 
-enum fail port_file_read(const char *path, struct port_file_ports *ports, struct failure *why)
+/* After beneath_open() or fstat(), by errno. */
+static enum fail cannot_open(const char *path, struct port_file_ports *ports, struct failure *why)
 {
-	/* Without O_NONBLOCK, opening a FIFO would wait for a writer. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	enum fail f;
-
-	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) {
+	switch (errno) {
+	case ENOENT:
+	case ENOTDIR:
 		ports->missing = true;
 		ports->count = 0;
 		return FAIL_NONE;
-	}
-	if (fd < 0 && errno == EACCES)
+	case EXDEV:
+		/* Where it leads was read from outside, too. */
+		return fail_set(why, FAIL_FORMAT,
+		                "%s is a symbolic link that leads out of its directory: it is not "
+		                "followed, since it may lead to a secret; set "
+		                "QSTICKY_PORT_FILE_PATH to the file itself",
+		                path);
+	case EACCES:
 		return fail_set(why, FAIL_IO,
 		                "%s: no permission for uid %u; let it read the file and enter its "
 		                "directory",
 		                path, (unsigned)geteuid());
-	if (fd < 0)
+	default:
 		return fail_errno(why, "open %s", path);
-	f = read_fd(fd, path, ports, why);
+	}
+}
+
+/* Opens it and asks what it is. Returns -1, and errno, where either fails. */
+static int open_file(const char *path, struct stat *status)
+{
+	int fd = beneath_open(path);
+
+	if (fd >= 0 && fstat(fd, status) < 0) {
+		int error = errno;
+
+		close(fd);
+		errno = error;
+		return -1;
+	}
+	return fd;
+}
+
+enum fail port_file_read(const char *path, struct port_file_ports *ports, struct failure *why)
+{
+	struct stat status, first;
+	int fd = open_file(path, &status);
+	bool replaced = false;
+	enum fail f;
+
+	/* Nothing names it any more: it was replaced just now, and the new one is there; or it was mounted
+	 * alone and replaced where it comes from, and this one stays for ever. */
+	if (fd >= 0 && status.st_nlink == 0) {
+		int old = fd;
+
+		first = status;
+		fd = open_file(path, &status);
+		replaced = fd >= 0 && status.st_nlink == 0 && status.st_dev == first.st_dev &&
+		           status.st_ino == first.st_ino;
+		close(old); /* not before, or another file could get its inode */
+	}
+	if (fd < 0)
+		return cannot_open(path, ports, why);
+	if (replaced)
+		f = fail_set(why, FAIL_IO,
+		             "%s was mounted alone, and has been replaced since: this is the old "
+		             "file, and its port an old one; mount its directory, not the file",
+		             path);
+	else
+		f = read_fd(fd, &status, path, ports, why);
 	close(fd);
 	return f;
 }

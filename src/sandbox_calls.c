@@ -60,6 +60,10 @@ static const uint16_t more_calls[] = {
 	__NR_inotify_init1,
 	__NR_inotify_add_watch,
 	__NR_inotify_rm_watch,
+#ifdef __NR_open
+	__NR_openat, /* src/beneath.c */
+#endif
+	__NR_readlinkat,
 #ifdef __NR_stat
 	__NR_stat,
 	__NR_access,

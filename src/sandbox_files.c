@@ -101,10 +101,10 @@ static void allow_read(struct rules *rules, const char *file)
 }
 
 /* The directory may not be there yet, be replaced, or have another mounted over it, which hides it:
- * hence the one above, unless that is all there is. */
+ * hence the one above, unless that is all there is. Not where a link leads: whoever made it would choose
+ * what may be read. */
 static void allow_port_file(struct rules *rules, const char *file)
 {
-	allow_target(rules, file);
 	allow_above(rules, file, 1, true, READ);
 	allow_above(rules, file, 2, false, READ);
 }

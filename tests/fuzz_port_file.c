@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "redact.h"
 #include "temp_dir.h"
 
 /* Most things that happen in a row. */
@@ -137,6 +138,24 @@ struct seen {
 	struct port_file_ports ports;
 };
 
+/* Of what the file holds, its kind and size are told, and not a byte of it. */
+static void check_told(const char *text)
+{
+	char wanted[512];
+	bool known = false;
+
+	for (size_t kind = 0; kind < REDACT_KINDS; kind++) {
+		for (size_t len = 0; len <= 6; len++) {
+			snprintf(wanted, sizeof wanted,
+			         "%s holds %s (%zu byte%s), which is not a port (1 to 65535) on "
+			         "each line",
+			         path, redact_kinds[kind], len, len == 1 ? "" : "s");
+			known |= strcmp(text, wanted) == 0;
+		}
+	}
+	assert(known);
+}
+
 static struct seen look(void)
 {
 	struct seen seen = { .f = FAIL_NONE };
@@ -146,6 +165,8 @@ static struct seen look(void)
 	seen.f = port_file_read(path, &seen.ports, &why);
 	assert(!seen.f == !why.text[0]);
 	assert(!seen.f || (seen.ports.count == 0 && !seen.ports.missing));
+	if (seen.f == FAIL_FORMAT)
+		check_told(why.text);
 	return seen;
 }
 

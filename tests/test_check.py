@@ -206,6 +206,22 @@ def not_a_port(b: Bench) -> None:
     b.port_file.write_bytes(b"51413abc\n")
 
 
+def link_elsewhere(b: Bench) -> None:
+    b.fake()
+    b.port_file.path.rename(b.place / "elsewhere")
+    b.port_file.path.symlink_to("../elsewhere")
+
+
+def replaced_mount(b: Bench) -> None:
+    b.request.getfixturevalue("root")
+    b.fake()
+    for name in ("mounted", "new"):
+        (b.place / name).write_text(str(PORT))
+    script = 'cd "$0" && mount --bind mounted "$1" && mv new mounted && shift && exec "$@"'
+    path = str(b.port_file.path)
+    b.wrapper = ("unshare", "--mount", "sh", "-c", script, str(b.place), path)
+
+
 def unknown_name(b: Bench) -> None:
     b.fake()
     b.env["QSTICKY_QBITTORRENT_HOST"] = "no-such.invalid"
@@ -415,6 +431,8 @@ SETUPS: dict[str, Callable[[Bench], None]] = {
     "the file was mounted alone, before it was there": directory,
     "another user, to whom the directory is closed": no_permission,
     "something else has written the file": not_a_port,
+    "the file is a link to one elsewhere": link_elsewhere,
+    "the file was mounted alone, and replaced since": replaced_mount,
     "a key that Gluetun's control server does not know": no_route,
     "the control server has no port": no_port_there,
     "no control server listens there": no_control_server,

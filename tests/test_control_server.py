@@ -598,7 +598,7 @@ def test_auto_forgets_what_was_wrong_with_a_file_that_is_gone(
     gluetun.stop()
     port_file.write_bytes(b"nonsense")
     qsticky = start(fake, gluetun, env={"QSTICKY_PORT_SOURCE": "auto"})
-    assert "nonsense" in qsticky.wait_health(state="error")["last_error"]
+    assert "is not a port" in qsticky.wait_health(state="error")["last_error"]
     port_file.remove()
     assert where(gluetun) in qsticky.wait_health(state="retrying")["last_error"]
     gluetun.start()

@@ -6,9 +6,11 @@
 
 #include <cmocka.h>
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "temp_dir.h"
@@ -189,18 +191,33 @@ static void port_file_reads_up_to_256_bytes(void **state)
 	assert_reads(state, bytes, PORT_FILE_MAX + 1, FAIL_TOO_BIG, 7);
 }
 
-static void port_file_says_what_stands_in_a_bad_file_without_harm(void **state)
+static void port_file_says_kind_and_size_of_a_bad_file_and_nothing_in_it(void **state)
 {
-	char path[PATH_MAX];
+	static const struct {
+		const char *text, *kind;
+	} files[] = {
+		{ "s3cret\n", "text (6 bytes)" },
+		{ "hunter2 s3cret\n", "text with blanks (14 bytes)" },
+		{ "\x1b[31ms3cret", "binary data (11 bytes)" },
+		{ "70000\n", "a number (5 bytes)" },
+		{ "0", "a number (1 byte)" },
+		{ "-1", "a number with a sign (2 bytes)" },
+		{ "41000s3cret", "a number with something behind it (11 bytes)" },
+		{ "me:s3cret@host", "text with an @ (14 bytes)" },
+	};
+	char path[PATH_MAX], wanted[PATH_MAX + 128];
 	struct failure why;
 	uint16_t port;
 
 	temp_dir_path(path, state, "port");
-	temp_dir_write(path, "\x1b[31m\n", 6);
-	assert_int_equal(read_port(path, &port, &why), FAIL_FORMAT);
-	assert_null(strchr(why.text, '\x1b'));
-	assert_null(strchr(why.text, '\n'));
-	assert_non_null(strstr(why.text, "\\x1b[31m\\x0a"));
+	for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+		temp_dir_write(path, files[i].text, strlen(files[i].text));
+		assert_int_equal(read_port(path, &port, &why), FAIL_FORMAT);
+		snprintf(wanted, sizeof wanted,
+		         "%s holds %s, which is not a port (1 to 65535) on each line", path,
+		         files[i].kind);
+		assert_string_equal(why.text, wanted);
+	}
 }
 
 static void port_file_reads_a_missing_file_or_directory_as_none(void **state)
@@ -272,6 +289,52 @@ static void port_file_follows_a_link_and_says_when_it_leads_in_circles(void **st
 	unlink(link);
 	assert_int_equal(symlink("link", link), 0);
 	assert_int_equal(read_port(link, &port, &why), FAIL_IO);
+}
+
+static void port_file_names_a_link_that_leads_out_and_not_where_it_leads(void **state)
+{
+	char link[PATH_MAX], target[PATH_MAX], wanted[PATH_MAX + 64];
+	struct failure why;
+	uint16_t port;
+
+	temp_dir_path(link, state, "dir");
+	assert_int_equal(mkdir(link, 0755), 0);
+	temp_dir_path(link, state, "dir/port");
+	temp_dir_path(target, state, "s3cret");
+	temp_dir_write(target, "41000", 5);
+	assert_int_equal(symlink("../s3cret", link), 0);
+	assert_int_equal(read_port(link, &port, &why), FAIL_FORMAT);
+	assert_null(strstr(why.text, "s3cret"));
+	snprintf(wanted, sizeof wanted, "%s is a symbolic link that leads out", link);
+	assert_non_null(strstr(why.text, wanted));
+}
+
+/* A file that is replaced between two system calls of ours has no link left either. */
+static void port_file_reads_a_port_however_often_the_file_is_replaced(void **state)
+{
+	char path[PATH_MAX], other[PATH_MAX];
+	struct failure why;
+	uint16_t port;
+	pid_t child;
+
+	temp_dir_path(path, state, "port");
+	temp_dir_path(other, state, "other");
+	temp_dir_write(path, "41000", 5);
+	child = fork();
+	if (child == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			if (!temp_dir_write(other, "41000", 5) || rename(other, path))
+				_exit(1);
+	}
+	assert_true(child > 0);
+	for (int i = 0; i < 30000; i++) {
+		if (read_port(path, &port, &why))
+			fail_msg("%s", why.text);
+		assert_int_equal(port, 41000);
+	}
+	assert_int_equal(kill(child, SIGKILL), 0);
+	assert_int_equal(waitpid(child, NULL, 0), child);
 }
 
 static void port_file_says_when_it_has_no_permission(void **state)
@@ -670,7 +733,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(port_file_reads_up_to_256_bytes, temp_dir_make,
 		                                temp_dir_remove),
 		cmocka_unit_test_setup_teardown(
-			port_file_says_what_stands_in_a_bad_file_without_harm, temp_dir_make,
+			port_file_says_kind_and_size_of_a_bad_file_and_nothing_in_it, temp_dir_make,
 			temp_dir_remove),
 		cmocka_unit_test_setup_teardown(port_file_tells_a_missing_file_from_an_empty_one,
 		                                temp_dir_make, temp_dir_remove),
@@ -682,6 +745,12 @@ int main(void)
 		                                temp_dir_remove),
 		cmocka_unit_test_setup_teardown(
 			port_file_follows_a_link_and_says_when_it_leads_in_circles, temp_dir_make,
+			temp_dir_remove),
+		cmocka_unit_test_setup_teardown(
+			port_file_names_a_link_that_leads_out_and_not_where_it_leads, temp_dir_make,
+			temp_dir_remove),
+		cmocka_unit_test_setup_teardown(
+			port_file_reads_a_port_however_often_the_file_is_replaced, temp_dir_make,
 			temp_dir_remove),
 		cmocka_unit_test_setup_teardown(port_file_says_when_it_has_no_permission,
 		                                temp_dir_make, temp_dir_remove),

@@ -6,15 +6,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from conftest import AS_NOBODY, MakeSidecar
+from conftest import AS_NOBODY, MakeSidecar, missing
 from faulty_server import SET_PREFERENCES, FaultyServer
-from harness import PortFile, QBittorrent, free_port, wait_until
+from harness import PortFile, QBittorrent, free_port, wait_until, with_mounted
 
 HOUR = 3600
 
@@ -318,6 +319,153 @@ def test_a_fifo_in_place_of_the_file_is_one_clear_error_and_no_hang(
         port_file.rename_over(str(good))
 
     check_refused_and_recovered(qsticky, port_file, qbittorrent, port, make_good)
+
+
+SECRET = "hunter2-correct-horse"
+
+
+def link_to_a_secret(port_file: PortFile) -> str:
+    """Of qsticky's own, with the path as everybody can guess it."""
+    return str(port_file.path.parent.parent / "secret")
+
+
+def link_upwards(port_file: PortFile) -> str:
+    return "../secret"
+
+
+def link_by_another(port_file: PortFile) -> str:
+    (port_file.path.parent / "up").symlink_to("..")
+    return "up/secret"
+
+
+def link_of_proc(port_file: PortFile) -> str:
+    return "/proc/self/environ"
+
+
+@pytest.mark.parametrize(
+    "target", [link_to_a_secret, link_upwards, link_by_another, link_of_proc]
+)
+def test_a_link_out_of_the_directory_is_named_and_not_followed(
+    target: Callable[[PortFile], str],
+    qbittorrent: QBittorrent,
+    place: Path,
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    port = free_port()
+    port_file.write(port)
+    (place / "secret").write_text(f"{SECRET}\n")
+    qsticky = sidecar(qbittorrent, env={"SECRET": SECRET})
+    qsticky.wait_in_sync(port)
+    port_file.remove()
+    port_file.path.symlink_to(target(port_file))
+    health = qsticky.wait_health(state="error")
+    assert "symbolic link that leads out of its directory" in health["last_error"]
+    assert SECRET not in "\n".join(qsticky.log) and SECRET not in str(health)
+
+    def make_good(good: int) -> None:
+        port_file.remove()
+        port_file.write(good)
+
+    check_refused_and_recovered(qsticky, port_file, qbittorrent, port, make_good)
+
+
+def test_a_link_to_a_port_elsewhere_is_not_followed_either(
+    qbittorrent: QBittorrent, place: Path, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    before, port = qbittorrent.listen_port(), free_port()
+    (place / "port").write_text(str(port))
+    port_file.path.symlink_to("../port")
+    qsticky = sidecar(qbittorrent)
+    qsticky.wait_health(state="error", forwarded_port=None)
+    qsticky.wait_cycles(2)
+    assert qbittorrent.listen_port() == before
+
+
+def test_a_port_that_kubernetes_mounts_is_followed(
+    qbittorrent: QBittorrent, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    """Its atomic writer: a directory with the time in its name, a link to that, and a link for each
+    file that never changes. One rename replaces all files; then the old directory goes."""
+    folder = port_file.path.parent
+
+    def publish(version: str, port: int) -> None:
+        (folder / version).mkdir()
+        (folder / version / port_file.path.name).write_text(str(port))
+        (folder / "..data_tmp").symlink_to(version)
+        (folder / "..data_tmp").rename(folder / "..data")
+
+    ports = [free_port(), free_port(), free_port()]
+    publish("..2026_11_29_0", ports[0])
+    port_file.path.symlink_to(f"..data/{port_file.path.name}")
+    qsticky = sidecar(qbittorrent)
+    qsticky.wait_in_sync(ports[0])
+    for number, port in enumerate(ports[1:], 1):
+        publish(f"..2026_11_29_{number}", port)
+        shutil.rmtree(folder / f"..2026_11_29_{number - 1}")
+        qsticky.wait_in_sync(port)
+        assert qbittorrent.listen_port() == port
+    assert not qsticky.troubles()
+
+
+def test_a_file_that_was_mounted_alone_and_replaced_is_named_and_unhealthy(
+    root: None,
+    qbittorrent: QBittorrent,
+    place: Path,
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    """The mount goes on showing the file that it was made of."""
+    source = PortFile(place / "host" / "forwarded_port")
+    port, new = free_port(), free_port()
+    source.write(port)
+    port_file.clear()  # where the other is mounted
+    qsticky = sidecar(qbittorrent, wrapper=with_mounted(source.path, str(port_file.path)))
+    qsticky.wait_in_sync(port)
+    source.rename_over(str(new))
+
+    health = qsticky.wait_health(state="error", healthy=False, forwarded_port=None)
+    assert f"{port_file.path} was mounted alone" in health["last_error"]
+    assert "mount its directory" in health["last_error"]
+    qsticky.wait_cycles(3)
+    (line,) = qsticky.lines("ERROR")
+    assert str(port_file.path) in line
+    assert not qsticky.health()["healthy"]
+    assert qbittorrent.listen_port() == port
+    code, text = qsticky.healthcheck()
+    assert code == 1 and "mounted alone" in text
+
+
+OVERLAY = """cd "$0" && mkdir lower upper work && echo "$1" > lower/forwarded_port &&
+    mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work overlay "$2" && cd "$2" &&
+    eval "$3" && shift 3 && exec "$@" """
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "true",
+        "cat forwarded_port > copy && cat copy > forwarded_port",
+        "cat forwarded_port > copy && mv copy forwarded_port",
+    ],
+    ids=["from below", "copied up", "replaced"],
+)
+def test_a_file_of_an_overlay_is_not_taken_for_one_that_was_replaced(
+    change: str, root: None, fake: FaultyServer, place: Path, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    layers = place / "layers"
+    layers.mkdir()
+    try_mount = ["unshare", "--mount", "sh", "-c", OVERLAY, layers, "1", port_file.path.parent]
+    if subprocess.run([*try_mount, "true", "true"], check=False).returncode != 0:
+        missing("this kernel has no overlayfs here")
+    shutil.rmtree(layers)
+    layers.mkdir()
+    script = ("unshare", "--mount", "sh", "-c", OVERLAY)
+    wrapper = (*script, str(layers), "41000", str(port_file.path.parent), change)
+    qsticky = sidecar(fake, wrapper=wrapper)
+    qsticky.wait_in_sync(41000)
+    qsticky.wait_cycles(2)
+    assert not qsticky.troubles()
 
 
 @pytest.mark.parametrize("closed", ["file", "directory"])
