@@ -155,6 +155,11 @@ static enum fail find(struct receiver *to, const struct config *config, struct f
 	const char *host = to->url.host, *ca_file = config->tls_ca_file, *value;
 	enum fail f = secret_read(&config->webhook_url, &store, &value, why);
 
+	/* Nobody named a file, and at the usual place none is to be seen: there is no webhook, whatever kept
+	 * us from opening it (a closed directory, no more descriptors). */
+	if (f == FAIL_IO && !config->webhook_url.file &&
+	    access(config->webhook_url.usual_file, F_OK) < 0)
+		return FAIL_NONE;
 	if (f || !*value)
 		return f;
 	if (!url_parse(&to->url, value))

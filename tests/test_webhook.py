@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from certificates import Certificate, Pki
-from conftest import MakeSidecar, Sidecar
+from conftest import AS_NOBODY, MakeSidecar, Sidecar
 from faults import reply, silence
 from faulty_server import FaultyServer
 from harness import ROOT, PortFile, sleeps, wait_until, with_mounted
@@ -477,6 +477,29 @@ def test_plain_http_where_tls_was_expected_is_named(
     line = qsticky.wait_log("webhook https")
     assert "TLS" in line or "plain HTTP" in line
     assert "QSTICKY_" not in line
+
+
+def test_where_none_is_configured_the_log_has_no_line_of_it(
+    root: None,
+    public_binary: Path,
+    fake: FaultyServer,
+    place: Path,
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    """A directory of others' secrets, which nobody has told it of."""
+    port_file.write(41000)
+    (place / "health").mkdir()
+    (place / "health").chmod(0o777)
+    closed = 'mount -t tmpfs t /run && mkdir -m 0700 /run/secrets && exec "$@"'
+    qsticky = sidecar(
+        fake,
+        program=public_binary,
+        wrapper=("unshare", "--mount", "sh", "-c", closed, "sh", *AS_NOBODY),
+        health_file=place / "health" / "status.json",
+    )
+    qsticky.wait_cycles(3)
+    assert not any(WEBHOOK in line for line in qsticky.log)
 
 
 # -- check -----------------------------------------------------------------------------
