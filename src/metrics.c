@@ -9,6 +9,7 @@ static void put_head(struct text *text, const char *name, const char *type, cons
 	text_printf(text, "# HELP qsticky_%s %s\n# TYPE qsticky_%s %s\n", name, help, name, type);
 }
 
+/* `value` has no control characters. */
 static void put_label(struct text *text, const char *name, const char *value)
 {
 	text_printf(text, "%s=\"", name);
@@ -17,10 +18,18 @@ static void put_label(struct text *text, const char *name, const char *value)
 	text_puts(text, "\"");
 }
 
-static void put_info(struct text *text, const struct health *health)
+/* Begins a sample, within its labels. */
+static void put_name(struct text *text, const char *name, const char *instance)
+{
+	text_printf(text, "qsticky_%s{", name);
+	put_label(text, "instance_name", instance);
+}
+
+static void put_info(struct text *text, const char *instance, const struct health *health)
 {
 	put_head(text, "info", "gauge", "Versions.");
-	text_puts(text, "qsticky_info{");
+	put_name(text, "info", instance);
+	text_puts(text, ",");
 	put_label(text, "version", health->version);
 	if (health->qbittorrent_version) {
 		text_puts(text, ",");
@@ -29,17 +38,30 @@ static void put_info(struct text *text, const struct health *health)
 	text_puts(text, "} 1\n");
 }
 
-static void put_state(struct text *text, const char *state)
+static void put_state(struct text *text, const char *instance, const char *state)
 {
 	static const char *const states[] = { "starting", "waiting_for_port", "in_sync", "retrying",
 		                              "error" };
 
 	put_head(text, "state", "gauge", "1 for the present state.");
 	for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
-		text_puts(text, "qsticky_state{");
+		put_name(text, "state", instance);
+		text_puts(text, ",");
 		put_label(text, "state", states[i]);
 		text_printf(text, "} %u\n", (unsigned)(strcmp(states[i], state) == 0));
 	}
+}
+
+/* What the file is called. */
+static void find_instance(struct text *instance, const char *path)
+{
+	static const char suffix[] = ".prom";
+	const char *name = strrchr(path, '/') + 1;
+	size_t len = strlen(name);
+
+	if (len > sizeof suffix - 1 && strcmp(name + len - (sizeof suffix - 1), suffix) == 0)
+		len -= sizeof suffix - 1;
+	text_add_printable(instance, name, len);
 }
 
 enum fail metrics_write(const char *path, const struct health *health, struct failure *why)
@@ -67,15 +89,18 @@ enum fail metrics_write(const char *path, const struct health *health, struct fa
 	};
 	char buf[METRICS_MAX];
 	struct text text = text_on(buf, sizeof buf);
+	char name[METRICS_NAME_MAX];
+	struct text instance = text_on(name, sizeof name);
 
-	put_info(&text, health);
-	put_state(&text, health->state);
+	find_instance(&instance, path);
+	put_info(&text, name, health);
+	put_state(&text, name, health->state);
 	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
 		if (numbers[i].value < 0)
 			continue;
 		put_head(&text, numbers[i].name, numbers[i].type, numbers[i].help);
-		text_printf(&text, "qsticky_%s %lld\n", numbers[i].name,
-		            (long long)numbers[i].value);
+		put_name(&text, numbers[i].name, name);
+		text_printf(&text, "} %lld\n", (long long)numbers[i].value);
 	}
 	return replace_file("metrics file", path, &text, why);
 }

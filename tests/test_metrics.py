@@ -7,18 +7,34 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from conftest import MakeSidecar, Sidecar, missing
 from faulty_server import FaultyServer
 from harness import PortFile, free_port, wait_until
 
 
+def series(text: str) -> list[tuple[str, float]]:
+    """Each sample; the labels are a part of its name."""
+    lines = (line for line in text.splitlines() if not line.startswith("#"))
+    return [(name, float(value)) for name, _, value in (line.rpartition(" ") for line in lines)]
+
+
 def numbers(path: Path) -> dict[str, float]:
-    """Each sample of the file; the labels are a part of its name."""
-    lines = path.read_text().splitlines()
+    """Each sample of the file, without the label that all of it have."""
+    label = f'instance_name="{path.stem}"'
+    found = series(path.read_text())
+    assert all(f"{{{label}" in name for name, _ in found)
     return {
-        name: float(value)
-        for name, _, value in (line.rpartition(" ") for line in lines if not line.startswith("#"))
+        name.replace(f"{{{label}}}", "").replace(f"{label},", ""): value for name, value in found
     }
+
+
+def linted(text: bytes) -> subprocess.CompletedProcess[bytes]:
+    promtool = shutil.which("promtool") or missing("promtool is not installed (Debian: prometheus)")
+    return subprocess.run(
+        [promtool, "check", "metrics"], input=text, capture_output=True, timeout=30, check=False
+    )
 
 
 def with_metrics(sidecar: MakeSidecar, server: FaultyServer | None, path: Path, **options) -> Sidecar:
@@ -70,7 +86,6 @@ def test_they_go_with_a_stop(
 def test_prometheus_own_linter_has_nothing_to_say(
     fake: FaultyServer, place: Path, port_file: PortFile, sidecar: MakeSidecar
 ) -> None:
-    promtool = shutil.which("promtool") or missing("promtool is not installed (Debian: prometheus)")
     path = place / "qsticky.prom"
     for port in (None, 41000):
         if port:
@@ -80,15 +95,62 @@ def test_prometheus_own_linter_has_nothing_to_say(
         if port:
             qsticky.wait_in_sync(port)
             wait_until(lambda: numbers(path)["qsticky_healthy"] == 1, what="healthy metrics")
-        done = subprocess.run(
-            [promtool, "check", "metrics"],
-            input=path.read_bytes(),
-            capture_output=True,
-            timeout=30,
-            check=False,
-        )
+        done = linted(path.read_bytes())
         assert (done.returncode, done.stdout, done.stderr) == (0, b"", b""), done
         qsticky.stop()
+
+
+def test_two_in_one_directory_are_told_apart(
+    fake: FaultyServer, place: Path, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    """node_exporter merges all files of its directory, and of two samples with the same name and
+    labels it keeps one. Both may be beside a qBittorrent at localhost:8080."""
+    port_file.write(41000)
+    paths = [place / name for name in ("films.prom", "series.prom")]
+    for path in paths:
+        with_metrics(sidecar, fake, path).wait_in_sync(41000)
+    texts = wait_until(
+        lambda: all(path.exists() and numbers(path)["qsticky_healthy"] for path in paths)
+        and [path.read_text() for path in paths],
+        what="both",
+    )
+    names = [name for text in texts for name, _ in series(text)]
+    assert len(names) == len(set(names)) >= 2 * 13
+    # As it merges them: each family once.
+    families: dict[str, list[str]] = {}
+    for line in "".join(texts).splitlines():
+        family = re.search(r"qsticky_\w+", line)[0]
+        if not line.startswith("#") or line not in families.setdefault(family, []):
+            families[family].append(line)
+    merged = "".join(f"{line}\n" for family in families.values() for line in family)
+    done = linted(merged.encode())
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b""), done
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("qsticky.prom", "qsticky"),
+        ("no suffix", "no suffix"),
+        ('q"uo\\te.prom', r"q\"uo\\te"),
+        ("new\nline.prom", r"new\\x0aline"),
+        ("\udcff.prom", r"\\xff"),
+        ("größe.prom", "größe"),
+        ("\\" * 200, "\\" * 2 * 95),
+    ],
+)
+def test_any_name_of_the_file_makes_a_label_that_is_valid(
+    name: str, label: str, fake: FaultyServer, place: Path, port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    path = place / "metrics" / name
+    port_file.write(41000)
+    qsticky = with_metrics(sidecar, fake, path)
+    qsticky.wait_in_sync(41000)
+    wait_until(path.exists, what="the metrics file")
+    assert f'qsticky_healthy{{instance_name="{label}"}} ' in path.read_text()
+    done = linted(path.read_bytes())
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b""), done
 
 
 def test_readers_never_see_half_a_file(
@@ -103,7 +165,7 @@ def test_readers_never_see_half_a_file(
 
         def follows(wanted: int = port) -> bool:
             text = path.read_text()
-            assert re.search(r"^qsticky_rebinds_total 0\n\Z", text, re.M), text
+            assert re.search(r"^qsticky_rebinds_total\{.*\} 0\n\Z", text, re.M), text
             return numbers(path)["qsticky_current_port"] == wanted
 
         wait_until(follows, what=f"metrics with port {port}")
