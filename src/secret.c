@@ -2,8 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "log.h"
 
 static enum fail read_all(int fd, const char *path, char *room, size_t size, size_t *len,
                           struct failure *why)
@@ -53,6 +56,29 @@ static enum fail take(int fd, const char *path, struct secret_store *store, cons
 	return FAIL_NONE;
 }
 
+/* After an open(2) of the usual file that has failed, by errno: whether that is as if there were none. A
+ * directory that is closed to us was not made for us. But a file that can be seen there was: then no
+ * default is to be sent in its place. */
+static bool is_absent(const struct secret *secret, const char *path)
+{
+	static bool said;
+	int error = errno;
+
+	if (error == ENOENT || error == ENOTDIR)
+		return true;
+	if (error != EACCES && error != ELOOP)
+		return false;
+	if (error == EACCES && secret->value[0] && access(path, F_OK) == 0) {
+		errno = error;
+		return false;
+	}
+	if (!said)
+		log_line(LEVEL_DEBUG, "%s: %s, taken as not there", path,
+		         error == EACCES ? "no permission" : "links that lead nowhere");
+	said = true;
+	return true;
+}
+
 enum fail secret_read(const struct secret *secret, struct secret_store *store, const char **value,
                       struct failure *why)
 {
@@ -66,7 +92,7 @@ enum fail secret_read(const struct secret *secret, struct secret_store *store, c
 	}
 	/* Without O_NONBLOCK, opening a FIFO would wait for a writer. */
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0 && !secret->file && (errno == ENOENT || errno == ENOTDIR)) {
+	if (fd < 0 && !secret->file && is_absent(secret, path)) {
 		*value = secret->value;
 		return FAIL_NONE;
 	}

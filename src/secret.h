@@ -21,7 +21,9 @@
 struct secret {
 	const char *value;      /* from the environment, or the default; at most SECRET_MAX bytes */
 	const char *file;       /* where it is instead; NULL: not given */
-	const char *usual_file; /* the same, if that file is there; NULL: not looked for */
+	const char *usual_file; /* the same, if that file is there; NULL: not looked for. One in a
+	                         * directory that is closed to us, and one that cannot be read where
+	                         * `value` is "", is not there; the first of them is told at DEBUG */
 };
 
 /* Room for two secrets. Only as much of it is touched as they are long. */

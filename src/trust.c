@@ -205,6 +205,12 @@ refuse(const struct trust *trust, struct failure *why, const char *format, ...)
 	return FAIL_UNTRUSTED;
 }
 
+/* As good as not there, at a place that nobody has named. */
+static bool is_absent(int error)
+{
+	return error == ENOENT || error == ENOTDIR || error == EACCES || error == ELOOP;
+}
+
 enum fail trust_scan(struct trust *trust, struct trust_file *version, trust_take *take,
                      void *context, struct failure *why)
 {
@@ -214,7 +220,7 @@ enum fail trust_scan(struct trust *trust, struct trust_file *version, trust_take
 	struct stat status;
 	enum fail f;
 
-	if (fd < 0 && errno == ENOENT && strcmp(path, CONFIG_TLS_CA_FILE) == 0)
+	if (fd < 0 && is_absent(errno) && strcmp(path, CONFIG_TLS_CA_FILE) == 0)
 		return refuse(trust, why,
 		              "nothing here can vouch for its certificate: no pin, and no CA file");
 	if (fd < 0)

@@ -6,8 +6,11 @@
 
 #include <cmocka.h>
 
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "temp_dir.h"
 
@@ -144,6 +147,80 @@ static void secret_never_shows_in_a_failure(void **state)
 
 #define EACH(test) cmocka_unit_test_setup_teardown(test, temp_dir_make, temp_dir_remove)
 
+static bool is_not_there(const char *path, const char *fallback)
+{
+	const struct secret usual = { .value = fallback, .usual_file = path };
+	const struct secret named = { .value = fallback, .file = path };
+
+	/* What the user has named is never left out. */
+	return secret_read(&named, &store, &value, &why) == FAIL_IO &&
+	       secret_read(&usual, &store, &value, &why) == FAIL_NONE && value == fallback;
+}
+
+static bool is_an_error(const char *path, const char *fallback)
+{
+	const struct secret usual = { .value = fallback, .usual_file = path };
+
+	return secret_read(&usual, &store, &value, &why) == FAIL_IO && strstr(why.text, path) &&
+	       strstr(why.text, "no permission");
+}
+
+/* As somebody whom modes stop. */
+static void assert_as_nobody(bool (*kept)(const char *, const char *), const char *path,
+                             const char *fallback)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		if (geteuid() == 0 && setuid(65534) < 0)
+			_exit(2);
+		_exit(kept(path, fallback) ? 0 : 1);
+	}
+	assert_true(child > 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void secret_in_a_closed_directory_is_not_there_unless_it_is_named(void **state)
+{
+	char dir[PATH_MAX], path[PATH_MAX];
+
+	temp_dir_path(dir, state, "");
+	temp_dir_path(path, state, "closed");
+	assert_int_equal(chmod(dir, 0755), 0);
+	assert_int_equal(mkdir(path, 0), 0);
+	temp_dir_path(path, state, "closed/secret");
+	assert_as_nobody(is_not_there, path, "default");
+	assert_as_nobody(is_not_there, path, "");
+}
+
+/* The default of a password would be a failed login. */
+static void secret_that_can_be_seen_and_not_read_has_no_default_sent_in_its_place(void **state)
+{
+	char dir[PATH_MAX], path[PATH_MAX];
+
+	temp_dir_path(dir, state, "");
+	temp_dir_path(path, state, "secret");
+	assert_int_equal(chmod(dir, 0755), 0);
+	assert_true(temp_dir_write(path, "x", 1));
+	assert_int_equal(chmod(path, 0), 0);
+	assert_as_nobody(is_an_error, path, "default");
+	assert_as_nobody(is_not_there, path, "");
+}
+
+static void secret_behind_links_that_lead_nowhere_is_not_there_unless_it_is_named(void **state)
+{
+	char path[PATH_MAX];
+
+	temp_dir_path(path, state, "loop");
+	assert_int_equal(symlink(path, path), 0);
+	assert_true(is_not_there(path, "default"));
+	temp_dir_path(path, state, "loop/secret");
+	assert_true(is_not_there(path, "default"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -156,6 +233,9 @@ int main(void)
 		EACH(secret_may_be_4096_bytes_and_no_more),
 		EACH(secrets_are_two_in_a_store_and_gone_when_forgotten),
 		EACH(secret_never_shows_in_a_failure),
+		EACH(secret_in_a_closed_directory_is_not_there_unless_it_is_named),
+		EACH(secret_that_can_be_seen_and_not_read_has_no_default_sent_in_its_place),
+		EACH(secret_behind_links_that_lead_nowhere_is_not_there_unless_it_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import MakeSidecar
+from conftest import AS_NOBODY, NOBODY, MakeSidecar
 from faulty_server import LOGIN, PREFERENCES, FaultyServer
 from harness import PortFile, QBittorrent, free_port
 
@@ -177,3 +177,89 @@ def test_the_usual_place_is_looked_at_without_any_variable(
     qsticky = sidecar(fake, env=env, wrapper=wrapper)
     qsticky.wait_in_sync(41000)
     assert fake.count(LOGIN) == 1
+
+
+def closed_secrets(mode: str, commands: str = ":") -> tuple[str, ...]:
+    """A wrapper: nobody, with a /run/secrets of root's, of that mode; `commands` fill it."""
+    script = (
+        f"mount -t tmpfs none /run && mkdir /run/secrets && {commands} && "
+        f'chmod {mode} /run/secrets && exec {" ".join(AS_NOBODY)} "$@"'
+    )
+    return ("unshare", "--mount", "sh", "-c", script, "sh")
+
+
+@pytest.fixture
+def nobodys_health(place: Path) -> Path:
+    (place / "health").mkdir()
+    os.chown(place / "health", NOBODY, NOBODY)
+    return place / "health" / "status.json"
+
+
+@pytest.mark.parametrize("password", ["hush hush", ""], ids=["given", "not needed"])
+def test_a_closed_usual_place_is_no_place(
+    password: str,
+    root: None,
+    public_binary: Path,
+    new_fake: Callable[..., FaultyServer],
+    port_file: PortFile,
+    nobodys_health: Path,
+    sidecar: MakeSidecar,
+) -> None:
+    """Nobody has set anything to do with it: it is somebody else's."""
+    server = new_fake(password=password or "unknown", local_auth=bool(password)).start()
+    port_file.write(41000)
+    qsticky = sidecar(
+        server,
+        program=public_binary,
+        password=password,
+        health_file=nobodys_health,
+        wrapper=closed_secrets("0700"),
+    )
+    qsticky.wait_in_sync(41000)
+    qsticky.wait_cycles(2)
+    assert not qsticky.troubles()
+    assert not any("webhook" in line for line in qsticky.log)
+    (line,) = [line for line in qsticky.log if "/run/secrets" in line]
+    assert "DEBUG" in line and "no permission, taken as not there" in line
+
+
+def test_an_unreadable_key_in_the_usual_place_leaves_user_and_password(
+    root: None,
+    public_binary: Path,
+    fake: FaultyServer,
+    port_file: PortFile,
+    nobodys_health: Path,
+    sidecar: MakeSidecar,
+) -> None:
+    port_file.write(41000)
+    qsticky = sidecar(
+        fake,
+        program=public_binary,
+        health_file=nobodys_health,
+        wrapper=closed_secrets("0755", "touch /run/secrets/qbittorrent_api_key && chmod 600 /run/secrets/*"),
+    )
+    qsticky.wait_in_sync(41000)
+    assert not qsticky.troubles()
+
+
+def test_instead_of_an_unreadable_password_no_default_is_sent(
+    root: None,
+    public_binary: Path,
+    fake: FaultyServer,
+    port_file: PortFile,
+    nobodys_health: Path,
+    sidecar: MakeSidecar,
+) -> None:
+    """It is there, so it was meant; and a wrong login counts."""
+    port_file.write(41000)
+    qsticky = sidecar(
+        fake,
+        program=public_binary,
+        password="",
+        health_file=nobodys_health,
+        wrapper=closed_secrets("0755", "touch /run/secrets/qbittorrent_pass && chmod 600 /run/secrets/*"),
+    )
+    health = qsticky.wait_failed()
+    assert f"/run/secrets/qbittorrent_pass: no permission for uid {NOBODY}" in health["last_error"]
+    qsticky.wait_cycles(2)
+    assert fake.count(LOGIN) == 0

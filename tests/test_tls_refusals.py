@@ -101,6 +101,30 @@ def test_with_nothing_configured_the_line_to_paste_is_printed_and_works(
     sidecar(server, env=HTTPS | {name: value}, wrapper=WITHOUT_CAS).wait_in_sync(PORT)
 
 
+def test_the_usual_ca_file_behind_a_closed_door_is_none(
+    root: None,
+    pki: Pki,
+    new_server: NewServer,
+    place: Path,
+    public_binary: Path,
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    """Nobody has named it, so no variable is to blame."""
+    (place / "health").mkdir()
+    (place / "health").chmod(0o777)
+    port_file.write(PORT)
+    script = 'mount -t tmpfs -o mode=0700 none /etc/ssl/certs && exec "$@"'
+    qsticky = sidecar(
+        new_server(pki.make(HERE)),
+        program=public_binary,
+        env=HTTPS,
+        health_file=place / "health" / "status.json",
+        wrapper=("unshare", "--mount", "sh", "-c", script, "sh", *AS_NOBODY),
+    )
+    assert "QSTICKY_TLS_CA_FILE" not in check_refused(qsticky, "no pin, and no CA file")
+
+
 def test_a_ca_file_that_comes_later_is_picked_up(
     pki: Pki, new_server: NewServer, place: Path, port_file: PortFile, sidecar: MakeSidecar
 ) -> None:
