@@ -102,6 +102,7 @@ static int walk_along(char *const environment[])
 		return CHECK_EXIT_CONFIG;
 	verdict = CHECK_WARN;
 	config_unknown(environment, complain, &verdict);
+	check_open_beside(&walk);
 	walk.sandbox = sandbox_enter(&walk.config, SANDBOX_CHECK);
 	check_look_beside(&walk);
 	qbittorrent_begin(qb, mono_now_ms() + CHECK_MS, !walk.beside.login_refused);

@@ -20,6 +20,17 @@
  * least: qBittorrent does not forget them with time. */
 #define REFUSED_LATELY_S (SYNC_LOGIN_PAUSE_MS / 1000)
 
+void check_open_beside(struct check_walk *walk)
+{
+	struct check_beside *beside = &walk->beside;
+	struct stat status;
+
+	beside->opened = health_open(walk->config.health_path);
+	beside->is_there = beside->opened >= 0 && fstat(beside->opened, &status) == 0;
+	if (beside->is_there)
+		beside->writer = status.st_uid;
+}
+
 void check_look_beside(struct check_walk *walk)
 {
 	const struct config *config = &walk->config;
@@ -31,7 +42,7 @@ void check_look_beside(struct check_walk *walk)
 	long long age = 0;
 	bool reachable;
 
-	if (health_read(config->health_path, buf, &json, &len, &beside->why))
+	if (health_read_open(beside->opened, config->health_path, buf, &json, &len, &beside->why))
 		return;
 	beside->healthy =
 		health_weigh(&json, config->health_path, config->interval_s, now, &beside->why);
@@ -198,22 +209,21 @@ enum check_verdict check_health(struct check_walk *walk)
 	const struct check_beside *beside = &walk->beside;
 	char path[CONFIG_PATH_MAX];
 	struct text copy = text_on(path, sizeof path);
-	struct stat status;
-	bool is_there = stat(file, &status) == 0;
 	enum fail f;
 
 	text_puts(&copy, file);
 	while (text_cut_name(path) && access(path, F_OK) < 0 && errno == ENOENT) {
 	}
-	if (access(path, W_OK | X_OK) < 0) {
+	/* Where another user writes it, what this one may says nothing. */
+	if ((!beside->is_there || beside->writer == geteuid()) && access(path, W_OK | X_OK) < 0) {
 		f = fail_errno(&walk->found.seen, "health file: %s cannot be written by uid %u",
 		               file, (unsigned)geteuid());
 		return check_failed(walk, f, "give it a tmpfs that this user may write");
 	}
-	if (beside->healthy && is_there)
+	if (beside->healthy)
 		return check_see(walk, CHECK_OK, NULL, "%s, by uid %u", beside->why.text,
-		                 status.st_uid);
-	return check_see(walk, is_there ? CHECK_FAILS : CHECK_WARN,
+		                 (unsigned)beside->writer);
+	return check_see(walk, beside->is_there ? CHECK_FAILS : CHECK_WARN,
 	                 "let qsticky run, and look at its log", "%s", beside->why.text);
 }
 

@@ -4,7 +4,10 @@
 
 #include "check_walk.h"
 
-/* Looks whether a sidecar has been writing the health file: before anything else. */
+/* Opens the health file: before any right is given up, since it may be another user's. */
+void check_open_beside(struct check_walk *walk);
+
+/* Looks whether a sidecar has been writing it: before anything else. */
 void check_look_beside(struct check_walk *walk);
 
 /* In their order. The last two may come at any time. */

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "check_report.h"
 #include "config.h"
@@ -17,6 +18,9 @@
 
 /* What the health file tells, as it was found at the start. */
 struct check_beside {
+	int opened; /* the file, as health_open() returned it; closed when it has been read */
+	bool is_there;
+	uid_t writer; /* whose it is */
 	bool healthy;
 	bool runs;          /* a sidecar has written it lately */
 	bool knows_tunnel;  /* which has seen the VPN's interface */

@@ -114,21 +114,29 @@ void health_remove(const char *path)
 
 /* ---- judging ---- */
 
-static enum fail read_file(const char *path, char buf[static HEALTH_MAX + 1], size_t *len,
-                           struct failure *why)
+int health_open(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static enum fail read_file(int fd, const char *path, char buf[static HEALTH_MAX + 1], size_t *len,
+                           struct failure *why)
+{
 	struct stat status;
 	enum fail f = FAIL_NONE;
 	ssize_t got = 0;
 
-	if (fd < 0 && errno == ENOENT)
+	if (fd == -ENOENT)
 		return fail_set(
 			why, FAIL_IO,
 			"no health file at %s: qsticky does not run, has only just started, or cannot write it (then its log says so)",
 			path);
-	if (fd < 0)
+	if (fd < 0) {
+		errno = -fd;
 		return fail_errno(why, "open %s", path);
+	}
 	if (fstat(fd, &status) < 0)
 		f = fail_errno(why, "%s", path);
 	else if (!S_ISREG(status.st_mode))
@@ -145,10 +153,10 @@ static enum fail read_file(const char *path, char buf[static HEALTH_MAX + 1], si
 	return f;
 }
 
-enum fail health_read(const char *path, char buf[static HEALTH_MAX + 1], struct json *json,
-                      size_t *len, struct failure *why)
+enum fail health_read_open(int opened, const char *path, char buf[static HEALTH_MAX + 1],
+                           struct json *json, size_t *len, struct failure *why)
 {
-	enum fail f = read_file(path, buf, len, why);
+	enum fail f = read_file(opened, path, buf, len, why);
 
 	if (f)
 		return f;
@@ -156,6 +164,12 @@ enum fail health_read(const char *path, char buf[static HEALTH_MAX + 1], struct 
 	if (f)
 		fail_in(why, "%s is not a health file of qsticky", path);
 	return f;
+}
+
+enum fail health_read(const char *path, char buf[static HEALTH_MAX + 1], struct json *json,
+                      size_t *len, struct failure *why)
+{
+	return health_read_open(health_open(path), path, buf, json, len, why);
 }
 
 bool health_age(const struct json *json, time_t now, long long *age_s)
@@ -202,16 +216,22 @@ bool health_weigh(const struct json *json, const char *path, unsigned interval_s
 	return false;
 }
 
-bool health_judge(const char *path, unsigned interval_s, time_t now, struct text *line)
+bool health_judge_open(int opened, const char *path, unsigned interval_s, time_t now,
+                       struct text *line)
 {
 	char buf[HEALTH_MAX + 1];
 	struct failure why;
 	struct json json;
 	size_t len = 0;
-	bool healthy = !health_read(path, buf, &json, &len, &why) &&
+	bool healthy = !health_read_open(opened, path, buf, &json, &len, &why) &&
 	               health_weigh(&json, path, interval_s, now, &why);
 
 	text_puts(line, healthy ? "healthy: " : "unhealthy: ");
 	text_add_printable(line, why.text, strlen(why.text));
 	return healthy;
+}
+
+bool health_judge(const char *path, unsigned interval_s, time_t now, struct text *line)
+{
+	return health_judge_open(health_open(path), path, interval_s, now, line);
 }

@@ -53,6 +53,18 @@ enum fail health_write(const char *path, const struct health *health, struct fai
 /* Removes the file. Async-signal-safe. */
 void health_remove(const char *path);
 
+/* Opens the file at `path`, for those who are about to give up the right to. Returns its descriptor, or
+ * less than 0: the error, as -errno. */
+int health_open(const char *path);
+
+/* As health_read(), of what health_open() has returned for `path`, which it closes. */
+enum fail health_read_open(int opened, const char *path, char buf[static HEALTH_MAX + 1],
+                           struct json *json, size_t *len, struct failure *why);
+
+/* As health_judge(), the same way. */
+bool health_judge_open(int opened, const char *path, unsigned interval_s, time_t now,
+                       struct text *line);
+
 /* Reads the file at `path` into `buf`, and that as `*json`, which borrows it. FAIL_IO, FAIL_FORMAT,
  * FAIL_TOO_BIG: there is none that could be one of qsticky's. */
 enum fail health_read(const char *path, char buf[static HEALTH_MAX + 1], struct json *json,

@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -94,13 +95,16 @@ static void complain_to_line(void *context, const char *sentence)
 	text_add_printable(line, sentence, strlen(sentence));
 }
 
-/* Loads the configuration for those that judge the health file; says what is wrong on stdout. */
-static bool load_to_judge(struct config *config)
+/* Loads the configuration for those that judge the health file, and opens that while all rights are
+ * there still: root may read what another user's qsticky has written, wherever that is. Says what is wrong
+ * on stdout. */
+static bool load_to_judge(struct config *config, int *health)
 {
 	char buf[LOG_LINE_MAX + 16];
 	struct text line = text_on(buf, sizeof buf - 1);
 
 	if (config_load(config, environ, complain_to_line, &line) == 0) {
+		*health = health_open(config->health_path);
 		sandbox_enter(config, SANDBOX_JUDGE);
 		return true;
 	}
@@ -117,10 +121,11 @@ static int command_healthcheck(void)
 	char buf[HEALTH_MAX + 2];
 	struct text line = text_on(buf, sizeof buf - 1);
 	bool healthy;
+	int health;
 
-	if (!load_to_judge(&config))
+	if (!load_to_judge(&config, &health))
 		return EXIT_FAILURE;
-	healthy = health_judge(config.health_path, config.interval_s, now_s(), &line);
+	healthy = health_judge_open(health, config.health_path, config.interval_s, now_s(), &line);
 	line.cap = sizeof buf;
 	text_puts(&line, "\n");
 	text_write(&line, STDOUT_FILENO);
@@ -130,9 +135,11 @@ static int command_healthcheck(void)
 static int command_status(void)
 {
 	static struct config config;
+	int health;
 
-	return load_to_judge(&config) && status_show(&config, now_s(), as_json) ? EXIT_SUCCESS
-	                                                                        : EXIT_FAILURE;
+	return load_to_judge(&config, &health) && status_show(&config, health, now_s(), as_json)
+	               ? EXIT_SUCCESS
+	               : EXIT_FAILURE;
 }
 
 static int command_check(void)
@@ -216,6 +223,8 @@ int main(int argc, char *argv[])
 	sigemptyset(&broken_pipe);
 	sigaddset(&broken_pipe, SIGPIPE);
 	sigprocmask(SIG_BLOCK, &broken_pipe, NULL);
+	/* Health and metrics are for others to read; what is not is made with a mode that says so. */
+	umask(022);
 	if (argc < 2)
 		return command_run();
 	for (size_t i = 0; i < COMMANDS; i++) {

@@ -44,7 +44,7 @@ static void put_field(struct text *out, const char *key, const struct json *json
 	put_line(out, key, value);
 }
 
-bool status_show(const struct config *config, time_t now, bool json)
+bool status_show(const struct config *config, int health, time_t now, bool json)
 {
 	const char *path = config->health_path;
 	char file[HEALTH_MAX + 1];
@@ -53,7 +53,7 @@ bool status_show(const struct config *config, time_t now, bool json)
 	struct failure why;
 	struct json fields;
 	size_t len = 0;
-	bool read = !health_read(path, file, &fields, &len, &why);
+	bool read = !health_read_open(health, path, file, &fields, &len, &why);
 	bool healthy = read && health_weigh(&fields, path, config->interval_s, now, &why);
 	bool either;
 	long long age;

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from conftest import AS_NOBODY, MakeSidecar, Sidecar, controls
+from conftest import AS_NOBODY, NOBODY, MakeSidecar, Sidecar, controls
 from faults import silence
 from faulty_server import PREFERENCES, FaultyServer
 from harness import PATIENCE, PortFile, wait_until
@@ -111,6 +112,28 @@ def test_missing_parents_are_made_and_nothing_but_the_file_is_in_the_directory(
     qsticky.wait_cycles(2)
     assert qsticky.stop() == 0
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("umask", ["077", "000"])
+def test_what_others_are_to_read_they_can_whatever_the_umask(
+    umask: str, fake: FaultyServer, place: Path, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    """And nobody else can write it."""
+    port_file.write(41000)
+    folders = [place / "a", place / "a" / "b"]
+    metrics = place / "m" / "qsticky.prom"
+    qsticky = sidecar(
+        fake,
+        health_file=folders[-1] / "status.json",
+        env={"QSTICKY_METRICS_FILE": str(metrics)},
+        wrapper=("sh", "-c", f'umask {umask}; exec "$@"', "sh"),
+    )
+    qsticky.wait_in_sync(41000)
+    qsticky.wait_cycles(2)
+    for file in (qsticky.health_file, metrics):
+        assert file.stat().st_mode & 0o7777 == 0o644, file
+    for folder in (*folders, metrics.parent):
+        assert folder.stat().st_mode & 0o7777 == 0o755, folder
 
 
 def test_a_health_file_that_was_removed_is_written_again(
@@ -472,6 +495,57 @@ def test_a_file_that_may_not_be_read_is_unhealthy(
     assert code == 1 and str(judge.path) in line
     judge.path.chmod(0o644)
     assert judge.run(wrapper=AS_NOBODY)[0] == 0
+
+
+@pytest.mark.parametrize("closed", ["file", "directory"])
+def test_root_judges_what_another_user_keeps_to_itself(
+    closed: str,
+    root: None,
+    public_binary: Path,
+    fake: FaultyServer,
+    place: Path,
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    """A service of its own user, in a directory that only that may enter: root gives up its rights,
+    but not before the file is open."""
+    folder = place / "private"
+    folder.mkdir(mode=0o700 if closed == "directory" else 0o755)
+    os.chown(folder, NOBODY, NOBODY)
+    port_file.write(41000)
+    qsticky = sidecar(
+        fake, program=public_binary, health_file=folder / "status.json", wrapper=AS_NOBODY,
+        interval=3600,
+    )
+    qsticky.wait_in_sync(41000)
+    if closed == "file":
+        qsticky.health_file.chmod(0o600)
+    env = {name: value for name, value in qsticky.env.items() if "HEALTH" not in name}
+    for command in (("healthcheck",), ("status",), ("status", "--json"), ("check",)):
+        done = subprocess.run(
+            [public_binary, *command],
+            env=env | {"HEALTH_FILE": str(qsticky.health_file)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, (command, done)
+        if command == ("check",):
+            assert re.search(rf"ok +health file +port 41000, .* by uid {NOBODY}$", done.stdout, re.M)
+        else:
+            assert "41000" in done.stdout
+    # Where that service is gone, whether root could write there is not what is wrong.
+    qsticky.kill()
+    qsticky.health_file.write_text(good(age=3 * 3600))
+    assert qsticky.health_file.stat().st_uid == NOBODY
+    done = subprocess.run(
+        [public_binary, "check"],
+        env=env | {"HEALTH_FILE": str(qsticky.health_file)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert re.search(r"FAIL +health file +written \d+ s ago", done.stdout), done.stdout
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 
 from conftest import missing
 from faulty_server import FaultyServer
-from harness import BINARY, PortFile, Qsticky
+from harness import BINARY, PortFile, Qsticky, wait_until
 from readme import readme_file
 
 try:
@@ -23,6 +24,9 @@ try:
     import yaml
 except ImportError:
     models = None
+
+# What systemd takes for DynamicUser=yes lies around here.
+SERVICE = 64321
 
 # Fields that are younger than Debian's package of the types (Kubernetes 1.22).
 YOUNGER = {("V1Container", "restartPolicy")}
@@ -127,6 +131,63 @@ def test_the_unit_is_as_closed_as_the_readme_says(unit: Path) -> None:
     assert level, said
     text = (BINARY.parent.parent / "README.md").read_text()
     assert f'exposure of this unit {level[1]}, "{level[2]}"' in " ".join(text.split()), level[0]
+
+
+def settings(text: str, name: str) -> list[str]:
+    return re.findall(rf"^{name}=(.*)$", text, re.M)
+
+
+@pytest.mark.parametrize("mode", ["0755", "0700"], ids=["as in the unit", "closed to others"])
+def test_the_command_for_the_health_of_the_unit_says_healthy(
+    mode: str, root: None, public_binary: Path, new_fake: Callable[..., FaultyServer], place: Path
+) -> None:
+    """README's own line, beside a service as its own unit starts it: another user, its umask and its
+    directory, which RuntimeDirectoryMode= may close."""
+    text = readme_file("qsticky.service")
+    readme = (BINARY.parent.parent / "README.md").read_text()
+    (command,) = re.findall(r"`(sudo HEALTH_FILE=\S+ qsticky [^`]*)`", readme)
+    (umask,), (directory,) = settings(text, "UMask"), settings(text, "RuntimeDirectory")
+    env = dict(setting.split("=", 1) for setting in settings(text, "Environment"))
+    assert settings(text, "DynamicUser") == ["yes"]
+    server = new_fake(password="correct horse").start()
+    credentials, srv = place / "credentials", PortFile(place / "srv" / "gluetun" / "forwarded_port")
+    credentials.mkdir(mode=0o500)
+    (credentials / "qbittorrent_pass").write_text(server.password)
+    for path in (credentials, credentials / "qbittorrent_pass"):
+        os.chown(path, SERVICE, SERVICE)
+    srv.write(41000)
+    (place / "bin").mkdir()
+    public_binary.rename(place / "bin" / "qsticky")
+    (place / "bin" / "sudo").write_text('#!/bin/sh\nexec /usr/bin/env "$@"\n')
+    (place / "bin" / "sudo").chmod(0o755)
+    script = f"""mount -t tmpfs none /run; mount --bind {place}/srv /srv
+        mkdir -m {mode} /run/{directory}; chown {SERVICE}:{SERVICE} /run/{directory}
+        umask {umask}; exec setpriv --reuid={SERVICE} --regid={SERVICE} --clear-groups \
+            --inh-caps=-all --bounding-set=-all --no-new-privs "$@" """
+    process = subprocess.Popen(
+        ["unshare", "--mount", "sh", "-e", "-c", script, "sh", place / "bin" / "qsticky"],
+        env={
+            **{name: value.replace("%d", str(credentials)) for name, value in env.items()},
+            "QSTICKY_QBITTORRENT_PORT": str(server.port),
+            "QSTICKY_CHECK_INTERVAL": "1",
+        },
+    )
+
+    def said() -> str:
+        done = subprocess.run(
+            ["nsenter", "--mount", f"--target={process.pid}", "sh", "-c", command],
+            env={"PATH": f"{place}/bin:{os.environ.get('PATH', os.defpath)}"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stdout if done.returncode == 0 else ""
+
+    try:
+        assert "healthy: port 41000" in wait_until(said, what="the command to say healthy")
+    finally:
+        process.terminate()
+        assert process.wait() == 0
 
 
 def system_calls_of(group: str) -> set[str]:
