@@ -2,6 +2,7 @@
 
 #include "log.h"
 #include "mono.h"
+#include "sandbox_files.h"
 #include "sync.h"
 #include "text.h"
 
@@ -33,6 +34,16 @@ static void log_ports(const struct port_file_ports *ports)
 	log_line(LEVEL_DEBUG, "forwarded port: %s", buf);
 }
 
+/* Whether it cannot be read because of the sandbox; then that is the reason. */
+static bool is_hidden(const struct config *config, struct failure *why)
+{
+	bool hidden = sandbox_files_hide(config->port_file_path);
+
+	if (hidden)
+		sandbox_files_explain(why, config->port_file_path);
+	return hidden;
+}
+
 bool port_source_look(struct port_source *source, struct situation *now, struct tell *tell)
 {
 	const struct config *config = now->config;
@@ -48,6 +59,7 @@ bool port_source_look(struct port_source *source, struct situation *now, struct 
 	if (which != CONFIG_SOURCE_GLUETUN) {
 		renew_watch(source, config);
 		f = port_file_read(config->port_file_path, &ports, &now->file_why);
+		source->hidden = f == FAIL_IO && is_hidden(config, &now->file_why);
 	}
 	if (!f && ports.missing && which != CONFIG_SOURCE_FILE) {
 		now->asked = CONFIG_SOURCE_GLUETUN;
@@ -67,7 +79,8 @@ bool port_source_look(struct port_source *source, struct situation *now, struct 
 		tell_news(tell, LEVEL_WARN, source->why.text);
 	} else if (f) {
 		sync_file_bad(sync, now_ms);
-		tell_news(tell, LEVEL_ERROR, now->file_why.text);
+		if (!source->hidden) /* else the caller says so, if it stays like that */
+			tell_news(tell, LEVEL_ERROR, now->file_why.text);
 	} else if (ports.count == 0) {
 		sync_file_empty(sync, now_ms);
 	} else {

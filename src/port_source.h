@@ -17,6 +17,7 @@
 struct port_source {
 	struct port_file_watch watch; /* the caller polls and drains it */
 	bool watch_refused;
+	bool hidden; /* the sandbox keeps the file from us, see sandbox_files.h; `now` has the reason */
 	struct gluetun gluetun;
 	enum fail fail; /* of the control server: what is forwarded is not known now; with `why` */
 	struct failure why;

@@ -1,6 +1,7 @@
 #include "sandbox.h"
 
 #include <asm/unistd.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -36,8 +37,21 @@ static bool drop_capabilities(void)
 	       syscall(__NR_capset, &header, none) == 0;
 }
 
-/* More than are ever open, some that were inherited among them. */
-#define DESCRIPTORS_MAX 64
+/* Room for descriptors that are to be opened: more than ever are. */
+#define DESCRIPTORS_ROOM 32
+#define DESCRIPTORS_LEAST 64
+
+/* The limit: at least DESCRIPTORS_LEAST, and so high that there is room below it, however many were
+ * inherited. Those stay open: one may be a lock that whoever started this holds by it. */
+static rlim_t descriptors_limit(void)
+{
+	unsigned room = 0;
+	int fd = 0;
+
+	while (room < DESCRIPTORS_ROOM || fd < DESCRIPTORS_LEAST)
+		room += fcntl(fd++, F_GETFD) < 0;
+	return (rlim_t)fd;
+}
 
 static void say_lacking(const char *what)
 {
@@ -50,6 +64,7 @@ static void say_lacking(const char *what)
 struct sandbox sandbox_enter(const struct config *config, enum sandbox_phase phase)
 {
 	struct sandbox on = { .off = !config->sandbox };
+	rlim_t descriptors;
 
 	if (on.off)
 		return on;
@@ -60,8 +75,8 @@ struct sandbox sandbox_enter(const struct config *config, enum sandbox_phase pha
 		say_lacking("drop of capabilities");
 	/* Where less is allowed already: without capabilities nobody raises that. */
 	(void)prlimit(0, RLIMIT_CORE, &(const struct rlimit){ 0, 0 }, NULL);
-	(void)prlimit(0, RLIMIT_NOFILE, &(const struct rlimit){ DESCRIPTORS_MAX, DESCRIPTORS_MAX },
-	              NULL);
+	descriptors = descriptors_limit();
+	(void)prlimit(0, RLIMIT_NOFILE, &(const struct rlimit){ descriptors, descriptors }, NULL);
 	if (!sanitized)
 		(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	on.landlock = sandbox_files_limit(config, phase, sanitized);

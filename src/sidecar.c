@@ -15,6 +15,7 @@
 #include "port_source.h"
 #include "qbittorrent.h"
 #include "sandbox.h"
+#include "sandbox_files.h"
 #include "sidecar_cycle.h"
 #include "sync.h"
 #include "tell.h"
@@ -50,9 +51,35 @@ static bool look(struct sidecar_cycle *cycle)
 	return port_source_look(&cycle->source, &cycle->now, &cycle->tell);
 }
 
+/* Whether the sandbox keeps `file`, NULL for none, from us, and does so for longer than it takes to
+ * replace a directory. FAIL_IO: it does, so that only a restart helps. FAIL_STOPPED. */
+static enum fail check_reach(const struct sidecar *s, const char *file, struct failure *why)
+{
+	if (!file || !sandbox_files_hide(file))
+		return FAIL_NONE;
+	if (stop_sleep(&s->init->stop, mono_now_ms() + SYNC_SETTLE_MS, why))
+		return FAIL_STOPPED;
+	return sandbox_files_hide(file) ? sandbox_files_explain(why, file) : FAIL_NONE;
+}
+
+/* The same, of the other files that a cycle reads; not the resolver's, which a new lookup names. */
+static enum fail check_reach_of_all(const struct sidecar *s, struct failure *why)
+{
+	const struct config *config = s->cycle.now.config;
+	const struct secret *secret;
+	size_t cursor = 0;
+	enum fail f = FAIL_NONE;
+
+	while (!f && (secret = config_secret(config, &cursor)))
+		f = check_reach(s, secret->file ? secret->file : secret->usual_file, why);
+	if (!f && config->use_https)
+		f = check_reach(s, config->tls_ca_file, why);
+	return f;
+}
+
 /* What is due by now: after events of the file, or because of the time. FAIL_ORPHANED: nothing will
- * ever be again. */
-static enum fail turn(struct sidecar *s, enum port_file_event seen)
+ * ever be again. FAIL_IO: not before a restart, and `why` says so. */
+static enum fail turn(struct sidecar *s, enum port_file_event seen, struct failure *why)
 {
 	struct sidecar_cycle *cycle = &s->cycle;
 	struct sync *sync = &cycle->now.sync;
@@ -71,6 +98,12 @@ static enum fail turn(struct sidecar *s, enum port_file_event seen)
 	/* Proof of the old port is none of the new one: take it back before anything that may
 	 * hang. */
 	tell_health_if_changed(&cycle->tell, &cycle->now);
+	if (cycle->source.hidden) {
+		f = check_reach(s, cycle->now.config->port_file_path, why);
+		if (f)
+			return f;
+		(void)look(cycle);
+	}
 	if (!sync_cycle_due(sync, mono_now_ms()))
 		return FAIL_NONE;
 	s->vain_turns = 0;
@@ -79,11 +112,12 @@ static enum fail turn(struct sidecar *s, enum port_file_event seen)
 		return f;
 	tell_health(&cycle->tell, &cycle->now);
 	webhook_judged(&cycle->webhook, cycle->tell.published_healthy, mono_now_ms());
-	if (f)
-		tell_failure(&cycle->tell, &cycle->now);
-	else
+	if (!f) {
 		tell_success(&cycle->tell, &cycle->now);
-	return FAIL_NONE;
+		return FAIL_NONE;
+	}
+	tell_failure(&cycle->tell, &cycle->now);
+	return check_reach_of_all(s, why);
 }
 
 static void hear(struct sidecar_cycle *cycle)
@@ -123,6 +157,7 @@ static enum fail loop(struct sidecar *s, struct failure *why)
 		enum port_file_event seen = PORT_FILE_QUIET;
 		int64_t due_ms = webhook_work(&cycle->webhook, &cycle->now, fds, FD_COUNT, &reply);
 		int ready = nap(fds, FD_COUNT, mono_left_ms(due_ms));
+		enum fail f;
 
 		if (ready < 0 && errno != EINTR)
 			return fail_errno(why, "poll");
@@ -142,7 +177,10 @@ static enum fail loop(struct sidecar *s, struct failure *why)
 			seen = port_file_watch_drain(&cycle->source.watch);
 		if (ready > 0 && fds[FD_LINKS].revents)
 			hear(cycle);
-		if (turn(s, seen) == FAIL_ORPHANED)
+		f = turn(s, seen, why);
+		if (f == FAIL_IO)
+			return f;
+		if (f == FAIL_ORPHANED)
 			return fail_set(why, FAIL_ORPHANED,
 			                "nothing but the loopback interface for %d s, while port "
 			                "%u is forwarded: Gluetun's container was restarted, and "
@@ -214,8 +252,11 @@ int sidecar_once(const struct config *config, struct init *init)
 
 	set_up(&s, config, init);
 	sandbox_enter(config, SANDBOX_ONCE);
-	if (look_once(&s, &why) || s.cycle.now.sync.file == SYNC_FILE_BAD)
+	if (look_once(&s, &why) || s.cycle.now.sync.file == SYNC_FILE_BAD) {
+		if (s.cycle.source.hidden)
+			log_line(LEVEL_ERROR, "%s", s.cycle.now.file_why.text);
 		return EXIT_FAILURE;
+	}
 	f = sidecar_cycle_run(&s.cycle);
 	/* Closed twice, a second apart, and it may rebind. */
 	if (f == FAIL_PORT_CLOSED && !stop_sleep(&init->stop, sync_due_ms(&s.cycle.now.sync), &why))

@@ -7,10 +7,13 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "sandbox_files.h"
 #include "temp_dir.h"
 
 /* ---- what is entered, each time in a child ---- */
@@ -54,7 +57,6 @@ static void check_promise(void *const *state, promise *kept)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-/* What a child has printed in the place of a name. */
 static bool writes_only_its_own(struct place *place)
 {
 	struct sandbox on = sandbox_enter(&place->config, SANDBOX_RUN);
@@ -84,6 +86,191 @@ static void once_writes_nothing(void **state)
 	check_promise(state, writes_nothing);
 }
 
+/* ---- no file but those that it is told of ---- */
+
+/* The tests' programs have sanitizers, for which every file may be read: so here are the rules alone. */
+static int limit(const struct place *place, enum sandbox_phase phase)
+{
+	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	return sandbox_files_limit(&place->config, phase, false);
+}
+
+static bool can_read(const char *path)
+{
+	char byte[2];
+
+	return temp_dir_read(path, byte, sizeof byte) >= 0;
+}
+
+/* With whatever there is outside of the directories that are named. */
+static bool reads_nothing_else(const struct place *place)
+{
+	return limit(place, SANDBOX_RUN) == 0 ||
+	       (!can_read(place->other) && errno == EACCES && !can_read("/etc/passwd") &&
+	        !temp_dir_write(place->other, "x", 1) && errno == EACCES);
+}
+
+static bool opens_nothing_above_a_port_file_that_is_missing(struct place *place)
+{
+	place->config.port_file_path = "/nowhere/gluetun/forwarded_port";
+	return reads_nothing_else(place);
+}
+
+static bool opens_nothing_above_a_port_file_in_tmp(struct place *place)
+{
+	place->config.port_file_path = "/tmp/nowhere/forwarded_port";
+	return reads_nothing_else(place);
+}
+
+static bool opens_nothing_above_a_port_file_in_the_root(struct place *place)
+{
+	place->config.port_file_path = "/forwarded_port";
+	return reads_nothing_else(place);
+}
+
+static bool opens_nothing_above_a_health_file_in_the_root(struct place *place)
+{
+	place->config.port_file_path = "/nowhere/gluetun/forwarded_port";
+	place->config.health_path = "/status.json";
+	place->config.metrics_path = "/metrics.prom";
+	return reads_nothing_else(place);
+}
+
+/* A directory cannot be made where there is a file, nor by many a user. */
+static bool opens_nothing_above_a_health_file_that_cannot_be(struct place *place)
+{
+	static char path[PATH_MAX];
+
+	snprintf(path, sizeof path, "%.2000s/deeper/status.json", place->other);
+	place->config.port_file_path = "/nowhere/gluetun/forwarded_port";
+	place->config.health_path = path;
+	return reads_nothing_else(place);
+}
+
+static bool opens_nothing_around_secrets_and_cas_that_are_missing(struct place *place)
+{
+	static char path[PATH_MAX];
+
+	snprintf(path, sizeof path, "%.2000s/nowhere/secret", place->dir);
+	place->config.port_file_path = "/nowhere/gluetun/forwarded_port";
+	place->config.pass.file = path;
+	place->config.tls_ca_file = path;
+	return reads_nothing_else(place);
+}
+
+static bool opens_nothing_in_a_directory_in_place_of_a_file(struct place *place)
+{
+	place->config.port_file_path = "/nowhere/gluetun/forwarded_port";
+	place->config.pass.file = "/";
+	place->config.tls_ca_file = "/";
+	return reads_nothing_else(place);
+}
+
+static void no_rule_is_on_what_holds_more_than_it_is_told_of(void **state)
+{
+	static promise *const promises[] = {
+		opens_nothing_above_a_port_file_that_is_missing,
+		opens_nothing_above_a_port_file_in_tmp,
+		opens_nothing_above_a_port_file_in_the_root,
+		opens_nothing_above_a_health_file_in_the_root,
+		opens_nothing_above_a_health_file_that_cannot_be,
+		opens_nothing_around_secrets_and_cas_that_are_missing,
+		opens_nothing_in_a_directory_in_place_of_a_file,
+	};
+	char path[PATH_MAX];
+
+	temp_dir_path(path, state, "other");
+	assert_true(temp_dir_write(path, "x", 1));
+	for (size_t i = 0; i < sizeof promises / sizeof promises[0]; i++)
+		check_promise(state, promises[i]);
+}
+
+static bool reads_what_is_named(struct place *place)
+{
+	place->config.port_file_path = "/nowhere/gluetun/forwarded_port";
+	place->config.webhook_url.file = place->other;
+	return limit(place, SANDBOX_RUN) == 0 || can_read(place->other);
+}
+
+static void a_webhook_url_may_come_from_any_file(void **state)
+{
+	char path[PATH_MAX];
+
+	temp_dir_path(path, state, "other");
+	assert_true(temp_dir_write(path, "x", 1));
+	check_promise(state, reads_what_is_named);
+}
+
+/* ---- what only a restart opens ---- */
+
+static bool make(const char *dir, const char *file)
+{
+	return mkdir(dir, 0755) == 0 && temp_dir_write(file, "x", 1);
+}
+
+/* Somebody whom the sandbox does not hold. */
+struct other {
+	int ask, answer; /* pipes */
+	char dir[PATH_MAX], moved[PATH_MAX], file[PATH_MAX], link[PATH_MAX];
+};
+
+/* Has another directory of that name made. */
+static bool replace(const struct other *other)
+{
+	char byte = 0;
+
+	return write(other->ask, &byte, 1) == 1 && read(other->answer, &byte, 1) == 1 && byte == 1;
+}
+
+static bool start_other(struct other *other)
+{
+	int ask[2], answer[2];
+	char byte;
+
+	if (pipe(ask) < 0 || pipe(answer) < 0)
+		return false;
+	other->ask = ask[1];
+	other->answer = answer[0];
+	if (fork() > 0)
+		return true;
+	close(ask[1]);
+	if (read(ask[0], &byte, 1) == 1) {
+		byte = rename(other->dir, other->moved) == 0 && make(other->dir, other->file) ? 1
+		                                                                              : 0;
+		(void)!write(answer[1], &byte, 1);
+	}
+	_exit(0);
+}
+
+static bool hides_what_came_later(struct place *place)
+{
+	static struct other other;
+	const char *file = other.file, *link = other.link;
+
+	snprintf(other.dir, PATH_MAX, "%.2000s/secrets", place->dir);
+	snprintf(other.moved, PATH_MAX, "%.2000s/old", place->dir);
+	snprintf(other.file, PATH_MAX, "%.2000s/secrets/pass", place->dir);
+	snprintf(other.link, PATH_MAX, "%.2000s/secrets/link", place->dir);
+	place->config.pass.file = file;
+	place->config.port_file_path = "/nowhere/gluetun/forwarded_port";
+	if (!make(other.dir, file) || symlink(place->other, link) < 0 || !start_other(&other) ||
+	    limit(place, SANDBOX_RUN) == 0)
+		return !sandbox_files_hide(file);
+	/* In the same directory a file may come and go; what leads out of that, or is not there, is not
+	 * a restart's business. */
+	if (sandbox_files_hide(file) || !can_read(file) || sandbox_files_hide(link) ||
+	    can_read(link) || sandbox_files_hide("/nowhere"))
+		return false;
+	return replace(&other) && !can_read(file) && errno == EACCES && sandbox_files_hide(file) &&
+	       /* Its mode would keep us out all the same. */
+	       (geteuid() == 0 || (chmod(file, 0) == 0 && !sandbox_files_hide(file)));
+}
+
+static void what_the_sandbox_alone_keeps_closed_is_told_from_all_else(void **state)
+{
+	check_promise(state, hides_what_came_later);
+}
+
 static bool has_no_privilege(struct place *place)
 {
 	struct rlimit core, files;
@@ -99,6 +286,23 @@ static bool has_no_privilege(struct place *place)
 static void no_privilege_is_left(void **state)
 {
 	check_promise(state, has_no_privilege);
+}
+
+static bool can_open_more(struct place *place)
+{
+	int inherited = 0, opened = 0;
+
+	while (inherited < 70 && open("/dev/null", O_RDONLY) >= 0)
+		inherited++;
+	sandbox_enter(&place->config, SANDBOX_CHECK);
+	while (opened < 32 && socket(AF_INET, SOCK_DGRAM, 0) >= 0)
+		opened++;
+	return inherited == 70 && opened == 32 && socket(AF_INET, SOCK_DGRAM, 0) < 0;
+}
+
+static void there_is_room_for_descriptors_whatever_was_inherited(void **state)
+{
+	check_promise(state, can_open_more);
 }
 
 static bool keeps_lower_limits(struct place *place)
@@ -159,7 +363,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_DIR(run_writes_health_and_metrics_and_nothing_else),
 		WITH_DIR(once_writes_nothing),
+		WITH_DIR(no_rule_is_on_what_holds_more_than_it_is_told_of),
+		WITH_DIR(a_webhook_url_may_come_from_any_file),
+		WITH_DIR(what_the_sandbox_alone_keeps_closed_is_told_from_all_else),
 		WITH_DIR(no_privilege_is_left),
+		WITH_DIR(there_is_room_for_descriptors_whatever_was_inherited),
 		WITH_DIR(limits_that_are_lower_stay),
 		WITH_DIR(off_changes_nothing),
 		cmocka_unit_test(says_what_is_on),

@@ -9,10 +9,12 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -233,6 +235,18 @@ def test_what_is_beside_the_files_that_it_reads_stays_closed(
         assert attack().take("read", sandbox=False, aim=neighbour.name) == "done"
 
 
+@pytest.mark.parametrize(
+    "missing_file", ["/nowhere/gluetun/forwarded_port", "/tmp/nowhere/forwarded_port"]
+)
+def test_a_port_file_that_is_not_there_opens_nothing_that_is(
+    missing_file: str, abi: int, attack: NewAttack
+) -> None:
+    """Least of all what is above its directory: / or /tmp."""
+    attacker = attack()
+    attacker.port_file = PortFile(missing_file, make_dir=False)
+    assert attacker.take("read") == "refused"
+
+
 def test_without_the_sandbox_every_step_would_succeed(attack: NewAttack) -> None:
     """So the steps are real ones."""
     outcome = attack().all([step for step in STEPS if step not in OPTIONAL], sandbox=False)
@@ -441,6 +455,172 @@ def test_a_secret_that_is_turned_as_kubernetes_does_is_read(
     turn("..2026_11_23", "correct horse")
     shutil.rmtree(secret / "..2026_11_22")
     qsticky.wait_in_sync(first)
+
+
+# -- when it does not fit any more ------------------------------------------------------
+
+
+CHROOT = shutil.which("chroot", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
+
+
+class World:
+    """A root directory of qsticky's own: what is directly below it is ours to replace."""
+
+    def __init__(self, place: Path, binary: Path, user: int = 0) -> None:
+        self.root = place / "world"
+        self.user = user
+        inside = self.root / place.relative_to("/") / "health"
+        inside.mkdir(parents=True)
+        # The same path outside, where the test looks.
+        (place / "health").symlink_to(inside)
+        self.health_file = place / "health" / "status.json"
+        os.chown(inside, user, user)
+        shutil.copy(binary, self.root / "qsticky")
+        (self.root / "dev").mkdir()
+        (self.root / "dev" / "null").touch()
+
+    def qsticky(self, sidecar: MakeSidecar, server: FaultyServer) -> Any:
+        return sidecar(
+            server,
+            program=Path("/qsticky"),
+            port_file="/top/forwarded_port",
+            health_file=self.health_file,
+            wrapper=(CHROOT, f"--userspec={self.user}:{self.user}", "--groups=", self.root),
+        )
+
+    def write(self, port: int, mode: int = 0o755) -> None:
+        """In a new directory."""
+        top = self.root / "top"
+        if top.exists():
+            top.rename(self.root / f"top.{port}")
+        new = PortFile(self.root / "new" / "forwarded_port")
+        new.write(port)
+        new.path.parent.chmod(mode)
+        new.path.parent.rename(top)
+
+
+def check_ended_for_a_restart(qsticky: Any, file: str) -> None:
+    """By status 1, with one sentence at the end."""
+    assert qsticky.wait() == 1
+    last = qsticky.log[-1]
+    assert " ERROR " in last and file in last and "needs a restart" in last
+    assert sum(file in line for line in qsticky.troubles()) == 1, qsticky.log
+    assert not qsticky.health_file.exists()
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["replaced", "made later"])
+def test_a_port_directory_that_only_a_restart_opens_ends_it(
+    before: bool, root: None, abi: int, binary: Path, fake: FaultyServer, place: Path,
+    sidecar: MakeSidecar,
+) -> None:
+    world = World(place, binary)
+    if before:
+        world.write(PORT)
+    qsticky = world.qsticky(sidecar, fake)
+    qsticky.wait_health(state="in_sync" if before else "waiting_for_port")
+    world.write(PORT + 1)
+    check_ended_for_a_restart(qsticky, "/top/forwarded_port")
+    # As a restart policy has it; and in the same directory it follows.
+    qsticky = world.qsticky(sidecar, fake)
+    qsticky.wait_in_sync(PORT + 1)
+    PortFile(world.root / "top" / "forwarded_port").rename_over(f"{PORT + 2}")
+    qsticky.wait_in_sync(PORT + 2)
+
+
+def test_it_does_not_end_where_a_restart_would_open_nothing(
+    root: None, abi: int, binary: Path, fake: FaultyServer, place: Path, sidecar: MakeSidecar
+) -> None:
+    world = World(place, binary, NOBODY)
+    world.write(PORT)
+    qsticky = world.qsticky(sidecar, fake)
+    qsticky.wait_in_sync(PORT)
+    world.write(PORT + 1, mode=0o700)
+    assert "no permission" in qsticky.wait_trouble()
+    qsticky.wait_cycles(3)
+    assert qsticky.process.poll() is None
+    (world.root / "top").chmod(0o755)
+    assert qsticky.wait() == 1
+
+
+def test_a_port_file_right_in_the_root_is_read_and_nothing_else_is(
+    root: None, abi: int, fake: FaultyServer, place: Path, binary: Path, sidecar: MakeSidecar
+) -> None:
+    """Mounted alone, for example."""
+    world = World(place, binary)
+    (world.root / "forwarded_port").write_text(f"{PORT}")
+    qsticky = sidecar(
+        fake,
+        program=Path("/qsticky"),
+        port_file="/forwarded_port",
+        health_file=world.health_file,
+        wrapper=(CHROOT, world.root),
+    )
+    qsticky.wait_in_sync(PORT)
+    (world.root / "forwarded_port").write_text(f"{PORT + 1}")
+    qsticky.wait_in_sync(PORT + 1)
+    PortFile(world.root / "forwarded_port").rename_over(f"{PORT + 2}")
+    check_ended_for_a_restart(qsticky, "/forwarded_port")
+
+
+def test_a_directory_of_secrets_that_only_a_restart_opens_ends_it(
+    abi: int, new_fake: Callable[..., FaultyServer], place: Path, sidecar: MakeSidecar
+) -> None:
+    server = new_fake(password="first").start()
+    file = place / "secrets" / "pass"
+    # Not beside it: around the port file's directory more may be read.
+    port_file = PortFile(place / "apart" / "gluetun" / "forwarded_port")
+    port_file.write(PORT)
+
+    def make(password: str) -> None:
+        file.parent.mkdir()
+        file.write_text(password)
+
+    def start() -> Any:
+        env = {"QSTICKY_QBITTORRENT_PASS": "", "QSTICKY_QBITTORRENT_PASS_FILE": str(file)}
+        return sidecar(server, port_file=port_file, health_file=place / "health.json", env=env)
+
+    make("first")
+    qsticky = start()
+    qsticky.wait_in_sync(PORT)
+    server.password = "second"
+    server.forget_sessions()
+    file.parent.rename(place / "old")
+    make("second")
+    assert qsticky.wait() == 1
+    last = qsticky.log[-1]
+    assert " ERROR " in last and str(file) in last and "needs a restart" in last
+    start().wait_in_sync(PORT)
+
+
+# -- what it inherits -------------------------------------------------------------------
+
+
+def test_inherited_descriptors_stay_open_and_are_in_nobodys_way(
+    fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    """One may be a lock, which is held by it."""
+    inherit = (
+        "import os, sys\n"
+        "for _ in range(100): os.set_inheritable(os.open('/dev/null', os.O_RDONLY), True)\n"
+        "os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    port_file.write(PORT)
+    qsticky = sidecar(fake, wrapper=(sys.executable, "-c", inherit))
+    qsticky.wait_in_sync(PORT)
+    port_file.write(PORT + 1)
+    qsticky.wait_in_sync(PORT + 1)
+    assert not qsticky.troubles()
+    assert qsticky.healthcheck()[0] == 0
+    open_now = [os.readlink(fd) for fd in Path(f"/proc/{qsticky.pid}/fd").iterdir()]
+    assert open_now.count("/dev/null") >= 100
+    limits = Path(f"/proc/{qsticky.pid}/limits").read_text()
+    limit = int(re.search(r"^Max open files +(\d+) ", limits, re.M)[1])
+    assert len(open_now) < limit <= len(open_now) + 64
+    for command in ("status", "once", "check"):
+        done = subprocess.run(
+            [*qsticky.command[:-1], command], env=qsticky.env, capture_output=True, check=False
+        )
+        assert done.returncode == 0, (command, done)
 
 
 def test_the_binary_for_i386_is_filtered_by_this_kernel(
