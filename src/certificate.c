@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "certificate_extensions.h"
 #include "utc.h"
 
 /* How RFC 5280 tags what need not be there (section 4.1). */
@@ -11,10 +12,6 @@ enum {
 	TAG_SUBJECT_ID = 0x82,
 	TAG_EXTENSIONS = 0xa3,
 };
-
-#define IS_OID(part, ...)                                                                          \
-	der_is(part, (const unsigned char[]){ __VA_ARGS__ },                                       \
-	       sizeof(const unsigned char[]){ __VA_ARGS__ })
 
 static int two_digits(const unsigned char *at)
 {
@@ -59,39 +56,85 @@ static enum certificate_curve curve_of(struct der_part parameters)
 
 	if (!der_expect(&parameters, DER_OID, &oid))
 		return CERTIFICATE_NO_CURVE;
-	if (IS_OID(oid, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07))
+	if (DER_IS_OID(oid, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07))
 		return CERTIFICATE_P256;
-	if (IS_OID(oid, 0x2b, 0x81, 0x04, 0x00, 0x22))
+	if (DER_IS_OID(oid, 0x2b, 0x81, 0x04, 0x00, 0x22))
 		return CERTIFICATE_P384;
+	if (DER_IS_OID(oid, 0x2b, 0x81, 0x04, 0x00, 0x23))
+		return CERTIFICATE_P521;
 	return CERTIFICATE_NO_CURVE;
 }
 
-/* An AlgorithmIdentifier, of a key or of a signature; only the former has a curve. */
-static bool take_algorithm(struct der_part *in, enum certificate_algorithm *algorithm,
-                           enum certificate_curve *curve)
+/* RFC 3279, section 1.2, and RFC 4055: PKCS#1, bar its last byte. */
+static bool is_pkcs1(struct der_part oid)
 {
 	static const unsigned char pkcs1[] = { 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01 };
-	static const unsigned char ecdsa[] = { 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04 };
+
+	return oid.len == sizeof pkcs1 + 1 && memcmp(oid.at, pkcs1, sizeof pkcs1) == 0;
+}
+
+/* The AlgorithmIdentifier of a key. */
+static bool take_key_algorithm(struct der_part *in, struct certificate *certificate)
+{
 	struct der_part inside, oid;
+	enum certificate_algorithm key = CERTIFICATE_OTHER;
 
 	if (!der_expect(in, DER_SEQUENCE, &inside) || !der_expect(&inside, DER_OID, &oid))
 		return false;
-	*algorithm = CERTIFICATE_OTHER;
-	if (oid.len == sizeof pkcs1 + 1 && memcmp(oid.at, pkcs1, sizeof pkcs1) == 0) {
-		unsigned which = oid.at[sizeof pkcs1];
+	if (is_pkcs1(oid)) {
+		key = oid.at[oid.len - 1] == 1    ? CERTIFICATE_RSA
+		      : oid.at[oid.len - 1] == 10 ? CERTIFICATE_RSA_PSS
+		                                  : CERTIFICATE_OTHER;
+	} else if (DER_IS_OID(oid, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01)) {
+		certificate->curve = curve_of(inside);
+		key = certificate->curve ? CERTIFICATE_EC : CERTIFICATE_EC_OTHER;
+	} else if (DER_IS_OID(oid, 0x2b, 0x65, 0x70)) {
+		key = CERTIFICATE_ED25519;
+	}
+	certificate->key = key;
+	return true;
+}
 
-		/* 1 is the key itself, 4 and 5 are MD5 and SHA-1, 10 is PSS, 11 to 14 SHA-2. */
-		*algorithm = which == 1 || (which >= 11 && which <= 14) ? CERTIFICATE_RSA
-		             : which == 4 || which == 5                 ? CERTIFICATE_SHA1
-		             : which == 10                              ? CERTIFICATE_RSA_PSS
-		                                                        : CERTIFICATE_OTHER;
-	} else if (IS_OID(oid, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01)) {
-		*curve = curve_of(inside);
-		*algorithm = *curve ? CERTIFICATE_EC : CERTIFICATE_EC_OTHER;
-	} else if (oid.len >= sizeof ecdsa + 1 && memcmp(oid.at, ecdsa, sizeof ecdsa) == 0) {
-		*algorithm = oid.at[sizeof ecdsa] == 1 ? CERTIFICATE_SHA1 : CERTIFICATE_EC;
-	} else if (IS_OID(oid, 0x2b, 0x65, 0x70)) {
-		*algorithm = CERTIFICATE_ED25519;
+static void set_rsa_signature(struct certificate *certificate, unsigned which)
+{
+	/* By the last byte of the OID, from 11: sha256, sha384, sha512, sha224WithRSAEncryption. */
+	static const enum certificate_hash hashes[] = { CERTIFICATE_SHA256, CERTIFICATE_SHA384,
+		                                        CERTIFICATE_SHA512, CERTIFICATE_SHA224 };
+
+	if (which >= 11 && which <= 14) {
+		certificate->signature = CERTIFICATE_RSA;
+		certificate->hash = hashes[which - 11];
+	} else if (which == 10) {
+		certificate->signature = CERTIFICATE_RSA_PSS;
+	} else if (which == 4 || which == 5) { /* md5, sha1 */
+		certificate->signature = CERTIFICATE_SHA1;
+	}
+}
+
+/* The AlgorithmIdentifier of the signature, which the signed part must name too. */
+static bool take_signature_algorithm(struct der_part *in, struct der_part named,
+                                     struct certificate *certificate)
+{
+	/* ecdsa-with-SHA2 (RFC 5758, section 3.2), bar its last byte: 1 is SHA-224. */
+	static const unsigned char ecdsa[] = { 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03 };
+	struct der_part whole, inside, oid;
+	unsigned tag;
+
+	if (!der_take(in, &tag, &inside, &whole) || tag != DER_SEQUENCE ||
+	    !der_expect(&inside, DER_OID, &oid))
+		return false;
+	if (!certificate_same(whole, named))
+		return true;
+	if (is_pkcs1(oid)) {
+		set_rsa_signature(certificate, oid.at[oid.len - 1]);
+	} else if (DER_IS_OID(oid, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x01)) {
+		certificate->signature = CERTIFICATE_SHA1;
+	} else if (oid.len == sizeof ecdsa + 1 && memcmp(oid.at, ecdsa, sizeof ecdsa) == 0 &&
+	           oid.at[sizeof ecdsa] >= 1 && oid.at[sizeof ecdsa] <= 4) {
+		certificate->signature = CERTIFICATE_EC;
+		certificate->hash = CERTIFICATE_SHA224 + oid.at[sizeof ecdsa] - 1;
+	} else if (DER_IS_OID(oid, 0x2b, 0x65, 0x70)) {
+		certificate->signature = CERTIFICATE_ED25519;
 	}
 	return true;
 }
@@ -121,8 +164,7 @@ static bool take_key(struct der_part *in, struct certificate *certificate)
 {
 	struct der_part key, bits, pair;
 
-	if (!der_expect(in, DER_SEQUENCE, &key) ||
-	    !take_algorithm(&key, &certificate->key, &certificate->curve) ||
+	if (!der_expect(in, DER_SEQUENCE, &key) || !take_key_algorithm(&key, certificate) ||
 	    !take_bits(&key, &bits))
 		return false;
 	certificate->point = bits;
@@ -138,86 +180,20 @@ static bool take_key(struct der_part *in, struct certificate *certificate)
 	return true;
 }
 
-static bool parse_basic_constraints(struct certificate *certificate, struct der_part value)
+/* `*algorithm` is the signature's, as it is named in here. */
+static bool parse_signed_part(struct certificate *certificate, struct der_part in,
+                              struct der_part *algorithm)
 {
-	struct der_part inside, flag;
-
-	if (!der_expect(&value, DER_SEQUENCE, &inside))
-		return false;
-	certificate->is_ca =
-		der_expect(&inside, DER_BOOLEAN, &flag) && flag.len == 1 && flag.at[0] != 0;
-	return true;
-}
-
-static bool parse_extended_key_usage(struct certificate *certificate, struct der_part value)
-{
-	struct der_part inside, oid;
-
-	if (!der_expect(&value, DER_SEQUENCE, &inside))
-		return false;
-	certificate->for_server = false;
-	while (der_expect(&inside, DER_OID, &oid))
-		/* serverAuth, anyExtendedKeyUsage */
-		if (IS_OID(oid, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01) ||
-		    IS_OID(oid, 0x55, 0x1d, 0x25, 0x00))
-			certificate->for_server = true;
-	return inside.len == 0;
-}
-
-static bool parse_key_usage(struct certificate *certificate, struct der_part value)
-{
-	struct der_part bits;
-
-	/* RFC 5280, section 4.2.1.3: keyCertSign is bit 5, counted from the first. */
-	if (!der_expect(&value, DER_BITS, &bits) || bits.len < 2)
-		return false;
-	certificate->signs_certificates = bits.at[1] & 0x04;
-	return true;
-}
-
-static bool parse_extension(struct certificate *certificate, struct der_part extension)
-{
-	struct der_part oid, value, unused;
-
-	if (!der_expect(&extension, DER_OID, &oid))
-		return false;
-	(void)der_expect(&extension, DER_BOOLEAN, &unused); /* critical or not */
-	if (!der_expect(&extension, DER_OCTETS, &value))
-		return false;
-	if (IS_OID(oid, 0x55, 0x1d, 0x13))
-		return parse_basic_constraints(certificate, value);
-	if (IS_OID(oid, 0x55, 0x1d, 0x0f))
-		return parse_key_usage(certificate, value);
-	if (IS_OID(oid, 0x55, 0x1d, 0x25))
-		return parse_extended_key_usage(certificate, value);
-	if (IS_OID(oid, 0x55, 0x1d, 0x1e))
-		certificate->constrained = true;
-	if (!IS_OID(oid, 0x55, 0x1d, 0x11))
-		return true;
-	/* Twice is not allowed, and which one would count is anybody's guess. */
-	return !certificate->names.at && der_expect(&value, DER_SEQUENCE, &certificate->names);
-}
-
-static bool parse_extensions(struct certificate *certificate, struct der_part in)
-{
-	struct der_part list, extension;
-
-	if (!der_expect(&in, DER_SEQUENCE, &list))
-		return false;
-	while (der_expect(&list, DER_SEQUENCE, &extension))
-		if (!parse_extension(certificate, extension))
-			return false;
-	return list.len == 0;
-}
-
-static bool parse_signed_part(struct certificate *certificate, struct der_part in)
-{
-	struct der_part part, dates, extensions;
+	struct der_part part, number, dates, extensions;
 	bool has_version = der_expect(&in, TAG_VERSION, &part);
 	unsigned tag;
 
+	/* Version 3 is written as 2, and is the last. */
+	if (has_version &&
+	    (!der_expect(&part, DER_INTEGER, &number) || number.len != 1 || number.at[0] > 2))
+		return false;
 	if (!der_expect(&in, DER_INTEGER, &part) || /* serial number */
-	    !der_expect(&in, DER_SEQUENCE, &part) ||
+	    !der_take(&in, &tag, &part, algorithm) || tag != DER_SEQUENCE ||
 	    !der_take(&in, &tag, &part, &certificate->issuer) || tag != DER_SEQUENCE ||
 	    !der_expect(&in, DER_SEQUENCE, &dates) ||
 	    !take_time(&dates, &certificate->not_before) ||
@@ -225,28 +201,31 @@ static bool parse_signed_part(struct certificate *certificate, struct der_part i
 	    !der_take(&in, &tag, &part, &certificate->subject) || tag != DER_SEQUENCE ||
 	    !take_key(&in, certificate))
 		return false;
-	certificate->is_ca =
+	certificate->is_old_root =
 		!has_version && certificate_same(certificate->issuer, certificate->subject);
-	certificate->signs_certificates = certificate->for_server = true;
+	certificate->depth_max = CERTIFICATE_ANY_DEPTH;
+	certificate->signs_certificates = certificate->signs_handshakes = true;
+	certificate->for_server = true;
 	(void)der_expect(&in, TAG_ISSUER_ID, &part);
 	(void)der_expect(&in, TAG_SUBJECT_ID, &part);
 	if (in.len == 0)
 		return true;
+	certificate->is_old_root = false; /* what is so old has no extensions */
 	return der_expect(&in, TAG_EXTENSIONS, &extensions) && in.len == 0 &&
-	       parse_extensions(certificate, extensions);
+	       certificate_parse_extensions(certificate, extensions);
 }
 
 bool certificate_parse(struct certificate *certificate, const unsigned char *der, size_t len)
 {
-	struct der_part in = { der, len }, outer, signed_part, bits;
-	enum certificate_curve none;
+	struct der_part in = { der, len }, outer, signed_part, algorithm;
+	unsigned tag;
 
 	*certificate = (struct certificate){ .whole = in };
 	return der_expect(&in, DER_SEQUENCE, &outer) && in.len == 0 &&
-	       der_expect(&outer, DER_SEQUENCE, &signed_part) &&
-	       parse_signed_part(certificate, signed_part) &&
-	       take_algorithm(&outer, &certificate->signature, &none) && take_bits(&outer, &bits) &&
-	       outer.len == 0;
+	       der_take(&outer, &tag, &signed_part, &certificate->signed_part) &&
+	       tag == DER_SEQUENCE && parse_signed_part(certificate, signed_part, &algorithm) &&
+	       take_signature_algorithm(&outer, algorithm, certificate) &&
+	       take_bits(&outer, &certificate->signature_bytes) && outer.len == 0;
 }
 
 bool certificate_same(struct der_part a, struct der_part b)

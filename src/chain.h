@@ -11,19 +11,11 @@
 #define CHAIN_BYTES_MAX (24 * 1024)
 #define CHAIN_MAX 10
 
-/* Longest path in it: each step is a signature to verify, in which nothing else happens. */
-#define CHAIN_PATH_MAX 5
-
 struct chain {
 	size_t count;   /* certificates; the first is the server's own */
 	bool too_big;   /* the server sent more than fits */
 	bool malformed; /* the server's own is not a certificate; others are left out then */
 	struct certificate certificates[CHAIN_MAX];
-
-	/* The way up from the server's own: each is issued, by name, by the next. Servers may send
-	 * them in any order, and some that do not belong. */
-	size_t path[CHAIN_PATH_MAX];
-	size_t path_count;
 
 	size_t started; /* where in `bytes` the present certificate begins */
 	size_t len;
@@ -38,11 +30,7 @@ void chain_begin(struct chain *chain);
 void chain_add(struct chain *chain, const unsigned char *bytes, size_t len);
 void chain_end(struct chain *chain);
 
-/* Finds the path, once all are there: by names alone, and of several that fit the first. */
-void chain_sort(struct chain *chain);
-
-/* The server's own certificate, and the end of the path; there must be one. */
+/* The server's own certificate; there must be one. */
 const struct certificate *chain_leaf(const struct chain *chain);
-const struct certificate *chain_top(const struct chain *chain);
 
 #endif

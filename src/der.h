@@ -42,4 +42,9 @@ bool der_expect(struct der_part *in, unsigned wanted, struct der_part *inside);
 /* Whether `part` is these bytes. */
 bool der_is(struct der_part part, const void *bytes, size_t len);
 
+/* The same for an object identifier, its bytes given one by one. */
+#define DER_IS_OID(part, ...)                                                                      \
+	der_is(part, (const unsigned char[]){ __VA_ARGS__ },                                       \
+	       sizeof(const unsigned char[]){ __VA_ARGS__ })
+
 #endif

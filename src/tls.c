@@ -9,6 +9,7 @@
 
 #include "ip.h"
 #include "pages.h"
+#include "refusal.h"
 #include "tls_ciphers.h"
 #include "tls_fault.h"
 #include "tls_proof.h"
@@ -290,9 +291,9 @@ enum fail tls_open(struct tls *tls, struct stream *inner, int64_t deadline_ms, s
 
 void tls_put_certificate(struct text *text)
 {
-	trust_put_presented(text, &space.verify.chain);
+	refusal_put_presented(text, &space.verify.chain);
 	text_puts(text, "; ");
-	trust_put_pin(text, space.verify.sha256);
+	refusal_put_pin(text, space.verify.sha256);
 }
 
 void tls_close(struct tls *tls)

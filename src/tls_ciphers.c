@@ -4,10 +4,10 @@
 #include <stdint.h>
 
 const struct tls_hash tls_hashes[TLS_HASHES] = {
-	{ br_sha224_ID, &br_sha224_vtable },
-	{ br_sha256_ID, &br_sha256_vtable },
-	{ br_sha384_ID, &br_sha384_vtable },
-	{ br_sha512_ID, &br_sha512_vtable },
+	{ br_sha224_ID, &br_sha224_vtable, BR_HASH_OID_SHA224 },
+	{ br_sha256_ID, &br_sha256_vtable, BR_HASH_OID_SHA256 },
+	{ br_sha384_ID, &br_sha384_vtable, BR_HASH_OID_SHA384 },
+	{ br_sha512_ID, &br_sha512_vtable, BR_HASH_OID_SHA512 },
 };
 
 /* ---- curves ---- */
@@ -48,7 +48,9 @@ static size_t curve_mulgen(unsigned char *point, const unsigned char *factor, si
 
 /* Of the key exchange; signatures are of the prime curves alone. */
 static const br_ec_impl curves = {
-	.supported_curves = 1U << BR_EC_curve25519 | 1U << BR_EC_secp256r1 | 1U << BR_EC_secp384r1,
+	/* P-521 is for certificates: a server uses only one of a curve that it was offered. */
+	.supported_curves = 1U << BR_EC_curve25519 | 1U << BR_EC_secp256r1 | 1U << BR_EC_secp384r1 |
+	                    1U << BR_EC_secp521r1,
 	.generator = curve_generator,
 	.order = curve_order,
 	.xoff = curve_xoff,

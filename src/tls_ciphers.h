@@ -12,6 +12,7 @@
 struct tls_hash {
 	int id; /* as in TLS and BearSSL */
 	const br_hash_class *hash;
+	const unsigned char *oid; /* as RSA signatures name it */
 };
 
 extern const struct tls_hash tls_hashes[TLS_HASHES];

@@ -24,9 +24,9 @@ enum fail tls_fault_alert(int alert, bool asked_for_proof, const char *name, str
 		return fail_set(
 			why, FAIL_TLS,
 			"the server finds no cipher in common (TLS alert %d): most likely "
-			"its key is Ed25519 or RSA-PSS, which are not supported; give it an "
-			"RSA or EC (P-256, P-384) certificate. It needs ECDHE with AES-GCM "
-			"or ChaCha20, in TLS 1.2",
+			"its key is Ed25519, RSA-PSS or EC on an unusual curve, which are not "
+			"supported; give it an RSA or EC (P-256, P-384, P-521) certificate. It "
+			"needs ECDHE with AES-GCM or ChaCha20, in TLS 1.2",
 			alert);
 	case ALERT_PROTOCOL_VERSION:
 		return fail_set(why, FAIL_TLS,

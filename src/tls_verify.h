@@ -11,6 +11,7 @@
 #include "chain.h"
 #include "config.h"
 #include "fail.h"
+#include "refusal.h"
 #include "trust.h"
 
 /* CAs of the CA file that can be weighed for one server, and the room for them. Two with the same
@@ -21,7 +22,8 @@
 struct tls_anchors {
 	size_t count;
 	size_t used; /* of bytes */
-	br_x509_trust_anchor anchors[TLS_ANCHORS_MAX];
+	bool own;    /* the server's own certificate is in the file */
+	struct certificate anchors[TLS_ANCHORS_MAX];
 	unsigned char bytes[TLS_ANCHORS_BYTES_MAX];
 };
 
@@ -35,11 +37,10 @@ struct tls_verify {
 	const br_x509_pkey *key; /* the server's; NULL unless it was examined and accepted */
 	unsigned usages;         /* what the key may be used for */
 	time_t not_after;        /* of its certificate, where that matters; else 0 */
-	unsigned char sha256[TRUST_SHA256_LEN]; /* of the server's certificate */
-	struct trust_file file;                 /* by which it was accepted; all 0: not by a file */
+	unsigned char sha256[REFUSAL_SHA256_LEN]; /* of the server's certificate */
+	struct trust_file file; /* by which it was accepted; all 0: not by a file */
 
 	br_x509_pkey leaf_key;
-	br_x509_minimal_context minimal;
 	struct tls_anchors anchors;
 	struct chain chain;
 };

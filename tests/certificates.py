@@ -23,6 +23,10 @@ KEYS = {
         *("-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:4608"),
         *("-pkeyopt", "rsa_keygen_primes:4"),
     ),
+    "RSA 6144": (
+        *("-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:6144"),
+        *("-pkeyopt", "rsa_keygen_primes:4"),
+    ),
     "RSA-PSS": ("-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048"),
     "P-256": ("-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"),
     "P-384": ("-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"),
@@ -44,6 +48,9 @@ unique_subject = no
 [any]
 organizationName = optional
 commonName = optional
+[req]
+distinguished_name = name
+[name]
 """
 
 
@@ -67,6 +74,7 @@ class Certificate:
     path: Path
     key: Path
     issuers: tuple[Certificate, ...] = ()  # the next above first, the root last
+    is_ca: bool = False
 
     @property
     def pem(self) -> str:
@@ -117,21 +125,33 @@ class Pki:
         end: float = 24 * 3600,
         extensions: Sequence[str] = (),
         sign: Sequence[str] = (),
+        key_of: Certificate | None = None,
+        strings: str = "utf8only",
+        ca_usage: str = "critical,keyCertSign,cRLSign",
     ) -> Certificate:
         """Self-signed where there is no issuer. `names` as openssl wants them: DNS:host,
-        IP:127.0.0.1. `start` and `end` are seconds from now."""
+        IP:127.0.0.1. `start` and `end` are seconds from now. `extensions` go before those that are
+        usual. `key_of` lends its key, `strings` is openssl's string_mask,
+        `ca_usage` a CA's key usage, if any."""
         number = next(self._numbers)
         folder = self.folder / str(number)  # one each: `openssl ca` keeps a database
         folder.mkdir()
         (folder / "index.txt").touch()
         (folder / "serial").write_text(f"{secrets.randbits(120) | 1 << 120:x}0\n")
         key, request, path = folder / "key.pem", folder / "request.pem", folder / "cert.pem"
-        openssl("genpkey", *KEYS[kind], "-out", key)
+        if key_of:
+            key.write_bytes(key_of.key.read_bytes())
+        else:
+            openssl("genpkey", *KEYS[kind], "-out", key)
         key.chmod(0o644)  # qsticky never reads it; a server of another user does
         subject = f"/CN=qsticky test {number}" if subject is None else subject
-        openssl("req", "-new", "-utf8", "-key", key, "-subj", subject, "-out", request)
+        (folder / "request.conf").write_text(f"string_mask = {strings}\n{CA_CONFIG}")
+        openssl(
+            *("req", "-new", "-utf8", "-config", folder / "request.conf"),
+            *("-key", key, "-subj", subject, "-out", request),
+        )
         lines = [f"basicConstraints=critical,CA:{str(ca).upper()}", "subjectKeyIdentifier=hash"]
-        lines += ["keyUsage=critical,keyCertSign,cRLSign"] if ca else []
+        lines += [f"keyUsage={ca_usage}"] if ca and ca_usage else []
         lines += [f"subjectAltName={','.join(names)}"] if names else []
         (folder / "extensions").write_text("\n".join([*lines, *extensions]) + "\n")
         signer = ["-cert", issuer.path, "-keyfile", issuer.key] if issuer else []
@@ -144,11 +164,11 @@ class Pki:
             cwd=folder,
         )
         above = (issuer, *issuer.issuers) if issuer else ()
-        return Certificate(self, path, key, above)
+        return Certificate(self, path, key, above, ca)
 
     def root(self, **options: object) -> Certificate:
         return self.make(ca=True, **{"subject": "/O=qsticky/CN=test root"} | options)
 
     def pair(self, certificate: Certificate, key: Certificate, *issuers: Certificate) -> Certificate:
         """One's certificate with another's key, or with other issuers."""
-        return Certificate(self, certificate.path, key.key, issuers)
+        return Certificate(self, certificate.path, key.key, issuers, certificate.is_ca)

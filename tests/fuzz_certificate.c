@@ -16,6 +16,19 @@ static void check_part(struct der_part part, struct der_part whole)
 	       (part.at >= whole.at && part.at + part.len <= whole.at + whole.len));
 }
 
+/* A name is the same as itself and as what it is the same as. */
+static void check_names(const struct certificate *certificate)
+{
+	static const char *const hosts[] = { "nas.home.arpa", "x.apps.home.arpa", "a", ".", "*.a" };
+	bool same = certificate_same_name(certificate->issuer, certificate->subject);
+
+	assert(certificate_same_name(certificate->issuer, certificate->issuer));
+	assert(same == certificate_same_name(certificate->subject, certificate->issuer));
+	assert(same || !certificate_same(certificate->issuer, certificate->subject));
+	for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++)
+		(void)certificate_names_host(certificate, hosts[i]);
+}
+
 static void check_certificate(const uint8_t *data, size_t size)
 {
 	static const unsigned char ip[4] = { 192, 0, 2, 10 };
@@ -31,9 +44,13 @@ static void check_certificate(const uint8_t *data, size_t size)
 	check_part(certificate.point, certificate.whole);
 	check_part(certificate.modulus, certificate.whole);
 	check_part(certificate.exponent, certificate.whole);
+	check_part(certificate.signed_part, certificate.whole);
+	check_part(certificate.signature_bytes, certificate.whole);
+	check_part(certificate.unknown, certificate.whole);
 	certificate_put_name(&text, certificate.subject);
 	certificate_put_name(&text, certificate.issuer);
 	certificate_put_names(&text, &certificate);
+	certificate_put_oid(&text, certificate.unknown);
 	assert(!text.full);
 	for (size_t i = 0; i < text.len; i++)
 		assert((unsigned char)buf[i] >= 0x20);
@@ -42,8 +59,10 @@ static void check_certificate(const uint8_t *data, size_t size)
 	assert(certificate_valid_at(&certificate, certificate.not_before) ==
 	       (certificate.not_before <= certificate.not_after));
 	assert(!certificate_valid_at(&certificate, certificate.not_after + 1));
-	/* Not the reverse: a key may be called by the name of a signature, then none is valid. */
-	assert(certificate.key == CERTIFICATE_EC || certificate.curve == CERTIFICATE_NO_CURVE);
+	assert((certificate.key == CERTIFICATE_EC) == (certificate.curve != CERTIFICATE_NO_CURVE));
+	assert(!certificate.hash == (certificate.signature != CERTIFICATE_RSA &&
+	                             certificate.signature != CERTIFICATE_EC));
+	check_names(&certificate);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "ca_file.h"
+#include "certificate_names.h"
 #include "now.h"
 #include "tls_verify.h"
 
@@ -33,8 +34,11 @@ enum {
 
 struct taken {
 	unsigned count;
-	bool top;    /* one of the name of the last issuer */
 	bool honest; /* the server's own, or one with a key of certificates.h */
+	bool own;
+	size_t anchor_count;
+	struct certificate anchors[CA_FILE_INSERTED_MAX];
+	struct der bytes[CA_FILE_INSERTED_MAX];
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -42,10 +46,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static struct ca_file file = { .fd = -1 };
 static struct chain chain;
 static struct config config = { .verify_ssl = true, .use_https = true };
-static struct trust trust;
+static struct refusal refusal;
+static struct taken taken;
 static bool stops;
 
-static const unsigned char sha256[TRUST_SHA256_LEN] = "0123456789abcdefghijklmnopqrstu";
+static const unsigned char sha256[REFUSAL_SHA256_LEN] = "0123456789abcdefghijklmnopqrstu";
 static const char sha256_text[] =
 	PIN "303132333435363738396162636465666768696a6b6c6d6e6f70717273747500";
 
@@ -88,13 +93,10 @@ static void read_chain(struct input *input)
 
 static bool may_vouch(const struct certificate *one)
 {
-	bool is_issuer = false;
-
 	for (size_t i = 0; i < chain.count; i++)
-		is_issuer =
-			is_issuer || certificate_same(chain.certificates[i].issuer, one->subject);
-	return is_issuer && one->is_ca && one->signs_certificates && one->for_server &&
-	       !one->constrained && certificate_valid_at(one, trust.now);
+		if (certificate_same_name(chain.certificates[i].issuer, one->subject))
+			return true;
+	return false;
 }
 
 /* Whether its key is one of those of certificates.h. */
@@ -115,16 +117,23 @@ static bool is_known(const struct certificate *one)
 static enum fail take(void *context, const struct certificate *certificate, bool own,
                       struct failure *why)
 {
-	struct taken *taken = context;
+	struct taken *found = context;
 
 	assert(own == certificate_same(certificate->whole, chain_leaf(&chain)->whole));
 	assert(own || may_vouch(certificate));
 	assert(ca_file_holds(&file, certificate->whole.at, certificate->whole.len));
-	taken->count++;
-	taken->top = taken->top ||
-	             (!own && certificate_same(certificate->subject, chain_top(&chain)->issuer));
-	taken->honest = taken->honest || own || is_known(certificate);
-	return stops && taken->count == 2 ? fail_set(why, FAIL_TOO_BIG, "enough") : FAIL_NONE;
+	found->count++;
+	found->honest = found->honest || own || is_known(certificate);
+	found->own = found->own || own;
+	if (!own && taken.anchor_count < CA_FILE_INSERTED_MAX &&
+	    certificate->whole.len <= CA_FILE_DER_MAX) {
+		struct der *copy = &taken.bytes[taken.anchor_count];
+
+		memcpy(copy->bytes, certificate->whole.at, certificate->whole.len);
+		assert(certificate_parse(&taken.anchors[taken.anchor_count++], copy->bytes,
+		                         certificate->whole.len));
+	}
+	return stops && taken.count == 2 ? fail_set(why, FAIL_TOO_BIG, "enough") : FAIL_NONE;
 }
 
 /* Where the whole file was read: what must have been taken. */
@@ -151,11 +160,6 @@ static void check_text(const char *text)
 		assert((unsigned char)*text >= 0x20 && *text != 0x7f);
 }
 
-static bool begins(const struct failure *why, const char *words)
-{
-	return strncmp(why->text, words, strlen(words)) == 0;
-}
-
 /* The line to paste is there, whole, where it is of use. */
 static void check_refusal(enum fail f, const struct failure *why, const char *pin)
 {
@@ -166,46 +170,123 @@ static void check_refusal(enum fail f, const struct failure *why, const char *pi
 	check_text(why->text);
 	assert(!strstr(why->text, pin) == !usable);
 	assert(strstr(why->text, " - presented: subject "));
-	assert(!begins(why, "its certificate has expired") || trust.now > leaf->not_after);
-	assert(!begins(why, "its certificate is not yet") || trust.now < leaf->not_before);
-	assert(!begins(why, "its certificate is self-signed") ||
-	       certificate_same(leaf->issuer, leaf->subject));
 }
 
-static void check_refusals(void)
+/* Whether what is said of a certificate is so, as far as it can be seen there. */
+static bool is_so(const struct path_obstacle *obstacle)
 {
-	static const enum trust_fault faults[] = {
-		TRUST_NO_ISSUER, TRUST_DATES, TRUST_NAME,      TRUST_ALGORITHM, TRUST_WEAK,
-		TRUST_SIGNATURE, TRUST_USAGE, TRUST_EXTENSION, TRUST_MALFORMED,
+	const struct certificate *of = obstacle->of;
+	bool issues = obstacle->origin != PATH_SERVER;
+
+	switch (obstacle->fault) {
+	case PATH_KEY:
+		return of->key != CERTIFICATE_RSA && of->key != CERTIFICATE_EC;
+	case PATH_WEAK:
+		return of->key == CERTIFICATE_RSA && of->modulus.len < PATH_RSA_LEAST;
+	case PATH_SIGNATURE:
+		return of->signature != CERTIFICATE_RSA && of->signature != CERTIFICATE_EC;
+	case PATH_DATES:
+		return !certificate_valid_at(of, refusal.now);
+	case PATH_NOT_CA:
+		return issues && !of->is_ca;
+	case PATH_KEY_USAGE:
+		return !(issues ? of->signs_certificates : of->signs_handshakes);
+	case PATH_PURPOSE:
+		return !of->for_server;
+	case PATH_CONSTRAINED:
+		return issues && of->constrained;
+	case PATH_DEPTH:
+		return issues && of->depth_max < CHAIN_MAX;
+	case PATH_EXTENSION:
+		return of->unknown.len > 0;
+	case PATH_NO_ISSUER:
+	case PATH_NOT_SIGNER:
+	case PATH_TOO_MANY:
+		return true;
+	}
+	return false;
+}
+
+static void check_obstacle(const struct path_obstacle *obstacle)
+{
+	const struct certificate *of = obstacle->of;
+
+	assert(obstacle->origin == PATH_FILE
+	               ? of >= taken.anchors && of < taken.anchors + taken.anchor_count
+	               : of >= chain.certificates && of < chain.certificates + chain.count);
+	assert((obstacle->origin != PATH_SERVER) == (of != chain_leaf(&chain)));
+	assert(is_so(obstacle));
+}
+
+/* Every sentence about every certificate of which it may be said. */
+static void check_sentences(void)
+{
+	struct failure why;
+
+	for (size_t i = 0; i < chain.count; i++) {
+		for (int fault = PATH_NO_ISSUER; fault <= PATH_TOO_MANY; fault++) {
+			for (int origin = PATH_SERVER; origin <= PATH_FILE; origin++) {
+				const struct path_obstacle obstacle = {
+					.fault = (enum path_fault)fault,
+					.of = &chain.certificates[i],
+					.origin = (enum path_origin)origin,
+					.others = i > 0,
+					.self_signed = fault == PATH_NOT_CA,
+				};
+
+				if (is_so(&obstacle))
+					check_refusal(refusal_of_path(&refusal, &obstacle, &why),
+					              &why, sha256_text);
+			}
+		}
+	}
+}
+
+static void check_refusals(bool verified)
+{
+	struct path path = {
+		.chain = &chain,
+		.anchors = taken.anchors,
+		.anchor_count = taken.anchor_count,
+		.trusted = taken.own,
+		.now = refusal.now,
 	};
 	struct failure why;
 
-	for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
-		check_refusal(trust_refuse(&trust, faults[i], &why), &why, sha256_text);
-	check_refusal(trust_refuse_pin(&trust, &why), &why, sha256_text);
-	if (trust_clock_is_wrong(trust.now))
-		check_refusal(trust_refuse_clock(&trust, &why), &why, sha256_text);
+	check_refusal(refusal_of_name(&refusal, &why), &why, sha256_text);
+	check_refusal(refusal_of_pin(&refusal, &why), &why, sha256_text);
+	check_refusal(refusal_without_file(&refusal, &why), &why, sha256_text);
+	if (refusal_clock_is_wrong(refusal.now))
+		check_refusal(refusal_by_clock(&refusal, &why), &why, sha256_text);
+	check_sentences();
+	if (!verified)
+		return;
+	if (path_find(&path)) {
+		assert(taken.honest);
+		return;
+	}
+	check_obstacle(&path.obstacle);
+	check_refusal(refusal_of_path(&refusal, &path.obstacle, &why), &why, sha256_text);
 }
 
 /* ---- all of it ---- */
 
-static struct taken scan(void)
+static void scan(void)
 {
-	struct taken taken = { 0 };
 	struct trust_file version = { 0 }, now = trust_file_now(config.tls_ca_file);
 	struct failure why = { "" };
-	enum fail f = trust_scan(&trust, &version, take, &taken, &why);
+	enum fail f;
 
+	taken.count = 0;
+	taken.anchor_count = 0;
+	taken.honest = taken.own = false;
+	f = trust_scan(config.tls_ca_file, &chain, &version, take, &taken, &why);
 	assert(version.size == 0 || trust_file_same(&version, &now));
-	assert(trust.matched == (taken.top || trust.outdated));
 	assert(f || (!file.big && taken.count >= due()));
 	assert(f == FAIL_NONE || f == FAIL_FORMAT || f == FAIL_TOO_BIG || f == FAIL_IO ||
 	       f == FAIL_UNTRUSTED);
-	if (f)
+	if (f && f != FAIL_UNTRUSTED)
 		check_text(why.text);
-	if (f == FAIL_UNTRUSTED)
-		check_refusal(f, &why, sha256_text);
-	return taken;
 }
 
 /* By the clock of this machine, and with the signatures. */
@@ -213,11 +294,10 @@ static void verify(void)
 {
 	static struct tls_verify verify;
 	const br_x509_class **methods = &verify.methods;
-	struct taken taken;
 
-	trust.now = now_s();
-	trust.matched = trust.outdated = stops = false;
-	taken = scan();
+	refusal.now = now_s();
+	stops = false;
+	scan();
 	tls_verify_start(&verify, &config);
 	verify.methods->start_chain(methods, config.host);
 	for (size_t i = 0; i < chain.count; i++) {
@@ -239,7 +319,8 @@ static void verify(void)
 
 static time_t moment(uint8_t which)
 {
-	const struct certificate *leaf = chain_leaf(&chain), *top = chain_top(&chain);
+	const struct certificate *leaf = chain_leaf(&chain),
+				 *top = &chain.certificates[chain.count - 1];
 	const time_t moments[] = {
 		0,
 		1560000000, /* 2019 */
@@ -293,10 +374,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ca_file_write(&file, &input);
 	if (chain.count == 0 || chain.too_big)
 		return 0;
-	chain_sort(&chain);
 	choose_path(data[PATH]);
 	snprintf(config.host, sizeof config.host, "%s", names[data[NAME] % 4]);
-	trust = (struct trust){
+	refusal = (struct refusal){
 		.config = &config,
 		.name = config.host,
 		.chain = &chain,
@@ -304,8 +384,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.now = moment(data[MOMENT]),
 	};
 	stops = data[NAME] & STOPS;
-	(void)scan();
-	check_refusals();
+	scan();
+	check_refusals(data[NAME] & VERIFIED);
 	if (data[NAME] & VERIFIED)
 		verify();
 	return 0;

@@ -133,6 +133,121 @@ static void certificate_tells_the_kinds_of_key_and_signature(void **state)
 	assert_int_equal(certificate.signature, CERTIFICATE_ED25519);
 }
 
+/* A name of one attribute, an O: whatever kind of string. */
+static struct der_part name_of(unsigned char buf[static 64], unsigned char tag, const char *string)
+{
+	const unsigned char len = (unsigned char)strlen(string);
+	const unsigned char head[] = { 0x30, (unsigned char)(len + 11),
+		                       0x31, (unsigned char)(len + 9),
+		                       0x30, (unsigned char)(len + 7),
+		                       0x06, 0x03,
+		                       0x55, 0x04,
+		                       0x0a, tag,
+		                       len };
+
+	memcpy(buf, head, sizeof head);
+	for (size_t i = 0; i < len; i++)
+		buf[sizeof head + i] = (unsigned char)string[i];
+	return (struct der_part){ buf, sizeof head + len };
+}
+
+static void certificate_names_are_the_same_in_other_strings(void **state)
+{
+	static const struct {
+		const char *string;
+		unsigned char tag;
+		bool same;
+	} others[] = {
+		{ "My Home", DER_UTF8, true },      { "My Home", DER_PRINTABLE, true },
+		{ "MY hOME", DER_PRINTABLE, true }, { "  My   Home ", DER_IA5, true },
+		{ "MyHome", DER_UTF8, false },      { "My Home2", DER_UTF8, false },
+		{ "My Hom", DER_UTF8, false },      { "", DER_UTF8, false },
+		{ "My Home", DER_TELETEX, false },  { "My Home", DER_OCTETS, false },
+	};
+	unsigned char buf[64], other_buf[64];
+	struct der_part name = name_of(buf, DER_UTF8, "My Home"), other;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+		other = name_of(other_buf, others[i].tag, others[i].string);
+		assert_int_equal(certificate_same_name(name, other), others[i].same);
+		assert_int_equal(certificate_same_name(other, name), others[i].same);
+	}
+	other = name_of(other_buf, DER_UTF8, "My Home");
+	other_buf[10] = 0x0b; /* an OU */
+	assert_false(certificate_same_name(name, other));
+	name = name_of(buf, DER_TELETEX, "My Home");
+	assert_true(certificate_same_name(name, name_of(other_buf, DER_TELETEX, "My Home")));
+}
+
+static void certificate_is_for_hosts_by_its_names(void **state)
+{
+	struct certificate nas = certificate_of(NAS_PEM);
+
+	(void)state;
+	assert_true(certificate_names_host(&nas, "nas.home.arpa"));
+	assert_true(certificate_names_host(&nas, "NAS.home.ARPA"));
+	assert_true(certificate_names_host(&nas, "x.apps.home.arpa"));
+	assert_false(certificate_names_host(&nas, "x.y.apps.home.arpa"));
+	assert_false(certificate_names_host(&nas, "apps.home.arpa"));
+	assert_false(certificate_names_host(&nas, ".apps.home.arpa"));
+	assert_false(certificate_names_host(&nas, "nas"));
+	assert_false(certificate_names_host(&nas, "nas.home.arpa.x"));
+	nas.names = (struct der_part){ 0 }; /* then by the common name */
+	assert_false(certificate_names_host(&nas, "x.apps.home.arpa"));
+	assert_false(certificate_names_host(&nas, "192.0.2.10"));
+	assert_true(certificate_names_host(&nas, "nas"));
+}
+
+static void certificate_put_oid_tells_each_arc(void **state)
+{
+	static const unsigned char oid[] = { 0x55, 0x1d, 0x83, 0x90, 0x00 };
+	char buf[64];
+	struct text text = text_on(buf, sizeof buf);
+
+	(void)state;
+	certificate_put_oid(&text, (struct der_part){ oid, sizeof oid });
+	assert_string_equal(buf, "2.5.29.51200");
+	text = text_on(buf, sizeof buf);
+	certificate_put_oid(&text, (struct der_part){ oid, 3 + 1 }); /* cut */
+	assert_string_equal(buf, "?");
+}
+
+/* Where `bytes` are in `pem` for the last time. */
+static unsigned char *last(const void *bytes, size_t len)
+{
+	unsigned char *found = NULL, *at = pem.certificate;
+
+	while ((at = memmem(at, (size_t)(pem.certificate + pem.len - at), bytes, len)))
+		found = at++;
+	assert_non_null(found);
+	return found;
+}
+
+static void certificate_names_its_signature_twice_the_same(void **state)
+{
+	static const unsigned char sha256[] = { 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02 };
+	struct certificate nas = certificate_of(NAS_PEM);
+
+	(void)state;
+	assert_int_equal(nas.hash, CERTIFICATE_SHA256);
+	last(sha256, sizeof sha256)[7] = 0x03; /* SHA-384, but not in the signed part */
+	assert_true(certificate_parse(&nas, pem.certificate, pem.len));
+	assert_int_equal(nas.signature, CERTIFICATE_OTHER);
+	assert_int_equal(nas.hash, CERTIFICATE_NO_HASH);
+}
+
+static void certificate_with_an_extension_twice_is_none(void **state)
+{
+	static const unsigned char key_name[] = { 0x55, 0x1d, 0x0e },
+				   issuer[] = { 0x55, 0x1d, 0x23 };
+	struct certificate leaf = certificate_of(LEAF_PEM);
+
+	(void)state;
+	memcpy(last(issuer, sizeof issuer), key_name, sizeof key_name);
+	assert_false(certificate_parse(&leaf, pem.certificate, pem.len));
+}
+
 static void certificate_that_is_cut_or_longer_is_none(void **state)
 {
 	struct certificate certificate = certificate_of(NAS_PEM);
@@ -268,6 +383,11 @@ int main(void)
 		cmocka_unit_test(certificate_is_valid_between_its_dates),
 		cmocka_unit_test(certificate_names_addresses),
 		cmocka_unit_test(certificate_tells_the_kinds_of_key_and_signature),
+		cmocka_unit_test(certificate_names_are_the_same_in_other_strings),
+		cmocka_unit_test(certificate_is_for_hosts_by_its_names),
+		cmocka_unit_test(certificate_put_oid_tells_each_arc),
+		cmocka_unit_test(certificate_names_its_signature_twice_the_same),
+		cmocka_unit_test(certificate_with_an_extension_twice_is_none),
 		cmocka_unit_test(certificate_that_is_cut_or_longer_is_none),
 		cmocka_unit_test(certificate_survives_any_wrong_byte),
 		cmocka_unit_test(pem_finds_all_certificates),

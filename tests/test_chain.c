@@ -40,32 +40,6 @@ static void add(const char *text)
 	add_bytes(pem.certificate, pem.len);
 }
 
-static void chain_finds_the_path_in_any_order(void **state)
-{
-	(void)state;
-
-	add(LEAF_PEM);
-	add(ROOT_PEM);
-	add(CLIENT_PEM); /* has nothing to do with it */
-	add(INTER_PEM);
-	chain_sort(&chain);
-	assert_int_equal(chain.path_count, 3);
-	assert_ptr_equal(chain_leaf(&chain), &chain.certificates[0]);
-	assert_int_equal(chain.path[1], 3);
-	assert_ptr_equal(chain_top(&chain), &chain.certificates[1]);
-}
-
-static void chain_ends_where_the_issuer_is_not_there(void **state)
-{
-	(void)state;
-
-	add(LEAF_PEM);
-	add(ROOT_PEM);
-	chain_sort(&chain);
-	assert_int_equal(chain.path_count, 1);
-	assert_ptr_equal(chain_top(&chain), chain_leaf(&chain));
-}
-
 static void chain_leaves_out_what_is_no_certificate(void **state)
 {
 	static const unsigned char garbage[100] = { 0x30, 0x62 };
@@ -74,10 +48,8 @@ static void chain_leaves_out_what_is_no_certificate(void **state)
 	add(LEAF_PEM);
 	add_bytes(garbage, sizeof garbage);
 	add(INTER_PEM);
-	chain_sort(&chain);
 	assert_false(chain.malformed);
 	assert_int_equal(chain.count, 2);
-	assert_int_equal(chain.path_count, 2);
 }
 
 static void chain_is_malformed_where_the_first_is_no_certificate(void **state)
@@ -136,8 +108,6 @@ static void chain_forgets_the_one_before(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(chain_finds_the_path_in_any_order, start),
-		cmocka_unit_test_setup(chain_ends_where_the_issuer_is_not_there, start),
 		cmocka_unit_test_setup(chain_leaves_out_what_is_no_certificate, start),
 		cmocka_unit_test_setup(chain_is_malformed_where_the_first_is_no_certificate, start),
 		cmocka_unit_test_setup(chain_takes_ten_certificates_and_no_more, start),

@@ -12,6 +12,7 @@
 
 #include "array_stream.h"
 #include "certificates.h"
+#include "refusal.h"
 #include "temp_dir.h"
 #include "tls_fault.h"
 #include "tls_server.h"
@@ -206,7 +207,7 @@ static void tls_refuses_what_is_expired_or_for_clients(void **state)
 	tls_server_start(&server, OLD_PEM, OLD_KEY);
 	assert_refused(FAIL_UNTRUSTED, "expired on 2020-01-01T00:00:00Z");
 	tls_server_start(&server, CLIENT_PEM, CLIENT_KEY);
-	assert_refused(FAIL_UNTRUSTED, "not meant for a server");
+	assert_refused(FAIL_UNTRUSTED, "is not for a server (extended key usage: no serverAuth)");
 }
 
 static void assert_name(const char *name, const char *sent)
@@ -271,11 +272,11 @@ static void tls_names_a_ca_file_that_cannot_be_used(void **state)
 	assert_refused(FAIL_FORMAT, "not a regular file");
 }
 
-static void trust_refuses_to_judge_by_a_wrong_clock(void **state)
+static void refusal_tells_of_a_wrong_clock(void **state)
 {
 	static struct chain chain;
-	static const unsigned char sha256[TRUST_SHA256_LEN];
-	struct trust trust = {
+	static const unsigned char sha256[REFUSAL_SHA256_LEN];
+	const struct refusal refusal = {
 		.config = &config, .chain = &chain, .sha256 = sha256, .name = "", .now = 60
 	};
 
@@ -284,9 +285,9 @@ static void trust_refuses_to_judge_by_a_wrong_clock(void **state)
 	chain_begin(&chain);
 	chain_add(&chain, server.certificates[0], server.chain[0].data_len);
 	chain_end(&chain);
-	assert_true(trust_clock_is_wrong(trust.now));
-	assert_false(trust_clock_is_wrong(time(NULL)));
-	assert_int_equal(trust_refuse_clock(&trust, &why), FAIL_UNTRUSTED);
+	assert_true(refusal_clock_is_wrong(refusal.now));
+	assert_false(refusal_clock_is_wrong(time(NULL)));
+	assert_int_equal(refusal_by_clock(&refusal, &why), FAIL_UNTRUSTED);
 	assert_non_null(strstr(why.text, "1970-01-01T00:01:00Z, which is plainly wrong"));
 }
 
@@ -457,7 +458,7 @@ static void tls_explains_why_the_server_gave_up(void **state)
 {
 	(void)state;
 	assert_alert(70, false, "TLS 1.3");
-	assert_alert(40, false, "Ed25519 or RSA-PSS");
+	assert_alert(40, false, "Ed25519, RSA-PSS or EC on an unusual curve");
 	assert_alert(112, false, "QSTICKY_TLS_SERVER_NAME");
 	assert_alert(80, false, "alert 80");
 	assert_alert(40, true, "client certificate");
@@ -487,8 +488,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(tls_without_verification_takes_any, start, end),
 		cmocka_unit_test_setup_teardown(tls_names_a_ca_file_that_cannot_be_used, start,
 		                                end),
-		cmocka_unit_test_setup_teardown(trust_refuses_to_judge_by_a_wrong_clock, start,
-		                                end),
+		cmocka_unit_test_setup_teardown(refusal_tells_of_a_wrong_clock, start, end),
 		cmocka_unit_test_setup_teardown(tls_resumes_a_session, start, end),
 		cmocka_unit_test_setup_teardown(tls_verifies_again_once_the_ca_file_has_changed,
 		                                start, end),

@@ -125,7 +125,9 @@ def test_a_certificate_after_the_wiki_s_recipe(
     pki: Pki, new_server: NewServer, port_file: PortFile, sidecar: MakeSidecar
 ) -> None:
     """A CA by openssl's default, without any name but its subject: a pin takes it as it is."""
-    certificate = pki.make(subject="/O=Internet Widgits Pty Ltd", kind="RSA 2048", ca=True)
+    certificate = pki.make(
+        subject="/O=Internet Widgits Pty Ltd", kind="RSA 2048", ca=True, ca_usage=""
+    )
     server = new_server(certificate)
     port = free_port()
     port_file.write(port)

@@ -6,6 +6,10 @@
  *     verdicts health FILE  a case is 8 numbers of 8 bytes, then strings that end in a NUL; the
  *                           answer is the health file
  *     verdicts log          a case is a message; the answer goes to stderr
+ *     verdicts certificates FOLDER
+ *                           a case is the names of a CA file and of a host, each with a NUL behind
+ *                           it, then what the server presents: certificates, each behind 4 bytes
+ *                           that say how long it is; the answer is "yes" or "no REASON"
  *
  * Cases are read from stdin, each behind 4 bytes that say how long it is, in this machine's order.
  * Answers are lines on stdout; what may hold any byte is in hex, "-" if it is empty. */
@@ -20,6 +24,7 @@
 #include "http.h"
 #include "log.h"
 #include "port_file.h"
+#include "tls_verify.h"
 
 #define CASE_MAX (4 * 1024 * 1024)
 
@@ -114,6 +119,37 @@ static void write_health(const char *path, const char *bytes, size_t len)
 		(void)fclose(file);
 }
 
+static void judge_certificates(const char *folder, const char *bytes, size_t len)
+{
+	static struct tls_verify verify;
+	static struct config config = { .verify_ssl = true, .use_https = true };
+	const br_x509_class **methods = &verify.methods;
+	const char *at = bytes, *end = bytes + len;
+	const char *file = next_string(&at, end), *host = next_string(&at, end);
+	char path[4096];
+	uint32_t size;
+
+	snprintf(path, sizeof path, "%.3000s/%.255s", folder, file ? file : "");
+	config.tls_ca_file = path;
+	snprintf(config.host, sizeof config.host, "%.200s", host ? host : "");
+	tls_verify_start(&verify, &config);
+	verify.methods->start_chain(methods, config.host);
+	while ((size_t)(end - at) >= sizeof size) {
+		memcpy(&size, at, sizeof size);
+		at += sizeof size;
+		if (size > (size_t)(end - at))
+			break;
+		verify.methods->start_cert(methods, size);
+		verify.methods->append(methods, (const unsigned char *)at, size);
+		verify.methods->end_cert(methods);
+		at += size;
+	}
+	if (verify.methods->end_chain(methods))
+		printf("no %s", verify.why.text);
+	else
+		printf("yes");
+}
+
 int main(int argc, char *argv[])
 {
 	static char bytes[CASE_MAX + 1];
@@ -131,6 +167,8 @@ int main(int argc, char *argv[])
 			judge_port_file(bytes, len);
 		else if (strcmp(what, "health") == 0 && argc > 2)
 			write_health(argv[2], bytes, len);
+		else if (strcmp(what, "certificates") == 0 && argc > 2)
+			judge_certificates(argv[2], bytes, len);
 		else if (strcmp(what, "log") == 0)
 			log_line(LEVEL_INFO, "%s", bytes);
 		else
