@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import http.client
 import io
+import itertools
 import json
 import random
 import re
 import struct
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from certificates import Certificate, Pki, bundle
 from conftest import controls, missing
 from harness import ROOT
 
@@ -352,6 +354,152 @@ def test_http_is_read_as_http_client_does_or_refused_for_a_reason(seed: int) -> 
     # Each difference was there.
     named = set(re.findall(r'return\s+"([^"]+)"', Path(__file__).read_text()))
     assert reasons == named, named ^ reasons
+
+
+# -- certificates ---------------------------------------------------------------
+
+HOST = "x.nas.example"
+
+# Where ours refuses what openssl accepts, it says one of these.
+REFUSED_HERE = (
+    "not supported",
+    "name constraints",
+    "(2.5.29.30)",  # the same, in a certificate that issues nothing
+    "which TLS with ECDHE needs",
+    "too many signatures",
+    "is for another name than",  # a common name beside a subjectAltName of another kind
+    "(2.5.29.32)",  # policies with a notice
+)
+
+
+def random_certificates(rng: random.Random, pki: Pki) -> list[Certificate]:
+    """CAs and servers' certificates, right ones and wrong ones, that issue each other."""
+    subjects = ("/CN=one", "/CN=ONE", "/O=two/CN=x y", "/O=two/CN=X  Y ", "/CN=three", "/CN=four")
+    extensions = (
+        *[[]] * 30,
+        ["extendedKeyUsage=serverAuth"],
+        ["extendedKeyUsage=critical,serverAuth"],
+        ["extendedKeyUsage=clientAuth"],
+        ["extendedKeyUsage=critical,clientAuth,serverAuth"],
+        ["basicConstraints=critical,CA:TRUE,pathlen:0"],
+        ["basicConstraints=CA:TRUE,pathlen:1"],
+        ["basicConstraints=critical,CA:FALSE"],
+        ["keyUsage=critical,digitalSignature,keyCertSign"],
+        ["keyUsage=keyCertSign"],
+        ["keyUsage=nonRepudiation"],
+        ["nameConstraints=permitted;DNS:nas.example"],
+        ["nameConstraints=critical,excluded;DNS:nas.example"],
+        ["certificatePolicies=critical,1.2.3"],
+        ["certificatePolicies=critical,@p\n[p]\npolicyIdentifier=1.2.3\nuserNotice.1=@n\n[n]\n"
+         "explicitText=x"],
+        ["1.2.3.4=critical,DER:0500"],
+        ["1.2.3.4=DER:0500"],
+        ["authorityInfoAccess=critical,caIssuers;URI:http://x/"],
+        ["crlDistributionPoints=critical,URI:http://x/"],
+    )
+    made: list[Certificate] = []
+    for number in range(60):
+        cas = [one for one in made if one.is_ca]
+        ca = number < 8 or rng.random() < 0.5
+        lent = rng.choice(cas) if cas and ca and rng.random() < 0.3 else None
+        one = pki.make(
+            *rng.choice((*[["DNS:*.nas.example"], [f"DNS:{HOST}"]] * 4, ["DNS:other"], ["IP:192.0.2.1"])),
+            kind=rng.choice(("P-256",) * 8 + ("P-384", "P-521", "RSA 1024", "brainpool")),
+            subject=rng.choice(subjects),
+            issuer=rng.choice(cas) if cas and rng.random() < 0.8 else None,
+            ca=ca,
+            start=rng.choice((-7200,) * 19 + (3600,)),
+            end=rng.choice((7200,) * 19 + (-3600,)),
+            extensions=rng.choice(extensions),
+            key_of=lent,
+            strings=rng.choice(("utf8only", "default")),
+        )
+        made.append(one)
+    return made
+
+
+def openssl_accepts(folder: Path, sent: Sequence[Certificate], file: Sequence[Certificate]) -> bool:
+    others = ["-untrusted", bundle(folder / "sent.pem", *sent[1:])] if len(sent) > 1 else []
+    done = subprocess.run(
+        [
+            *("openssl", "verify", "-no-CApath", "-no-CAstore", "-CAfile"),
+            bundle(folder / "theirs.pem", *file),
+            *("-purpose", "sslserver", "-partial_chain", "-auth_level", "2"),
+            *("-verify_hostname", HOST, *others, sent[0].path),
+        ],
+        capture_output=True,
+        check=False,
+    )
+    return done.returncode == 0
+
+
+def some_way_is_accepted(
+    folder: Path, sent: Sequence[Certificate], file: Sequence[Certificate]
+) -> bool:
+    """Whether openssl accepts when it is shown one way only: it does not try all that there are."""
+    for count in range(len(sent)):
+        for chosen in itertools.permutations(sent[1:], count):
+            for ca in file:
+                if openssl_accepts(folder, (sent[0], *chosen), [ca]):
+                    return True
+    return False
+
+
+def test_certificates_are_judged_as_openssl_does_or_refused_for_a_reason(
+    seed: int, pki: Pki, tmp_path: Path
+) -> None:
+    """Above all: nothing is accepted that openssl refuses."""
+    rng = random.Random(seed)
+    made = random_certificates(rng, pki)
+    known = {one.path: one for one in made}
+    cases: list[tuple[list[Certificate], list[Certificate]]] = []
+    for number in range(400):
+        first = rng.choice(made)
+        above = [known[one.path] for one in first.issuers]
+        sent = [one for one in above if rng.random() < 0.8] + rng.sample(made, rng.randrange(3))
+        rng.shuffle(sent)
+        file = [one for one in above if rng.random() < 0.5] + rng.sample(made, rng.randrange(1, 3))
+        rng.shuffle(file)
+        cases.append(([first, *sent][:5], file[:4]))
+        bundle(tmp_path / f"{number}.pem", *file[:4])
+    given = [
+        b"%d.pem\0%s\0" % (number, HOST.encode())
+        + b"".join(struct.pack("=I", len(one.der)) + one.der for one in sent)
+        for number, (sent, _) in enumerate(cases)
+    ]
+    accepted = 0
+    for (sent, file), verdict in zip(cases, ours("certificates", given, str(tmp_path)), strict=True):
+        shown = (verdict, [str(one.path) for one in sent], [str(one.path) for one in file])
+        theirs = openssl_accepts(tmp_path, sent, file)
+        if verdict == "yes":
+            accepted += 1
+            assert theirs or some_way_is_accepted(tmp_path, sent, file), shown
+        elif theirs:
+            assert any(words in verdict for words in REFUSED_HERE), shown
+    assert accepted > len(cases) / 40
+
+
+def test_a_certificate_with_a_wrong_byte_is_not_accepted(
+    seed: int, pki: Pki, tmp_path: Path
+) -> None:
+    """Neither the server's nor its issuer's, wherever the byte is."""
+    rng = random.Random(seed)
+    root = pki.root()
+    middle = root.issue(ca=True, subject="/CN=middle")
+    first = middle.issue(f"DNS:{HOST}")
+    bundle(tmp_path / "ca.pem", root)
+    head = b"ca.pem\0%s\0" % HOST.encode()
+    cases = []
+    for number in range(1500):
+        chain = [bytearray(first.der), bytearray(middle.der)]
+        if number:
+            one = chain[number % 2]
+            one[rng.randrange(len(one))] ^= 1 << rng.randrange(8)
+        cases.append(head + b"".join(struct.pack("=I", len(one)) + one for one in chain))
+    right, *wrong = ours("certificates", cases, str(tmp_path))
+    assert right == "yes"
+    for case, verdict in zip(cases[1:], wrong, strict=True):
+        assert verdict.startswith("no "), case.hex()
 
 
 # -- what is written as JSON ----------------------------------------------------
