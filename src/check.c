@@ -8,6 +8,7 @@
 #include "check_walk.h"
 #include "config.h"
 #include "mono.h"
+#include "now.h"
 #include "qbittorrent.h"
 #include "sandbox.h"
 
@@ -103,9 +104,12 @@ static int walk_along(char *const environment[])
 	verdict = CHECK_WARN;
 	config_unknown(environment, complain, &verdict);
 	check_open_beside(&walk);
+	walk.gate = login_gate_for(&walk.config);
+	walk.gate.now_s = now_s();
+	login_store_keep(&walk.gate.store);
 	walk.sandbox = sandbox_enter(&walk.config, SANDBOX_CHECK);
 	check_look_beside(&walk);
-	qbittorrent_begin(qb, mono_now_ms() + CHECK_MS, !walk.beside.login_refused);
+	qbittorrent_begin(qb, mono_now_ms() + CHECK_MS, &walk.gate.gate);
 	for (enum hop hop = 0; hop < HOPS; hop++) {
 		verdict = take(hop);
 		if (walk.stopped)

@@ -16,10 +16,6 @@
 #include "text.h"
 #include "webhook.h"
 
-/* For how long a refused login, of which the health file tells, keeps this from trying another, at the
- * least: qBittorrent does not forget them with time. */
-#define REFUSED_LATELY_S (SYNC_LOGIN_PAUSE_MS / 1000)
-
 void check_open_beside(struct check_walk *walk)
 {
 	struct check_beside *beside = &walk->beside;
@@ -50,10 +46,6 @@ void check_look_beside(struct check_walk *walk)
 		return;
 	beside->runs = age <= 2LL * config->interval_s + HEALTH_AGE_SPARE_S;
 	beside->knows_tunnel = beside->runs && json_bool(&json, "reachable", &reachable);
-	beside->login_refused =
-		(beside->runs || age <= REFUSED_LATELY_S) &&
-		json_string(&json, "last_error", beside->error.text, sizeof beside->error.text) &&
-		text_find(beside->error.text, strlen(beside->error.text), "login");
 }
 
 enum check_verdict check_configuration(struct check_walk *walk)

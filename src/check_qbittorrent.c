@@ -20,8 +20,8 @@ static enum check_verdict failed(struct check_walk *walk, enum fail f)
 			"QSTICKY_QBITTORRENT_HOST: localhost, or the service's name, or an address",
 		[FAIL_REFUSED] = "start qBittorrent, or correct QSTICKY_QBITTORRENT_HOST and _PORT",
 		[FAIL_TIMEOUT] = "does a firewall drop it, or qBittorrent hang? Then restart that",
-		[FAIL_REJECTED] = "then re-create this container",
-		[FAIL_HELD_BACK] = "then re-create this container, or docker kill -s HUP qsticky",
+		[FAIL_REJECTED] = "then re-create this container; a changed file is read by itself",
+		[FAIL_HELD_BACK] = "is qBittorrent slow, or a proxy in between? Then wait",
 		[FAIL_BANNED] = "correct user and password, then restart qBittorrent",
 		[FAIL_UNTRUSTED] = "compare it with what your browser shows, then set that pin",
 	};
@@ -103,7 +103,7 @@ enum check_verdict check_qbittorrent(struct check_walk *walk)
 {
 	struct qbittorrent *qb = &walk->qbittorrent;
 	enum fail f = qbittorrent_read(qb, &walk->view, &walk->answer_why);
-	bool asks = f == FAIL_REJECTED || f == FAIL_HELD_BACK || qb->login;
+	bool asks = f == FAIL_REJECTED || f == FAIL_BANNED || f == FAIL_HELD_BACK || qb->login;
 
 	walk->answer = f;
 	walk->found.seen = walk->answer_why;
@@ -116,12 +116,13 @@ enum check_verdict check_login(struct check_walk *walk)
 {
 	const struct qbittorrent *qb = &walk->qbittorrent;
 
-	if (walk->answer == FAIL_HELD_BACK) {
-		walk->found.seen = walk->beside.error;
-		fail_in(&walk->found.seen, "not tried again, as qsticky was told");
-	} else {
-		walk->found.seen = walk->answer_why;
-	}
+	walk->found.seen = walk->answer_why;
+	if (walk->answer && !qb->login && !qb->api_key[0])
+		fail_in(&walk->found.seen, "not tried now");
+	if (walk->answer == FAIL_HELD_BACK && walk->gate.useless)
+		return check_failed(
+			walk, walk->answer,
+			"run it as the sidecar's user, who may write beside HEALTH_FILE");
 	if (walk->answer)
 		return failed(walk, walk->answer);
 	return check_see(walk, CHECK_OK, NULL,

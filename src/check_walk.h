@@ -11,6 +11,7 @@
 #include "config.h"
 #include "fail.h"
 #include "http.h"
+#include "login_gate.h"
 #include "qbittorrent.h"
 #include "reach.h"
 #include "sandbox.h"
@@ -22,10 +23,8 @@ struct check_beside {
 	bool is_there;
 	uid_t writer; /* whose it is */
 	bool healthy;
-	bool runs;          /* a sidecar has written it lately */
-	bool knows_tunnel;  /* which has seen the VPN's interface */
-	bool login_refused; /* and was refused, lately */
-	struct failure error;
+	bool runs;         /* a sidecar has written it lately */
+	bool knows_tunnel; /* which has seen the VPN's interface */
 	struct failure why;
 };
 
@@ -39,6 +38,7 @@ struct check_walk {
 	struct sandbox sandbox;
 	struct check_beside beside;
 	struct qbittorrent qbittorrent;
+	struct login_gate gate;
 
 	/* Left by one hop to those after it. */
 	bool ask_gluetun; /* for the port: its file is not used, or not there */

@@ -85,6 +85,7 @@ static void put_health(struct text *text, const struct health *health)
 		put_bool(text, "reachable", health->reachable == REACHABLE_YES);
 	put_string(text, "connection_status", health->connection_status);
 	put_string(text, "external_address", health->external_address);
+	put_string(text, "login", health->login);
 	put_time(text, "last_check", health->last_check);
 	put_time(text, "last_port_change", health->last_port_change);
 	put_time(text, "timestamp", health->timestamp);

@@ -33,6 +33,7 @@ struct health {
 	enum reachable reachable;
 	const char *connection_status; /* qBittorrent's own words */
 	const char *external_address;
+	const char *login; /* rejected, held_back, banned */
 	time_t last_check;
 	time_t last_port_change;
 	time_t timestamp;

@@ -26,10 +26,10 @@ struct qbittorrent qbittorrent_for(const struct config *config, const struct sto
 	};
 }
 
-void qbittorrent_begin(struct qbittorrent *qb, int64_t deadline_ms, bool may_login)
+void qbittorrent_begin(struct qbittorrent *qb, int64_t deadline_ms, struct qbittorrent_gate *gate)
 {
 	qb->deadline_ms = deadline_ms;
-	qb->may_login = may_login;
+	qb->gate = gate;
 	qb->login = QBITTORRENT_LOGIN_NONE;
 }
 
@@ -226,7 +226,7 @@ enum fail qbittorrent_reannounce(struct qbittorrent *qb, struct failure *why)
 		.post = true, .path = "/api/v2/torrents/reannounce", .form = &form, .form_count = 1
 	};
 
-	qb->may_login = false;
+	qb->gate = NULL;
 	return qbittorrent_told(qb, qbittorrent_ask(qb, request, why), why);
 }
 

@@ -60,6 +60,23 @@ struct qbittorrent_hints {
 	char external_address[sizeof(((struct qbittorrent_view *)0)->address)]; /* since 5.1 */
 };
 
+struct qbittorrent;
+
+/* Room for a cache id: 32 bits in base 36. */
+#define QBITTORRENT_CACHE_ID_MAX 8
+
+/* Whoever decides whether a login may be sent. */
+struct qbittorrent_gate {
+	/* Before one with `user` and `password`, which are borrowed for the call. FAIL_NONE: it is sent
+	 * now, and after() follows. Else it is not, and this is how the request has failed. */
+	enum fail (*before)(struct qbittorrent_gate *gate, struct qbittorrent *qb, const char *user,
+	                    const char *password, struct failure *why);
+
+	/* What became of it is in qb->login, and in `f` with `why`. Returns `f`; may add to `why`. */
+	enum fail (*after)(struct qbittorrent_gate *gate, struct qbittorrent *qb, enum fail f,
+	                   struct failure *why);
+};
+
 struct qbittorrent {
 	const struct config *config; /* borrowed */
 	const struct stop *stop;     /* borrowed */
@@ -74,11 +91,10 @@ struct qbittorrent {
 
 	/* Of the present cycle. */
 	int64_t deadline_ms;
-	bool may_login;
+	struct qbittorrent_gate *gate; /* borrowed; NULL: no login is sent */
 	enum qbittorrent_login login;
 
-	uint64_t credentials; /* a fingerprint of those last sent; 0: none were */
-	const char *api_key;  /* "": none; NULL: not read in this cycle */
+	const char *api_key; /* "": none; NULL: not read in this cycle */
 };
 
 /* A session with the qBittorrent that `config` names; nothing is sent yet. All three are borrowed
@@ -86,16 +102,13 @@ struct qbittorrent {
 struct qbittorrent qbittorrent_for(const struct config *config, const struct stop *stop,
                                    struct http_reply *reply);
 
-/* Whether user name or password are others than those last sent: their files have changed. */
-bool qbittorrent_has_new_credentials(const struct qbittorrent *qb);
-
-/* Begins a cycle, all of which must end by `deadline_ms`. One login is sent at most, and none unless
- * `may_login`. */
-void qbittorrent_begin(struct qbittorrent *qb, int64_t deadline_ms, bool may_login);
+/* Begins a cycle, all of which must end by `deadline_ms`. One login is sent at most, and only if `gate`
+ * lets it pass; NULL: none. It is borrowed until the cycle ends. */
+void qbittorrent_begin(struct qbittorrent *qb, int64_t deadline_ms, struct qbittorrent_gate *gate);
 
 /* Reads the preferences into `*view`, logging in where that is asked for.
  * FAIL_REJECTED, FAIL_BANNED: the login was refused. FAIL_HELD_BACK: a login is needed, and was not
- * allowed, or failed before in this cycle. FAIL_ANSWER: not what qBittorrent answers. Else as
+ * allowed (then it may fail otherwise, as the gate says), or failed before in this cycle. FAIL_ANSWER: not what qBittorrent answers. Else as
  * net_connect() and http_send(). */
 enum fail qbittorrent_read(struct qbittorrent *qb, struct qbittorrent_view *view,
                            struct failure *why);
@@ -118,6 +131,15 @@ enum fail qbittorrent_rebind(struct qbittorrent *qb, const struct qbittorrent_wa
 /* Has all torrents announced to their trackers; the last request of a cycle. Fails as qbittorrent_read(),
  * but sends no login: what came before in this cycle has. */
 enum fail qbittorrent_reannounce(struct qbittorrent *qb, struct failure *why);
+
+/* Asks for the cache id on the public login page, which is another after each restart of qBittorrent
+ * (see login_budget.h). False where there is none, or no answer. For a gate. */
+bool qbittorrent_ask_cache_id(struct qbittorrent *qb,
+                              char cache_id[static QBITTORRENT_CACHE_ID_MAX]);
+
+/* Says that a login was rejected, or the address banned, and what to do. Returns FAIL_REJECTED or
+ * FAIL_BANNED. */
+enum fail qbittorrent_login_failed(enum qbittorrent_login login, struct failure *why);
 
 /* Asks for the hints. A failure is no failure of the cycle: `*hints` is all zeros then. */
 void qbittorrent_ask_hints(struct qbittorrent *qb, struct qbittorrent_hints *hints);

@@ -3,10 +3,24 @@
 #include <string.h>
 
 #include "qbittorrent_exchange.h"
+#include "text.h"
 
 static bool body_is(const struct http_reply *reply, const char *text)
 {
 	return reply->body_len == strlen(text) && memcmp(reply->body, text, reply->body_len) == 0;
+}
+
+enum fail qbittorrent_login_failed(enum qbittorrent_login login, struct failure *why)
+{
+	if (login == QBITTORRENT_LOGIN_BANNED)
+		return fail_set(why, FAIL_BANNED,
+		                "this address is banned after too many failed logins, by whomever: "
+		                "qBittorrent lifts that after an hour (its setting) or when it "
+		                "restarts");
+	return fail_set(why, FAIL_REJECTED,
+	                "user name or password rejected: correct QSTICKY_QBITTORRENT_USER and "
+	                "_PASS, or their files (from 4.6.1 on, a qBittorrent without a stored "
+	                "password makes up a new one at each start)");
 }
 
 static enum fail judge_login(struct qbittorrent *qb, struct failure *why)
@@ -20,18 +34,11 @@ static enum fail judge_login(struct qbittorrent *qb, struct failure *why)
 	/* The request before was answered as qBittorrent does: this 401 is about the password. */
 	if (reply->status == 401 || (reply->status == 200 && body_is(reply, "Fails."))) {
 		qb->login = QBITTORRENT_LOGIN_REJECTED;
-		return fail_set(
-			why, FAIL_REJECTED,
-			"user name or password rejected: correct QSTICKY_QBITTORRENT_USER "
-			"and _PASS, or their files (from 4.6.1 on, a qBittorrent without a stored password "
-			"makes up a new one at each start)");
+		return qbittorrent_login_failed(qb->login, why);
 	}
 	if (reply->status == 403 && !qbittorrent_is_html(reply)) {
 		qb->login = QBITTORRENT_LOGIN_BANNED;
-		return fail_set(why, FAIL_BANNED,
-		                "this address is banned after too many failed logins, by whomever: "
-		                "qBittorrent lifts that after an hour (its setting) or when it "
-		                "restarts");
+		return qbittorrent_login_failed(qb->login, why);
 	}
 	/* Not qBittorrent's own words: a proxy may have put them in the place of a rejection that
 	 * counts. */
@@ -53,31 +60,31 @@ static enum fail read_credentials(const struct config *config, struct http_field
 	return f ? f : secret_read(&config->pass, &secrets, &form[1].value, why);
 }
 
-/* Tells them from others without keeping them: FNV-1a, 64 bits, the NULs included. */
-static uint64_t fingerprint(const struct http_field form[static 2])
+bool qbittorrent_ask_cache_id(struct qbittorrent *qb,
+                              char cache_id[static QBITTORRENT_CACHE_ID_MAX])
 {
-	uint64_t hash = 0xcbf29ce484222325;
-
-	for (size_t i = 0; i < 2; i++) {
-		const char *at = form[i].value;
-
-		do
-			hash = (hash ^ (unsigned char)*at) * 0x100000001b3;
-		while (*at++);
-	}
-	return hash;
-}
-
-bool qbittorrent_has_new_credentials(const struct qbittorrent *qb)
-{
-	struct http_field form[2];
+	static const char before[] = "css/login.css?v=";
+	const struct http_request request = { .path = "/" };
+	const struct http_reply *reply = qb->reply;
+	const char *at, *end;
 	struct failure unused;
-	bool changed = false;
+	size_t len = 0;
 
-	if (!read_credentials(qb->config, form, &unused))
-		changed = qb->credentials && fingerprint(form) != qb->credentials;
-	secret_forget(&secrets);
-	return changed;
+	if (qbittorrent_exchange(qb, request, true, &unused) || reply->status != 200)
+		return false;
+	at = text_find(reply->body, reply->body_len, before);
+	if (!at)
+		return false;
+	at += sizeof before - 1;
+	end = reply->body + reply->body_len;
+	while (at + len < end && len < QBITTORRENT_CACHE_ID_MAX &&
+	       ((at[len] >= '0' && at[len] <= '9') || (at[len] >= 'a' && at[len] <= 'z')))
+		len++;
+	if (len == 0 || len == QBITTORRENT_CACHE_ID_MAX || at + len == end || at[len] != '"')
+		return false;
+	memcpy(cache_id, at, len);
+	cache_id[len] = '\0';
+	return true;
 }
 
 static enum fail log_in(struct qbittorrent *qb, struct failure *why)
@@ -88,6 +95,8 @@ static enum fail log_in(struct qbittorrent *qb, struct failure *why)
 	};
 	enum fail f = read_credentials(qb->config, form, why);
 
+	if (!f)
+		f = qb->gate->before(qb->gate, qb, form[0].value, form[1].value, why);
 	if (f) {
 		secret_forget(&secrets);
 		return f;
@@ -97,12 +106,13 @@ static enum fail log_in(struct qbittorrent *qb, struct failure *why)
 	 * can tell whether the login was counted. For the same reason it is not repeated. */
 	qbittorrent_close(qb);
 	qb->login = QBITTORRENT_LOGIN_UNANSWERED;
-	qb->credentials = fingerprint(form);
 	f = qbittorrent_exchange(qb, request, false, why);
 	secret_forget(&secrets);
 	if (!qb->used)
 		qb->login = QBITTORRENT_LOGIN_NONE;
-	return f ? f : judge_login(qb, why);
+	if (!f)
+		f = judge_login(qb, why);
+	return qb->gate->after(qb->gate, qb, f, why);
 }
 
 static enum fail lost_session(const char *path, struct failure *why)
@@ -135,7 +145,7 @@ enum fail qbittorrent_ask(struct qbittorrent *qb, struct http_request request, s
 		                "qBittorrent knows none, and needs user and password");
 	if (qb->login == QBITTORRENT_LOGIN_ACCEPTED)
 		return lost_session(request.path, why);
-	if (!qb->may_login || qb->login != QBITTORRENT_LOGIN_NONE)
+	if (!qb->gate || qb->login != QBITTORRENT_LOGIN_NONE)
 		return fail_set(why, FAIL_HELD_BACK, "a login is needed, and not tried now");
 	f = log_in(qb, why);
 	if (!f)

@@ -1,7 +1,7 @@
 /* qbittorrent_login: requests for which a session is needed, and the login where there is none.
  *
- * A part of qbittorrent, whose qbittorrent_has_new_credentials() is here, too. User name and password are
- * read for a login and wiped after it; only a fingerprint is kept. */
+ * A part of qbittorrent, whose functions for gates are here, too. User name and password are read for a
+ * login and wiped after it. */
 #ifndef QSTICKY_QBITTORRENT_LOGIN_H
 #define QSTICKY_QBITTORRENT_LOGIN_H
 

@@ -85,6 +85,9 @@ static const uint16_t more_calls[] = {
 	__NR_geteuid32,
 #endif
 	__NR_getrandom,
+	__NR_flock, /* src/login_store.c */
+	__NR_pread64,
+	__NR_pwrite64,
 	__NR_epoll_create1, /* src/webhook.c */
 	__NR_epoll_ctl,
 	__NR_wait4,

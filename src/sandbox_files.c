@@ -28,6 +28,8 @@
 /* In a directory, where one that has the place of a file is to be told apart. */
 #define READ (READ_FILE | READ_DIR)
 #define WRITE (WRITE_FILE | REMOVE_FILE | MAKE_DIR | MAKE_REG | TRUNCATE)
+/* A file of our own, but nothing that is there is removed. */
+#define CREATE (READ_FILE | WRITE_FILE | MAKE_REG)
 
 struct rules {
 	int fd;
@@ -227,6 +229,15 @@ static void allow_secret(struct rules *rules, const struct secret *secret)
 		allow_target(rules, secret->usual_file);
 }
 
+/* The login budget, beside the health file. Where check would have to make their directory, it does
+ * not: whose it is to be, only the sidecar knows. */
+static void allow_login_file(struct rules *rules, const char *health, enum sandbox_phase phase)
+{
+	if (phase == SANDBOX_ONCE)
+		replace_make_parents(health);
+	(void)allow_directory(rules, health, true, CREATE);
+}
+
 static void allow_reconciling(struct rules *rules, const struct config *config)
 {
 	/* The resolver's; where the CAs mostly are; and where secrets are looked for that no variable
@@ -274,6 +285,8 @@ int sandbox_files_limit(const struct config *config, enum sandbox_phase phase, b
 		allow_reconciling(&rules, config);
 	if (phase == SANDBOX_RUN)
 		allow_write(&rules, "HEALTH_FILE", config->health_path);
+	if (phase != SANDBOX_JUDGE)
+		allow_login_file(&rules, config->health_path, phase);
 	if (phase == SANDBOX_RUN && config->metrics_path)
 		allow_write(&rules, "QSTICKY_METRICS_FILE", config->metrics_path);
 	if (rules.incomplete ||

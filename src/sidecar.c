@@ -171,7 +171,8 @@ static enum fail loop(struct sidecar *s, struct failure *why)
 		}
 		if (ready > 0 && fds[FD_EVENTS].revents && init_events(s->init)) {
 			log_line(LEVEL_INFO, "SIGHUP: checking now");
-			sync_reload(&cycle->now.sync, mono_now_ms());
+			login_gate_clear(&cycle->gate);
+			sync_cycle_at(&cycle->now.sync, mono_now_ms());
 		}
 		if (ready > 0 && fds[FD_FILE].revents)
 			seen = port_file_watch_drain(&cycle->source.watch);
@@ -199,6 +200,8 @@ int sidecar_run(const struct config *config, struct init *init)
 	enum fail f;
 
 	set_up(&s, config, init);
+	/* A sidecar that may not write its budget is better than none; it remembers what it did. */
+	s.cycle.gate.in_memory = true;
 	tell_source(source, config, config->port_source);
 	log_line(LEVEL_INFO,
 	         "qsticky %s: qBittorrent at %s%s:%u, port %s, a check every %u s, health in %s",
@@ -251,6 +254,7 @@ int sidecar_once(const struct config *config, struct init *init)
 	enum fail f;
 
 	set_up(&s, config, init);
+	login_store_keep(&s.cycle.gate.store);
 	sandbox_enter(config, SANDBOX_ONCE);
 	if (look_once(&s, &why) || s.cycle.now.sync.file == SYNC_FILE_BAD) {
 		if (s.cycle.source.hidden)

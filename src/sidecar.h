@@ -13,8 +13,8 @@
  * SIDECAR_EXIT_ORPHANED. */
 int sidecar_run(const struct config *config, struct init *init);
 
-/* Reconciles once, without a health file. Returns the exit status: 0 in sync, 1 not. It remembers
- * nothing: run again and again with a wrong password, it will get its address banned. */
+/* Reconciles once, without a health file. Returns the exit status: 0 in sync, 1 not. Logins are counted
+ * in the file that all commands share; where it cannot be written, none is sent. */
 int sidecar_once(const struct config *config, struct init *init);
 
 #endif

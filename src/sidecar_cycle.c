@@ -10,14 +10,6 @@
 /* Trackers are told a while after the change: by then the port is open. */
 #define REANNOUNCE_LAG_MS 2000
 
-static const enum sync_login login_events[] = {
-	[QBITTORRENT_LOGIN_NONE] = SYNC_LOGIN_NONE,
-	[QBITTORRENT_LOGIN_ACCEPTED] = SYNC_LOGIN_ACCEPTED,
-	[QBITTORRENT_LOGIN_REJECTED] = SYNC_LOGIN_REJECTED,
-	[QBITTORRENT_LOGIN_BANNED] = SYNC_LOGIN_BANNED,
-	[QBITTORRENT_LOGIN_UNANSWERED] = SYNC_LOGIN_UNANSWERED,
-};
-
 void sidecar_cycle_start(struct sidecar_cycle *cycle, const struct config *config,
                          const struct stop *stop, struct http_reply *reply)
 {
@@ -26,6 +18,7 @@ void sidecar_cycle_start(struct sidecar_cycle *cycle, const struct config *confi
 	port_source_start(&cycle->source, config, stop, reply);
 	cycle->qbittorrent = qbittorrent_for(config, stop, reply);
 	cycle->reach = reach_on(config);
+	cycle->gate = login_gate_for(config);
 	cycle->reannounce_at_ms = MONO_NEVER;
 	cycle->now = (struct situation){
 		.config = config,
@@ -128,6 +121,7 @@ static enum fail reconcile(struct sidecar_cycle *cycle, struct failure *why)
 		now->current_port = view->listen_port;
 	if (f)
 		return f;
+	cycle->gate.state = LOGIN_IN_ORDER;
 	qbittorrent_ask_version(qb);
 	if (wanted.port)
 		f = reach_prove(&cycle->reach, qb, view, &wanted, differs, now, tell, why);
@@ -148,8 +142,6 @@ static enum sync_outcome outcome_of(enum fail f)
 	switch (f) {
 	case FAIL_NONE:
 		return SYNC_PROVED;
-	case FAIL_REFUSED:
-		return SYNC_REFUSED;
 	case FAIL_REJECTED:
 	case FAIL_BANNED:
 	case FAIL_UNTRUSTED:
@@ -161,6 +153,7 @@ static enum sync_outcome outcome_of(enum fail f)
 	case FAIL_STOPPED:
 	case FAIL_IO:
 	case FAIL_RESOLVE:
+	case FAIL_REFUSED:
 	case FAIL_TIMEOUT:
 	case FAIL_CLOSED:
 	case FAIL_TOO_BIG:
@@ -174,22 +167,20 @@ static enum sync_outcome outcome_of(enum fail f)
 	return SYNC_FAILED;
 }
 
-/* After a login that was not accepted: says with the reason when the next one follows, and keeps
- * both for the cycles in which logins are held back. */
-static void keep_login_failure(struct sidecar_cycle *cycle, enum fail f, struct failure *why)
+/* What the gate has found out, once each. */
+static void say_login_news(struct sidecar_cycle *cycle)
 {
-	const struct sync *sync = &cycle->now.sync;
-	struct failure reason = *why;
+	struct login_gate *gate = &cycle->gate;
+	bool trouble = gate->trouble.text[0];
 
-	if (sync_gave_up_login(sync))
-		fail_set(why, f,
-		         "%s; there will be no more logins before SIGHUP (docker kill -s HUP), or "
-		         "before qBittorrent or qsticky is restarted",
-		         reason.text);
-	else if (!sync_may_login(sync, mono_now_ms()))
-		fail_set(why, f, "%s; the next login is 10 minutes after this one", reason.text);
-	cycle->login_fail = f;
-	cycle->login_why = *why;
+	if (gate->restarted)
+		log_line(LEVEL_INFO, "qBittorrent was restarted: failed logins count from zero");
+	if (gate->others)
+		log_line(LEVEL_INFO, "user name or password have changed");
+	gate->restarted = gate->others = false;
+	if (trouble && !cycle->said_gate_trouble)
+		log_line(LEVEL_WARN, "%s", gate->trouble.text);
+	cycle->said_gate_trouble = trouble;
 }
 
 enum fail sidecar_cycle_run(struct sidecar_cycle *cycle)
@@ -205,32 +196,24 @@ enum fail sidecar_cycle_run(struct sidecar_cycle *cycle)
 	reach_look(&cycle->reach, now);
 	if (sync_is_orphan(sync, now_ms))
 		return FAIL_ORPHANED;
-	if (!sync_may_login(sync, now_ms) && qbittorrent_has_new_credentials(qb)) {
-		log_line(LEVEL_INFO, "the file of user name or password has changed");
-		sync_new_credentials(sync, now_ms);
-	}
-	qbittorrent_begin(qb, now_ms + SIDECAR_CYCLE_MS - source->looking_ms,
-	                  sync_may_login(sync, now_ms));
+	cycle->gate.now_s = now_s();
+	qbittorrent_begin(qb, now_ms + SIDECAR_CYCLE_MS - source->looking_ms, &cycle->gate.gate);
 	f = reconcile(cycle, &why);
 	qbittorrent_end(qb);
 	if (f == FAIL_STOPPED)
 		return f;
+	say_login_news(cycle);
 	if (qb->login == QBITTORRENT_LOGIN_ACCEPTED)
 		log_line(LEVEL_DEBUG, "logged in to qBittorrent %s", qb->version);
-	if (f == FAIL_HELD_BACK && cycle->login_fail) {
-		f = cycle->login_fail;
-		why = cycle->login_why;
-	}
+	now->login = cycle->gate.state;
+	if (f == FAIL_REJECTED)
+		now->login = LOGIN_WAS_REJECTED; /* the API key, if not the password */
 	if (!f && source->fail) {
 		f = FAIL_ANSWER; /* whatever it was: the others are about qBittorrent */
 		why = source->why;
 	}
 	now->last_check = now_s();
-	sync_cycle_ended(sync, outcome_of(f), login_events[qb->login], mono_now_ms());
-	if (qb->login == QBITTORRENT_LOGIN_ACCEPTED)
-		cycle->login_fail = FAIL_NONE;
-	else if (qb->login != QBITTORRENT_LOGIN_NONE)
-		keep_login_failure(cycle, f, &why);
+	sync_cycle_ended(sync, outcome_of(f), mono_now_ms());
 	if (f)
 		now->cycle_why = why;
 	return f;

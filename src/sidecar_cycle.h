@@ -9,6 +9,7 @@
 #include "config.h"
 #include "fail.h"
 #include "http.h"
+#include "login_gate.h"
 #include "port_source.h"
 #include "qbittorrent.h"
 #include "reach.h"
@@ -33,8 +34,8 @@ struct sidecar_cycle {
 	int64_t reannounce_at_ms;     /* MONO_NEVER: not */
 	uint16_t unproved_port;       /* set, but not read back; 0: none */
 	int64_t previous_port;        /* the one before that */
-	struct failure login_why;     /* why logins are held back, with login_fail */
-	enum fail login_fail;
+	struct login_gate gate;       /* the caller may set it up further */
+	bool said_gate_trouble;
 };
 
 /* Makes a `cycle` of zeros ready for the first. Borrows the others. */
@@ -46,7 +47,7 @@ void sidecar_cycle_start(struct sidecar_cycle *cycle, const struct config *confi
  * says in the log what else is news, and tells the webhook of a new port. The caller tells of the rest.
  * FAIL_STOPPED, or FAIL_ORPHANED as sync_is_orphan(): it has not ended, and nothing is to follow.
  * FAIL_ANSWER: also where only the source has failed. Else as qbittorrent_read(), qbittorrent_set() and
- * reach_prove(), or as the last login while that holds back another. */
+ * reach_prove(). */
 enum fail sidecar_cycle_run(struct sidecar_cycle *cycle);
 
 #endif

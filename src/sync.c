@@ -16,7 +16,6 @@ struct sync sync_start(int64_t interval_ms, int64_t grace_ms, uint32_t seed, int
 		.orphan_at_ms = MONO_NEVER,
 		.no_port_at_ms = now_ms,
 		.cycle_at_ms = now_ms,
-		.login_at_ms = now_ms,
 		/* The first two need not wait. */
 		.rebound_at_ms = { now_ms - SYNC_REBIND_MS, now_ms - SYNC_REBIND_MS },
 	};
@@ -174,61 +173,6 @@ void sync_file_written(struct sync *sync, int64_t now_ms)
 	sync->settled_at_ms = mono_earlier(sync->settled_at_ms, now_ms + SYNC_SETTLE_MS);
 }
 
-/* ---- logins ---- */
-
-static void forget_logins(struct sync *sync, int64_t now_ms)
-{
-	sync->rejections = 0;
-	sync->unanswered = 0;
-	sync->login_at_ms = now_ms;
-}
-
-void sync_new_credentials(struct sync *sync, int64_t now_ms)
-{
-	forget_logins(sync, now_ms);
-}
-
-void sync_reload(struct sync *sync, int64_t now_ms)
-{
-	forget_logins(sync, now_ms);
-	sync->cycle_at_ms = now_ms;
-}
-
-static void note_login(struct sync *sync, enum sync_login login, int64_t now_ms)
-{
-	switch (login) {
-	case SYNC_LOGIN_NONE:
-		break;
-	case SYNC_LOGIN_ACCEPTED:
-		forget_logins(sync, now_ms);
-		break;
-	case SYNC_LOGIN_REJECTED:
-		sync->rejections++;
-		sync->login_at_ms = now_ms + SYNC_LOGIN_PAUSE_MS;
-		break;
-	case SYNC_LOGIN_BANNED: /* qBittorrent does not count these */
-		sync->login_at_ms = now_ms + SYNC_LOGIN_PAUSE_MS;
-		break;
-	case SYNC_LOGIN_UNANSWERED:
-		/* The first may be qBittorrent's restart; more of them could add up to a ban. */
-		sync->unanswered++;
-		if (sync->rejections + sync->unanswered > 1)
-			sync->login_at_ms = now_ms + SYNC_LOGIN_PAUSE_MS;
-		break;
-	}
-}
-
-bool sync_gave_up_login(const struct sync *sync)
-{
-	return sync->rejections >= SYNC_REJECTIONS_MAX ||
-	       sync->rejections + sync->unanswered >= SYNC_ATTEMPTS_MAX;
-}
-
-bool sync_may_login(const struct sync *sync, int64_t now_ms)
-{
-	return !sync_gave_up_login(sync) && now_ms >= sync->login_at_ms;
-}
-
 /* ---- cycles ---- */
 
 /* Marsaglia's xorshift: spreads retries of many sidecars, hides nothing. */
@@ -264,8 +208,7 @@ static int64_t closed_again_at_ms(struct sync *sync, int64_t now_ms)
 	return now_ms < rebind_at_ms(sync) ? mono_earlier(at_ms, rebind_at_ms(sync)) : at_ms;
 }
 
-void sync_cycle_ended(struct sync *sync, enum sync_outcome outcome, enum sync_login login,
-                      int64_t now_ms)
+void sync_cycle_ended(struct sync *sync, enum sync_outcome outcome, int64_t now_ms)
 {
 	sync->begun = true;
 	sync->outcome = outcome;
@@ -273,11 +216,6 @@ void sync_cycle_ended(struct sync *sync, enum sync_outcome outcome, enum sync_lo
 		sync->settled_at_ms = MONO_NEVER;
 	if (now_ms >= sync->asked_at_ms)
 		sync->asked_at_ms = MONO_NEVER;
-	note_login(sync, login, now_ms);
-	/* Refused twice in a row is a qBittorrent that restarts; it has forgotten what it counted. */
-	sync->refusals = outcome == SYNC_REFUSED ? sync->refusals + 1 : 0;
-	if (sync->refusals == 2)
-		forget_logins(sync, now_ms);
 	sync->failures =
 		outcome == SYNC_PROVED && sync->file != SYNC_FILE_BAD ? 0 : sync->failures + 1;
 	if (outcome == SYNC_PROVED)
@@ -288,7 +226,7 @@ void sync_cycle_ended(struct sync *sync, enum sync_outcome outcome, enum sync_lo
 		sync->closed_at_ms = now_ms;
 	if (outcome == SYNC_CLOSED)
 		sync->cycle_at_ms = closed_again_at_ms(sync, now_ms);
-	else if (outcome == SYNC_FAILED || outcome == SYNC_REFUSED)
+	else if (outcome == SYNC_FAILED)
 		sync->cycle_at_ms = now_ms + retry_pause_ms(sync);
 	else
 		sync->cycle_at_ms = now_ms + sync->interval_ms;
@@ -333,8 +271,7 @@ enum sync_state sync_state(const struct sync *sync)
 		return SYNC_ERROR;
 	if (!sync->begun)
 		return SYNC_STARTING;
-	if (sync->outcome == SYNC_FAILED || sync->outcome == SYNC_REFUSED ||
-	    sync->outcome == SYNC_CLOSED)
+	if (sync->outcome == SYNC_FAILED || sync->outcome == SYNC_CLOSED)
 		return SYNC_RETRYING;
 	if (sync->file == SYNC_FILE_EMPTY || sync->file == SYNC_FILE_UNREAD)
 		return SYNC_WAITING_FOR_PORT;

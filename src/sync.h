@@ -27,17 +27,6 @@
 /* Longest pause after a failed cycle. */
 #define SYNC_RETRY_MAX_MS 60000
 
-/* Pause after a rejected login, a ban, or the second login in a row without a verdict. */
-#define SYNC_LOGIN_PAUSE_MS (10 * 60 * 1000)
-
-/* Rejected logins with the same credentials, after which there are no more of them. qBittorrent
- * bans after five, and does not forget them with time: this leaves room for a restart of ours, and
- * for a slip by a person. */
-#define SYNC_REJECTIONS_MAX 2
-
-/* The same for rejected logins and those without a verdict together: they may have counted too. */
-#define SYNC_ATTEMPTS_MAX 3
-
 /* What the port file was last found to say. */
 enum sync_file {
 	SYNC_FILE_UNREAD,
@@ -52,17 +41,7 @@ enum sync_outcome {
 	SYNC_PROVED,   /* qBittorrent let us in and has the wanted port open, or none was wanted */
 	SYNC_FAILED,   /* it may go better next time */
 	SYNC_CLOSED,   /* it has the wanted port, and refuses connections to it */
-	SYNC_REFUSED,  /* the same, and nobody listens at qBittorrent's address */
 	SYNC_SHUT_OUT, /* it will not go better before somebody acts: no login, or no trust */
-};
-
-/* What became of the login in a cycle. */
-enum sync_login {
-	SYNC_LOGIN_NONE,
-	SYNC_LOGIN_ACCEPTED,
-	SYNC_LOGIN_REJECTED,
-	SYNC_LOGIN_BANNED,
-	SYNC_LOGIN_UNANSWERED, /* sent, and no verdict came: it may have counted as rejected */
 };
 
 enum sync_state {
@@ -99,11 +78,6 @@ struct sync {
 	bool had_company;     /* there was more than loopback once */
 	bool alone;           /* and now there is not */
 	int64_t orphan_at_ms; /* when that begins to count; MONO_NEVER: not */
-
-	unsigned rejections; /* logins rejected since one was accepted */
-	unsigned unanswered; /* logins without a verdict since then */
-	int64_t login_at_ms; /* no login before */
-	unsigned refusals;   /* cycles refused in a row */
 };
 
 /* A machine whose first cycle is due now. Times in ms; `seed` is for the jitter, any number. */
@@ -137,24 +111,14 @@ void sync_cycle_at(struct sync *sync, int64_t at_ms);
 /* There was a look: whether nothing but loopback is in this network namespace. */
 void sync_links_seen(struct sync *sync, bool lo_only, int64_t now_ms);
 
-/* A person says that something was changed (SIGHUP): cycle now, and logins may be tried again. */
-void sync_reload(struct sync *sync, int64_t now_ms);
-
-/* User name or password have changed: logins may be tried again. */
-void sync_new_credentials(struct sync *sync, int64_t now_ms);
-
 /* A cycle ended. */
-void sync_cycle_ended(struct sync *sync, enum sync_outcome outcome, enum sync_login login,
-                      int64_t now_ms);
+void sync_cycle_ended(struct sync *sync, enum sync_outcome outcome, int64_t now_ms);
 
 /* When to look at the clock again: the next cycle or, if sooner, the next read of the file. */
 int64_t sync_due_ms(const struct sync *sync);
 
 /* Whether a cycle is due; the caller runs it and calls sync_cycle_ended(). */
 bool sync_cycle_due(const struct sync *sync, int64_t now_ms);
-
-/* Whether this cycle may send a login. */
-bool sync_may_login(const struct sync *sync, int64_t now_ms);
 
 /* Whether this cycle, if it finds the port closed, may rebind: it was closed a second ago too, and
  * the last rebind is long enough past. */
@@ -169,9 +133,6 @@ bool sync_is_alone(const struct sync *sync);
 /* Whether it has been so for SYNC_ORPHAN_MS although a port is forwarded: another namespace has
  * taken the place of this one. */
 bool sync_is_orphan(const struct sync *sync, int64_t now_ms);
-
-/* Whether there will be no more logins until sync_reload(), or until qBittorrent has restarted. */
-bool sync_gave_up_login(const struct sync *sync);
 
 /* The port wanted, or 0 where none is known. */
 uint16_t sync_port(const struct sync *sync);

@@ -79,6 +79,7 @@ void tell_health(struct tell *tell, const struct situation *now)
 		.reachable = now->reachable,
 		.connection_status = hints->connection_status[0] ? hints->connection_status : NULL,
 		.external_address = hints->external_address[0] ? hints->external_address : NULL,
+		.login = login_gate_name(now->login),
 		.last_check = now->last_check,
 		.last_port_change = now->last_port_change,
 		.timestamp = now_s(),

@@ -11,6 +11,7 @@
 #include "gluetun.h"
 #include "health.h"
 #include "log.h"
+#include "login_gate.h"
 #include "qbittorrent.h"
 #include "report.h"
 #include "sync.h"
@@ -35,7 +36,8 @@ struct situation {
 	struct failure cycle_why; /* why the last cycle failed, where it did */
 	int64_t current_port;     /* what qBittorrent was last seen to have; -1: not seen yet */
 	enum reachable reachable; /* as the last cycle found it */
-	unsigned rebinds;         /* since the start */
+	enum login_state login;
+	unsigned rebinds; /* since the start */
 	struct qbittorrent_hints hints;
 	const char *version;     /* of qBittorrent; "" while not known */
 	time_t last_check;       /* 0: none yet */

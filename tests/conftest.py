@@ -385,7 +385,11 @@ class Sidecar(Qsticky):
         assert self.wait() == 0
         assert time.monotonic() - started < AT_ONCE
         assert not self.health_file.exists()
-        assert not list(self.health_file.parent.iterdir())
+        assert self.left_behind() <= {"status.json.login"}
+
+    def left_behind(self) -> set[str]:
+        """The files beside the health file, and that."""
+        return {path.name for path in self.health_file.parent.iterdir()}
 
     def wait_in_sync(self, port: int, timeout: float = PATIENCE) -> dict[str, Any]:
         health = self.wait_health(timeout, state="in_sync", current_port=port, forwarded_port=port)
@@ -470,6 +474,7 @@ def check_health_fields(health: dict[str, Any]) -> None:
         "reachable": (bool, type(None)),
         "connection_status": (str, type(None)),
         "external_address": (str, type(None)),
+        "login": (str, type(None)),
         "last_check": (str, type(None)),
         "last_port_change": (str, type(None)),
         "timestamp": (str,),
@@ -489,7 +494,9 @@ def check_health_fields(health: dict[str, Any]) -> None:
         assert health[name] is None or RFC_3339.fullmatch(health[name]), f"{name}: {health[name]}"
     assert UPTIME.fullmatch(health["uptime"]), health["uptime"]
     assert health["forwarded_port"] is None or 1 <= health["forwarded_port"] <= 65535
+    assert health["login"] in (None, "rejected", "held_back", "banned")
     if health["healthy"]:
+        assert health["login"] is None, health
         assert health["state"] in ("in_sync", "waiting_for_port"), health
         assert health["last_error"] is None, health
         assert health["consecutive_failures"] == 0, health

@@ -32,10 +32,12 @@ LOGOUT = "logout"
 VERSION = "version"
 TRANSFER_INFO = "transferInfo"
 REANNOUNCE = "reannounce"
+PAGE = "page"
 ANY = "*"
 CONNECT = "connect"  # before a byte is read
 
 PATHS = {
+    "/": PAGE,
     "/api/v2/app/preferences": PREFERENCES,
     "/api/v2/app/setPreferences": SET_PREFERENCES,
     "/api/v2/app/version": VERSION,
@@ -193,6 +195,8 @@ class FaultyServer(Listener):
         self.preferences = default_preferences() | (preferences or {})
         self.preferences["listen_port"] = listen_port
         self.transfer_info = default_transfer_info(dialect)
+        self.has_login_page = True  # as qBittorrent's own Web UI, which tells one process from the next
+        self.starts = 0
         self.takes_settings = True
         self.stale_reads = 0  # reads after a set that still show the old settings
         self.requests: list[Request] = []
@@ -205,11 +209,17 @@ class FaultyServer(Listener):
 
     # -- life ---------------------------------------------------------------
 
+    def start(self) -> "FaultyServer":
+        self.starts += 1
+        super().start()
+        return self
+
     def stop(self) -> None:
         """As a killed qBittorrent: connections end, sessions are forgotten, the port refuses."""
         if self.is_up():
             super().stop()
             self.sessions.clear()
+            self.failed_logins = 0
 
     def restart(self, listen_port: int | None = None) -> None:
         self.stop()
@@ -285,6 +295,9 @@ class FaultyServer(Listener):
             session = "bypass"
         if request.name == LOGIN:
             return self._login(request, has_session=session is not None, fresh=fresh)
+        if request.name == PAGE and self.has_login_page and session is None:
+            page = f'<link rel="stylesheet" href="css/login.css?v=x{self.starts}" />'
+            return Reply(200, page.encode(), [("content-type", "text/html")])
         if session is None:
             return Reply(403, b"Forbidden", reason="Forbidden")
         reply = self._serve(request)

@@ -107,6 +107,7 @@ static void check_write(const uint8_t *data, size_t size)
 	memcpy(hints.external_address, error, sizeof hints.external_address - 1);
 	health.connection_status = words[7] & 1 ? hints.connection_status : NULL;
 	health.external_address = words[7] & 2 ? hints.external_address : NULL;
+	health.login = words[7] & 4 ? "held_back" : NULL;
 	health.version = "3.0.0";
 	snprintf(path, sizeof path, "%s/deeper/status.json", dir);
 	assert(!health_write(path, &health, &why));
@@ -120,6 +121,7 @@ static void check_write(const uint8_t *data, size_t size)
 	check_string(&json, "connection_status", health.connection_status);
 	check_string(&json, "external_address", health.external_address);
 	check_string(&json, "qbittorrent_version", NULL);
+	check_string(&json, "login", health.login);
 	check_string(&json, "version", health.version);
 	check_number(&json, "current_port", health.current_port);
 	check_number(&json, "forwarded_port", health.forwarded_port);

@@ -48,6 +48,7 @@ static uint16_t owed_port;
 
 /* Of the present cycle. */
 static bool may_login;
+static bool looks; /* at the login page, before a login and after one that failed */
 static unsigned logins;
 
 /* Of the present operation. */
@@ -105,7 +106,8 @@ static void check_request(const char *data, size_t len)
 	if (route == POST_LOGIN) {
 		assert(may_login && operation != REANNOUNCE && logins == 0 && net.requests == 0);
 		assert(way() == BY_PASSWORD || way() == BY_DEFAULT);
-		assert(last != ROUTES && replies_say_forbidden(last_reply()));
+		assert(last != ROUTES);
+		assert(last == GET_PAGE || replies_say_forbidden(last_reply()));
 		logins++;
 	}
 	/* The wanted one only once the other one has been taken. */
@@ -328,19 +330,48 @@ static void operate(enum operation next)
 	assert(f || next > REBIND || replies_say_port(last_reply(), view.listen_port));
 }
 
+static void look_at_page(void)
+{
+	char id[QBITTORRENT_CACHE_ID_MAX] = "";
+
+	if (!looks || !qbittorrent_ask_cache_id(&qb, id))
+		return;
+	assert(replies_hold(last_reply(), "css/login.css?v="));
+	assert(id[0] && strspn(id, "0123456789abcdefghijklmnopqrstuvwxyz") == strlen(id));
+}
+
+static enum fail before_login(struct qbittorrent_gate *gate, struct qbittorrent *its,
+                              const char *user, const char *password, struct failure *why)
+{
+	(void)gate;
+	assert(its == &qb && strcmp(user, "admin") == 0 && password[0]);
+	look_at_page();
+	return may_login ? FAIL_NONE : fail_set(why, FAIL_HELD_BACK, "not now");
+}
+
+static enum fail after_login(struct qbittorrent_gate *gate, struct qbittorrent *its, enum fail f,
+                             struct failure *why)
+{
+	(void)gate;
+	(void)why;
+	assert(may_login && its == &qb && !f == (qb.login == QBITTORRENT_LOGIN_ACCEPTED));
+	assert(qb.login == QBITTORRENT_LOGIN_NONE || logins == 1);
+	if (f)
+		look_at_page();
+	return f;
+}
+
 static void run_cycle(uint8_t operations)
 {
+	static struct qbittorrent_gate gate = { before_login, after_login };
+
 	logins = 0;
-	qbittorrent_begin(&qb, (setup & LATE) ? 0 : INT64_MAX, may_login);
+	qbittorrent_begin(&qb, (setup & LATE) ? 0 : INT64_MAX, &gate);
 	for (unsigned i = 0; i < LOGOUT; i++)
 		if (operations & 1 << i)
 			operate(i);
 	qbittorrent_end(&qb);
 	check_forgotten(false);
-	assert(!qbittorrent_has_new_credentials(&qb));
-	settings.user.value = "other";
-	assert(logins == 0 || qbittorrent_has_new_credentials(&qb));
-	settings.user.value = "admin";
 }
 
 static void choose(const uint8_t *data)
@@ -388,6 +419,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	qb.tls.asked_for_proof = data[BINDING] & 0x80;
 	for (unsigned i = 0; i < 3 && (i == 0 || net.rest_len > 0); i++) {
 		may_login = data[LOGINS] & 1 << i;
+		looks = data[LOGINS] & 8 << i;
 		run_cycle(data[ASKED]);
 		if (data[ASKED] & 1 << LOGOUT)
 			operate(LOGOUT);

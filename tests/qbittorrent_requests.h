@@ -15,6 +15,7 @@ enum route {
 	GET_PREFERENCES,
 	GET_INFO,
 	GET_VERSION,
+	GET_PAGE,
 	POST_LOGIN,
 	POST_PREFERENCES,
 	POST_REANNOUNCE,
@@ -26,6 +27,7 @@ static const char *const request_lines[ROUTES] = {
 	[GET_PREFERENCES] = "GET /api/v2/app/preferences HTTP/1.1\r\n",
 	[GET_INFO] = "GET /api/v2/transfer/info HTTP/1.1\r\n",
 	[GET_VERSION] = "GET /api/v2/app/version HTTP/1.1\r\n",
+	[GET_PAGE] = "GET / HTTP/1.1\r\n",
 	[POST_LOGIN] = "POST /api/v2/auth/login HTTP/1.1\r\n",
 	[POST_PREFERENCES] = "POST /api/v2/app/setPreferences HTTP/1.1\r\n",
 	[POST_REANNOUNCE] = "POST /api/v2/torrents/reannounce HTTP/1.1\r\n",
@@ -36,14 +38,20 @@ static const char *const request_lines[ROUTES] = {
 enum operation { READ, SET, REBIND, HINTS, VERSION, REANNOUNCE, LOGOUT, OPERATIONS };
 
 /* Which requests an operation may take, and how often: twice each, since a connection may turn out to
- * be closed, and twice again behind a login. */
+ * be closed, and twice again behind a login. The login page twice before and twice after a login. */
 static const unsigned requests_most[OPERATIONS][ROUTES] = {
-	[READ] = { [GET_PREFERENCES] = 4, [POST_LOGIN] = 1 },
-	[SET] = { [GET_PREFERENCES] = -1U, [POST_PREFERENCES] = 4, [POST_LOGIN] = 1 },
-	[REBIND] = { [GET_PREFERENCES] = -1U, [POST_PREFERENCES] = 6, [POST_LOGIN] = 1 },
+	[READ] = { [GET_PREFERENCES] = 4, [GET_PAGE] = 4, [POST_LOGIN] = 1 },
+	[SET] = { [GET_PREFERENCES] = -1U,
+	          [POST_PREFERENCES] = 4,
+	          [GET_PAGE] = 4,
+	          [POST_LOGIN] = 1 },
+	[REBIND] = { [GET_PREFERENCES] = -1U,
+	             [POST_PREFERENCES] = 6,
+	             [GET_PAGE] = 4,
+	             [POST_LOGIN] = 1 },
 	[HINTS] = { [GET_INFO] = 2 },
 	[VERSION] = { [GET_VERSION] = 2 },
-	[REANNOUNCE] = { [POST_REANNOUNCE] = 4, [POST_LOGIN] = 1 },
+	[REANNOUNCE] = { [POST_REANNOUNCE] = 4 },
 	[LOGOUT] = { [POST_PREFERENCES] = 1, [POST_LOGOUT] = 1 },
 };
 

@@ -649,12 +649,28 @@ def contents(folder: Path) -> dict[str, tuple[int, int, int]]:
 def test_it_changes_nothing_and_logs_in_once(bench: Bench) -> None:
     server = bench.real()
     bench.port_file.write(free_port())
-    bench.health_file.parent.rmdir()
     before, files = server.preferences(), contents(bench.place)
     assert bench.check().returncode == 1
     assert server.preferences() == before
-    assert contents(bench.place) == files, "no health file, no directory"
+    budget = bench.health_file.with_name("status.json.login")
+    assert budget.stat().st_mode & 0o7777 == 0o600
+    after = contents(bench.place)
+    changed = {path for path in after.keys() | files.keys() if after.get(path) != files.get(path)}
+    # The one file that counts failed logins.
+    assert changed == {str(budget), str(budget.parent)}
     assert server.logins() == (1, 0, 0)
+
+
+def test_where_it_cannot_count_a_failed_login_it_sends_none(bench: Bench) -> None:
+    server = bench.real()
+    bench.options["password"] = "battery staple"
+    bench.health_file.parent.rmdir()
+    files = contents(bench.place)
+    for _ in range(6):
+        (line,) = [one for one in fails(bench.check().stdout) if one.startswith("FAIL  login")]
+        assert "failed ones cannot be counted" in line and "No such file or directory" in line
+    assert contents(bench.place) == files, "no directory"
+    assert server.logins() == (0, 0, 0)
 
 
 def test_all_it_sends_are_questions_and_one_session_that_it_ends(bench: Bench) -> None:
@@ -691,13 +707,28 @@ def test_a_login_that_was_refused_is_not_tried_again(bench: Bench) -> None:
     assert server.logins() == (0, 1, 0), "the sidecar's"
 
 
-def test_a_refusal_of_long_ago_does_not_keep_it_from_trying(bench: Bench) -> None:
+@pytest.mark.parametrize("age", [0, 10**7])
+def test_no_sentence_in_the_health_file_keeps_it_from_trying(age: int, bench: Bench) -> None:
     server = bench.fake()
-    error = "user name or password rejected"
-    health = {"healthy": False, "last_error": error, "timestamp": "2026-01-01T00:00:00Z"}
+    error = "/login/port: user name or password rejected, the next login is not before tomorrow"
+    written = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - age))
+    health = {"healthy": False, "last_error": error, "timestamp": written}
     bench.health_file.write_text(json.dumps(health))
     assert verdicts(bench.check().stdout)["login"] == "ok"
     assert server.count(LOGIN) == 1
+
+
+def test_a_damaged_port_file_does_not_have_it_log_in_again_and_again(bench: Bench) -> None:
+    server = bench.real()
+    bench.options["password"] = "battery staple"
+    qsticky = bench.beside()
+    qsticky.wait_health(login="rejected")
+    bench.port_file.write_bytes(b"oops")
+    wait_until(lambda: "oops" in str(qsticky.health()) or "not a port" in str(qsticky.health()))
+    for _ in range(6):
+        (line,) = [one for one in fails(bench.check().stdout) if one.startswith("FAIL  login")]
+        assert "not tried now" in line and "the next login is not before" in line
+    assert server.logins() == (0, 1, 0), "the sidecar's"
 
 
 # -- how it is said -----------------------------------------------------------------------

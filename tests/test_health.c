@@ -26,6 +26,7 @@ static const struct health well = {
 	.reachable = REACHABLE_YES,
 	.connection_status = "firewalled",
 	.external_address = "203.0.113.7",
+	.login = "held_back",
 	.last_check = NOW - 12,
 	.last_port_change = NOW - 60,
 	.timestamp = NOW - 12,
@@ -104,6 +105,7 @@ static void health_writes_every_field(void **state)
 		"{\"healthy\": true, \"state\": \"in_sync\", \"current_port\": 41000, "
 		"\"forwarded_port\": 41000, \"reachable\": true, "
 		"\"connection_status\": \"firewalled\", \"external_address\": \"203.0.113.7\", "
+		"\"login\": \"held_back\", "
 		"\"last_check\": \"2026-11-22T08:41:58Z\", "
 		"\"last_port_change\": \"2026-11-22T08:41:10Z\", "
 		"\"timestamp\": \"2026-11-22T08:41:58Z\", \"uptime\": \"1:01:01\", "
@@ -117,7 +119,7 @@ static void health_writes_null_for_what_is_not_known(void **state)
 		written(state, &ill),
 		"{\"healthy\": false, \"state\": \"retrying\", \"current_port\": null, "
 		"\"forwarded_port\": null, \"reachable\": null, \"connection_status\": null, "
-		"\"external_address\": null, \"last_check\": null, "
+		"\"external_address\": null, \"login\": null, \"last_check\": null, "
 		"\"last_port_change\": null, \"timestamp\": \"2026-11-22T08:42:10Z\", "
 		"\"uptime\": \"0:00:00\", \"uptime_seconds\": 0, \"consecutive_failures\": 3, \"rebinds\": 0, "
 		"\"last_error\": \"qBittorrent at localhost:8080: connection refused\", "

@@ -31,7 +31,7 @@ def test_a_needed_change_is_made_and_is_0(
     run = once(qbittorrent)
     assert run.wait() == 0
     assert qbittorrent.listen_port() == port
-    assert not run.health_file.parent.exists(), "the health file is the sidecar's"
+    assert not run.health_file.exists(), "the health file is the sidecar's"
 
 
 def test_nothing_to_do_is_0_and_sends_nothing(

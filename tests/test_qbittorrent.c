@@ -23,6 +23,47 @@ static struct qbittorrent qb;
 static struct qbittorrent_view view;
 static const struct stop never = { .fd = -1 };
 
+/* ---- a gate that is open or not, and remembers ---- */
+
+static struct test_gate {
+	struct qbittorrent_gate gate;
+	bool shut;
+	unsigned before, after;
+	char user[32], password[32];
+	enum qbittorrent_login login;
+	enum fail f;
+} login_gate;
+
+static enum fail before_login(struct qbittorrent_gate *base, struct qbittorrent *its,
+                              const char *user, const char *password, struct failure *failure)
+{
+	assert_ptr_equal(base, &login_gate.gate);
+	assert_ptr_equal(its, &qb);
+	login_gate.before++;
+	snprintf(login_gate.user, sizeof login_gate.user, "%s", user);
+	snprintf(login_gate.password, sizeof login_gate.password, "%s", password);
+	return login_gate.shut ? fail_set(failure, FAIL_BANNED, "the gate says no") : FAIL_NONE;
+}
+
+static enum fail after_login(struct qbittorrent_gate *base, struct qbittorrent *its, enum fail f,
+                             struct failure *failure)
+{
+	assert_ptr_equal(base, &login_gate.gate);
+	login_gate.after++;
+	login_gate.login = its->login;
+	login_gate.f = f;
+	if (f)
+		fail_in(failure, "the gate adds");
+	return f;
+}
+
+static struct qbittorrent_gate *open_gate(bool open)
+{
+	login_gate.gate = (struct qbittorrent_gate){ before_login, after_login };
+	login_gate.shut = !open;
+	return &login_gate.gate;
+}
+
 /* Starts the server, and a session and a cycle with it. */
 static void begin(const char *const script[])
 {
@@ -33,14 +74,15 @@ static void begin(const char *const script[])
 		                  .pass = { .value = "&=+% \"\u00e9#" },
 		                  .api_key = { .value = "" } };
 	qb = qbittorrent_for(&config, &never, &reply);
-	qbittorrent_begin(&qb, MONO_NEVER, true);
+	memset(&login_gate, 0, sizeof login_gate);
+	qbittorrent_begin(&qb, MONO_NEVER, open_gate(true));
 }
 
 /* The next cycle of the same session. */
 static void begin_again(bool may_login)
 {
 	qbittorrent_end(&qb);
-	qbittorrent_begin(&qb, MONO_NEVER, may_login);
+	qbittorrent_begin(&qb, MONO_NEVER, open_gate(may_login));
 }
 
 /* Ends the client, then the server; what was sent is in server.requests. */
@@ -205,11 +247,92 @@ static void qbittorrent_sends_no_login_that_is_held_back(void **state)
 {
 	(void)state;
 
-	begin(SCRIPT(FORBIDDEN));
+	begin(SCRIPT(FORBIDDEN, FORBIDDEN));
 	begin_again(false);
-	assert_int_equal(read_view(), FAIL_HELD_BACK);
+	assert_int_equal(read_view(), FAIL_BANNED);
+	assert_non_null(strstr(why.text, "the gate says no"));
 	assert_int_equal(qb.login, QBITTORRENT_LOGIN_NONE);
-	assert_requests(SCRIPT("GET "));
+	assert_int_equal(login_gate.after, 0);
+	qbittorrent_end(&qb);
+	qbittorrent_begin(&qb, MONO_NEVER, NULL);
+	assert_int_equal(read_view(), FAIL_HELD_BACK);
+	assert_requests(SCRIPT("GET ", "GET "));
+}
+
+static void qbittorrent_asks_its_gate_before_and_after_a_login(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(FORBIDDEN, OK(6, "Fails."), FORBIDDEN, LOGGED_IN, PORT_41000));
+	assert_int_equal(read_view(), FAIL_REJECTED);
+	assert_non_null(strstr(why.text, "the gate adds: user name or password rejected"));
+	assert_string_equal(login_gate.user, "admin");
+	assert_string_equal(login_gate.password, config.pass.value);
+	assert_int_equal(login_gate.login, QBITTORRENT_LOGIN_REJECTED);
+	assert_int_equal(login_gate.f, FAIL_REJECTED);
+	begin_again(true);
+	assert_int_equal(read_view(), FAIL_NONE);
+	assert_int_equal(login_gate.login, QBITTORRENT_LOGIN_ACCEPTED);
+	assert_int_equal(login_gate.before, 2);
+	assert_int_equal(login_gate.after, 2);
+}
+
+static void qbittorrent_needs_no_gate_without_a_login(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(PORT_41000));
+	assert_int_equal(read_view(), FAIL_NONE);
+	assert_int_equal(login_gate.before + login_gate.after, 0);
+}
+
+/* ---- the cache id ---- */
+
+static bool cache_id_of(const char *answer, char id[static QBITTORRENT_CACHE_ID_MAX])
+{
+	bool found;
+
+	begin(SCRIPT(answer));
+	found = qbittorrent_ask_cache_id(&qb, id);
+	assert_requests(SCRIPT("GET / "));
+	end_after_test(NULL);
+	return found;
+}
+
+static void qbittorrent_finds_the_cache_id_of_the_login_page(void **state)
+{
+	char id[QBITTORRENT_CACHE_ID_MAX];
+	(void)state;
+
+	assert_true(cache_id_of(OK(41, "<link href=\"css/login.css?v=1dn5xm8\" />  "), id));
+	assert_string_equal(id, "1dn5xm8");
+	assert_true(cache_id_of(OK(18, "css/login.css?v=0\""), id));
+	assert_string_equal(id, "0");
+}
+
+/* A page without one, of another program, cut off, or with what is no number in base 36. */
+static void qbittorrent_finds_no_cache_id_elsewhere(void **state)
+{
+	static const char *const answers[] = {
+		FORBIDDEN,
+		OK(0, ""),
+		OK(23, "css/style.css?v=abc123\""),
+		OK(17, "css/login.css?v=\""),
+		OK(25, "css/login.css?v=12345678\""),
+		OK(20, "css/login.css?v=A1b\""),
+		OK(19, "css/login.css?v=1.2"),
+		OK(19, "css/login.css?v=12c"),
+		OK(23, "css/login.css?v=1234567"),
+		"HTTP/1.1 404 Not Found\r\nContent-Length: 20\r\n\r\ncss/login.css?v=12c\"",
+		"nonsense",
+	};
+	char id[QBITTORRENT_CACHE_ID_MAX] = "-";
+	(void)state;
+
+	for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+		assert_false(cache_id_of(answers[i], id));
+		assert_string_equal(id, "-");
+	}
 }
 
 static void assert_login(const char *answer, enum fail wanted, enum qbittorrent_login login)
@@ -312,7 +435,7 @@ static void qbittorrent_says_when_nobody_listens(void **state)
 
 	begin(SCRIPT(PORT_41000));
 	end();
-	qbittorrent_begin(&qb, MONO_NEVER, true);
+	qbittorrent_begin(&qb, MONO_NEVER, open_gate(true));
 	assert_int_equal(read_view(), FAIL_REFUSED);
 	assert_non_null(strstr(why.text, "connection refused"));
 	assert_int_equal(qb.login, QBITTORRENT_LOGIN_NONE);
@@ -443,7 +566,7 @@ static void qbittorrent_does_not_believe_an_ok_that_is_not_true(void **state)
 	begin(SCRIPT(OK(0, ""), PORT_41000));
 	server.repeat = true;
 	/* The deadline of the cycle, so as not to wait for that of the verification. */
-	qbittorrent_begin(&qb, mono_now_ms() + 1500, true);
+	qbittorrent_begin(&qb, mono_now_ms() + 1500, open_gate(true));
 	view = (struct qbittorrent_view){ .listen_port = 41000 };
 	assert_int_equal(set_port(42000), FAIL_UNPROVEN);
 	assert_int_equal(view.listen_port, 41000);
@@ -598,7 +721,7 @@ static void qbittorrent_says_that_it_is_bound_to_others_but_not_what_it_calls_th
 
 	begin(SCRIPT(OK(0, ""), OK(90, BOUND(42000, "eth0", "::1"))));
 	server.repeat = true;
-	qbittorrent_begin(&qb, mono_now_ms() + 1500, true);
+	qbittorrent_begin(&qb, mono_now_ms() + 1500, open_gate(true));
 	view = (struct qbittorrent_view){ .listen_port = 42000, .can_bind = true };
 	assert_int_equal(qbittorrent_set(&qb, &bound, &view, &why), FAIL_UNPROVEN);
 	assert_non_null(strstr(why.text, "interface tun0"));
@@ -986,6 +1109,14 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			qbittorrent_tries_a_rejected_login_no_second_time_in_a_cycle, NULL,
 			end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_asks_its_gate_before_and_after_a_login,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_needs_no_gate_without_a_login, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_finds_the_cache_id_of_the_login_page,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_finds_no_cache_id_elsewhere, NULL,
+		                                end_after_test),
 		cmocka_unit_test_setup_teardown(qbittorrent_sends_no_login_that_is_held_back, NULL,
 		                                end_after_test),
 		cmocka_unit_test_setup_teardown(qbittorrent_tells_a_login_rejected, NULL,

@@ -78,7 +78,7 @@ static void begin(const char *const script[])
 static void begin_closed(const char *const script[])
 {
 	begin(script);
-	sync_cycle_ended(&situation.sync, SYNC_CLOSED, SYNC_LOGIN_NONE, mono_now_ms() - 2000);
+	sync_cycle_ended(&situation.sync, SYNC_CLOSED, mono_now_ms() - 2000);
 }
 
 static void close_listeners(void)
@@ -139,7 +139,7 @@ static enum fail prove(bool just_set)
 	dup2(pipe_fds[1], STDERR_FILENO);
 	reach_look(&reach, &situation);
 	wanted = reach_wanted(&reach, &config, PORT);
-	qbittorrent_begin(&qb, mono_now_ms() + 15000, true);
+	qbittorrent_begin(&qb, mono_now_ms() + 15000, NULL);
 	f = reach_prove(&reach, &qb, &view, &wanted, just_set, &situation, &tell, &why);
 	qbittorrent_end(&qb);
 	dup2(real_stderr, STDERR_FILENO);
@@ -500,7 +500,7 @@ static void reach_says_that_a_rebind_did_not_help(void **state)
 	assert_fails(FAIL_PORT_CLOSED, "does not help");
 	assert_int_equal(situation.rebinds, 1);
 	/* It goes on saying so, and does not try again at once. */
-	sync_cycle_ended(&situation.sync, SYNC_CLOSED, SYNC_LOGIN_NONE, mono_now_ms());
+	sync_cycle_ended(&situation.sync, SYNC_CLOSED, mono_now_ms());
 	assert_fails(FAIL_PORT_CLOSED, "does not help");
 	assert_int_equal(situation.rebinds, 1);
 	assert_asked(SCRIPT("POST ", "POST ", "GET "));

@@ -81,6 +81,7 @@ def test_what_a_person_asks_is_shown_in_aligned_lines(status: Status, health_fil
         "current port": "41000",
         "last port change": "2026-11-21T07:00:00Z",
         "reachable": "yes",
+        "login": "-",
         "last check": "2026-11-22T08:42:10Z",
         "uptime": "3 days, 4:05:06",
         "consecutive failures": "0",

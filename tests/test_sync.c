@@ -25,18 +25,18 @@ static struct sync started(int64_t interval_ms)
 }
 
 /* One that wants PORT, and whose last cycle, at START, ended as given. */
-static struct sync after_cycle(enum sync_outcome outcome, enum sync_login login)
+static struct sync after_cycle(enum sync_outcome outcome)
 {
 	struct sync s = started(INTERVAL);
 
 	sync_file_port(&s, PORT, START);
-	sync_cycle_ended(&s, outcome, login, START);
+	sync_cycle_ended(&s, outcome, START);
 	return s;
 }
 
 static struct sync in_sync(void)
 {
-	return after_cycle(SYNC_PROVED, SYNC_LOGIN_ACCEPTED);
+	return after_cycle(SYNC_PROVED);
 }
 
 /* One that has had an empty file for a second at `now_ms`, so that it counts. */
@@ -183,7 +183,7 @@ static void sync_need_not_read_again_what_was_read_meanwhile(void **state)
 	assert_int_equal(sync_due_ms(&emptied), START + 1500);
 	sync_file_modified(&spoilt, START);
 	sync_file_bad(&spoilt, START + 500);
-	sync_cycle_ended(&spoilt, SYNC_PROVED, SYNC_LOGIN_NONE, START + 500);
+	sync_cycle_ended(&spoilt, SYNC_PROVED, START + 500);
 	assert_int_equal(sync_due_ms(&spoilt), START + 500 + INTERVAL);
 }
 
@@ -198,7 +198,7 @@ static void assert_pauses(struct sync s, const int64_t *seconds, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		int64_t pause_ms;
 
-		sync_cycle_ended(&s, SYNC_FAILED, SYNC_LOGIN_NONE, now_ms);
+		sync_cycle_ended(&s, SYNC_FAILED, now_ms);
 		pause_ms = sync_due_ms(&s) - now_ms;
 		assert_in_range((uintmax_t)pause_ms, (uintmax_t)(seconds[i] * SECOND * 7 / 8),
 		                (uintmax_t)(seconds[i] * SECOND));
@@ -241,7 +241,7 @@ static void sync_keeps_the_pause_after_very_many_failures(void **state)
 
 	sync_file_port(&s, PORT, START);
 	for (int i = 0; i < 100000; i++)
-		sync_cycle_ended(&s, SYNC_FAILED, SYNC_LOGIN_NONE, START);
+		sync_cycle_ended(&s, SYNC_FAILED, START);
 	assert_in_range((uintmax_t)(sync_due_ms(&s) - START), 52500, 60000);
 }
 
@@ -255,7 +255,7 @@ static void sync_spreads_the_retries_of_many_sidecars(void **state)
 
 		sync_file_port(&s, PORT, START);
 		for (int i = 0; i < 8; i++)
-			sync_cycle_ended(&s, SYNC_FAILED, SYNC_LOGIN_NONE, START);
+			sync_cycle_ended(&s, SYNC_FAILED, START);
 		least = sync_due_ms(&s) < least ? sync_due_ms(&s) : least;
 		most = sync_due_ms(&s) > most ? sync_due_ms(&s) : most;
 	}
@@ -269,20 +269,10 @@ static void sync_starts_the_pauses_anew_after_a_success(void **state)
 
 	sync_file_port(&s, PORT, START);
 	for (int i = 0; i < 10; i++)
-		sync_cycle_ended(&s, SYNC_FAILED, SYNC_LOGIN_NONE, START);
-	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_NONE, START);
-	sync_cycle_ended(&s, SYNC_REFUSED, SYNC_LOGIN_NONE, START);
+		sync_cycle_ended(&s, SYNC_FAILED, START);
+	sync_cycle_ended(&s, SYNC_PROVED, START);
+	sync_cycle_ended(&s, SYNC_FAILED, START);
 	assert_true(sync_due_ms(&s) <= START + SECOND);
-}
-
-static void sync_retries_a_refused_connection_as_other_failures(void **state)
-{
-	struct sync s = after_cycle(SYNC_REFUSED, SYNC_LOGIN_NONE);
-	(void)state;
-
-	assert_true(sync_due_ms(&s) <= START + SECOND);
-	sync_cycle_ended(&s, SYNC_REFUSED, SYNC_LOGIN_NONE, START);
-	assert_in_range((uintmax_t)(sync_due_ms(&s) - START), 1750, 2000);
 }
 
 static void sync_keeps_the_port_while_its_source_is_silent(void **state)
@@ -293,7 +283,7 @@ static void sync_keeps_the_port_while_its_source_is_silent(void **state)
 	sync_source_silent(&s, START + 5 * SECOND);
 	assert_int_equal(sync_port(&s), PORT);
 	assert_true(sync_cycle_due(&s, START + 5 * SECOND));
-	sync_cycle_ended(&s, SYNC_FAILED, SYNC_LOGIN_NONE, START + 5 * SECOND);
+	sync_cycle_ended(&s, SYNC_FAILED, START + 5 * SECOND);
 	assert_int_equal(sync_state(&s), SYNC_RETRYING);
 	assert_int_equal(sync_port(&s), PORT);
 	assert_false(sync_file_port(&s, PORT, START + 6 * SECOND));
@@ -305,7 +295,7 @@ static void sync_is_retrying_while_the_first_answer_is_awaited(void **state)
 	(void)state;
 
 	sync_source_silent(&s, START);
-	sync_cycle_ended(&s, SYNC_FAILED, SYNC_LOGIN_NONE, START);
+	sync_cycle_ended(&s, SYNC_FAILED, START);
 	assert_int_equal(sync_state(&s), SYNC_RETRYING);
 	assert_int_equal(sync_port(&s), 0);
 	assert_in_range(sync_due_ms(&s), START + SECOND * 7 / 8, START + SECOND);
@@ -318,7 +308,7 @@ static void sync_forgets_an_emptiness_that_was_not_confirmed(void **state)
 
 	sync_file_empty(&s, START + SECOND);
 	sync_source_silent(&s, START + SECOND + SYNC_SETTLE_MS);
-	sync_cycle_ended(&s, SYNC_FAILED, SYNC_LOGIN_NONE, START + SECOND + SYNC_SETTLE_MS);
+	sync_cycle_ended(&s, SYNC_FAILED, START + SECOND + SYNC_SETTLE_MS);
 	assert_int_equal(sync_port(&s), PORT);
 	assert_true(sync_due_ms(&s) > START + SECOND + SYNC_SETTLE_MS);
 }
@@ -330,265 +320,28 @@ static void sync_is_no_longer_in_error_when_the_bad_file_does_not_count(void **s
 
 	sync_file_bad(&s, START + SECOND);
 	sync_source_silent(&s, START + 2 * SECOND);
-	sync_cycle_ended(&s, SYNC_FAILED, SYNC_LOGIN_NONE, START + 2 * SECOND);
+	sync_cycle_ended(&s, SYNC_FAILED, START + 2 * SECOND);
 	assert_int_equal(sync_state(&s), SYNC_RETRYING);
 	assert_int_equal(sync_port(&s), 0);
 }
 
 static void sync_counts_failures_in_a_row(void **state)
 {
-	struct sync s = after_cycle(SYNC_FAILED, SYNC_LOGIN_NONE);
+	struct sync s = after_cycle(SYNC_FAILED);
 	(void)state;
 
-	sync_cycle_ended(&s, SYNC_SHUT_OUT, SYNC_LOGIN_BANNED, START + SECOND);
+	sync_cycle_ended(&s, SYNC_SHUT_OUT, START + SECOND);
 	assert_int_equal(s.failures, 2);
-	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_NONE, START + 2 * SECOND);
+	sync_cycle_ended(&s, SYNC_PROVED, START + 2 * SECOND);
 	assert_int_equal(s.failures, 0);
 }
 
-/* ---- logins ---- */
-
-static void sync_may_log_in_at_start(void **state)
+static void sync_goes_on_at_the_interval_while_it_is_shut_out(void **state)
 {
-	struct sync s = started(INTERVAL);
-	(void)state;
-
-	assert_true(sync_may_login(&s, START));
-}
-
-static void sync_goes_on_at_the_interval_after_a_rejection(void **state)
-{
-	struct sync s = after_cycle(SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED);
+	struct sync s = after_cycle(SYNC_SHUT_OUT);
 	(void)state;
 
 	assert_int_equal(sync_due_ms(&s), START + INTERVAL);
-}
-
-static void sync_tries_a_second_login_after_ten_minutes_not_before(void **state)
-{
-	struct sync s = after_cycle(SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED);
-	(void)state;
-
-	assert_false(sync_may_login(&s, START));
-	assert_false(sync_may_login(&s, START + 10 * MINUTE - 1));
-	assert_true(sync_may_login(&s, START + 10 * MINUTE));
-}
-
-static void sync_tries_no_login_after_a_second_rejection(void **state)
-{
-	struct sync s = after_cycle(SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED);
-	(void)state;
-
-	sync_cycle_ended(&s, SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED, START + 10 * MINUTE);
-	assert_false(sync_may_login(&s, START + 20 * MINUTE));
-	assert_false(sync_may_login(&s, START + 10000 * HOUR));
-}
-
-/* A day of it, at the shortest interval: what qBittorrent gets to count. */
-static void sync_sends_two_bad_logins_in_a_day_of_cycles(void **state)
-{
-	struct sync s = started(SECOND);
-	int64_t now_ms = START;
-	int sent = 0;
-	(void)state;
-
-	sync_file_port(&s, PORT, now_ms);
-	for (; now_ms < START + 24 * HOUR; now_ms = sync_due_ms(&s)) {
-		bool may = sync_may_login(&s, now_ms);
-
-		sent += may;
-		sync_cycle_ended(&s, SYNC_SHUT_OUT, may ? SYNC_LOGIN_REJECTED : SYNC_LOGIN_NONE,
-		                 now_ms);
-	}
-	assert_int_equal(sent, 2);
-}
-
-static void sync_opens_logins_again_on_reload(void **state)
-{
-	struct sync s = after_cycle(SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED);
-	(void)state;
-
-	sync_cycle_ended(&s, SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED, START + 10 * MINUTE);
-	sync_reload(&s, START + 11 * MINUTE);
-	assert_true(sync_may_login(&s, START + 11 * MINUTE));
-	assert_true(sync_cycle_due(&s, START + 11 * MINUTE));
-}
-
-static void sync_counts_rejections_anew_after_a_reload(void **state)
-{
-	struct sync s = after_cycle(SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED);
-	(void)state;
-
-	sync_reload(&s, START + MINUTE);
-	sync_cycle_ended(&s, SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED, START + MINUTE);
-	assert_false(sync_may_login(&s, START + 11 * MINUTE - 1));
-	assert_true(sync_may_login(&s, START + 11 * MINUTE));
-}
-
-static void sync_opens_logins_again_after_two_refusals_in_a_row(void **state)
-{
-	struct sync s = after_cycle(SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED);
-	(void)state;
-
-	sync_cycle_ended(&s, SYNC_REFUSED, SYNC_LOGIN_NONE, START + 1 * SECOND);
-	assert_false(sync_may_login(&s, START + 1 * SECOND));
-	sync_cycle_ended(&s, SYNC_REFUSED, SYNC_LOGIN_NONE, START + 2 * SECOND);
-	assert_true(sync_may_login(&s, START + 2 * SECOND));
-}
-
-static void sync_keeps_logins_shut_where_refusals_are_not_in_a_row(void **state)
-{
-	struct sync s = after_cycle(SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED);
-	(void)state;
-
-	for (int i = 0; i < 10; i++) {
-		sync_cycle_ended(&s, SYNC_REFUSED, SYNC_LOGIN_NONE, START + i);
-		sync_cycle_ended(&s, SYNC_FAILED, SYNC_LOGIN_NONE, START + i);
-	}
-	assert_false(sync_may_login(&s, START + MINUTE));
-}
-
-static void sync_reopens_once_a_restart_however_long_it_takes(void **state)
-{
-	struct sync s = after_cycle(SYNC_REFUSED, SYNC_LOGIN_NONE);
-	(void)state;
-
-	for (int i = 0; i < 10; i++)
-		sync_cycle_ended(&s, SYNC_REFUSED, SYNC_LOGIN_NONE, START + i);
-	sync_cycle_ended(&s, SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED, START + MINUTE);
-	assert_false(sync_may_login(&s, START + 2 * MINUTE));
-}
-
-static void sync_tries_no_login_sooner_for_changes_of_the_file(void **state)
-{
-	struct sync s = after_cycle(SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED);
-	(void)state;
-
-	sync_file_port(&s, OTHER_PORT, START + SECOND);
-	sync_file_written(&s, START + SECOND);
-	sync_file_bad(&s, START + 2 * SECOND);
-	sync_file_empty(&s, START + 3 * SECOND);
-	sync_file_empty(&s, START + 5 * SECOND);
-	sync_file_port(&s, PORT, START + 6 * SECOND);
-	assert_true(sync_cycle_due(&s, START + 6 * SECOND));
-	assert_false(sync_may_login(&s, START + 10 * MINUTE - 1));
-}
-
-static void sync_tries_no_login_sooner_for_failures_and_retries(void **state)
-{
-	struct sync s = after_cycle(SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED);
-	(void)state;
-
-	for (int i = 0; i < 20; i++)
-		sync_cycle_ended(&s, SYNC_FAILED, SYNC_LOGIN_NONE, START + i * SECOND);
-	assert_false(sync_may_login(&s, START + 10 * MINUTE - 1));
-}
-
-static void sync_forgets_a_rejection_when_a_login_is_accepted(void **state)
-{
-	struct sync s = after_cycle(SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED);
-	(void)state;
-
-	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_ACCEPTED, START + 10 * MINUTE);
-	assert_true(sync_may_login(&s, START + 10 * MINUTE));
-	sync_cycle_ended(&s, SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED, START + 11 * MINUTE);
-	assert_true(sync_may_login(&s, START + 21 * MINUTE));
-}
-
-static void sync_does_not_forget_a_rejection_when_a_cycle_needs_no_login(void **state)
-{
-	struct sync s = after_cycle(SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED);
-	(void)state;
-
-	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_NONE, START + MINUTE);
-	assert_false(sync_may_login(&s, START + MINUTE));
-}
-
-static void sync_pauses_logins_for_ten_minutes_after_a_ban(void **state)
-{
-	struct sync s = after_cycle(SYNC_SHUT_OUT, SYNC_LOGIN_BANNED);
-	(void)state;
-
-	assert_false(sync_may_login(&s, START + 10 * MINUTE - 1));
-	assert_true(sync_may_login(&s, START + 10 * MINUTE));
-	assert_int_equal(sync_due_ms(&s), START + INTERVAL);
-}
-
-/* qBittorrent does not count attempts of an address that it has banned. */
-static void sync_tries_again_and_again_while_banned(void **state)
-{
-	struct sync s = after_cycle(SYNC_SHUT_OUT, SYNC_LOGIN_BANNED);
-	(void)state;
-
-	for (int i = 1; i < 10; i++) {
-		assert_true(sync_may_login(&s, START + i * 10 * MINUTE));
-		sync_cycle_ended(&s, SYNC_SHUT_OUT, SYNC_LOGIN_BANNED, START + i * 10 * MINUTE);
-		assert_false(sync_may_login(&s, START + (i + 1) * 10 * MINUTE - 1));
-	}
-}
-
-static void sync_repeats_a_first_unanswered_login_at_once(void **state)
-{
-	struct sync s = after_cycle(SYNC_FAILED, SYNC_LOGIN_UNANSWERED);
-	(void)state;
-
-	assert_true(sync_may_login(&s, START));
-}
-
-static void sync_pauses_logins_after_a_second_unanswered_one(void **state)
-{
-	struct sync s = after_cycle(SYNC_FAILED, SYNC_LOGIN_UNANSWERED);
-	(void)state;
-
-	sync_cycle_ended(&s, SYNC_FAILED, SYNC_LOGIN_UNANSWERED, START + SECOND);
-	assert_false(sync_may_login(&s, START + SECOND + 10 * MINUTE - 1));
-	assert_true(sync_may_login(&s, START + SECOND + 10 * MINUTE));
-}
-
-/* Each may have been counted as rejected, and the fifth would ban. */
-static void sync_tries_no_login_after_a_third_unanswered_one(void **state)
-{
-	struct sync s = after_cycle(SYNC_FAILED, SYNC_LOGIN_UNANSWERED);
-	(void)state;
-
-	sync_cycle_ended(&s, SYNC_FAILED, SYNC_LOGIN_UNANSWERED, START + SECOND);
-	sync_cycle_ended(&s, SYNC_FAILED, SYNC_LOGIN_UNANSWERED, START + 11 * MINUTE);
-	assert_false(sync_may_login(&s, START + 10000 * HOUR));
-	assert_true(sync_gave_up_login(&s));
-}
-
-static void sync_counts_unanswered_and_rejected_logins_together(void **state)
-{
-	struct sync s = after_cycle(SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED);
-	(void)state;
-
-	sync_cycle_ended(&s, SYNC_FAILED, SYNC_LOGIN_UNANSWERED, START + 10 * MINUTE);
-	assert_false(sync_may_login(&s, START + 20 * MINUTE - 1));
-	assert_true(sync_may_login(&s, START + 20 * MINUTE));
-	sync_cycle_ended(&s, SYNC_FAILED, SYNC_LOGIN_UNANSWERED, START + 20 * MINUTE);
-	assert_false(sync_may_login(&s, START + 10000 * HOUR));
-}
-
-static void sync_knows_when_it_has_given_up_logins(void **state)
-{
-	struct sync s = after_cycle(SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED);
-	(void)state;
-
-	assert_false(sync_gave_up_login(&s));
-	sync_cycle_ended(&s, SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED, START + 10 * MINUTE);
-	assert_true(sync_gave_up_login(&s));
-	sync_reload(&s, START + HOUR);
-	assert_false(sync_gave_up_login(&s));
-}
-
-static void sync_forgets_unanswered_logins_when_one_is_accepted(void **state)
-{
-	struct sync s = after_cycle(SYNC_FAILED, SYNC_LOGIN_UNANSWERED);
-	(void)state;
-
-	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_ACCEPTED, START + SECOND);
-	sync_cycle_ended(&s, SYNC_FAILED, SYNC_LOGIN_UNANSWERED, START + 2 * SECOND);
-	assert_true(sync_may_login(&s, START + 2 * SECOND));
 }
 
 /* ---- no port ---- */
@@ -666,7 +419,7 @@ static void sync_asks_qbittorrent_at_the_interval_without_a_port(void **state)
 	struct sync s = without_port(START);
 	(void)state;
 
-	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_ACCEPTED, START);
+	sync_cycle_ended(&s, SYNC_PROVED, START);
 	assert_int_equal(sync_due_ms(&s), START + INTERVAL);
 }
 
@@ -675,7 +428,7 @@ static void sync_acts_on_a_port_after_none_at_once(void **state)
 	struct sync s = without_port(START);
 	(void)state;
 
-	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_ACCEPTED, START);
+	sync_cycle_ended(&s, SYNC_PROVED, START);
 	assert_true(sync_file_port(&s, PORT, START + SECOND));
 	assert_true(sync_cycle_due(&s, START + SECOND));
 	assert_false(sync_healthy(&s, START + SECOND));
@@ -734,19 +487,16 @@ static void sync_is_not_healthy_on_the_old_proof_of_a_port_that_came_back(void *
 
 static void sync_is_retrying_and_unhealthy_after_a_failure(void **state)
 {
-	struct sync failed = after_cycle(SYNC_FAILED, SYNC_LOGIN_NONE);
-	struct sync refused = after_cycle(SYNC_REFUSED, SYNC_LOGIN_NONE);
+	struct sync failed = after_cycle(SYNC_FAILED);
 	(void)state;
 
 	assert_int_equal(sync_state(&failed), SYNC_RETRYING);
 	assert_false(sync_healthy(&failed, START));
-	assert_int_equal(sync_state(&refused), SYNC_RETRYING);
-	assert_false(sync_healthy(&refused, START));
 }
 
 static void sync_is_in_error_while_it_is_shut_out(void **state)
 {
-	struct sync s = after_cycle(SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED);
+	struct sync s = after_cycle(SYNC_SHUT_OUT);
 	(void)state;
 
 	assert_int_equal(sync_state(&s), SYNC_ERROR);
@@ -780,7 +530,7 @@ static void sync_stays_in_error_with_a_bad_file_whatever_qbittorrent_says(void *
 	(void)state;
 
 	sync_file_bad(&s, START);
-	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_ACCEPTED, START);
+	sync_cycle_ended(&s, SYNC_PROVED, START);
 	assert_int_equal(sync_state(&s), SYNC_ERROR);
 	assert_false(sync_healthy(&s, START));
 	assert_int_equal(s.failures, 1);
@@ -792,7 +542,7 @@ static void sync_does_not_cycle_anew_each_time_a_bad_file_is_read(void **state)
 	(void)state;
 
 	sync_file_bad(&s, START);
-	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_NONE, START);
+	sync_cycle_ended(&s, SYNC_PROVED, START);
 	sync_file_bad(&s, START + SECOND);
 	assert_int_equal(sync_due_ms(&s), START + INTERVAL);
 }
@@ -805,7 +555,7 @@ static void sync_recovers_from_a_bad_file_with_the_same_port(void **state)
 	sync_file_bad(&s, START);
 	assert_true(sync_file_port(&s, PORT, START + SECOND));
 	assert_true(sync_cycle_due(&s, START + SECOND));
-	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_NONE, START + SECOND);
+	sync_cycle_ended(&s, SYNC_PROVED, START + SECOND);
 	assert_true(sync_healthy(&s, START + SECOND));
 }
 
@@ -828,13 +578,13 @@ static void sync_is_not_healthy_without_a_bad_file_before_the_next_cycle(void **
 	(void)state;
 
 	sync_file_bad(&s, START);
-	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_NONE, START);
+	sync_cycle_ended(&s, SYNC_PROVED, START);
 	assert_int_equal(s.failures, 1);
 	sync_file_empty(&s, START + SECOND);
 	sync_file_empty(&s, START + SECOND + SYNC_SETTLE_MS);
 	assert_false(sync_healthy(&s, START + SECOND + SYNC_SETTLE_MS));
 	assert_true(sync_cycle_due(&s, START + SECOND + SYNC_SETTLE_MS));
-	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_NONE, START + SECOND + SYNC_SETTLE_MS);
+	sync_cycle_ended(&s, SYNC_PROVED, START + SECOND + SYNC_SETTLE_MS);
 	assert_int_equal(s.failures, 0);
 	assert_true(sync_healthy(&s, START + SECOND + SYNC_SETTLE_MS));
 }
@@ -844,7 +594,7 @@ static void sync_waits_in_health_for_a_port_within_the_grace(void **state)
 	struct sync s = without_port(START);
 	(void)state;
 
-	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_ACCEPTED, START);
+	sync_cycle_ended(&s, SYNC_PROVED, START);
 	assert_int_equal(sync_state(&s), SYNC_WAITING_FOR_PORT);
 	assert_true(sync_healthy(&s, START + GRACE));
 	assert_false(sync_no_port_too_long(&s, START + GRACE));
@@ -855,7 +605,7 @@ static void sync_is_unhealthy_without_a_port_after_the_grace(void **state)
 	struct sync s = without_port(START + SECOND);
 	(void)state;
 
-	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_ACCEPTED, START + SECOND);
+	sync_cycle_ended(&s, SYNC_PROVED, START + SECOND);
 	assert_false(sync_healthy(&s, START + GRACE + 1));
 	assert_true(sync_no_port_too_long(&s, START + GRACE + 1));
 	assert_int_equal(sync_state(&s), SYNC_WAITING_FOR_PORT);
@@ -868,7 +618,7 @@ static void sync_counts_the_grace_from_when_the_port_went(void **state)
 
 	sync_file_empty(&s, START + HOUR - SECOND);
 	sync_file_empty(&s, START + HOUR);
-	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_NONE, START + HOUR);
+	sync_cycle_ended(&s, SYNC_PROVED, START + HOUR);
 	assert_true(sync_healthy(&s, START + HOUR + GRACE));
 	assert_false(sync_healthy(&s, START + HOUR + GRACE + 1));
 }
@@ -881,7 +631,7 @@ static void sync_counts_the_grace_on_through_a_bad_file(void **state)
 	sync_file_bad(&s, START + HOUR);
 	sync_file_empty(&s, START + HOUR + MINUTE);
 	sync_file_empty(&s, START + HOUR + MINUTE + SECOND);
-	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_NONE, START + HOUR + MINUTE + SECOND);
+	sync_cycle_ended(&s, SYNC_PROVED, START + HOUR + MINUTE + SECOND);
 	assert_true(sync_healthy(&s, START + HOUR + GRACE));
 	assert_false(sync_healthy(&s, START + HOUR + GRACE + 1));
 }
@@ -892,7 +642,7 @@ static void sync_looks_as_soon_as_the_grace_is_over(void **state)
 	(void)state;
 
 	s.interval_ms = HOUR;
-	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_NONE, START);
+	sync_cycle_ended(&s, SYNC_PROVED, START);
 	assert_true(sync_no_port_too_long(&s, sync_due_ms(&s)));
 	assert_false(sync_no_port_too_long(&s, sync_due_ms(&s) - 1));
 }
@@ -902,7 +652,7 @@ static void sync_looks_at_the_interval_after_the_grace(void **state)
 	struct sync s = without_port(START);
 	(void)state;
 
-	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_NONE, START + GRACE + 1);
+	sync_cycle_ended(&s, SYNC_PROVED, START + GRACE + 1);
 	assert_int_equal(sync_due_ms(&s), START + GRACE + 1 + INTERVAL);
 }
 
@@ -913,7 +663,7 @@ static void sync_has_no_grace_where_it_is_0(void **state)
 
 	sync_file_empty(&s, START);
 	sync_file_empty(&s, START + SECOND);
-	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_NONE, START + SECOND);
+	sync_cycle_ended(&s, SYNC_PROVED, START + SECOND);
 	assert_false(sync_healthy(&s, START + SECOND));
 }
 
@@ -922,17 +672,17 @@ static void sync_is_not_healthy_within_the_grace_without_qbittorrent(void **stat
 	struct sync s = without_port(START);
 	(void)state;
 
-	sync_cycle_ended(&s, SYNC_REFUSED, SYNC_LOGIN_NONE, START);
+	sync_cycle_ended(&s, SYNC_FAILED, START);
 	assert_int_equal(sync_state(&s), SYNC_RETRYING);
 	assert_false(sync_healthy(&s, START));
 }
 
 static void sync_is_healthy_again_after_a_failure(void **state)
 {
-	struct sync s = after_cycle(SYNC_REFUSED, SYNC_LOGIN_NONE);
+	struct sync s = after_cycle(SYNC_FAILED);
 	(void)state;
 
-	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_ACCEPTED, START + SECOND);
+	sync_cycle_ended(&s, SYNC_PROVED, START + SECOND);
 	assert_int_equal(sync_state(&s), SYNC_IN_SYNC);
 	assert_true(sync_healthy(&s, START + SECOND));
 }
@@ -959,7 +709,7 @@ static void sync_cycles_once_for_many_changes_of_the_tunnel(void **state)
 	for (int64_t ms = 0; ms <= 5000; ms += 100)
 		links_changed(&s, START + ms);
 	assert_int_equal(sync_due_ms(&s), START + 6 * SECOND);
-	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_NONE, START + 6 * SECOND);
+	sync_cycle_ended(&s, SYNC_PROVED, START + 6 * SECOND);
 	assert_int_equal(sync_due_ms(&s), START + 6 * SECOND + INTERVAL);
 }
 
@@ -982,7 +732,7 @@ static void sync_keeps_a_change_that_has_not_settled_when_a_cycle_ends(void **st
 
 	links_changed(&s, START);
 	sync_file_port(&s, OTHER_PORT, START + 500);
-	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_NONE, START + 600);
+	sync_cycle_ended(&s, SYNC_PROVED, START + 600);
 	assert_int_equal(sync_due_ms(&s), START + SECOND);
 }
 
@@ -995,7 +745,7 @@ static void sync_has_a_cycle_when_it_is_asked_for(void **state)
 	assert_int_equal(sync_due_ms(&s), START + 2 * SECOND);
 	assert_false(sync_cycle_due(&s, START + 2 * SECOND - 1));
 	assert_true(sync_cycle_due(&s, START + 2 * SECOND));
-	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_NONE, START + 2 * SECOND);
+	sync_cycle_ended(&s, SYNC_PROVED, START + 2 * SECOND);
 	assert_int_equal(sync_due_ms(&s), START + 2 * SECOND + INTERVAL);
 	sync_cycle_at(&s, START + HOUR);
 	assert_int_equal(sync_due_ms(&s), START + 2 * SECOND + INTERVAL);
@@ -1008,7 +758,7 @@ static void sync_has_a_cycle_when_it_is_asked_for_whatever_else_is_due(void **st
 
 	sync_cycle_at(&written, START + 2 * SECOND);
 	sync_file_written(&written, START);
-	sync_cycle_ended(&written, SYNC_PROVED, SYNC_LOGIN_NONE, START + SECOND);
+	sync_cycle_ended(&written, SYNC_PROVED, START + SECOND);
 	assert_int_equal(sync_due_ms(&written), START + 2 * SECOND);
 	sync_cycle_at(&changed, START + 500);
 	links_changed(&changed, START);
@@ -1022,7 +772,7 @@ static void sync_has_a_cycle_when_it_is_asked_for_whatever_else_is_due(void **st
 
 static void close_port(struct sync *s, int64_t now_ms)
 {
-	sync_cycle_ended(s, SYNC_CLOSED, SYNC_LOGIN_NONE, now_ms);
+	sync_cycle_ended(s, SYNC_CLOSED, now_ms);
 }
 
 /* A rebind, and whether it helped. */
@@ -1030,12 +780,12 @@ static void rebind(struct sync *s, int64_t now_ms, bool helped)
 {
 	assert_true(sync_may_rebind(s, now_ms));
 	sync_rebound(s, now_ms);
-	sync_cycle_ended(s, helped ? SYNC_PROVED : SYNC_CLOSED, SYNC_LOGIN_NONE, now_ms);
+	sync_cycle_ended(s, helped ? SYNC_PROVED : SYNC_CLOSED, now_ms);
 }
 
 static void sync_is_retrying_and_unhealthy_while_the_port_is_closed(void **state)
 {
-	struct sync s = after_cycle(SYNC_CLOSED, SYNC_LOGIN_NONE);
+	struct sync s = after_cycle(SYNC_CLOSED);
 	(void)state;
 
 	assert_int_equal(sync_state(&s), SYNC_RETRYING);
@@ -1046,7 +796,7 @@ static void sync_is_retrying_and_unhealthy_while_the_port_is_closed(void **state
 static void sync_rebinds_only_a_port_that_is_closed(void **state)
 {
 	struct sync proved = in_sync();
-	struct sync failed = after_cycle(SYNC_FAILED, SYNC_LOGIN_NONE);
+	struct sync failed = after_cycle(SYNC_FAILED);
 	struct sync fresh = started(INTERVAL);
 	(void)state;
 
@@ -1082,14 +832,13 @@ static void sync_rebinds_no_sooner_for_more_cycles(void **state)
 
 static void sync_counts_the_second_anew_after_any_other_end_of_a_cycle(void **state)
 {
-	static const enum sync_outcome others[] = { SYNC_PROVED, SYNC_FAILED, SYNC_REFUSED,
-		                                    SYNC_SHUT_OUT };
+	static const enum sync_outcome others[] = { SYNC_PROVED, SYNC_FAILED, SYNC_SHUT_OUT };
 	(void)state;
 
 	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
-		struct sync s = after_cycle(SYNC_CLOSED, SYNC_LOGIN_NONE);
+		struct sync s = after_cycle(SYNC_CLOSED);
 
-		sync_cycle_ended(&s, others[i], SYNC_LOGIN_NONE, START + 500);
+		sync_cycle_ended(&s, others[i], START + 500);
 		assert_false(sync_may_rebind(&s, START + SECOND));
 		close_port(&s, START + SECOND);
 		assert_false(sync_may_rebind(&s, START + 2 * SECOND - 1));
@@ -1099,7 +848,7 @@ static void sync_counts_the_second_anew_after_any_other_end_of_a_cycle(void **st
 
 static void sync_counts_the_second_anew_for_another_port(void **state)
 {
-	struct sync s = after_cycle(SYNC_CLOSED, SYNC_LOGIN_NONE);
+	struct sync s = after_cycle(SYNC_CLOSED);
 	(void)state;
 
 	sync_file_port(&s, OTHER_PORT, START + 900);
@@ -1160,7 +909,7 @@ static void sync_retries_a_closed_port_that_nobody_rebinds_as_other_failures(voi
 /* An address whose lifetime is renewed is heard of every few seconds, and is still the same. */
 static void sync_rebinds_no_sooner_for_what_is_only_heard(void **state)
 {
-	struct sync s = after_cycle(SYNC_CLOSED, SYNC_LOGIN_NONE);
+	struct sync s = after_cycle(SYNC_CLOSED);
 	(void)state;
 
 	sync_rebound(&s, START + SECOND);
@@ -1172,7 +921,7 @@ static void sync_rebinds_no_sooner_for_what_is_only_heard(void **state)
 
 static void sync_keeps_the_longest_pause_after_very_many_rebinds(void **state)
 {
-	struct sync s = after_cycle(SYNC_CLOSED, SYNC_LOGIN_NONE);
+	struct sync s = after_cycle(SYNC_CLOSED);
 	(void)state;
 
 	for (int i = 0; i < 100000; i++)
@@ -1183,7 +932,7 @@ static void sync_keeps_the_longest_pause_after_very_many_rebinds(void **state)
 
 static void sync_pauses_a_minute_after_a_rebind_that_helped(void **state)
 {
-	struct sync s = after_cycle(SYNC_CLOSED, SYNC_LOGIN_NONE);
+	struct sync s = after_cycle(SYNC_CLOSED);
 	(void)state;
 
 	rebind(&s, START + SECOND, true);
@@ -1194,14 +943,14 @@ static void sync_pauses_a_minute_after_a_rebind_that_helped(void **state)
 
 static void sync_forgets_rebinds_in_vain_once_the_port_is_open(void **state)
 {
-	struct sync s = after_cycle(SYNC_CLOSED, SYNC_LOGIN_NONE);
+	struct sync s = after_cycle(SYNC_CLOSED);
 	(void)state;
 
 	rebind(&s, START + SECOND, false);
 	rebind(&s, START + 2 * MINUTE, false);
 	rebind(&s, START + 10 * MINUTE, false);
 	assert_false(sync_may_rebind(&s, START + 13 * MINUTE));
-	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_NONE, START + 10 * MINUTE + SECOND);
+	sync_cycle_ended(&s, SYNC_PROVED, START + 10 * MINUTE + SECOND);
 	close_port(&s, START + 10 * MINUTE + 2 * SECOND);
 	assert_false(sync_may_rebind(&s, START + 11 * MINUTE - 1));
 	assert_true(sync_may_rebind(&s, START + 11 * MINUTE));
@@ -1209,7 +958,7 @@ static void sync_forgets_rebinds_in_vain_once_the_port_is_open(void **state)
 
 static void sync_forgets_rebinds_in_vain_when_the_tunnel_changes(void **state)
 {
-	struct sync s = after_cycle(SYNC_CLOSED, SYNC_LOGIN_NONE);
+	struct sync s = after_cycle(SYNC_CLOSED);
 	(void)state;
 
 	rebind(&s, START + SECOND, false);
@@ -1222,7 +971,7 @@ static void sync_forgets_rebinds_in_vain_when_the_tunnel_changes(void **state)
 
 static void sync_rebinds_once_more_when_the_tunnel_has_changed(void **state)
 {
-	struct sync s = after_cycle(SYNC_CLOSED, SYNC_LOGIN_NONE);
+	struct sync s = after_cycle(SYNC_CLOSED);
 	(void)state;
 
 	rebind(&s, START + SECOND, true);
@@ -1240,7 +989,7 @@ static void sync_rebinds_once_more_when_the_tunnel_has_changed(void **state)
 /* A reconnect during a rebind: it did not help, and now it may. */
 static void sync_rebinds_once_more_when_the_tunnel_changed_in_the_middle_of_one(void **state)
 {
-	struct sync s = after_cycle(SYNC_CLOSED, SYNC_LOGIN_NONE);
+	struct sync s = after_cycle(SYNC_CLOSED);
 	(void)state;
 
 	rebind(&s, START + SECOND, false);
@@ -1254,7 +1003,7 @@ static void sync_rebinds_once_more_when_the_tunnel_changed_in_the_middle_of_one(
 
 static void sync_has_no_rebind_to_spare_where_the_tunnel_changed_before_the_last(void **state)
 {
-	struct sync s = after_cycle(SYNC_CLOSED, SYNC_LOGIN_NONE);
+	struct sync s = after_cycle(SYNC_CLOSED);
 	(void)state;
 
 	links_changed(&s, START);
@@ -1318,7 +1067,7 @@ static void sync_looks_when_an_orphan_is_one_whatever_the_interval(void **state)
 	sync_file_port(&s, PORT, START);
 	sync_links_seen(&s, false, START);
 	sync_links_seen(&s, true, START);
-	sync_cycle_ended(&s, SYNC_PROVED, SYNC_LOGIN_NONE, START);
+	sync_cycle_ended(&s, SYNC_PROVED, START);
 	assert_int_equal(sync_due_ms(&s), START + 30 * SECOND);
 	assert_true(sync_cycle_due(&s, START + 30 * SECOND));
 }
@@ -1400,12 +1149,8 @@ struct world {
 	uint16_t last_port; /* in the file, whatever came after */
 	int64_t no_port_since_ms;
 	bool cycled;
-	bool proved;          /* the last cycle */
-	uint16_t proved_port; /* what was wanted at its end */
-	int attempts;         /* since then, rejected or unanswered */
-	int rejected;         /* since logins were last opened */
-	int refused;
-	int64_t rejected_ms;
+	bool proved;           /* the last cycle */
+	uint16_t proved_port;  /* what was wanted at its end */
 	int64_t closed_ms;     /* since when every cycle found the port closed; MONO_NEVER: not */
 	int64_t rebound_ms[2]; /* the last rebind, and the one before it */
 	bool lo_only;          /* as it is now */
@@ -1427,14 +1172,10 @@ enum step {
 	STEP_ALONE,
 	STEP_COMPANY,
 	STEP_CYCLE_AT,
-	STEP_PROVED, /* this and those below: at the due time, and with a login where one may be */
-	STEP_PROVED_LOGIN,
+	STEP_PROVED, /* this and those below: at the due time */
 	STEP_FAILED,
-	STEP_UNANSWERED,
-	STEP_REFUSED,
 	STEP_CLOSED, /* and a rebind in vain, where one may be */
-	STEP_REJECTED,
-	STEP_BANNED,
+	STEP_SHUT_OUT,
 	STEP_SECOND, /* time passes, and more than a loop would let pass */
 	STEP_TEN_MINUTES,
 	STEPS
@@ -1517,7 +1258,7 @@ static void rebind_if_allowed(struct world *w)
 	sync_rebound(&w->s, w->now_ms);
 }
 
-static void cycle(struct world *w, enum sync_outcome outcome, enum sync_login login)
+static void cycle(struct world *w, enum sync_outcome outcome)
 {
 	if (sync_due_ms(&w->s) > w->now_ms)
 		pass(w, sync_due_ms(&w->s) - w->now_ms);
@@ -1530,28 +1271,13 @@ static void cycle(struct world *w, enum sync_outcome outcome, enum sync_login lo
 	/* Without a port nothing is probed. */
 	if (outcome == SYNC_CLOSED && sync_port(&w->s) == 0)
 		outcome = SYNC_PROVED;
-	if (login != SYNC_LOGIN_NONE && !sync_may_login(&w->s, w->now_ms)) {
-		login = SYNC_LOGIN_NONE;
-		outcome = outcome == SYNC_PROVED ? SYNC_FAILED : outcome;
-	}
-	if (login == SYNC_LOGIN_REJECTED) {
-		assert_true(w->rejected == 0 || w->now_ms - w->rejected_ms >= 10 * MINUTE);
-		w->rejected++;
-		w->attempts++;
-		w->rejected_ms = w->now_ms;
-	}
-	if (login == SYNC_LOGIN_UNANSWERED)
-		w->attempts++;
 	if (outcome == SYNC_CLOSED)
 		rebind_if_allowed(w);
 	if (outcome != SYNC_CLOSED)
 		w->closed_ms = MONO_NEVER;
 	else if (w->closed_ms == MONO_NEVER)
 		w->closed_ms = w->now_ms;
-	w->refused = outcome == SYNC_REFUSED ? w->refused + 1 : 0;
-	if (login == SYNC_LOGIN_ACCEPTED || w->refused == 2)
-		w->rejected = w->attempts = 0;
-	sync_cycle_ended(&w->s, outcome, login, w->now_ms);
+	sync_cycle_ended(&w->s, outcome, w->now_ms);
 	w->cycled = true;
 	w->proved = outcome == SYNC_PROVED;
 	w->proved_port = sync_port(&w->s);
@@ -1585,9 +1311,7 @@ static void take_step(struct world *w, enum step step)
 		sync_file_modified(&w->s, w->now_ms);
 		break;
 	case STEP_RELOAD:
-		sync_reload(&w->s, w->now_ms);
-		w->rejected = w->attempts = 0;
-		assert_true(sync_may_login(&w->s, w->now_ms));
+		sync_cycle_at(&w->s, w->now_ms);
 		assert_true(sync_cycle_due(&w->s, w->now_ms));
 		break;
 	case STEP_LINKS:
@@ -1602,28 +1326,16 @@ static void take_step(struct world *w, enum step step)
 		sync_cycle_at(&w->s, w->now_ms + 2 * SECOND);
 		break;
 	case STEP_PROVED:
-		cycle(w, SYNC_PROVED, SYNC_LOGIN_NONE);
-		break;
-	case STEP_PROVED_LOGIN:
-		cycle(w, SYNC_PROVED, SYNC_LOGIN_ACCEPTED);
+		cycle(w, SYNC_PROVED);
 		break;
 	case STEP_FAILED:
-		cycle(w, SYNC_FAILED, SYNC_LOGIN_NONE);
-		break;
-	case STEP_UNANSWERED:
-		cycle(w, SYNC_FAILED, SYNC_LOGIN_UNANSWERED);
-		break;
-	case STEP_REFUSED:
-		cycle(w, SYNC_REFUSED, SYNC_LOGIN_NONE);
+		cycle(w, SYNC_FAILED);
 		break;
 	case STEP_CLOSED:
-		cycle(w, SYNC_CLOSED, SYNC_LOGIN_NONE);
+		cycle(w, SYNC_CLOSED);
 		break;
-	case STEP_REJECTED:
-		cycle(w, SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED);
-		break;
-	case STEP_BANNED:
-		cycle(w, SYNC_SHUT_OUT, SYNC_LOGIN_BANNED);
+	case STEP_SHUT_OUT:
+		cycle(w, SYNC_SHUT_OUT);
 		break;
 	case STEP_SECOND:
 		pass(w, SECOND);
@@ -1649,10 +1361,6 @@ static void assert_sound(const struct world *w)
 	assert_true(w->file != WORLD_BAD || port == 0);
 	/* Never out of the loop's sight. */
 	assert_true(sync_due_ms(s) <= w->now_ms + s->interval_ms);
-	/* Never one attempt too many. */
-	assert_true(w->rejected <= 2 && w->attempts <= 3);
-	assert_true(!sync_may_login(s, w->now_ms) || (w->rejected < 2 && w->attempts < 3));
-	assert_true(sync_gave_up_login(s) == (w->rejected == 2 || w->attempts == 3));
 	/* An orphan after 30 s, and nobody else. */
 	assert_true(sync_is_alone(s) == w->seen_alone);
 	assert_true(sync_is_orphan(s, w->now_ms) ==
@@ -1714,7 +1422,7 @@ static void sync_holds_its_promises_on_every_short_way_from_in_sync(void **state
 	(void)state;
 
 	take_step(&w, STEP_PORT);
-	take_step(&w, STEP_PROVED_LOGIN);
+	take_step(&w, STEP_PROVED);
 	assert_sound(&w);
 	walk_all(&w, 5);
 }
@@ -1767,8 +1475,7 @@ static void assert_calm(struct world w, enum step step)
 static void sync_comes_to_rest_after_any_random_way(void **state)
 {
 	static const int64_t intervals_ms[] = { SECOND, 5 * SECOND, INTERVAL, HOUR };
-	static const enum step ends[] = { STEP_PROVED, STEP_FAILED, STEP_REFUSED, STEP_CLOSED,
-		                          STEP_BANNED };
+	static const enum step ends[] = { STEP_PROVED, STEP_FAILED, STEP_CLOSED, STEP_SHUT_OUT };
 	(void)state;
 
 	for (uint32_t seed = 0; seed < 2000; seed++) {
@@ -1805,34 +1512,12 @@ int main(void)
 		cmocka_unit_test(sync_keeps_the_pause_after_very_many_failures),
 		cmocka_unit_test(sync_spreads_the_retries_of_many_sidecars),
 		cmocka_unit_test(sync_starts_the_pauses_anew_after_a_success),
-		cmocka_unit_test(sync_retries_a_refused_connection_as_other_failures),
 		cmocka_unit_test(sync_keeps_the_port_while_its_source_is_silent),
 		cmocka_unit_test(sync_is_retrying_while_the_first_answer_is_awaited),
 		cmocka_unit_test(sync_forgets_an_emptiness_that_was_not_confirmed),
 		cmocka_unit_test(sync_is_no_longer_in_error_when_the_bad_file_does_not_count),
 		cmocka_unit_test(sync_counts_failures_in_a_row),
-		cmocka_unit_test(sync_may_log_in_at_start),
-		cmocka_unit_test(sync_goes_on_at_the_interval_after_a_rejection),
-		cmocka_unit_test(sync_tries_a_second_login_after_ten_minutes_not_before),
-		cmocka_unit_test(sync_tries_no_login_after_a_second_rejection),
-		cmocka_unit_test(sync_sends_two_bad_logins_in_a_day_of_cycles),
-		cmocka_unit_test(sync_opens_logins_again_on_reload),
-		cmocka_unit_test(sync_counts_rejections_anew_after_a_reload),
-		cmocka_unit_test(sync_opens_logins_again_after_two_refusals_in_a_row),
-		cmocka_unit_test(sync_keeps_logins_shut_where_refusals_are_not_in_a_row),
-		cmocka_unit_test(sync_reopens_once_a_restart_however_long_it_takes),
-		cmocka_unit_test(sync_tries_no_login_sooner_for_changes_of_the_file),
-		cmocka_unit_test(sync_tries_no_login_sooner_for_failures_and_retries),
-		cmocka_unit_test(sync_forgets_a_rejection_when_a_login_is_accepted),
-		cmocka_unit_test(sync_does_not_forget_a_rejection_when_a_cycle_needs_no_login),
-		cmocka_unit_test(sync_pauses_logins_for_ten_minutes_after_a_ban),
-		cmocka_unit_test(sync_tries_again_and_again_while_banned),
-		cmocka_unit_test(sync_repeats_a_first_unanswered_login_at_once),
-		cmocka_unit_test(sync_pauses_logins_after_a_second_unanswered_one),
-		cmocka_unit_test(sync_tries_no_login_after_a_third_unanswered_one),
-		cmocka_unit_test(sync_counts_unanswered_and_rejected_logins_together),
-		cmocka_unit_test(sync_knows_when_it_has_given_up_logins),
-		cmocka_unit_test(sync_forgets_unanswered_logins_when_one_is_accepted),
+		cmocka_unit_test(sync_goes_on_at_the_interval_while_it_is_shut_out),
 		cmocka_unit_test(sync_lets_an_empty_file_settle_for_a_second),
 		cmocka_unit_test(sync_reads_a_settling_file_again_without_a_cycle),
 		cmocka_unit_test(sync_overlooks_the_instant_between_truncate_and_write),

@@ -2,12 +2,10 @@
  *
  * The machine is driven here as sidecar.c drives it. A turn is: to sleep until sync_due_ms() or an
  * event; to look where the port is learnt from, where that event or the time wants it; and a cycle
- * if one is due. Of the cycle only what the machine learns is here: what the network looks like,
- * whether the password's file was rotated, whether a rebind was begun, what became of the login, how
- * it ended, and how long it took. All of these are chosen against the machine, with these limits, which
- * sidecar_cycle.c and qbittorrent_login.c keep: a login, a rebind only where the machine allows it; a login
- * that is rejected or banned ends the cycle as SYNC_SHUT_OUT, one without a verdict as SYNC_FAILED; a cycle
- * after a look that has learnt nothing proves nothing.
+ * if one is due. Of the cycle only what the machine learns is here: what the network looks like, whether
+ * a rebind was begun, how it ended, and how long it took. All of these are chosen against the machine, with
+ * these limits, which sidecar_cycle.c keeps: a rebind only where the machine allows it; a cycle after a look
+ * that has learnt nothing proves nothing. Logins have a model of their own (test_login_model.c).
  *
  * Left out: the jitter is always the same, two ports stand for all, and of times there are few: events
  * come 600 ms later, a cycle takes none or 4 s, a sleep is as long as asked or 20 minutes longer (the
@@ -45,12 +43,6 @@
 /* In the worst case, once the world is right. Polling alone: a cycle within an interval. */
 #define PROVED_TURNS 3
 #define PROVED_MS INTERVAL_MS
-/* A login that is needed, while they are held back. */
-#define LOGIN_TURNS 32
-#define LOGIN_MS (SYNC_LOGIN_PAUSE_MS + INTERVAL_MS)
-/* qBittorrent has restarted: refused twice, then it needs a login. */
-#define RESTARTED_TURNS 5
-#define RESTARTED_MS (3 * INTERVAL_MS)
 /* A port that is closed until it is opened anew, at the end of the longest pause. */
 #define CLOSED_TURNS 80
 #define CLOSED_MS (SYNC_REBIND_MAX_MS + INTERVAL_MS + SYNC_CLOSED_MS)
@@ -70,7 +62,6 @@ struct theme {
 	unsigned events;
 	unsigned networks;
 	unsigned outcomes;
-	unsigned logins;
 	bool odd_times; /* it is suspended, or a cycle takes long */
 };
 
@@ -81,16 +72,7 @@ enum network { AS_BEFORE, ANOTHER_TUNNEL, ALONE, NETWORKS };
 #define ANY (~0u)
 
 static const struct theme themes[] = {
-	{ "all", 2, ANY, ANY, ANY, ANY, ANY, true },
-	{
-		.name = "logins",
-		.turns = 6,
-		.looks = BIT(LOOK_A),
-		.events = BIT(RELOADED),
-		.networks = BIT(AS_BEFORE),
-		.outcomes = ANY & ~BIT(SYNC_CLOSED),
-		.logins = ANY,
-	},
+	{ "all", 2, ANY, ANY, ANY, ANY, true },
 	{
 		.name = "rebinds",
 		.turns = 7,
@@ -98,7 +80,6 @@ static const struct theme themes[] = {
 		.events = BIT(LINKS_CHANGED),
 		.networks = BIT(AS_BEFORE) | BIT(ANOTHER_TUNNEL),
 		.outcomes = BIT(SYNC_PROVED) | BIT(SYNC_CLOSED),
-		.logins = BIT(SYNC_LOGIN_NONE),
 	},
 	{
 		.name = "ports",
@@ -107,7 +88,6 @@ static const struct theme themes[] = {
 		.events = BIT(MODIFIED),
 		.networks = BIT(AS_BEFORE) | BIT(ALONE),
 		.outcomes = BIT(SYNC_PROVED) | BIT(SYNC_FAILED),
-		.logins = BIT(SYNC_LOGIN_NONE),
 	},
 };
 
@@ -129,10 +109,6 @@ struct ghost {
 	bool shut_out;
 	bool had_company;
 	int64_t orphan_since;
-	unsigned rejected;
-	unsigned counted; /* by qBittorrent, perhaps */
-	unsigned refused; /* cycles running */
-	int64_t login_at; /* not before */
 	int64_t closed_since;
 	int64_t rebound[2];
 	unsigned vain;
@@ -190,24 +166,20 @@ static void normalise(struct model *m)
 	s->settled_at_ms = relative(s->settled_at_ms, 0);
 	s->asked_at_ms = relative(s->asked_at_ms, 0);
 	s->cycle_at_ms = relative(s->cycle_at_ms, 0);
-	s->login_at_ms = relative(s->login_at_ms, 0);
 	s->orphan_at_ms = relative(s->orphan_at_ms, 0);
 	s->closed_at_ms = relative(s->closed_at_ms, -SYNC_CLOSED_MS);
 	s->no_port_at_ms = relative(s->no_port_at_ms, -GRACE_MS - 1);
 	s->rebound_at_ms[0] = relative(s->rebound_at_ms[0], -SYNC_REBIND_MAX_MS);
 	s->rebound_at_ms[1] = relative(s->rebound_at_ms[1], -SYNC_REBIND_MAX_MS);
 	s->failures = capped(s->failures, 8);
-	s->refusals = capped(s->refusals, 3);
 	s->rebinds_in_vain = capped(s->rebinds_in_vain, 7);
 	g->empty_since = relative(g->empty_since, -SYNC_SETTLE_MS);
 	g->no_port_since = relative(g->no_port_since, -GRACE_MS - 1);
 	g->orphan_since = relative(g->orphan_since, -SYNC_ORPHAN_MS);
-	g->login_at = relative(g->login_at, 0);
 	g->closed_since = relative(g->closed_since, -SYNC_CLOSED_MS);
 	g->rebound[0] = relative(g->rebound[0], -SYNC_REBIND_MAX_MS);
 	g->rebound[1] = relative(g->rebound[1], -SYNC_REBIND_MAX_MS);
 	g->vain = capped(g->vain, 7);
-	g->refused = capped(g->refused, 3);
 	now_ms = 0;
 }
 
@@ -236,10 +208,6 @@ static struct mark mark_of(const struct model *m)
 		s->had_company,
 		s->alone,
 		s->orphan_at_ms,
-		s->rejections,
-		s->unanswered,
-		s->login_at_ms,
-		s->refusals,
 		g->port,
 		g->silent,
 		g->empty_since,
@@ -247,10 +215,6 @@ static struct mark mark_of(const struct model *m)
 		g->proved,
 		g->had_company,
 		g->orphan_since,
-		g->rejected,
-		g->counted,
-		g->refused,
-		g->login_at,
 		g->closed_since,
 		g->rebound[0],
 		g->rebound[1],
@@ -402,12 +366,6 @@ static bool look_at(struct model *m, enum look look)
 	return news;
 }
 
-static void forget_logins(struct ghost *g)
-{
-	g->rejected = g->counted = 0;
-	g->login_at = now_ms;
-}
-
 static void see_network(struct model *m, bool alone, bool differs)
 {
 	struct ghost *g = &m->ghost;
@@ -437,49 +395,13 @@ static void rebind(struct model *m)
 	g->differs = false;
 }
 
-static void send_login(struct ghost *g)
-{
-	MUST(g->rejected < SYNC_REJECTIONS_MAX && g->counted < SYNC_ATTEMPTS_MAX);
-	MUST(now_ms >= g->login_at);
-}
-
-static void note_login(struct ghost *g, enum sync_login login)
-{
-	switch (login) {
-	case SYNC_LOGIN_NONE:
-		return;
-	case SYNC_LOGIN_ACCEPTED:
-		forget_logins(g);
-		return;
-	case SYNC_LOGIN_REJECTED:
-		g->rejected++;
-		g->counted++;
-		break;
-	case SYNC_LOGIN_BANNED:
-		break;
-	case SYNC_LOGIN_UNANSWERED:
-		g->counted++;
-		if (g->counted < 2)
-			return;
-		break;
-	}
-	g->login_at = now_ms + SYNC_LOGIN_PAUSE_MS;
-}
-
-static void end_cycle(struct model *m, enum sync_outcome outcome, enum sync_login login,
-                      int64_t took)
+static void end_cycle(struct model *m, enum sync_outcome outcome, int64_t took)
 {
 	struct ghost *g = &m->ghost;
 
 	MUST(sync_port(&m->sync) == g->port);
-	if (login)
-		send_login(g);
 	now_ms += took;
-	sync_cycle_ended(&m->sync, outcome, login, now_ms);
-	note_login(g, login);
-	g->refused = outcome == SYNC_REFUSED ? g->refused + 1 : 0;
-	if (g->refused == 2)
-		forget_logins(g);
+	sync_cycle_ended(&m->sync, outcome, now_ms);
 	g->proved = outcome == SYNC_PROVED;
 	g->shut_out = outcome == SYNC_SHUT_OUT;
 	if (g->proved)
@@ -488,10 +410,6 @@ static void end_cycle(struct model *m, enum sync_outcome outcome, enum sync_logi
 		g->closed_since = MONO_NEVER;
 	else if (g->closed_since == MONO_NEVER)
 		g->closed_since = now_ms;
-	MUST(sync_gave_up_login(&m->sync) ==
-	     (g->rejected >= SYNC_REJECTIONS_MAX || g->counted >= SYNC_ATTEMPTS_MAX));
-	MUST(sync_may_login(&m->sync, now_ms) ==
-	     (!sync_gave_up_login(&m->sync) && now_ms >= g->login_at));
 }
 
 /* What must hold wherever it falls asleep. */
@@ -519,7 +437,7 @@ static void check_asleep(const struct model *m)
 
 /* ---- back to in_sync ---- */
 
-enum world { NEEDS_NOTHING, NEEDS_LOGIN, RESTARTED, NEEDS_REBIND, WORLDS };
+enum world { NEEDS_NOTHING, NEEDS_REBIND, WORLDS };
 
 struct bound {
 	unsigned turns;
@@ -528,30 +446,21 @@ struct bound {
 
 static const struct bound bounds[] = {
 	[NEEDS_NOTHING] = { PROVED_TURNS, PROVED_MS },
-	[NEEDS_LOGIN] = { LOGIN_TURNS, LOGIN_MS },
-	[RESTARTED] = { RESTARTED_TURNS, RESTARTED_MS },
 	[NEEDS_REBIND] = { CLOSED_TURNS, CLOSED_MS },
 };
 
 static struct bound worst[WORLDS];
 
-static void good_cycle(struct model *m, enum world world, unsigned cycles)
+static void good_cycle(struct model *m, enum world world)
 {
 	struct sync *s = &m->sync;
 
-	if (world == RESTARTED && cycles < 2) {
-		end_cycle(m, SYNC_REFUSED, SYNC_LOGIN_NONE, 0);
-	} else if (world == NEEDS_LOGIN || world == RESTARTED) {
-		bool may = sync_may_login(s, now_ms);
-
-		end_cycle(m, may ? SYNC_PROVED : SYNC_FAILED,
-		          may ? SYNC_LOGIN_ACCEPTED : SYNC_LOGIN_NONE, 0);
-	} else if (world == NEEDS_REBIND && !sync_may_rebind(s, now_ms)) {
-		end_cycle(m, SYNC_CLOSED, SYNC_LOGIN_NONE, 0);
+	if (world == NEEDS_REBIND && !sync_may_rebind(s, now_ms)) {
+		end_cycle(m, SYNC_CLOSED, 0);
 	} else {
 		if (world == NEEDS_REBIND)
 			rebind(m);
-		end_cycle(m, SYNC_PROVED, SYNC_LOGIN_NONE, 0);
+		end_cycle(m, SYNC_PROVED, 0);
 	}
 }
 
@@ -560,11 +469,6 @@ static void come_back(struct model m, enum world world)
 	unsigned turns = 0, cycles = 0;
 
 	now_ms = 0;
-	/* Where there are no more logins, a person has to say that something is better now. */
-	if (world == NEEDS_LOGIN && sync_gave_up_login(&m.sync)) {
-		sync_reload(&m.sync, now_ms);
-		forget_logins(&m.ghost);
-	}
 	do {
 		int64_t due = sync_due_ms(&m.sync);
 
@@ -576,7 +480,8 @@ static void come_back(struct model m, enum world world)
 			continue;
 		see_network(&m, false, false);
 		MUST(!sync_is_orphan(&m.sync, now_ms));
-		good_cycle(&m, world, cycles++);
+		good_cycle(&m, world);
+		cycles++;
 	} while (cycles == 0 || sync_state(&m.sync) != SYNC_IN_SYNC);
 	MUST(sync_healthy(&m.sync, now_ms) && sync_port(&m.sync) == PORT_A);
 	if (turns > worst[world].turns)
@@ -675,8 +580,7 @@ static void leave_event(const struct model *from, int64_t at)
 			break;
 		case RELOADED:
 		case EVENTS:
-			sync_reload(&m.sync, now_ms);
-			forget_logins(&m.ghost);
+			sync_cycle_at(&m.sync, now_ms);
 			break;
 		}
 		MUST(sync_due_ms(&m.sync) <= now_ms + (event == RELOADED ? 0 : SYNC_SETTLE_MS));
@@ -728,56 +632,36 @@ static void leave_look(const struct model *from)
 		if (orphan)
 			continue; /* the end */
 		reach(m, NETWORK_SEEN);
-		if (sync_may_login(&m.sync, now_ms))
-			continue;
-		act("new credentials");
-		sync_new_credentials(&m.sync, now_ms);
-		forget_logins(&m.ghost);
-		MUST(sync_may_login(&m.sync, now_ms));
-		reach(m, NETWORK_SEEN);
 	}
 }
 
-static bool is_possible(const struct model *m, enum sync_outcome outcome, enum sync_login login,
-                        bool rebinds)
+static bool is_possible(const struct model *m, enum sync_outcome outcome, bool rebinds)
 {
-	if (login && !sync_may_login(&m->sync, 0))
-		return false;
-	if ((login == SYNC_LOGIN_REJECTED || login == SYNC_LOGIN_BANNED) &&
-	    outcome != SYNC_SHUT_OUT)
-		return false;
-	if (login == SYNC_LOGIN_UNANSWERED && outcome != SYNC_FAILED)
-		return false;
 	if (outcome == SYNC_CLOSED && !sync_port(&m->sync))
 		return false;
 	if (outcome == SYNC_PROVED && m->ghost.silent)
 		return false;
-	return !rebinds || (sync_port(&m->sync) && sync_may_rebind(&m->sync, 0) &&
-	                    login <= SYNC_LOGIN_ACCEPTED);
+	return !rebinds || (sync_port(&m->sync) && sync_may_rebind(&m->sync, 0));
 }
 
 static void leave_network(const struct model *from)
 {
-	static const char *const outcomes[] = { "",       "proved",  "failed",
-		                                "closed", "refused", "shut out" };
-	static const char *const logins[] = { "", "accepted", "rejected", "banned", "unanswered" };
+	static const char *const outcomes[] = { "", "proved", "failed", "closed", "shut out" };
 
-	for (unsigned i = 0; i < 5 * 5 * 2 * 2; i++) {
-		enum sync_outcome outcome = SYNC_PROVED + i % 5;
-		enum sync_login login = i / 5 % 5;
-		bool rebinds = i / 25 % 2;
+	for (unsigned i = 0; i < 4 * 2 * 2; i++) {
+		enum sync_outcome outcome = SYNC_PROVED + i % 4;
+		bool rebinds = i / 4 % 2;
 		struct model m = *from;
 
-		if (!has(theme->outcomes, outcome) || !has(theme->logins, login) ||
-		    !is_possible(&m, outcome, login, rebinds) ||
-		    (i >= 50 && (login || !theme->odd_times)))
+		if (!has(theme->outcomes, outcome) || !is_possible(&m, outcome, rebinds) ||
+		    (i >= 8 && !theme->odd_times))
 			continue;
 		now_ms = 0;
-		snprintf(action, sizeof action, "%s%s %s%s", rebinds ? "+" : "", outcomes[outcome],
-		         logins[login], i >= 50 ? ", 4 s" : "");
+		snprintf(action, sizeof action, "%s%s%s", rebinds ? "+" : "", outcomes[outcome],
+		         i >= 8 ? ", 4 s" : "");
 		if (rebinds)
 			rebind(&m);
-		end_cycle(&m, outcome, login, i >= 50 ? 4000 : 0);
+		end_cycle(&m, outcome, i >= 8 ? 4000 : 0);
 		reach(m, ASLEEP);
 	}
 }
@@ -834,8 +718,7 @@ static struct model fresh(void)
 }
 
 /* A turn as it is wanted, when it is due. */
-static void turn(struct model *m, enum look look, bool alone, enum sync_outcome outcome,
-                 enum sync_login login)
+static void turn(struct model *m, enum look look, bool alone, enum sync_outcome outcome)
 {
 	int64_t due = sync_due_ms(&m->sync);
 
@@ -845,7 +728,7 @@ static void turn(struct model *m, enum look look, bool alone, enum sync_outcome 
 		see_network(m, alone, false);
 		if (outcome == SYNC_CLOSED && sync_may_rebind(&m->sync, now_ms))
 			rebind(m);
-		end_cycle(m, outcome, login, 0);
+		end_cycle(m, outcome, 0);
 	}
 	check_asleep(m);
 	normalise(m);
@@ -857,31 +740,26 @@ static struct model begin(unsigned which)
 
 	if (which == 0)
 		return m;
-	turn(&m, LOOK_A, false, SYNC_PROVED, SYNC_LOGIN_ACCEPTED);
-	turn(&m, LOOK_A, false, SYNC_PROVED, SYNC_LOGIN_NONE);
-	/* Shut out by a wrong password, once; shut out for good. */
-	for (unsigned times = 0; (which == 2 || which == 3) && times < which - 1; times++) {
-		while (!sync_may_login(&m.sync, now_ms))
-			turn(&m, LOOK_A, false, SYNC_SHUT_OUT, SYNC_LOGIN_NONE);
-		turn(&m, LOOK_A, false, SYNC_SHUT_OUT, SYNC_LOGIN_REJECTED);
-	}
+	turn(&m, LOOK_A, false, SYNC_PROVED);
+	turn(&m, LOOK_A, false, SYNC_PROVED);
+	/* Shut out by a wrong password. */
+	if (which == 2)
+		turn(&m, LOOK_A, false, SYNC_SHUT_OUT);
 	/* Closed, and opened anew in vain: once, and up to the longest pause. */
-	while ((which == 4 && m.ghost.vain < 1) || (which == 5 && m.ghost.vain < 7))
-		turn(&m, LOOK_A, false, SYNC_CLOSED, SYNC_LOGIN_NONE);
+	while ((which == 3 && m.ghost.vain < 1) || (which == 4 && m.ghost.vain < 7))
+		turn(&m, LOOK_A, false, SYNC_CLOSED);
 	/* No port, just before that is too long. */
-	while (which == 6 && now_ms - m.ghost.no_port_since + INTERVAL_MS < GRACE_MS)
-		turn(&m, LOOK_EMPTY, false, SYNC_PROVED, SYNC_LOGIN_NONE);
-	/* Alone for a while; a source that is silent; a login without a verdict. */
-	if (which == 7)
-		turn(&m, LOOK_A, true, SYNC_FAILED, SYNC_LOGIN_NONE);
-	for (unsigned times = 0; which == 8 && times < 8; times++)
-		turn(&m, LOOK_SILENT, false, SYNC_FAILED, SYNC_LOGIN_NONE);
-	if (which == 9)
-		turn(&m, LOOK_A, false, SYNC_FAILED, SYNC_LOGIN_UNANSWERED);
+	while (which == 5 && now_ms - m.ghost.no_port_since + INTERVAL_MS < GRACE_MS)
+		turn(&m, LOOK_EMPTY, false, SYNC_PROVED);
+	/* Alone for a while; a source that is silent. */
+	if (which == 6)
+		turn(&m, LOOK_A, true, SYNC_FAILED);
+	for (unsigned times = 0; which == 7 && times < 8; times++)
+		turn(&m, LOOK_SILENT, false, SYNC_FAILED);
 	return m;
 }
 
-#define BEGINNINGS 10
+#define BEGINNINGS 8
 
 static void explore_theme(void)
 {

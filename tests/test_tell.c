@@ -97,7 +97,7 @@ static const char *member(const char *key)
 
 static void cycle(enum sync_outcome outcome)
 {
-	sync_cycle_ended(&situation.sync, outcome, SYNC_LOGIN_NONE, mono_now_ms());
+	sync_cycle_ended(&situation.sync, outcome, mono_now_ms());
 }
 
 /* As the loop does it. */
@@ -169,7 +169,7 @@ static void tell_health_after_a_failure(void **state)
 	(void)state;
 
 	want(PORT);
-	fail_with(SYNC_REFUSED, "connection refused");
+	fail_with(SYNC_FAILED, "connection refused");
 	assert_string_equal(member("healthy"), "false");
 	assert_string_equal(member("state"), "\"retrying\"");
 	assert_string_equal(member("last_error"), "\"connection refused\"");
@@ -228,8 +228,8 @@ static void tell_health_without_a_port_after_the_grace(void **state)
 
 static void tell_health_has_an_error_whenever_it_is_unhealthy_after_a_cycle(void **state)
 {
-	static const enum sync_outcome outcomes[] = { SYNC_PROVED, SYNC_FAILED, SYNC_REFUSED,
-		                                      SYNC_CLOSED, SYNC_SHUT_OUT };
+	static const enum sync_outcome outcomes[] = { SYNC_PROVED, SYNC_FAILED, SYNC_CLOSED,
+		                                      SYNC_SHUT_OUT };
 	(void)state;
 
 	for (size_t i = 0; i < sizeof outcomes / sizeof outcomes[0]; i++) {
@@ -330,9 +330,9 @@ static void tell_says_a_failure_once_and_its_end_once(void **state)
 	want(PORT);
 	succeed();
 	logged();
-	fail_with(SYNC_REFUSED, "connection refused");
+	fail_with(SYNC_FAILED, "connection refused");
 	assert_logged(" WARN  connection refused");
-	fail_with(SYNC_REFUSED, "connection refused");
+	fail_with(SYNC_FAILED, "connection refused");
 	assert_quiet();
 	succeed();
 	assert_logged(" INFO  in sync: port 41000");
@@ -414,7 +414,7 @@ static void tell_warns_no_more_often_after_a_failure_in_between(void **state)
 	(void)state;
 
 	want_none_since(121000);
-	fail_with(SYNC_REFUSED, "connection refused");
+	fail_with(SYNC_FAILED, "connection refused");
 	logged();
 	succeed();
 	assert_non_null(strstr(logged(), " WARN  no forwarded port"));

@@ -1,0 +1,202 @@
+#include "login_budget.h"
+
+#include <string.h>
+
+/* Seconds to the next login after so many without an answer. The first of them may be qBittorrent's
+ * restart. */
+static const uint16_t unanswered_pauses_s[] = { 0, 0, 60, 120, 240, 480, LOGIN_PAUSE_S };
+
+static const struct login_pair *find(const struct login_budget *budget, const unsigned char *id)
+{
+	for (size_t i = 0; i < budget->count; i++)
+		if (memcmp(budget->pairs[i].id, id, LOGIN_ID_LEN) == 0)
+			return &budget->pairs[i];
+	return NULL;
+}
+
+static unsigned at_most(unsigned value, unsigned most)
+{
+	return value < most ? value : most;
+}
+
+/* With the unanswered logins of the accepted pair, of which there is one at most. */
+static unsigned possibly_failed(const struct login_budget *budget)
+{
+	unsigned failed = budget->failed;
+
+	for (size_t i = 0; i < budget->count; i++)
+		if (budget->pairs[i].accepted)
+			failed += budget->pairs[i].unanswered;
+	return at_most(failed, LOGIN_FAILED_MAX);
+}
+
+static int64_t pause_s(const struct login_pair *pair)
+{
+	const size_t last = sizeof unanswered_pauses_s / sizeof unanswered_pauses_s[0] - 1;
+
+	if (pair->banned || pair->rejected > 0)
+		return LOGIN_PAUSE_S;
+	return unanswered_pauses_s[pair->unanswered < last ? pair->unanswered : last];
+}
+
+static bool is_given_up(const struct login_budget *budget, const struct login_pair *pair)
+{
+	/* See the assumption in the header. */
+	if (pair->accepted && budget->failed == 0)
+		return false;
+	/* What was rejected leaves one for a person who corrects it. */
+	return pair->rejected >= LOGIN_REJECTED_MAX ||
+	       possibly_failed(budget) + (pair->rejected > 0) >= LOGIN_FAILED_MAX;
+}
+
+int64_t login_budget_next_s(const struct login_budget *budget,
+                            const unsigned char id[static LOGIN_ID_LEN])
+{
+	const struct login_pair *pair = find(budget, id);
+
+	if (!pair)
+		return login_budget_is_spent(budget) ? LOGIN_NEVER : 0;
+	return is_given_up(budget, pair) ? LOGIN_NEVER : pair->last_s + pause_s(pair);
+}
+
+bool login_budget_is_spent(const struct login_budget *budget)
+{
+	return possibly_failed(budget) >= LOGIN_FAILED_MAX;
+}
+
+bool login_budget_counts(const struct login_budget *budget)
+{
+	for (size_t i = 0; i < budget->count; i++)
+		if (budget->pairs[i].banned)
+			return true;
+	return possibly_failed(budget) > 0;
+}
+
+bool login_budget_knows(const struct login_budget *budget,
+                        const unsigned char id[static LOGIN_ID_LEN])
+{
+	return find(budget, id);
+}
+
+enum login_state login_budget_state(const struct login_budget *budget,
+                                    const unsigned char id[static LOGIN_ID_LEN])
+{
+	const struct login_pair *pair = find(budget, id);
+
+	if (pair && pair->banned)
+		return LOGIN_WAS_BANNED;
+	if (pair && pair->rejected > 0)
+		return LOGIN_WAS_REJECTED;
+	return (pair && pair->unanswered > 0) || login_budget_is_spent(budget) ? LOGIN_HELD_BACK
+	                                                                       : LOGIN_IN_ORDER;
+}
+
+bool login_budget_clock(struct login_budget *budget, int64_t now_s)
+{
+	bool changed = false;
+
+	for (size_t i = 0; i < budget->count; i++) {
+		if (budget->pairs[i].last_s <= now_s)
+			continue;
+		budget->pairs[i].last_s = now_s;
+		changed = true;
+	}
+	return changed;
+}
+
+/* The place of a new pair: that of the oldest one where there is no more room. What that one may have
+ * failed stays counted. An accepted pair keeps its place. */
+static struct login_pair *place(struct login_budget *budget)
+{
+	struct login_pair *oldest = NULL;
+
+	if (budget->count < LOGIN_PAIRS_MAX)
+		return &budget->pairs[budget->count++];
+	for (size_t i = 0; i < budget->count; i++) {
+		struct login_pair *pair = &budget->pairs[i];
+
+		if (!pair->accepted && (!oldest || pair->last_s < oldest->last_s))
+			oldest = pair;
+	}
+	return oldest ? oldest : &budget->pairs[0];
+}
+
+void login_budget_attempt(struct login_budget *budget, const unsigned char id[static LOGIN_ID_LEN],
+                          int64_t now_s)
+{
+	const struct login_pair *known = find(budget, id);
+	struct login_pair *pair = known ? &budget->pairs[known - budget->pairs] : place(budget);
+
+	if (!known) {
+		*pair = (struct login_pair){ .last_s = now_s };
+		memcpy(pair->id, id, LOGIN_ID_LEN);
+	}
+	pair->banned = false;
+	pair->unanswered = at_most(pair->unanswered + 1, LOGIN_UNANSWERED_MAX);
+	pair->last_s = now_s;
+	if (!pair->accepted)
+		budget->failed = at_most(budget->failed + 1, LOGIN_FAILED_MAX);
+	/* An id from before this login says nothing about who has counted it. */
+	budget->server_known = false;
+}
+
+void login_budget_verdict(struct login_budget *budget, const unsigned char id[static LOGIN_ID_LEN],
+                          enum login_verdict verdict)
+{
+	const struct login_pair *known = find(budget, id);
+	struct login_pair *pair = known ? &budget->pairs[known - budget->pairs] : NULL;
+
+	if (!pair)
+		return;
+	switch (verdict) {
+	case LOGIN_ACCEPTED:
+		/* The counter is zero, and no other credentials are right. */
+		*budget = (struct login_budget){
+			.count = 1, .pairs = { { .accepted = true, .last_s = pair->last_s } }
+		};
+		memcpy(budget->pairs[0].id, id, LOGIN_ID_LEN);
+		break;
+	case LOGIN_REJECTED:
+		/* Then those without an answer may have failed too. */
+		if (pair->accepted)
+			budget->failed = possibly_failed(budget);
+		pair->accepted = false;
+		pair->unanswered = 0;
+		pair->rejected = at_most(pair->rejected + 1, LOGIN_REJECTED_MAX);
+		break;
+	case LOGIN_BANNED:
+		pair->banned = true;
+		pair->unanswered -= pair->unanswered > 0;
+		budget->failed -= !pair->accepted && budget->failed > 0;
+		break;
+	case LOGIN_UNANSWERED:
+		break;
+	}
+}
+
+bool login_budget_server(struct login_budget *budget,
+                         const unsigned char server[static LOGIN_ID_LEN])
+{
+	bool restarted = budget->server_known && memcmp(budget->server, server, LOGIN_ID_LEN) != 0;
+
+	if (restarted)
+		login_budget_clear(budget);
+	memcpy(budget->server, server, LOGIN_ID_LEN);
+	budget->server_known = true;
+	return restarted;
+}
+
+void login_budget_clear(struct login_budget *budget)
+{
+	struct login_budget cleared = { 0 };
+
+	for (size_t i = 0; i < budget->count; i++) {
+		if (!budget->pairs[i].accepted)
+			continue;
+		cleared.pairs[0] = budget->pairs[i];
+		cleared.pairs[0].banned = false;
+		cleared.pairs[0].unanswered = 0;
+		cleared.count = 1;
+	}
+	*budget = cleared;
+}
