@@ -1,0 +1,343 @@
+"""At most four failed logins, whatever happens, until something really changed; and right credentials
+always get in again. The real qBittorrents ban at the fifth; the scripted one counts as they do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import clock
+import versions
+from clock import Clock
+from conftest import AS_NOBODY, NOBODY, MakeSidecar, Sidecar
+from faults import close_at_once, silence
+from faulty_server import LOGIN, PREFERENCES, FaultyServer
+from harness import PATIENCE, PortFile, QBittorrent, free_port, wait_until
+from listener import Listener
+
+WRONG = "battery staple"
+RIGHT = "correct horse"
+EACH_VERSION = pytest.mark.parametrize("version", versions.VERSIONS)
+MOVES_CLOCK = pytest.mark.skipif(not clock.MOVABLE, reason="no clock.py for this machine")
+TEN_MINUTES = 600
+
+
+@pytest.fixture
+def server(new_fake: Callable[..., FaultyServer], port_file: PortFile) -> FaultyServer:
+    port_file.write(41000)
+    return new_fake(password=RIGHT).start()
+
+
+def run_to_end(qsticky: Sidecar) -> subprocess.CompletedProcess[str]:
+    """A command of qsticky that ends by itself."""
+    return subprocess.run(
+        qsticky.command, env=qsticky.env, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+
+
+def wait_checks(server: FaultyServer, count: int = 3) -> None:
+    checks = server.count(PREFERENCES)
+    wait_until(lambda: server.count(PREFERENCES) >= checks + count, what="more checks")
+
+
+# -- what is no restart of qBittorrent ------------------------------------------------
+
+
+def test_refused_connections_bring_no_login(server: FaultyServer, sidecar: MakeSidecar) -> None:
+    """As where a proxy restarts, or where one address of a name refuses."""
+    qsticky = sidecar(server, password=WRONG)
+    qsticky.wait_health(login="rejected", state="error")
+    for _ in range(4):
+        Listener.stop(server)  # it is the same process that answers afterwards
+        qsticky.wait_refused_twice()
+        assert qsticky.health()["login"] == "rejected", "still known"
+        Listener.start(server)
+        wait_checks(server)
+    assert server.count(LOGIN) == 1
+
+
+def test_without_a_login_page_no_restart_is_inferred(
+    server: FaultyServer, sidecar: MakeSidecar
+) -> None:
+    server.has_login_page = False
+    qsticky = sidecar(server, password=WRONG)
+    qsticky.wait_health(state="error")
+    server.stop()
+    qsticky.wait_refused_twice()
+    server.start()
+    wait_checks(server)
+    assert server.count(LOGIN) == 1
+
+
+# -- what is one ------------------------------------------------------------------------
+
+
+@EACH_VERSION
+def test_a_restart_of_qbittorrent_is_seen(
+    version: str,
+    new_qbittorrent: Callable[..., QBittorrent],
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    server = new_qbittorrent(password=RIGHT, version=version).start()
+    port = free_port()
+    port_file.write(port)
+    qsticky = sidecar(server, password=WRONG)
+    qsticky.wait_health(state="error", login="rejected")
+    # Settings and another language are none.
+    server.set_preferences({"locale": "de", "listen_port": free_port()})
+    qsticky.wait_cycles(3)
+    server.set_preferences({"locale": "en"})  # its log is read below
+    qsticky.wait_cycles(1)
+    server.restart()
+    qsticky.wait_log("qBittorrent was restarted")
+    wait_until(lambda: server.logins().failure == 2, what="one login at the new one")
+    qsticky.wait_cycles(3)
+    assert server.logins() == (0, 2, 0)
+    server.set_preferences({"web_ui_password": WRONG})
+    server.restart()
+    server.password = WRONG
+    assert qsticky.wait_in_sync(port)["login"] is None
+
+
+@MOVES_CLOCK
+def test_a_restart_with_the_right_password_ends_what_was_given_up(
+    server: FaultyServer, sidecar: MakeSidecar, place: Path
+) -> None:
+    qsticky = sidecar(server, password=WRONG)
+    qsticky.wait_health(state="error")
+    with Clock(qsticky.pid, place / "clock") as moved:
+        moved.move(TEN_MINUTES)
+        wait_until(lambda: server.count(LOGIN) == 2, what="the second login")
+        moved.move(100 * TEN_MINUTES)
+        wait_checks(server)
+        assert server.count(LOGIN) == 2
+        error = qsticky.health()["last_error"]
+        assert "no more logins until these are changed, qBittorrent is restarted, or SIGHUP" in error
+        server.password = WRONG
+        server.restart()
+        qsticky.wait_in_sync(41000)
+
+
+@MOVES_CLOCK
+def test_where_a_restart_cannot_be_seen_it_says_what_helps_and_that_helps(
+    server: FaultyServer, sidecar: MakeSidecar, place: Path
+) -> None:
+    server.has_login_page = False
+    qsticky = sidecar(server, password=WRONG)
+    qsticky.wait_health(state="error")
+    with Clock(qsticky.pid, place / "clock") as moved:
+        moved.move(TEN_MINUTES)
+        wait_until(lambda: server.count(LOGIN) == 2, what="the second login")
+        server.password = WRONG
+        server.restart()
+        wait_checks(server)
+        error = qsticky.health()["last_error"]
+        assert "a restart of qBittorrent cannot be seen here" in error
+        assert "SIGHUP comes (docker kill -s HUP)" in error
+        qsticky.signal(signal.SIGHUP)
+        qsticky.wait_in_sync(41000)
+
+
+# -- one budget for all ----------------------------------------------------------------
+
+
+@EACH_VERSION
+def test_ten_starts_with_a_wrong_password_are_one_failed_login(
+    version: str,
+    new_qbittorrent: Callable[..., QBittorrent],
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+    place: Path,
+) -> None:
+    """As autoheal or a liveness probe has it, or a person who asks `check` and `once` again and again."""
+    server = new_qbittorrent(password=RIGHT, version=version).start()
+    port = free_port()
+    port_file.write(port)
+    health = place / "health" / "status.json"
+    for turn in range(10):
+        health.unlink(missing_ok=True)  # of one that was killed
+        qsticky = sidecar(server, password=WRONG, health_file=health)
+        assert qsticky.wait_health(state="error")["login"] == "rejected"
+        if turn % 2:
+            qsticky.kill()
+        else:
+            assert qsticky.stop() == 0
+        for command in ("once", "check"):
+            beside = sidecar(server, password=WRONG, health_file=health, args=(command,), start=False)
+            assert run_to_end(beside).returncode == 1
+    assert server.logins() == (0, 1, 0)
+    # The address is not banned: the right password gets in at once.
+    qsticky = sidecar(server, health_file=health)
+    qsticky.wait_in_sync(port)
+
+
+@MOVES_CLOCK
+def test_no_change_of_credentials_brings_a_fifth_failed_login(
+    server: FaultyServer, sidecar: MakeSidecar, place: Path
+) -> None:
+    password = place / "password"
+    password.write_text("first")
+    env = {"QSTICKY_QBITTORRENT_PASS": "", "QSTICKY_QBITTORRENT_PASS_FILE": str(password)}
+    qsticky = sidecar(server, env=env)
+    qsticky.wait_health(login="rejected")
+    for count, wrong in enumerate(("second", "third", "fourth"), 2):
+        password.write_text(wrong)
+        wait_until(lambda n=count: server.count(LOGIN) == n, what="a login with the new password")
+    with Clock(qsticky.pid, place / "clock") as moved:
+        for step in range(1, 4):
+            password.write_text(f"another {step}")
+            moved.move(step * TEN_MINUTES)
+            wait_checks(server)
+    assert server.count(LOGIN) == server.failed_logins == 4
+    assert qsticky.health()["login"] == "held_back"
+    password.write_text(RIGHT)
+    server.restart()
+    qsticky.wait_in_sync(41000)
+
+
+def test_a_kill_during_a_login_does_not_hide_it(
+    server: FaultyServer, sidecar: MakeSidecar, place: Path
+) -> None:
+    server.fault(LOGIN, silence())
+    health = place / "health" / "status.json"
+    for turn in range(1, 5):
+        qsticky = sidecar(server, password=WRONG, health_file=health)
+        if turn <= 2:
+            wait_until(lambda n=turn: server.count(LOGIN) == n, what="the login")
+        else:
+            qsticky.wait_health(login="held_back")
+        qsticky.kill()
+    assert server.count(LOGIN) == 2, "the third comes a minute later"
+
+
+def test_two_at_a_time_do_not_spend_the_same_login(
+    server: FaultyServer, sidecar: MakeSidecar, place: Path
+) -> None:
+    server.fault(LOGIN, silence())
+    health = place / "health" / "status.json"
+    qsticky = sidecar(server, password=WRONG, health_file=health)
+    wait_until(lambda: server.count(LOGIN) == 1, what="the login")
+    beside = sidecar(server, password=WRONG, health_file=health, args=("check",), start=False)
+    assert "another qsticky beside this one is logging in" in run_to_end(beside).stdout
+    assert server.count(LOGIN) == 1
+    qsticky.kill()
+
+
+@MOVES_CLOCK
+def test_a_password_that_was_accepted_is_not_given_up_for_want_of_an_answer(
+    server: FaultyServer, sidecar: MakeSidecar, place: Path
+) -> None:
+    qsticky = sidecar(server)
+    qsticky.wait_in_sync(41000)
+    server.fault(LOGIN, close_at_once())
+    server.forget_sessions()
+    with Clock(qsticky.pid, place / "clock") as moved:
+        for count in range(2, 10):
+            wait_until(lambda n=count: server.count(LOGIN) >= n, what="another login")
+            wait_checks(server, 1)
+            moved.move((count - 1) * TEN_MINUTES)
+        assert not qsticky.health()["healthy"]
+        server.heal()
+        wait_checks(server)
+        moved.move(10 * TEN_MINUTES)
+        qsticky.wait_in_sync(41000)
+
+
+@MOVES_CLOCK
+def test_a_clock_that_is_set_back_holds_a_login_for_ten_minutes_at_most(
+    server: FaultyServer, sidecar: MakeSidecar, place: Path
+) -> None:
+    """As on a board without a clock of its own, where it is 1970 until NTP answers."""
+    qsticky = sidecar(server, password=WRONG)
+    qsticky.wait_health(login="rejected")
+    with Clock(qsticky.pid, place / "clock") as moved:
+        moved.move(-int(time.time()) + 100)
+        wait_checks(server)
+        assert server.count(LOGIN) == 1
+        moved.move(-int(time.time()) + 100 + TEN_MINUTES + int(PATIENCE))
+        wait_until(lambda: server.count(LOGIN) == 2, what="the second login")
+
+
+# -- its file ------------------------------------------------------------------------------
+
+
+def test_it_holds_no_credentials_and_is_for_its_user_alone(
+    server: FaultyServer, sidecar: MakeSidecar
+) -> None:
+    old = os.umask(0)
+    try:
+        qsticky = sidecar(server, user="somebody", password=WRONG)
+    finally:
+        os.umask(old)
+    qsticky.wait_health(login="rejected")
+    budget = Path(f"{qsticky.health_file}.login")
+    assert budget.stat().st_mode & 0o7777 == 0o600
+    text = budget.read_text()
+    assert WRONG not in text and "somebody" not in text and str(server.port) not in text
+    assert qsticky.stop() == 0
+    assert budget.read_text() == text, "it outlives a stop"
+
+
+def test_where_nothing_can_be_written_the_sidecar_counts_in_memory_and_says_so_once(
+    root: None, server: FaultyServer, sidecar: MakeSidecar, public_binary: Path, place: Path
+) -> None:
+    folder = place / "closed"
+    folder.mkdir(mode=0o555)
+    options = {
+        "password": WRONG,
+        "program": public_binary,
+        "wrapper": AS_NOBODY,
+        "health_file": folder / "status.json",
+    }
+    qsticky = sidecar(server, **options)
+    said = qsticky.wait_log("failed logins are counted in memory only")
+    assert " WARN " in said and "Permission denied" in said
+    wait_checks(server, 5)
+    assert server.count(LOGIN) == 1
+    assert len([line for line in qsticky.log if "in memory only" in line]) == 1
+    for command in ("once", "check"):
+        done = run_to_end(sidecar(server, args=(command,), start=False, **options))
+        assert "failed ones cannot be counted" in done.stdout + done.stderr
+    assert server.count(LOGIN) == 1
+
+
+def test_root_beside_a_service_of_another_user_shares_its_file(
+    root: None, server: FaultyServer, sidecar: MakeSidecar, public_binary: Path, place: Path
+) -> None:
+    folder = place / "health"
+    folder.mkdir()
+    shutil.chown(folder, NOBODY, NOBODY)
+    options = {
+        "password": WRONG, "program": public_binary, "health_file": folder / "status.json"
+    }
+    qsticky = sidecar(server, wrapper=AS_NOBODY, **options)
+    qsticky.wait_health(login="rejected")
+    done = run_to_end(sidecar(server, args=("check",), start=False, **options))
+    assert "not tried now" in done.stdout and "user name or password rejected" in done.stdout
+    assert server.count(LOGIN) == 1
+    assert (folder / "status.json.login").stat().st_uid == NOBODY
+    qsticky.signal(signal.SIGHUP)
+    wait_until(lambda: server.count(LOGIN) == 2, what="the login after SIGHUP")
+
+
+def test_a_damaged_file_is_said_and_taken_for_spent(
+    server: FaultyServer, sidecar: MakeSidecar, place: Path
+) -> None:
+    folder = place / "health"
+    folder.mkdir()
+    (folder / "status.json.login").write_text("qsticky logins 1\nfailed 0\n" + WRONG)
+    qsticky = sidecar(server, health_file=folder / "status.json")
+    said = qsticky.wait_log("is damaged")
+    assert WRONG not in said
+    wait_checks(server)
+    assert server.count(LOGIN) == 0 and qsticky.health()["login"] == "held_back"
+    qsticky.signal(signal.SIGHUP)
+    qsticky.wait_in_sync(41000)
