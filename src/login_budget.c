@@ -8,7 +8,7 @@ static const uint16_t unanswered_pauses_s[] = { 0, 0, 60, 120, 240, 480, LOGIN_P
 
 static const struct login_pair *find(const struct login_budget *budget, const unsigned char *id)
 {
-	for (size_t i = 0; i < budget->count; i++)
+	for (size_t i = 0; i < LOGIN_PAIRS_MAX && i < budget->count; i++)
 		if (memcmp(budget->pairs[i].id, id, LOGIN_ID_LEN) == 0)
 			return &budget->pairs[i];
 	return NULL;
@@ -108,17 +108,16 @@ bool login_budget_clock(struct login_budget *budget, int64_t now_s)
  * failed stays counted. An accepted pair keeps its place. */
 static struct login_pair *place(struct login_budget *budget)
 {
-	struct login_pair *oldest = NULL;
+	size_t oldest = LOGIN_PAIRS_MAX;
 
 	if (budget->count < LOGIN_PAIRS_MAX)
 		return &budget->pairs[budget->count++];
-	for (size_t i = 0; i < budget->count; i++) {
-		struct login_pair *pair = &budget->pairs[i];
-
-		if (!pair->accepted && (!oldest || pair->last_s < oldest->last_s))
-			oldest = pair;
-	}
-	return oldest ? oldest : &budget->pairs[0];
+	for (size_t i = 0; i < LOGIN_PAIRS_MAX; i++)
+		if (!budget->pairs[i].accepted &&
+		    (oldest == LOGIN_PAIRS_MAX ||
+		     budget->pairs[i].last_s < budget->pairs[oldest].last_s))
+			oldest = i;
+	return &budget->pairs[oldest % LOGIN_PAIRS_MAX];
 }
 
 void login_budget_attempt(struct login_budget *budget, const unsigned char id[static LOGIN_ID_LEN],

@@ -91,9 +91,10 @@ static void add_prospect(const struct login_gate *gate, struct failure *why)
 	int64_t next_s = login_budget_next_s(budget, gate->pair);
 	bool seen = budget->server_known;
 	struct text text = { .buf = why->text, .cap = sizeof why->text, .len = strlen(why->text) };
-	char utc[UTC_MAX];
 
 	if (next_s != LOGIN_NEVER) {
+		char utc[UTC_MAX];
+
 		utc_format(utc, (time_t)next_s);
 		text_printf(&text, "; the next login is not before %s", utc);
 		return;
@@ -156,7 +157,6 @@ static enum fail decide(struct login_gate *gate, struct qbittorrent *qb, struct 
 {
 	bool changed = gate->clear;
 	struct failure unused;
-	enum fail f;
 
 	if (gate->clear)
 		login_budget_clear(&gate->budget);
@@ -167,6 +167,8 @@ static enum fail decide(struct login_gate *gate, struct qbittorrent *qb, struct 
 	gate->unsent = gate->budget;
 	gate->others = gate->budget.count > 0 && !login_budget_knows(&gate->budget, gate->pair);
 	if (gate->now_s < login_budget_next_s(&gate->budget, gate->pair)) {
+		enum fail f;
+
 		gate->state = login_budget_state(&gate->budget, gate->pair);
 		f = say_state(gate, why);
 		if (changed)

@@ -43,7 +43,8 @@ static void spend(struct login_budget budget)
 			continue;
 		login_budget_attempt(&budget, id, now);
 		login_budget_verdict(&budget, id, LOGIN_REJECTED);
-		assert(++failed <= LOGIN_FAILED_MAX);
+		failed++;
+		assert(failed <= LOGIN_FAILED_MAX);
 		check_limits(&budget);
 	}
 }

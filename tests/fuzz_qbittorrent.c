@@ -330,11 +330,11 @@ static void operate(enum operation next)
 	assert(f || next > REBIND || replies_say_port(last_reply(), view.listen_port));
 }
 
-static void look_at_page(void)
+static void look_at_page(struct qbittorrent *its)
 {
 	char id[QBITTORRENT_CACHE_ID_MAX] = "";
 
-	if (!looks || !qbittorrent_ask_cache_id(&qb, id))
+	if (!looks || !qbittorrent_ask_cache_id(its, id))
 		return;
 	assert(replies_hold(last_reply(), "css/login.css?v="));
 	assert(id[0] && strspn(id, "0123456789abcdefghijklmnopqrstuvwxyz") == strlen(id));
@@ -345,7 +345,7 @@ static enum fail before_login(struct qbittorrent_gate *gate, struct qbittorrent 
 {
 	(void)gate;
 	assert(its == &qb && strcmp(user, "admin") == 0 && password[0]);
-	look_at_page();
+	look_at_page(its);
 	return may_login ? FAIL_NONE : fail_set(why, FAIL_HELD_BACK, "not now");
 }
 
@@ -357,7 +357,7 @@ static enum fail after_login(struct qbittorrent_gate *gate, struct qbittorrent *
 	assert(may_login && its == &qb && !f == (qb.login == QBITTORRENT_LOGIN_ACCEPTED));
 	assert(qb.login == QBITTORRENT_LOGIN_NONE || logins == 1);
 	if (f)
-		look_at_page();
+		look_at_page(its);
 	return f;
 }
 

@@ -577,7 +577,7 @@ def test_a_directory_of_secrets_that_only_a_restart_opens_ends_it(
 
     def start() -> Any:
         env = {"QSTICKY_QBITTORRENT_PASS": "", "QSTICKY_QBITTORRENT_PASS_FILE": str(file)}
-        return sidecar(server, port_file=port_file, health_file=place / "health.json", env=env)
+        return sidecar(server, port_file=port_file, health_file=place / "health" / "status.json", env=env)
 
     make("first")
     qsticky = start()
