@@ -202,7 +202,7 @@ static enum fail rebind(struct reach *reach, struct qbittorrent *qb, struct qbit
 {
 	fail_in(why, "having qBittorrent open its port anew");
 	tell_news(tell, LEVEL_WARN, why->text);
-	sync_rebound(&now->sync, mono_now_ms());
+	sync_rebound(&now->sync, false, mono_now_ms());
 	now->rebinds++;
 	forget_hints(reach);
 	return qbittorrent_rebind(qb, wanted, view, why);

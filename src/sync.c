@@ -55,13 +55,14 @@ bool sync_is_orphan(const struct sync *sync, int64_t now_ms)
 static int64_t rebind_at_ms(const struct sync *sync)
 {
 	unsigned vain = sync->rebinds_in_vain;
-	int64_t pause = SYNC_REBIND_MAX_MS;
+	int64_t longest = sync->rebinds_cost ? SYNC_REBIND_COSTLY_MAX_MS : SYNC_REBIND_MAX_MS;
+	int64_t pause = longest;
 
 	if (sync->changed_since)
 		return sync->rebound_at_ms[1] + SYNC_REBIND_MS;
 	if (vain <= 5)
 		pause = (int64_t)SYNC_REBIND_MS << (vain > 0 ? vain - 1 : 0);
-	return sync->rebound_at_ms[0] + pause;
+	return sync->rebound_at_ms[0] + mono_earlier(pause, longest);
 }
 
 bool sync_may_rebind(const struct sync *sync, int64_t now_ms)
@@ -70,8 +71,9 @@ bool sync_may_rebind(const struct sync *sync, int64_t now_ms)
 	       now_ms >= rebind_at_ms(sync);
 }
 
-void sync_rebound(struct sync *sync, int64_t now_ms)
+void sync_rebound(struct sync *sync, bool costly, int64_t now_ms)
 {
+	sync->rebinds_cost = costly;
 	sync->rebound_at_ms[1] = sync->rebound_at_ms[0];
 	sync->rebound_at_ms[0] = now_ms;
 	sync->rebinds_in_vain++;

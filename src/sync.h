@@ -17,9 +17,13 @@
 #define SYNC_CLOSED_MS 1000
 
 /* Pause after a rebind, doubled up to the longest while they do not help. Where the tunnel has changed
- * since, one more may follow sooner: never more than two in any SYNC_REBIND_MS. */
+ * since, one more may follow sooner: never more than two in any SYNC_REBIND_MS. What keeps the port is
+ * often gone a minute later (TIME-WAIT), and qBittorrent does not try again by itself. */
 #define SYNC_REBIND_MS (60 * 1000)
-#define SYNC_REBIND_MAX_MS (30 * 60 * 1000)
+#define SYNC_REBIND_MAX_MS (2 * 60 * 1000)
+
+/* The longest pause where the port is open at another address: there each rebind drops the uTP peers. */
+#define SYNC_REBIND_COSTLY_MAX_MS (30 * 60 * 1000)
 
 /* How long nothing but loopback may be left before that counts as an orphaned namespace. */
 #define SYNC_ORPHAN_MS (30 * 1000)
@@ -41,7 +45,7 @@ enum sync_outcome {
 	SYNC_PROVED,   /* qBittorrent let us in and has the wanted port open, or none was wanted */
 	SYNC_FAILED,   /* it may go better next time */
 	SYNC_CLOSED,   /* it has the wanted port, and refuses connections to it */
-	SYNC_SHUT_OUT, /* it will not go better before somebody acts: no login, or no trust */
+	SYNC_SHUT_OUT, /* it will not go better before somebody acts on login, trust or port */
 };
 
 enum sync_state {
@@ -74,6 +78,7 @@ struct sync {
 	int64_t rebound_at_ms[2]; /* the last rebind, and the one before it */
 	unsigned rebinds_in_vain; /* in a row */
 	bool changed_since;       /* the tunnel, since the last rebind */
+	bool rebinds_cost;        /* the last one has dropped peers */
 
 	bool had_company;     /* there was more than loopback once */
 	bool alone;           /* and now there is not */
@@ -124,8 +129,8 @@ bool sync_cycle_due(const struct sync *sync, int64_t now_ms);
  * the last rebind is long enough past. */
 bool sync_may_rebind(const struct sync *sync, int64_t now_ms);
 
-/* A rebind was begun. */
-void sync_rebound(struct sync *sync, int64_t now_ms);
+/* A rebind was begun; `costly`: it drops peers, since the port is open at another address. */
+void sync_rebound(struct sync *sync, bool costly, int64_t now_ms);
 
 /* Whether nothing but loopback is left of a network namespace that had more. */
 bool sync_is_alone(const struct sync *sync);

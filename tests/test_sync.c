@@ -779,7 +779,7 @@ static void close_port(struct sync *s, int64_t now_ms)
 static void rebind(struct sync *s, int64_t now_ms, bool helped)
 {
 	assert_true(sync_may_rebind(s, now_ms));
-	sync_rebound(s, now_ms);
+	sync_rebound(s, false, now_ms);
 	sync_cycle_ended(s, helped ? SYNC_PROVED : SYNC_CLOSED, now_ms);
 }
 
@@ -859,11 +859,9 @@ static void sync_counts_the_second_anew_for_another_port(void **state)
 }
 
 /* With a tunnel that stays, and a port that stays closed. */
-static void sync_doubles_the_pause_between_rebinds_in_vain_up_to_half_an_hour(void **state)
+static void assert_rebound_every(bool costly, const int64_t *minutes, size_t count)
 {
-	static const int64_t minutes[] = { 1, 2, 4, 8, 16, 30, 30, 30 };
 	static const int64_t intervals_ms[] = { SECOND, INTERVAL, HOUR };
-	(void)state;
 
 	for (size_t i = 0; i < sizeof intervals_ms / sizeof intervals_ms[0]; i++) {
 		struct sync s = started(intervals_ms[i]);
@@ -871,7 +869,7 @@ static void sync_doubles_the_pause_between_rebinds_in_vain_up_to_half_an_hour(vo
 		size_t rebinds = 0;
 
 		sync_file_port(&s, PORT, START);
-		while (rebinds <= sizeof minutes / sizeof minutes[0]) {
+		while (rebinds <= count) {
 			if (sync_may_rebind(&s, now_ms)) {
 				/* To the millisecond: that is when a cycle is due. */
 				if (rebinds > 0)
@@ -879,13 +877,29 @@ static void sync_doubles_the_pause_between_rebinds_in_vain_up_to_half_an_hour(vo
 					                 minutes[rebinds - 1] * MINUTE);
 				last_ms = now_ms;
 				rebinds++;
-				sync_rebound(&s, now_ms);
+				sync_rebound(&s, costly, now_ms);
 			}
 			close_port(&s, now_ms);
 			assert_true(sync_due_ms(&s) > now_ms);
 			now_ms = sync_due_ms(&s);
 		}
 	}
+}
+
+static void sync_rebinds_in_vain_every_two_minutes_while_nothing_is_lost(void **state)
+{
+	static const int64_t minutes[] = { 1, 2, 2, 2, 2, 2, 2, 2 };
+	(void)state;
+
+	assert_rebound_every(false, minutes, sizeof minutes / sizeof minutes[0]);
+}
+
+static void sync_doubles_the_pause_between_rebinds_that_drop_peers_up_to_half_an_hour(void **state)
+{
+	static const int64_t minutes[] = { 1, 2, 4, 8, 16, 30, 30, 30 };
+	(void)state;
+
+	assert_rebound_every(true, minutes, sizeof minutes / sizeof minutes[0]);
 }
 
 /* As with QSTICKY_REBIND=false. */
@@ -912,7 +926,7 @@ static void sync_rebinds_no_sooner_for_what_is_only_heard(void **state)
 	struct sync s = after_cycle(SYNC_CLOSED);
 	(void)state;
 
-	sync_rebound(&s, START + SECOND);
+	sync_rebound(&s, false, START + SECOND);
 	sync_links_changed(&s, START + 2 * SECOND);
 	assert_false(sync_may_rebind(&s, START + MINUTE));
 	sync_tunnel_differs(&s);
@@ -925,9 +939,13 @@ static void sync_keeps_the_longest_pause_after_very_many_rebinds(void **state)
 	(void)state;
 
 	for (int i = 0; i < 100000; i++)
-		sync_rebound(&s, START);
+		sync_rebound(&s, true, START);
 	assert_false(sync_may_rebind(&s, START + 30 * MINUTE - 1));
 	assert_true(sync_may_rebind(&s, START + 30 * MINUTE));
+	/* The next one costs nothing. */
+	sync_rebound(&s, false, START);
+	assert_false(sync_may_rebind(&s, START + 2 * MINUTE - 1));
+	assert_true(sync_may_rebind(&s, START + 2 * MINUTE));
 }
 
 static void sync_pauses_a_minute_after_a_rebind_that_helped(void **state)
@@ -949,7 +967,7 @@ static void sync_forgets_rebinds_in_vain_once_the_port_is_open(void **state)
 	rebind(&s, START + SECOND, false);
 	rebind(&s, START + 2 * MINUTE, false);
 	rebind(&s, START + 10 * MINUTE, false);
-	assert_false(sync_may_rebind(&s, START + 13 * MINUTE));
+	assert_false(sync_may_rebind(&s, START + 12 * MINUTE - 1));
 	sync_cycle_ended(&s, SYNC_PROVED, START + 10 * MINUTE + SECOND);
 	close_port(&s, START + 10 * MINUTE + 2 * SECOND);
 	assert_false(sync_may_rebind(&s, START + 11 * MINUTE - 1));
@@ -1028,7 +1046,7 @@ static void sync_rebinds_twice_in_a_minute_at_most_however_often_the_tunnel_chan
 			continue;
 		if (sync_may_rebind(&s, now_ms)) {
 			assert_true(count < 2 || now_ms - at_ms[count - 2] >= MINUTE);
-			sync_rebound(&s, now_ms);
+			sync_rebound(&s, false, now_ms);
 			at_ms[count++] = now_ms;
 		}
 		close_port(&s, now_ms);
@@ -1255,7 +1273,7 @@ static void rebind_if_allowed(struct world *w)
 	assert_true(w->now_ms - w->rebound_ms[1] >= MINUTE);
 	w->rebound_ms[1] = w->rebound_ms[0];
 	w->rebound_ms[0] = w->now_ms;
-	sync_rebound(&w->s, w->now_ms);
+	sync_rebound(&w->s, false, w->now_ms);
 }
 
 static void cycle(struct world *w, enum sync_outcome outcome)
@@ -1561,7 +1579,9 @@ int main(void)
 		cmocka_unit_test(sync_rebinds_no_sooner_for_more_cycles),
 		cmocka_unit_test(sync_counts_the_second_anew_after_any_other_end_of_a_cycle),
 		cmocka_unit_test(sync_counts_the_second_anew_for_another_port),
-		cmocka_unit_test(sync_doubles_the_pause_between_rebinds_in_vain_up_to_half_an_hour),
+		cmocka_unit_test(sync_rebinds_in_vain_every_two_minutes_while_nothing_is_lost),
+		cmocka_unit_test(
+			sync_doubles_the_pause_between_rebinds_that_drop_peers_up_to_half_an_hour),
 		cmocka_unit_test(sync_retries_a_closed_port_that_nobody_rebinds_as_other_failures),
 		cmocka_unit_test(sync_rebinds_no_sooner_for_what_is_only_heard),
 		cmocka_unit_test(sync_keeps_the_longest_pause_after_very_many_rebinds),

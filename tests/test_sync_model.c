@@ -45,7 +45,7 @@
 #define PROVED_MS INTERVAL_MS
 /* A port that is closed until it is opened anew, at the end of the longest pause. */
 #define CLOSED_TURNS 80
-#define CLOSED_MS (SYNC_REBIND_MAX_MS + INTERVAL_MS + SYNC_CLOSED_MS)
+#define CLOSED_MS (SYNC_REBIND_COSTLY_MAX_MS + INTERVAL_MS + SYNC_CLOSED_MS)
 
 enum { PORT_A = 41000, PORT_B = 42000 };
 
@@ -113,6 +113,7 @@ struct ghost {
 	int64_t rebound[2];
 	unsigned vain;
 	bool differs;
+	bool costly;    /* the last rebind */
 	unsigned spins; /* turns in which no time has passed */
 };
 
@@ -169,16 +170,16 @@ static void normalise(struct model *m)
 	s->orphan_at_ms = relative(s->orphan_at_ms, 0);
 	s->closed_at_ms = relative(s->closed_at_ms, -SYNC_CLOSED_MS);
 	s->no_port_at_ms = relative(s->no_port_at_ms, -GRACE_MS - 1);
-	s->rebound_at_ms[0] = relative(s->rebound_at_ms[0], -SYNC_REBIND_MAX_MS);
-	s->rebound_at_ms[1] = relative(s->rebound_at_ms[1], -SYNC_REBIND_MAX_MS);
+	s->rebound_at_ms[0] = relative(s->rebound_at_ms[0], -SYNC_REBIND_COSTLY_MAX_MS);
+	s->rebound_at_ms[1] = relative(s->rebound_at_ms[1], -SYNC_REBIND_COSTLY_MAX_MS);
 	s->failures = capped(s->failures, 8);
 	s->rebinds_in_vain = capped(s->rebinds_in_vain, 7);
 	g->empty_since = relative(g->empty_since, -SYNC_SETTLE_MS);
 	g->no_port_since = relative(g->no_port_since, -GRACE_MS - 1);
 	g->orphan_since = relative(g->orphan_since, -SYNC_ORPHAN_MS);
 	g->closed_since = relative(g->closed_since, -SYNC_CLOSED_MS);
-	g->rebound[0] = relative(g->rebound[0], -SYNC_REBIND_MAX_MS);
-	g->rebound[1] = relative(g->rebound[1], -SYNC_REBIND_MAX_MS);
+	g->rebound[0] = relative(g->rebound[0], -SYNC_REBIND_COSTLY_MAX_MS);
+	g->rebound[1] = relative(g->rebound[1], -SYNC_REBIND_COSTLY_MAX_MS);
 	g->vain = capped(g->vain, 7);
 	now_ms = 0;
 }
@@ -205,6 +206,7 @@ static struct mark mark_of(const struct model *m)
 		s->rebound_at_ms[1],
 		s->rebinds_in_vain,
 		s->changed_since,
+		s->rebinds_cost,
 		s->had_company,
 		s->alone,
 		s->orphan_at_ms,
@@ -220,6 +222,7 @@ static struct mark mark_of(const struct model *m)
 		g->rebound[1],
 		g->vain,
 		g->differs,
+		g->costly,
 		g->spins,
 		g->bad,
 		g->shut_out,
@@ -321,15 +324,17 @@ static void check_told(const struct model *m)
 }
 
 /* When a rebind is allowed: it is closed for a second, all of it for this port; two a minute at most;
- * and seldom in vain. */
+ * and more seldom in vain, above all where each one drops peers. */
 static int64_t rebind_at(const struct ghost *g)
 {
-	int64_t pause = SYNC_REBIND_MAX_MS, allowed, counts;
+	int64_t longest = g->costly ? SYNC_REBIND_COSTLY_MAX_MS : SYNC_REBIND_MAX_MS;
+	int64_t pause = longest, allowed, counts;
 
 	if (g->closed_since == MONO_NEVER)
 		return MONO_NEVER;
 	if (g->vain <= 5)
-		pause = (int64_t)SYNC_REBIND_MS << (g->vain > 0 ? g->vain - 1 : 0);
+		pause = mono_earlier((int64_t)SYNC_REBIND_MS << (g->vain > 0 ? g->vain - 1 : 0),
+		                     longest);
 	counts = g->closed_since + SYNC_CLOSED_MS;
 	allowed = g->differs ? g->rebound[1] + SYNC_REBIND_MS : g->rebound[0] + pause;
 	return counts > allowed ? counts : allowed;
@@ -382,13 +387,14 @@ static void see_network(struct model *m, bool alone, bool differs)
 	MUST(sync_may_rebind(&m->sync, now_ms) == (now_ms >= rebind_at(g)));
 }
 
-static void rebind(struct model *m)
+static void rebind(struct model *m, bool costly)
 {
 	struct ghost *g = &m->ghost;
 
 	MUST(sync_port(&m->sync) != 0 && now_ms >= rebind_at(g));
 	MUST(now_ms - g->rebound[1] >= SYNC_REBIND_MS);
-	sync_rebound(&m->sync, now_ms);
+	sync_rebound(&m->sync, costly, now_ms);
+	g->costly = costly;
 	g->rebound[1] = g->rebound[0];
 	g->rebound[0] = now_ms;
 	g->vain++;
@@ -459,7 +465,7 @@ static void good_cycle(struct model *m, enum world world)
 		end_cycle(m, SYNC_CLOSED, 0);
 	} else {
 		if (world == NEEDS_REBIND)
-			rebind(m);
+			rebind(m, false);
 		end_cycle(m, SYNC_PROVED, 0);
 	}
 }
@@ -648,20 +654,20 @@ static void leave_network(const struct model *from)
 {
 	static const char *const outcomes[] = { "", "proved", "failed", "closed", "shut out" };
 
-	for (unsigned i = 0; i < 4 * 2 * 2; i++) {
+	for (unsigned i = 0; i < 4 * 3 * 2; i++) {
 		enum sync_outcome outcome = SYNC_PROVED + i % 4;
-		bool rebinds = i / 4 % 2;
+		unsigned rebinds = i / 4 % 3; /* 2: a costly one */
 		struct model m = *from;
 
-		if (!has(theme->outcomes, outcome) || !is_possible(&m, outcome, rebinds) ||
-		    (i >= 8 && !theme->odd_times))
+		if (!has(theme->outcomes, outcome) || !is_possible(&m, outcome, rebinds > 0) ||
+		    (i >= 12 && !theme->odd_times))
 			continue;
 		now_ms = 0;
 		snprintf(action, sizeof action, "%s%s%s", rebinds ? "+" : "", outcomes[outcome],
-		         i >= 8 ? ", 4 s" : "");
+		         i >= 12 ? ", 4 s" : "");
 		if (rebinds)
-			rebind(&m);
-		end_cycle(&m, outcome, i >= 8 ? 4000 : 0);
+			rebind(&m, rebinds == 2);
+		end_cycle(&m, outcome, i >= 12 ? 4000 : 0);
 		reach(m, ASLEEP);
 	}
 }
@@ -718,7 +724,8 @@ static struct model fresh(void)
 }
 
 /* A turn as it is wanted, when it is due. */
-static void turn(struct model *m, enum look look, bool alone, enum sync_outcome outcome)
+static void turn_with(struct model *m, enum look look, bool alone, enum sync_outcome outcome,
+                      bool costly)
 {
 	int64_t due = sync_due_ms(&m->sync);
 
@@ -727,11 +734,16 @@ static void turn(struct model *m, enum look look, bool alone, enum sync_outcome 
 	if (sync_cycle_due(&m->sync, now_ms)) {
 		see_network(m, alone, false);
 		if (outcome == SYNC_CLOSED && sync_may_rebind(&m->sync, now_ms))
-			rebind(m);
+			rebind(m, costly);
 		end_cycle(m, outcome, 0);
 	}
 	check_asleep(m);
 	normalise(m);
+}
+
+static void turn(struct model *m, enum look look, bool alone, enum sync_outcome outcome)
+{
+	turn_with(m, look, alone, outcome, false);
 }
 
 static struct model begin(unsigned which)
@@ -747,7 +759,7 @@ static struct model begin(unsigned which)
 		turn(&m, LOOK_A, false, SYNC_SHUT_OUT);
 	/* Closed, and opened anew in vain: once, and up to the longest pause. */
 	while ((which == 3 && m.ghost.vain < 1) || (which == 4 && m.ghost.vain < 7))
-		turn(&m, LOOK_A, false, SYNC_CLOSED);
+		turn_with(&m, LOOK_A, false, SYNC_CLOSED, m.ghost.vain > 0);
 	/* No port, just before that is too long. */
 	while (which == 5 && now_ms - m.ghost.no_port_since + INTERVAL_MS < GRACE_MS)
 		turn(&m, LOOK_EMPTY, false, SYNC_PROVED);
