@@ -275,12 +275,13 @@ void qbittorrent_ask_hints(struct qbittorrent *qb, struct qbittorrent_hints *hin
 void qbittorrent_ask_version(struct qbittorrent *qb)
 {
 	const struct http_request request = { .path = "/api/v2/app/version" };
+	int64_t now_ms = mono_now_ms();
 	struct failure unused;
 	struct text text;
 
-	if (qb->version_asked)
+	if (now_ms < qb->version_at_ms)
 		return;
-	qb->version_asked = true;
+	qb->version_at_ms = now_ms + QBITTORRENT_VERSION_MS;
 	text = text_on(qb->version, sizeof qb->version);
 	if (qbittorrent_exchange(qb, request, true, &unused) || qb->reply->status != 200 ||
 	    qbittorrent_is_html(qb->reply))

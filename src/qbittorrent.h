@@ -22,6 +22,9 @@
 /* Longest wait until a port that was set is read back. */
 #define QBITTORRENT_VERIFY_MS 5000
 
+/* The version is asked for again after so long: a restart may go unnoticed. */
+#define QBITTORRENT_VERSION_MS (10 * 60 * 1000)
+
 /* Longest time that a logout may take: a stop is to be over in 50 ms. One takes about 1 ms. */
 #define QBITTORRENT_LOGOUT_MS 20
 
@@ -86,8 +89,8 @@ struct qbittorrent {
 	bool used;      /* the connection has carried a reply */
 	struct cookies cookies;
 	char version[32]; /* "v4.5.2"; "" while not known */
-	bool version_asked;
-	uint16_t owed_port; /* to be set again: a rebind has begun; 0: none */
+	int64_t version_at_ms; /* when to ask for it */
+	uint16_t owed_port;    /* to be set again: a rebind has begun; 0: none */
 
 	/* Of the present cycle. */
 	int64_t deadline_ms;
@@ -144,7 +147,8 @@ enum fail qbittorrent_login_failed(enum qbittorrent_login login, struct failure 
 /* Asks for the hints. A failure is no failure of the cycle: `*hints` is all zeros then. */
 void qbittorrent_ask_hints(struct qbittorrent *qb, struct qbittorrent_hints *hints);
 
-/* Asks for qb->version once a session. A failure is no failure of the cycle: the version stays "". */
+/* Asks for qb->version where the session is new, an exchange has failed since, or the answer is
+ * QBITTORRENT_VERSION_MS old. A failure is no failure of the cycle: the version is "" then. */
 void qbittorrent_ask_version(struct qbittorrent *qb);
 
 /* Ends the cycle: closes the connection, which qBittorrent would not keep for longer than 7 s, and

@@ -79,7 +79,7 @@ static void take_cookies(struct qbittorrent *qb)
 
 	while ((value = http_header(qb->reply, "Set-Cookie", &cursor, &len)))
 		if (cookies_take(&qb->cookies, value, len))
-			qb->version_asked = false; /* another session, perhaps of another version */
+			qb->version_at_ms = 0; /* another session, perhaps of another version */
 }
 
 /* The value of the Host header: never with the port, since qBittorrent refuses one that is not the
@@ -158,10 +158,9 @@ void qbittorrent_forget_key(struct qbittorrent *qb)
 	qb->api_key = NULL;
 }
 
-/* Sends a request, on the connection of the cycle or a new one, and reads its reply. A connection
- * that was closed while idle is replaced silently where `repeatable`. */
-enum fail qbittorrent_exchange(struct qbittorrent *qb, struct http_request request, bool repeatable,
-                               struct failure *why)
+/* A connection that was closed while idle is replaced silently where `repeatable`. */
+static enum fail exchange(struct qbittorrent *qb, struct http_request request, bool repeatable,
+                          struct failure *why)
 {
 	char host[CONFIG_HOST_MAX + 2];
 	enum fail f;
@@ -198,6 +197,17 @@ enum fail qbittorrent_exchange(struct qbittorrent *qb, struct http_request reque
 	}
 	take_cookies(qb);
 	return FAIL_NONE;
+}
+
+enum fail qbittorrent_exchange(struct qbittorrent *qb, struct http_request request, bool repeatable,
+                               struct failure *why)
+{
+	enum fail f = exchange(qb, request, repeatable, why);
+
+	/* Who answers next may be another version. */
+	if (f)
+		qb->version_at_ms = 0;
+	return f;
 }
 
 /* ---- what the answer means ---- */

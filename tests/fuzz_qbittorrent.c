@@ -299,6 +299,7 @@ static void operate(enum operation next)
 	struct failure why = { "" };
 	enum fail f = FAIL_NONE;
 
+	memset(&hints, 0, sizeof hints);
 	operation = next;
 	memset(sent, 0, sizeof sent);
 	last = ROUTES;
@@ -321,6 +322,10 @@ static void operate(enum operation next)
 		check_forgotten(true);
 		session = net.rest;
 	}
+	/* What failed may have come from another version. */
+	if (f || (next == HINTS && !hints.connection_status[0]) ||
+	    (next == VERSION && !qb.version[0]))
+		asked_version = NULL;
 	if (f)
 		check_why(f, why.text);
 	if (next == SET || next == REBIND)

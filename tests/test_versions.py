@@ -11,6 +11,8 @@ import pytest
 
 import versions
 from conftest import MakeSidecar
+from faults import reply
+from faulty_server import VERSION, FaultyServer
 from harness import PortFile, QBittorrent, Qsticky, free_port, wait_until
 
 MakeQBittorrent = Callable[..., QBittorrent]
@@ -141,3 +143,20 @@ def test_wrong_credentials_get_nobody_banned(
     qsticky = sidecar(server)
     follows(server, port_file, qsticky)
     assert server.logins() == (1, 2, 0)
+
+
+def test_another_version_is_seen_where_no_cookie_tells_of_it(
+    fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    """As with an API key, or a session that outlives what is behind a proxy."""
+    fake.fault(VERSION, reply(200, b"v5.2.0"))
+    port_file.write(41000)
+    qsticky = sidecar(fake)
+    qsticky.wait_health(healthy=True, qbittorrent_version="v5.2.0")
+    fake.refuse()
+    qsticky.wait_failed()
+    fake.heal()
+    fake.fault(VERSION, reply(200, b"v5.2.3"))
+    fake.start()
+    qsticky.wait_health(healthy=True, qbittorrent_version="v5.2.3")
+    assert fake.sessions_made == 1
