@@ -160,6 +160,12 @@ enum check_verdict check_port(struct check_walk *walk)
 	if (!walk->port)
 		return check_see(walk, CHECK_SKIPPED, NULL,
 		                 "%lld is set, and none known to be forwarded", set);
+	if (qbittorrent_is_web_ui(&walk->qbittorrent, &walk->view, walk->port))
+		return check_see(walk, CHECK_FAILS,
+		                 "change the Web UI's port, or have Gluetun forward another",
+		                 "port %u is forwarded, and is the Web UI's own: qBittorrent would "
+		                 "not survive it at its next start",
+		                 (unsigned)walk->port);
 	if (set == walk->port)
 		return check_see(walk, CHECK_OK, NULL, "%lld is set, and forwarded", set);
 	return check_see(

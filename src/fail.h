@@ -23,6 +23,7 @@ enum fail {
 	FAIL_UNPROVEN,    /* accepted, but reading back shows otherwise */
 	FAIL_PORT_CLOSED, /* the port is set, but nobody can connect; to open it anew may help */
 	FAIL_CUT_OFF,     /* the same, and to open it anew would not help */
+	FAIL_OWN_PORT,    /* the forwarded port is the Web UI's own: set, it would harm */
 	FAIL_ORPHANED,    /* the network namespace is not the one any more that counts */
 	FAIL_TLS,         /* no TLS with this server */
 	FAIL_UNTRUSTED,   /* nothing proves that the server is who it should be */

@@ -73,6 +73,7 @@ static enum fail parse_view(const struct http_reply *reply, struct qbittorrent_v
 		(void)json_bool(&json, "random_port", &found.random_port);
 		(void)json_bool(&json, "upnp", &found.upnp);
 		(void)json_int(&json, "announce_port", &found.announce_port);
+		(void)json_int(&json, "web_ui_port", &found.web_ui_port);
 		(void)json_bool(&json, "proxy_peer_connections", &peers);
 		found.peer_proxy = peers && has_proxy(&json);
 		found.can_bind = json_string(&json, "current_network_interface", found.interface,
@@ -109,6 +110,12 @@ bool qbittorrent_has(const struct qbittorrent_view *view, const struct qbittorre
 	return !view->can_bind ||
 	       ((!wanted->interface || strcmp(view->interface, wanted->interface) == 0) &&
 	        (!wanted->address || strcmp(view->address, wanted->address) == 0));
+}
+
+bool qbittorrent_is_web_ui(const struct qbittorrent *qb, const struct qbittorrent_view *view,
+                           uint16_t port)
+{
+	return port == (view->web_ui_port ? view->web_ui_port : qb->config->port);
 }
 
 /* 200 and 204 alone prove nothing: qBittorrent answers 200 to any number. */
@@ -208,6 +215,8 @@ enum fail qbittorrent_rebind(struct qbittorrent *qb, const struct qbittorrent_wa
 		                                                        : wanted->port ^ 1 };
 	enum fail f;
 
+	if (qbittorrent_is_web_ui(qb, view, other.port))
+		other.port ^= 2;
 	qb->owed_port = wanted->port;
 	f = set(qb, &other, view, why);
 	if (!f) {

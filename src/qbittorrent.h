@@ -43,6 +43,7 @@ struct qbittorrent_view {
 	bool random_port;
 	bool upnp;
 	int64_t announce_port; /* 0: the listening port is announced, as it should be */
+	int64_t web_ui_port;   /* on which qBittorrent itself listens for us; 0: it does not say */
 	bool peer_proxy;       /* peers are reached through a proxy: nothing listens */
 	bool can_bind;         /* the two below are there: since 4.2 */
 	char interface[32];    /* "": any */
@@ -88,7 +89,7 @@ struct qbittorrent {
 	struct tls tls; /* over `tcp`, with QSTICKY_USE_HTTPS */
 	bool used;      /* the connection has carried a reply */
 	struct cookies cookies;
-	char version[32]; /* "v4.5.2"; "" while not known */
+	char version[32];      /* "v4.5.2"; "" while not known */
 	int64_t version_at_ms; /* when to ask for it */
 	uint16_t owed_port;    /* to be set again: a rebind has begun; 0: none */
 
@@ -119,13 +120,19 @@ enum fail qbittorrent_read(struct qbittorrent *qb, struct qbittorrent_view *view
 /* Whether all that is wanted is so, as far as qBittorrent knows these settings. */
 bool qbittorrent_has(const struct qbittorrent_view *view, const struct qbittorrent_wanted *wanted);
 
+/* Whether `port` is the Web UI's own. qBittorrent would take it for peers, too, and not survive its next
+ * start: 4.5.2 ends, later ones run without a Web UI. Where `*view` does not say, the configured port
+ * counts. */
+bool qbittorrent_is_web_ui(const struct qbittorrent *qb, const struct qbittorrent_view *view,
+                           uint16_t port);
+
 /* Sets what is wanted, and switches off what in `*view` would change the port again. Then reads
  * `*view` anew until it shows that. FAIL_UNPROVEN: it does not within QBITTORRENT_VERIFY_MS. Else as
  * qbittorrent_read(). */
 enum fail qbittorrent_set(struct qbittorrent *qb, const struct qbittorrent_wanted *wanted,
                           struct qbittorrent_view *view, struct failure *why);
 
-/* Sets another port and then, in a request of its own, what is wanted: only a change makes
+/* Sets another port (never the Web UI's) and then, in a request of its own, what is wanted: only a change makes
  * qBittorrent open its sockets anew. As qbittorrent_set(); where it fails in between, the other port
  * stays until the next qbittorrent_set() or qbittorrent_logout(). */
 enum fail qbittorrent_rebind(struct qbittorrent *qb, const struct qbittorrent_wanted *wanted,

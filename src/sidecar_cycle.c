@@ -96,6 +96,35 @@ static void reannounce(struct sidecar_cycle *cycle)
 	log_line(LEVEL_INFO, "asked qBittorrent to announce all torrents anew");
 }
 
+static enum fail refuse_own_port(uint16_t port, struct failure *why)
+{
+	return fail_set(
+		why, FAIL_OWN_PORT,
+		"port %u is forwarded, and is the Web UI's own: qBittorrent would not survive "
+		"it at its next start, so it is not set; change the Web UI's port, or have "
+		"Gluetun forward another",
+		(unsigned)port);
+}
+
+/* Sets what is wanted. Where the preferences were not asked for before, they may turn out to forbid it:
+ * then the port before is set again. */
+static enum fail set_safely(struct sidecar_cycle *cycle, const struct qbittorrent_wanted *wanted,
+                            struct failure *why)
+{
+	struct qbittorrent *qb = &cycle->qbittorrent;
+	struct qbittorrent_view *view = &cycle->view;
+	int64_t before = view->listen_port;
+	enum fail f = set(cycle, wanted, why);
+
+	if (f || !qbittorrent_is_web_ui(qb, view, wanted->port))
+		return f;
+	cycle->unproved_port = 0;
+	if (before > 0 && before <= UINT16_MAX && before != wanted->port)
+		f = qbittorrent_set(qb, &(struct qbittorrent_wanted){ .port = (uint16_t)before },
+		                    view, why);
+	return f ? f : refuse_own_port(wanted->port, why);
+}
+
 /* Compares what is wanted with what qBittorrent says, and repairs the difference. */
 static enum fail reconcile(struct sidecar_cycle *cycle, struct failure *why)
 {
@@ -114,10 +143,12 @@ static enum fail reconcile(struct sidecar_cycle *cycle, struct failure *why)
 	now->reachable = REACHABLE_UNKNOWN;
 	if (ask_first)
 		f = qbittorrent_read(qb, view, why);
+	if (!f && wanted.port && qbittorrent_is_web_ui(qb, view, wanted.port))
+		f = refuse_own_port(wanted.port, why);
 	differs = !f && wanted.port && !qbittorrent_has(view, &wanted);
 	if (differs)
-		f = set(cycle, &wanted, why);
-	if (!f || f == FAIL_UNPROVEN)
+		f = set_safely(cycle, &wanted, why);
+	if (!f || f == FAIL_UNPROVEN || f == FAIL_OWN_PORT)
 		now->current_port = view->listen_port;
 	if (f)
 		return f;
@@ -145,6 +176,7 @@ static enum sync_outcome outcome_of(enum fail f)
 	case FAIL_REJECTED:
 	case FAIL_BANNED:
 	case FAIL_UNTRUSTED:
+	case FAIL_OWN_PORT:
 		return SYNC_SHUT_OUT;
 	case FAIL_PORT_CLOSED:
 		return SYNC_CLOSED;

@@ -87,6 +87,9 @@ static inline void requests_put_preferences(const struct requests *its, struct t
 
 	if (other)
 		port = port < 1024 ? port + 0x8000 : port ^ 1;
+	/* Never the Web UI's own, or the one that is configured where it does not say. */
+	if (other && port == (its->view.web_ui_port ? its->view.web_ui_port : 8080))
+		port ^= 2;
 	text_printf(&plain, "{\"listen_port\":%u", port);
 	text_puts(&plain, !its->ending && its->view.random_port ? ",\"random_port\":false" : "");
 	text_puts(&plain, !its->ending && its->view.upnp ? ",\"upnp\":false" : "");

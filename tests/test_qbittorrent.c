@@ -497,9 +497,12 @@ static void qbittorrent_reads_what_matters_of_the_preferences(void **state)
 	read_members("");
 	assert_false(view.random_port || view.upnp || view.peer_proxy);
 	assert_int_equal(view.announce_port, 0);
-	read_members(",\"random_port\":true,\"upnp\":true,\"announce_port\":5");
+	assert_int_equal(view.web_ui_port, 0);
+	read_members(
+		",\"random_port\":true,\"upnp\":true,\"announce_port\":5,\"web_ui_port\":8080");
 	assert_true(view.random_port && view.upnp);
 	assert_int_equal(view.announce_port, 5);
+	assert_int_equal(view.web_ui_port, 8080);
 }
 
 static void qbittorrent_knows_a_proxy_for_peers_in_every_version(void **state)
@@ -802,6 +805,43 @@ static void qbittorrent_rebinds_by_way_of_a_valid_port_that_is_another(void **st
 	}
 }
 
+static void qbittorrent_rebinds_by_way_of_a_port_that_is_not_the_web_uis(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(OK(0, "")));
+	server.repeat = true;
+	for (uint32_t port = 1; port <= 65535; port += port < 2048 || port >= 65000 ? 1 : 13) {
+		uint32_t neighbour;
+
+		view = (struct qbittorrent_view){ .listen_port = port };
+		assert_int_equal(rebind((uint16_t)port), FAIL_FORMAT);
+		neighbour = (uint32_t)view.listen_port;
+		/* As the preferences say it, and as it is configured where they do not. */
+		config.port = server.port;
+		view = (struct qbittorrent_view){ .listen_port = port, .web_ui_port = neighbour };
+		assert_int_equal(rebind((uint16_t)port), FAIL_FORMAT);
+		assert_int_not_equal(view.listen_port, port);
+		assert_int_not_equal(view.listen_port, neighbour);
+		assert_in_range((uintmax_t)view.listen_port, 1024, 65535);
+	}
+}
+
+static void qbittorrent_knows_the_port_of_its_web_ui(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(NULL));
+	/* Behind a mapping the two differ, and qBittorrent's own word counts. */
+	view = (struct qbittorrent_view){ .web_ui_port = 8080 };
+	config.port = 9090;
+	assert_true(qbittorrent_is_web_ui(&qb, &view, 8080));
+	assert_false(qbittorrent_is_web_ui(&qb, &view, 9090));
+	view.web_ui_port = 0;
+	assert_true(qbittorrent_is_web_ui(&qb, &view, 9090));
+	assert_false(qbittorrent_is_web_ui(&qb, &view, 8080));
+}
+
 static void qbittorrent_remembers_a_rebind_that_was_cut_in_the_middle(void **state)
 {
 	(void)state;
@@ -1032,6 +1072,37 @@ static void qbittorrent_asks_for_its_version_after_a_new_login(void **state)
 	assert_string_equal(qb.version, "v5.0.0");
 }
 
+/* With an API key, or where no login is needed, nothing else tells that it is another one. */
+static void qbittorrent_asks_for_its_version_after_a_failure(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(OK(6, "v5.2.0"), "", OK(6, "v5.2.3")));
+	qbittorrent_ask_version(&qb);
+	assert_string_equal(qb.version, "v5.2.0");
+	begin_again(true);
+	assert_int_equal(read_view(), FAIL_CLOSED);
+	qbittorrent_ask_version(&qb);
+	assert_string_equal(qb.version, "v5.2.3");
+}
+
+static void qbittorrent_asks_for_its_version_after_ten_minutes(void **state)
+{
+	int64_t began_ms = mono_now_ms();
+	(void)state;
+
+	begin(SCRIPT(OK(6, "v5.2.0"), OK(6, "v5.2.3")));
+	qbittorrent_ask_version(&qb);
+	assert_in_range((uintmax_t)(qb.version_at_ms - began_ms), QBITTORRENT_VERSION_MS,
+	                QBITTORRENT_VERSION_MS + 15000);
+	qbittorrent_ask_version(&qb);
+	assert_string_equal(qb.version, "v5.2.0");
+	qb.version_at_ms -= 2 * QBITTORRENT_VERSION_MS;
+	qbittorrent_ask_version(&qb);
+	assert_string_equal(qb.version, "v5.2.3");
+	assert_requests(SCRIPT("GET /api/v2/app/version ", "GET /api/v2/app/version "));
+}
+
 static void qbittorrent_keeps_no_version_that_is_none(void **state)
 {
 	static const char *const answers[] = {
@@ -1182,6 +1253,11 @@ int main(void)
 			qbittorrent_rebinds_by_way_of_a_valid_port_that_is_another, NULL,
 			end_after_test),
 		cmocka_unit_test_setup_teardown(
+			qbittorrent_rebinds_by_way_of_a_port_that_is_not_the_web_uis, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_knows_the_port_of_its_web_ui, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(
 			qbittorrent_remembers_a_rebind_that_was_cut_in_the_middle, NULL,
 			end_after_test),
 		cmocka_unit_test_setup_teardown(
@@ -1205,6 +1281,10 @@ int main(void)
 			qbittorrent_takes_no_hints_in_words_that_it_does_not_know, NULL,
 			end_after_test),
 		cmocka_unit_test_setup_teardown(qbittorrent_asks_for_its_version_once_a_session,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_asks_for_its_version_after_a_failure,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_asks_for_its_version_after_ten_minutes,
 		                                NULL, end_after_test),
 		cmocka_unit_test_setup_teardown(qbittorrent_asks_for_its_version_after_a_new_login,
 		                                NULL, end_after_test),
