@@ -5,6 +5,7 @@
 
 #include "mono.h"
 #include "qbittorrent_exchange.h"
+#include "reach_probe.h"
 #include "resolve.h"
 #include "sync.h"
 #include "tell.h"
@@ -179,13 +180,15 @@ enum check_verdict check_port(struct check_walk *walk)
 
 enum check_verdict check_probe(struct check_walk *walk)
 {
+	struct reach_probed probed;
 	enum fail f = reach_probe(&walk->reach, &walk->qbittorrent, &walk->view, walk->port,
-	                          SYNC_CLOSED_MS, &walk->found.seen);
+	                          SYNC_CLOSED_MS, &probed, &walk->found.seen);
 
 	if (f)
 		return check_failed(
 			walk, f,
 			"let qsticky run, or restart qBittorrent; if that does not help, its "
 			"log says why");
-	return check_see(walk, CHECK_OK, NULL, "open: connections are accepted");
+	return check_see(walk, CHECK_OK, NULL, "open: TCP is accepted%s",
+	                 probed.udp == REACHABLE_YES ? ", and UDP taken" : "");
 }

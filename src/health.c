@@ -51,6 +51,14 @@ static void put_port(struct text *text, const char *key, int64_t port)
 		text_printf(text, "%lld", (long long)port);
 }
 
+static void put_reachable(struct text *text, const char *key, enum reachable reachable)
+{
+	if (reachable == REACHABLE_UNKNOWN)
+		put_string(text, key, NULL);
+	else
+		put_bool(text, key, reachable == REACHABLE_YES);
+}
+
 static void put_time(struct text *text, const char *key, time_t moment)
 {
 	char utc[UTC_MAX];
@@ -79,10 +87,8 @@ static void put_health(struct text *text, const struct health *health)
 	put_string(text, "state", health->state);
 	put_port(text, "current_port", health->current_port);
 	put_port(text, "forwarded_port", health->forwarded_port);
-	if (health->reachable == REACHABLE_UNKNOWN)
-		put_string(text, "reachable", NULL);
-	else
-		put_bool(text, "reachable", health->reachable == REACHABLE_YES);
+	put_reachable(text, "reachable", health->reachable);
+	put_reachable(text, "reachable_udp", health->reachable_udp);
 	put_string(text, "connection_status", health->connection_status);
 	put_string(text, "external_address", health->external_address);
 	put_string(text, "login", health->login);

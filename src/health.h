@@ -31,6 +31,7 @@ struct health {
 	int64_t current_port;
 	int64_t forwarded_port;
 	enum reachable reachable;
+	enum reachable reachable_udp;  /* the part of it that is about UDP */
 	const char *connection_status; /* qBittorrent's own words */
 	const char *external_address;
 	const char *login; /* rejected, held_back, banned */

@@ -78,6 +78,8 @@ enum fail metrics_write(const char *path, const struct health *health, struct fa
 		{ "current_port", "gauge", "qBittorrent's port.", health->current_port },
 		{ "port_reachable", "gauge", "1: it accepts connections at the tunnel.",
 		  (int64_t)health->reachable - REACHABLE_NO },
+		{ "port_reachable_udp", "gauge", "1: its UDP part is taken there, too.",
+		  (int64_t)health->reachable_udp - REACHABLE_NO },
 		{ "start_time_seconds", "gauge", "Start of qsticky.", health->started },
 		{ "last_check_timestamp_seconds", "gauge", "Last check.",
 		  health->last_check ? health->last_check : -1 },

@@ -24,8 +24,9 @@
 struct reach {
 	struct tunnel tunnel;
 	struct tunnel_view view;
-	bool blind; /* the kernel does not tell what there is */
-	bool seen;  /* the tunnel was here once */
+	bool blind;  /* the kernel does not tell what there is */
+	bool seen;   /* the tunnel was here once */
+	bool failed; /* the last cycle has proved nothing */
 	int64_t hints_at_ms;
 	int64_t deaf_at_ms; /* since when it has called itself disconnected; MONO_NEVER: it does not */
 };
@@ -36,6 +37,9 @@ struct reach reach_on(const struct config *config);
 /* Looks at the network namespace, for this cycle, and tells `now->sync`. */
 void reach_look(struct reach *reach, struct situation *now);
 
+/* The tunnel has changed, or may have: what qBittorrent said of itself before is forgotten. */
+void reach_changed(struct reach *reach, struct situation *now);
+
 /* What qBittorrent is to be set to for `port`; borrows from `reach` and `config`. */
 struct qbittorrent_wanted reach_wanted(const struct reach *reach, const struct config *config,
                                        uint16_t port);
@@ -43,16 +47,6 @@ struct qbittorrent_wanted reach_wanted(const struct reach *reach, const struct c
 /* Whether the tunnel itself is what is missing, as seen at the last look. `alone`: nothing but
  * loopback is left here. FAIL_CUT_OFF. */
 enum fail reach_judge_tunnel(const struct reach *reach, bool alone, struct failure *why);
-
-/* Whether a setting of qBittorrent's is what keeps it from listening on the tunnel. FAIL_CUT_OFF. */
-enum fail reach_judge_settings(const struct reach *reach, const struct qbittorrent_view *set,
-                               struct failure *why);
-
-/* Probes every address on which qBittorrent should listen, each for up to `patience_ms` while it
- * is refused. Fails as tunnel_probe(). */
-enum fail reach_probe(const struct reach *reach, const struct qbittorrent *qb,
-                      const struct qbittorrent_view *set, uint16_t port, int64_t patience_ms,
-                      struct failure *why);
 
 /* Proves that connections to what is `wanted` are accepted, with one rebind where that may help and
  * is allowed. `just_set`: the port may still be opening. Notes in `now` what it found.

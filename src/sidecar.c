@@ -132,6 +132,7 @@ static void hear(struct sidecar_cycle *cycle)
 		sync_cycle_at(sync, now_ms + SYNC_SETTLE_MS);
 		break;
 	case TUNNEL_CHANGED:
+		reach_changed(&cycle->reach, &cycle->now);
 		sync_links_changed(sync, now_ms);
 		break;
 	}

@@ -140,7 +140,7 @@ static enum fail reconcile(struct sidecar_cycle *cycle, struct failure *why)
 	enum fail f = FAIL_NONE;
 
 	cycle->view_is_recent = false;
-	now->reachable = REACHABLE_UNKNOWN;
+	now->reachable = now->reachable_udp = REACHABLE_UNKNOWN;
 	if (ask_first)
 		f = qbittorrent_read(qb, view, why);
 	if (!f && wanted.port && qbittorrent_is_web_ui(qb, view, wanted.port))

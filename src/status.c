@@ -15,6 +15,7 @@ static const char *const keys[] = {
 	"current_port",
 	"last_port_change",
 	"reachable",
+	"reachable_udp",
 	"login",
 	"last_check",
 	"uptime",

@@ -77,6 +77,7 @@ void tell_health(struct tell *tell, const struct situation *now)
 		.current_port = now->current_port,
 		.forwarded_port = port ? port : -1,
 		.reachable = now->reachable,
+		.reachable_udp = now->reachable_udp,
 		.connection_status = hints->connection_status[0] ? hints->connection_status : NULL,
 		.external_address = hints->external_address[0] ? hints->external_address : NULL,
 		.login = login_gate_name(now->login),

@@ -36,6 +36,7 @@ struct situation {
 	struct failure cycle_why; /* why the last cycle failed, where it did */
 	int64_t current_port;     /* what qBittorrent was last seen to have; -1: not seen yet */
 	enum reachable reachable; /* as the last cycle found it */
+	enum reachable reachable_udp;
 	enum login_state login;
 	unsigned rebinds; /* since the start */
 	struct qbittorrent_hints hints;

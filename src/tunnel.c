@@ -3,7 +3,6 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
-#include "mono.h"
 #include "netlink.h"
 #include "text.h"
 
@@ -130,44 +129,5 @@ enum fail tunnel_look(struct tunnel *tunnel, struct tunnel_view *view, struct fa
 	} while (f && ++looks < 3);
 	if (f)
 		memset(view, 0, sizeof *view);
-	return f;
-}
-
-/* ---- the probe ---- */
-
-/* Where nobody has the port, the kernel may give it to the probe as its own end, and TCP then connects
- * a socket to itself. It gives none away that somebody listens on. */
-static bool is_connected_to_itself(const struct net_tcp *tcp, uint16_t port)
-{
-	/* The port is at the same place in an IPv6 address. */
-	union {
-		struct sockaddr any;
-		struct sockaddr_in v4;
-		struct sockaddr_in6 v6;
-	} own = { 0 };
-	socklen_t len = sizeof own;
-
-	return getsockname(tcp->fd, &own.any, &len) == 0 && own.v4.sin_port == htons(port);
-}
-
-enum fail tunnel_probe(const struct tunnel_view *view, sa_family_t family, uint16_t port,
-                       const struct stop *stop, int64_t deadline_ms, struct failure *why)
-{
-	struct net_tcp tcp = {
-		.fd = -1,
-		.peer = family == AF_INET ? resolve_ip(&view->v4, sizeof view->v4, port)
-		                          : resolve_ip(&view->v6, sizeof view->v6, port),
-	};
-	enum fail f;
-
-	deadline_ms = mono_earlier(deadline_ms, mono_now_ms() + TUNNEL_PROBE_MS);
-	f = net_connect_again(&tcp, stop, deadline_ms, why);
-	if (!f && is_connected_to_itself(&tcp, port)) {
-		/* Reset it: in TIME-WAIT it would keep qBittorrent off the port for a minute. */
-		(void)setsockopt(tcp.fd, SOL_SOCKET, SO_LINGER, &(const struct linger){ 1, 0 },
-		                 sizeof(struct linger));
-		f = fail_set(why, FAIL_REFUSED, "connection refused");
-	}
-	net_close(&tcp);
 	return f;
 }

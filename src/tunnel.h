@@ -1,8 +1,7 @@
-/* tunnel: the VPN's network interface in this namespace, and whether a port is open on it.
+/* tunnel: the VPN's network interface in this namespace, and what becomes of it.
  *
  * When the VPN reconnects, Gluetun deletes the interface and makes it anew; sockets of qBittorrent
- * stay bound to the one that is gone. Only a connection tells: a local one to the interface's own
- * address is accepted or refused exactly as a peer's would be. */
+ * stay bound to the one that is gone. Only a connection tells (probe.h). */
 #ifndef QSTICKY_TUNNEL_H
 #define QSTICKY_TUNNEL_H
 
@@ -11,11 +10,6 @@
 #include <stdint.h>
 
 #include "fail.h"
-#include "net.h"
-
-/* Longest wait for one connection to be accepted. All of its way is inside this machine, but just
- * after an address has come the kernel may lose the first packet, and repeats it after a second. */
-#define TUNNEL_PROBE_MS 1500
 
 /* What there is now. */
 struct tunnel_view {
@@ -56,10 +50,5 @@ enum tunnel_event tunnel_drain(struct tunnel *tunnel);
 
 /* Looks afresh. FAIL_IO: the kernel does not tell; `*view` is all zeros then. */
 enum fail tunnel_look(struct tunnel *tunnel, struct tunnel_view *view, struct failure *why);
-
-/* Connects to `port` at the interface's IPv4 or IPv6 address, which it must have, and closes again.
- * FAIL_REFUSED, FAIL_TIMEOUT, FAIL_STOPPED; FAIL_IO: there is no way to that address (any more). */
-enum fail tunnel_probe(const struct tunnel_view *view, sa_family_t family, uint16_t port,
-                       const struct stop *stop, int64_t deadline_ms, struct failure *why);
 
 #endif

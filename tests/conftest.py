@@ -472,6 +472,7 @@ def check_health_fields(health: dict[str, Any]) -> None:
         "current_port": (int, type(None)),
         "forwarded_port": (int, type(None)),
         "reachable": (bool, type(None)),
+        "reachable_udp": (bool, type(None)),
         "connection_status": (str, type(None)),
         "external_address": (str, type(None)),
         "login": (str, type(None)),
@@ -501,6 +502,7 @@ def check_health_fields(health: dict[str, Any]) -> None:
         assert health["last_error"] is None, health
         assert health["consecutive_failures"] == 0, health
         assert health["reachable"] is not False, health
+        assert health["reachable_udp"] is not False, health
     if health["state"] == "in_sync":
         assert health["current_port"] == health["forwarded_port"] is not None, health
     if health["state"] in ("retrying", "error"):

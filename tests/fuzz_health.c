@@ -93,6 +93,7 @@ static void check_write(const uint8_t *data, size_t size)
 	health.healthy = words[0] & 1;
 	health.state = states[words[0] >> 1 & 3];
 	health.reachable = (words[0] >> 3) % 3;
+	health.reachable_udp = (words[0] >> 5) % 3;
 	health.current_port = (int64_t)(words[0] >> 8 & 0x1ffff) - 1;
 	health.forwarded_port = (int64_t)(words[1] & 0x1ffff) - 1;
 	health.last_check = (time_t)words[2] << (words[1] >> 24 & 7);
@@ -116,6 +117,10 @@ static void check_write(const uint8_t *data, size_t size)
 	assert(json_bool(&json, "reachable", &healthy) == (health.reachable != REACHABLE_UNKNOWN));
 	assert(health.reachable == REACHABLE_UNKNOWN ||
 	       healthy == (health.reachable == REACHABLE_YES));
+	assert(json_bool(&json, "reachable_udp", &healthy) ==
+	       (health.reachable_udp != REACHABLE_UNKNOWN));
+	assert(health.reachable_udp == REACHABLE_UNKNOWN ||
+	       healthy == (health.reachable_udp == REACHABLE_YES));
 	check_string(&json, "state", health.state);
 	check_string(&json, "last_error", health.last_error);
 	check_string(&json, "connection_status", health.connection_status);

@@ -12,8 +12,8 @@ from faulty_server import FaultyServer, Reply, Request
 
 
 class ListeningServer(FaultyServer):
-    """One that opens its listen_port for peers too, the way libtorrent does: a socket for each
-    address, bound to the interface as it is at that moment, and opened anew only when the port or
+    """One that opens its listen_port for peers too, the way libtorrent does: TCP and UDP at each
+    address or neither, bound to the interface as it is at that moment, and opened anew only when the port or
     where to listen changes. So it is deaf once the interface has been made anew."""
 
     def __init__(self, **options: Any):
@@ -68,14 +68,20 @@ class ListeningServer(FaultyServer):
                     self._listen(is_v6, local, port, link["ifname"])
 
     def _listen(self, is_v6: bool, address: str, port: int, device: str) -> None:
-        sock = socket.socket(socket.AF_INET6 if is_v6 else socket.AF_INET)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
+        pair = [
+            socket.socket(socket.AF_INET6 if is_v6 else socket.AF_INET, kind)
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)
+        ]
+        tcp, udp = pair
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             scope = socket.if_nametoindex(device) if address.startswith("fe80") else 0
-            sock.bind((address, port, 0, scope) if is_v6 else (address, port))
-            sock.listen(1000)  # nobody accepts: they queue here
-        except OSError:  # an address that is tentative, a link that is down
-            sock.close()
+            for sock in pair:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
+                sock.bind((address, port, 0, scope) if is_v6 else (address, port))
+            tcp.listen(1000)  # nobody accepts: they queue here
+        except OSError:  # an address that is tentative, a link that is down, a port that is taken
+            for sock in pair:
+                sock.close()
             return
-        self._peer_sockets.append(sock)
+        self._peer_sockets += pair

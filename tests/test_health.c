@@ -24,6 +24,7 @@ static const struct health well = {
 	.current_port = 41000,
 	.forwarded_port = 41000,
 	.reachable = REACHABLE_YES,
+	.reachable_udp = REACHABLE_YES,
 	.connection_status = "firewalled",
 	.external_address = "203.0.113.7",
 	.login = "held_back",
@@ -103,7 +104,7 @@ static void health_writes_every_field(void **state)
 	assert_string_equal(
 		written(state, &well),
 		"{\"healthy\": true, \"state\": \"in_sync\", \"current_port\": 41000, "
-		"\"forwarded_port\": 41000, \"reachable\": true, "
+		"\"forwarded_port\": 41000, \"reachable\": true, \"reachable_udp\": true, "
 		"\"connection_status\": \"firewalled\", \"external_address\": \"203.0.113.7\", "
 		"\"login\": \"held_back\", "
 		"\"last_check\": \"2026-11-22T08:41:58Z\", "
@@ -118,7 +119,8 @@ static void health_writes_null_for_what_is_not_known(void **state)
 	assert_string_equal(
 		written(state, &ill),
 		"{\"healthy\": false, \"state\": \"retrying\", \"current_port\": null, "
-		"\"forwarded_port\": null, \"reachable\": null, \"connection_status\": null, "
+		"\"forwarded_port\": null, \"reachable\": null, \"reachable_udp\": null, "
+		"\"connection_status\": null, "
 		"\"external_address\": null, \"login\": null, \"last_check\": null, "
 		"\"last_port_change\": null, \"timestamp\": \"2026-11-22T08:42:10Z\", "
 		"\"uptime\": \"0:00:00\", \"uptime_seconds\": 0, \"consecutive_failures\": 3, \"rebinds\": 0, "
@@ -132,6 +134,9 @@ static void health_writes_whether_peers_get_through(void **state)
 
 	health.reachable = REACHABLE_NO;
 	assert_non_null(strstr(written(state, &health), "\"reachable\": false,"));
+	assert_non_null(strstr(written(state, &health), "\"reachable_udp\": null,"));
+	health.reachable_udp = REACHABLE_NO;
+	assert_non_null(strstr(written(state, &health), "\"reachable_udp\": false,"));
 	health.reachable = REACHABLE_YES;
 	assert_non_null(strstr(written(state, &health), "\"reachable\": true,"));
 	health.connection_status = "\"";

@@ -315,6 +315,7 @@ GOOD = {
     "current_port": 41000,
     "forwarded_port": 41000,
     "reachable": None,
+    "reachable_udp": None,
     "last_check": None,
     "last_port_change": None,
     "timestamp": None,

@@ -15,6 +15,7 @@
 #include "log.h"
 #include "mono.h"
 #include "netns.h"
+#include "probe.h"
 #include "scripted_server.h"
 
 /* Nothing else is in the namespace that could have it. */
@@ -34,7 +35,7 @@ static struct situation situation;
 static struct tell tell;
 static struct stop stop;
 static char logged[4096]; /* by the last cycle */
-static int listeners[8];
+static int listeners[16];
 static size_t listener_count;
 
 /* ---- a world ---- */
@@ -72,6 +73,9 @@ static void begin(const char *const script[])
 		                        .version = "" };
 	sync_file_port(&situation.sync, PORT, mono_now_ms());
 	tell = (struct tell){ 0 };
+	/* What is there at the start is no change. */
+	reach_look(&reach, &situation);
+	reach.hints_at_ms = MONO_NEVER;
 }
 
 /* As begin(), with a port that was refused a second ago already, so that a rebind is allowed. */
@@ -110,21 +114,34 @@ static void assert_not_asked(void)
 	assert_asked((const char *const[]){ NULL });
 }
 
-/* Somebody listens on PORT. Returns whether it could be done; from any thread. */
-static bool open_port(const char *ip, int backlog)
+/* Somebody has PORT. Returns whether it could be done; from any thread. */
+static bool take_port(int kind, const char *ip)
 {
 	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(PORT) };
 	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(PORT) };
 	bool is_v4 = inet_pton(AF_INET, ip, &v4.sin_addr) == 1;
 	struct sockaddr *address = is_v4 ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6;
-	int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(address->sa_family, kind | SOCK_CLOEXEC, 0);
 
 	(void)inet_pton(AF_INET6, ip, &v6.sin6_addr);
 	if (fd >= 0)
 		listeners[listener_count++] = fd;
 	/* A probe of before may not be quite over. */
-	return fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int)) == 0 &&
-	       bind(fd, address, is_v4 ? sizeof v4 : sizeof v6) == 0 && listen(fd, backlog) == 0;
+	return fd >= 0 &&
+	       (kind == SOCK_DGRAM ||
+	        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int)) == 0) &&
+	       bind(fd, address, is_v4 ? sizeof v4 : sizeof v6) == 0;
+}
+
+static bool open_tcp(const char *ip, int backlog)
+{
+	return take_port(SOCK_STREAM, ip) && listen(listeners[listener_count - 1], backlog) == 0;
+}
+
+/* As qBittorrent does. */
+static bool open_port(const char *ip, int backlog)
+{
+	return take_port(SOCK_DGRAM, ip) && open_tcp(ip, backlog);
 }
 
 /* The part of a cycle that is about reach. Notes what is logged. */
@@ -156,6 +173,7 @@ static void assert_proved(void)
 	if (prove(false))
 		fail_msg("%s", why.text);
 	assert_int_equal(situation.reachable, REACHABLE_YES);
+	assert_int_equal(situation.reachable_udp, REACHABLE_YES);
 }
 
 static void assert_fails(enum fail wanted, const char *word)
@@ -406,6 +424,7 @@ static void add_v6(void)
 {
 	struct tunnel tunnel = tunnel_on("tun0");
 	struct tunnel_view seen = { .has_v6 = false };
+	enum probe_udp udp;
 	const struct stop never = { .fd = -1 };
 	int64_t until_ms = mono_now_ms() + 20000;
 	enum fail f = FAIL_TIMEOUT;
@@ -415,7 +434,7 @@ static void add_v6(void)
 	while (f != FAIL_REFUSED && mono_now_ms() < until_ms) {
 		assert_int_equal(tunnel_look(&tunnel, &seen, &why), FAIL_NONE);
 		if (seen.has_v6)
-			f = tunnel_probe(&seen, AF_INET6, PORT, &never, MONO_NEVER, &why);
+			f = probe_port(&seen, AF_INET6, PORT, &never, MONO_NEVER, &udp, &why);
 		else
 			(void)stop_sleep(&never, mono_now_ms() + 10, &why);
 	}
@@ -600,7 +619,7 @@ static void reach_says_that_nothing_answers(void **state)
 
 	enter();
 	begin_closed(SCRIPT(NULL));
-	assert_true(open_port("10.2.0.2", 0));
+	assert_true(open_tcp("10.2.0.2", 0));
 	/* What the kernel keeps for a program that does not accept is soon full. */
 	for (int i = 0; i < 4; i++) {
 		struct pollfd connecting = { .events = POLLOUT };
@@ -634,6 +653,111 @@ static void reach_ends_with_a_stop(void **state)
 	close(pipe_fds[0]);
 	close(pipe_fds[1]);
 	assert_not_asked();
+}
+
+/* ---- TCP and UDP ---- */
+
+/* Somebody else has the one, so libtorrent has neither. */
+static void reach_knows_who_accepts_tcp_alone_for_another_program(void **state)
+{
+	(void)state;
+
+	enter();
+	begin(SCRIPT(NULL));
+	assert_true(open_tcp("10.2.0.2", 64));
+	assert_fails(FAIL_PORT_CLOSED, "another program has port 41000 at tun0 (10.2.0.2)");
+	assert_int_equal(situation.reachable_udp, REACHABLE_NO);
+	assert_int_equal(situation.rebinds, 0);
+	assert_not_asked();
+}
+
+static void *take_udp_later(void *unused)
+{
+	(void)unused;
+	poll(NULL, 0, 30);
+	(void)take_port(SOCK_DGRAM, "10.2.0.2");
+	return NULL;
+}
+
+/* libtorrent opens UDP after TCP. */
+static void reach_gives_udp_the_time_to_follow_tcp(void **state)
+{
+	pthread_t thread;
+	enum fail f;
+	(void)state;
+
+	enter();
+	begin(SCRIPT(NULL));
+	assert_true(open_tcp("10.2.0.2", 64));
+	assert_int_equal(pthread_create(&thread, NULL, take_udp_later, NULL), 0);
+	f = prove(false);
+	pthread_join(thread, NULL);
+	assert_int_equal(f, FAIL_NONE);
+	assert_int_equal(situation.reachable_udp, REACHABLE_YES);
+}
+
+/* The other program may be gone by now, and qBittorrent does not try again by itself. */
+static void reach_rebinds_a_port_whose_udp_is_refused_again(void **state)
+{
+	(void)state;
+
+	enter();
+	begin_closed(SCRIPT(OK(0, ""), OK(0, ""), PORT_41000));
+	assert_true(open_tcp("10.2.0.2", 64));
+	assert_fails(FAIL_PORT_CLOSED,
+	             "UDP is refused, so qBittorrent does not listen there, and to "
+	             "open it anew does not help");
+	assert_int_equal(situation.rebinds, 1);
+	assert_asked(SCRIPT("POST ", "POST ", "GET "));
+}
+
+/* Silence is no evidence where nobody accepts: a firewall may have dropped the datagram. */
+static void reach_does_not_take_silence_for_proof(void **state)
+{
+	(void)state;
+
+	enter();
+	begin(SCRIPT(NULL));
+	assert_true(take_port(SOCK_DGRAM, "10.2.0.2"));
+	assert_fails(FAIL_PORT_CLOSED, "refuses connections to port 41000");
+	assert_int_equal(situation.reachable_udp, REACHABLE_UNKNOWN);
+}
+
+static void reach_proves_udp_at_every_address_too(void **state)
+{
+	(void)state;
+
+	enter();
+	add_v6();
+	begin(SCRIPT(NULL));
+	assert_true(open_port("10.2.0.2", 8));
+	assert_true(open_tcp("2001:db8::2", 64));
+	assert_fails(FAIL_PORT_CLOSED, "another program has port 41000 at tun0 (2001:db8");
+	assert_int_equal(situation.reachable_udp, REACHABLE_NO);
+	assert_true(take_port(SOCK_DGRAM, "2001:db8::2"));
+	assert_proved();
+}
+
+static void reach_rebinds_more_seldom_where_another_address_is_open(void **state)
+{
+	int64_t now_ms;
+	(void)state;
+
+	enter();
+	add_v6();
+	for (int open = 0; open < 2; open++) {
+		begin_closed(SCRIPT(OK(0, ""), OK(0, ""), PORT_41000));
+		if (open)
+			assert_true(open_port("2001:db8::2", 8));
+		assert_fails(FAIL_PORT_CLOSED, "10.2.0.2");
+		assert_int_equal(situation.rebinds, 1);
+		now_ms = mono_now_ms();
+		/* In vain for the third time. */
+		sync_rebound(&situation.sync, open, now_ms);
+		sync_rebound(&situation.sync, situation.sync.rebinds_cost, now_ms);
+		assert_true(situation.sync.rebinds_cost == open);
+		assert_true(sync_may_rebind(&situation.sync, now_ms + SYNC_REBIND_MAX_MS) != open);
+	}
 }
 
 /* ---- hints ---- */
@@ -760,6 +884,53 @@ static void reach_does_not_believe_hints_from_before_a_change(void **state)
 	assert_asked(SCRIPT("GET "));
 }
 
+/* Two outages within an interval: what was said in them is no evidence, whatever lies between. */
+static void reach_does_not_believe_hints_from_an_outage(void **state)
+{
+	(void)state;
+
+	enter();
+	begin(SCRIPT(DISCONNECTED, DISCONNECTED, DISCONNECTED, FIREWALLED));
+	assert_true(open_port("10.2.0.2", 8));
+	assert_proved();
+	for (int outage = 0; outage < 3; outage++) {
+		netns_ip("link set tun0 down");
+		reach_look(&reach, &situation);
+		reach.hints_at_ms = 0;
+		assert_fails(FAIL_CUT_OFF, "tun0 is down");
+		assert_string_equal(situation.hints.connection_status, "disconnected");
+		netns_ip("link set tun0 up");
+		assert_proved();
+		assert_string_equal(situation.hints.connection_status, "");
+		assert_int_equal(reach.deaf_at_ms, MONO_NEVER);
+	}
+	reach.hints_at_ms = 0;
+	assert_proved();
+	assert_string_equal(situation.hints.connection_status, "firewalled");
+}
+
+/* Nor where no look has seen it: the tunnel was down and up between two. */
+static void reach_does_not_believe_hints_from_before_a_change_that_was_only_heard(void **state)
+{
+	int64_t began_ms = mono_now_ms();
+	(void)state;
+
+	enter();
+	begin(SCRIPT(DISCONNECTED));
+	assert_true(open_port("10.2.0.2", 8));
+	reach.hints_at_ms = 0;
+	assert_proved();
+	assert_true(reach.deaf_at_ms != MONO_NEVER);
+	reach_changed(&reach, &situation);
+	assert_int_equal(reach.deaf_at_ms, MONO_NEVER);
+	assert_string_equal(situation.hints.connection_status, "");
+	assert_in_range((uintmax_t)(reach.hints_at_ms - began_ms), 0, REACH_HINTS_LAG_MS + 15000);
+	/* More of them do not put the question off. */
+	reach.hints_at_ms = 7;
+	reach_changed(&reach, &situation);
+	assert_int_equal(reach.hints_at_ms, 7);
+}
+
 static void reach_takes_nobody_for_another_program_without_a_probe(void **state)
 {
 	(void)state;
@@ -845,6 +1016,25 @@ int main(void)
 		                                end_after_test),
 		cmocka_unit_test_setup_teardown(reach_does_not_believe_hints_from_before_a_change,
 		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(
+			reach_knows_who_accepts_tcp_alone_for_another_program, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(reach_gives_udp_the_time_to_follow_tcp, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(reach_rebinds_a_port_whose_udp_is_refused_again,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(reach_does_not_take_silence_for_proof, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(reach_proves_udp_at_every_address_too, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(
+			reach_rebinds_more_seldom_where_another_address_is_open, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(reach_does_not_believe_hints_from_an_outage, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(
+			reach_does_not_believe_hints_from_before_a_change_that_was_only_heard, NULL,
+			end_after_test),
 		cmocka_unit_test_setup_teardown(
 			reach_takes_nobody_for_another_program_without_a_probe, NULL,
 			end_after_test),

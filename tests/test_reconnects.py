@@ -256,11 +256,12 @@ def test_a_port_at_which_another_program_answers_is_not_taken_for_open(
     port_file: PortFile,
     sidecar: MakeSidecar,
 ) -> None:
-    """The probe gets through, but not to qBittorrent, which says that it has no socket at all."""
+    """It has TCP and UDP: the probe gets through, but qBittorrent says that it has no socket at all."""
     namespace.add_tunnel()
     server = new_qbittorrent(version=version, address="").start()
     port = free_port()
-    with socket.create_server(("0.0.0.0", port)):
+    with socket.create_server(("0.0.0.0", port)), socket.socket(type=socket.SOCK_DGRAM) as udp:
+        udp.bind(("0.0.0.0", port))
         port_file.write(port)
         qsticky = sidecar(server)
         health = qsticky.wait_health(healthy=False, reachable=False, current_port=port)
@@ -541,6 +542,35 @@ def test_a_tunnel_that_goes_while_no_port_is_wanted_is_no_fault(
     health = qsticky.health()
     assert health["healthy"] is True and health["state"] == "waiting_for_port"
     assert health["reachable"] is not True
+
+
+@MUSL
+@pytest.mark.parametrize("version", ["5.1.0", "5.3.0"])
+def test_what_qbittorrent_said_in_an_outage_is_not_believed_after_the_next(
+    version: str,
+    namespace: Namespace,
+    new_qbittorrent: Callable[..., QBittorrent],
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    """Bound to the tunnel it is disconnected then, and opens its port again by itself."""
+    namespace.add_tunnel()
+    port = free_port()
+    server = new_qbittorrent(
+        version=version, listen_port=port, interface=TUNNEL, address=""
+    ).start()
+    port_file.write(port)
+    qsticky = sidecar(server, interval=3600)
+    qsticky.wait_in_sync(port)
+    for _ in range(3):
+        namespace.delete(TUNNEL)
+        qsticky.wait_health(healthy=False)
+        wait_until(lambda: "disconnected" in server.api("GET", "transfer/info"), what="the word")
+        qsticky.wait_cycles(3)  # in which it asks, too, if it has not
+        namespace.add_tunnel()
+        namespace.wait_open(port)
+        qsticky.wait_health(healthy=True, reachable=True)
+    assert not any("another program" in line for line in qsticky.troubles())
 
 
 @MUSL

@@ -278,15 +278,18 @@ static void tell_health_says_whether_peers_get_through(void **state)
 	want(PORT);
 	succeed();
 	assert_string_equal(member("reachable"), "null");
+	assert_string_equal(member("reachable_udp"), "null");
 	assert_string_equal(member("connection_status"), "null");
 	assert_string_equal(member("external_address"), "null");
 	assert_string_equal(member("rebinds"), "0");
 	situation.reachable = REACHABLE_YES;
+	situation.reachable_udp = REACHABLE_YES;
 	situation.rebinds = 3;
 	situation.hints = (struct qbittorrent_hints){ .connection_status = "firewalled",
 		                                      .external_address = "203.0.113.7" };
 	succeed();
 	assert_string_equal(member("reachable"), "true");
+	assert_string_equal(member("reachable_udp"), "true");
 	assert_string_equal(member("connection_status"), "\"firewalled\"");
 	assert_string_equal(member("external_address"), "\"203.0.113.7\"");
 	assert_string_equal(member("rebinds"), "3");

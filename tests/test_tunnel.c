@@ -16,6 +16,7 @@
 
 #include "mono.h"
 #include "netns.h"
+#include "stop.h"
 
 /* No test takes as long: what is awaited comes from the kernel at once, bar the end of the trial of
  * an IPv6 address (RFC 4862), which takes two seconds. */
@@ -318,246 +319,6 @@ static void tunnel_takes_what_was_lost_for_a_change(void **state)
 	assert_int_equal(tunnel_drain(&tunnel), TUNNEL_QUIET);
 }
 
-/* ---- the probe ---- */
-
-/* Listens at an address and a free port. Returns the port. */
-static uint16_t listen_at(int *fd, const char *ip)
-{
-	struct sockaddr_in v4 = { .sin_family = AF_INET };
-	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
-	bool is_v4 = inet_pton(AF_INET, ip, &v4.sin_addr) == 1;
-	struct sockaddr *address = is_v4 ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6;
-	socklen_t len = is_v4 ? sizeof v4 : sizeof v6;
-
-	assert_true(is_v4 || inet_pton(AF_INET6, ip, &v6.sin6_addr) == 1);
-	*fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_true(*fd >= 0);
-	assert_int_equal(bind(*fd, address, len), 0);
-	assert_int_equal(listen(*fd, 0), 0);
-	assert_int_equal(getsockname(*fd, address, &len), 0);
-	return ntohs(is_v4 ? v4.sin_port : v6.sin6_port);
-}
-
-static enum fail probe(sa_family_t family, uint16_t port)
-{
-	return tunnel_probe(&view, family, port, &never, MONO_NEVER, &why);
-}
-
-static void tunnel_probe_is_accepted_where_somebody_listens(void **state)
-{
-	uint16_t port;
-	int fd;
-	(void)state;
-
-	enter();
-	connect_vpn();
-	look();
-	port = listen_at(&fd, "10.2.0.2");
-	assert_int_equal(probe(AF_INET, port), FAIL_NONE);
-	close(fd);
-	port = listen_at(&fd, "0.0.0.0");
-	assert_int_equal(probe(AF_INET, port), FAIL_NONE);
-	close(fd);
-}
-
-static void tunnel_probe_is_refused_where_nobody_listens_on_the_tunnel(void **state)
-{
-	uint16_t port;
-	int fd;
-	(void)state;
-
-	enter();
-	connect_vpn();
-	look();
-	/* On another address; and later on none. */
-	port = listen_at(&fd, "127.0.0.1");
-	assert_int_equal(probe(AF_INET, port), FAIL_REFUSED);
-	close(fd);
-	assert_int_equal(probe(AF_INET, port), FAIL_REFUSED);
-	assert_non_null(strstr(why.text, "refused"));
-}
-
-/* Where nobody has the port, the kernel gives it to the probe itself, sooner or later: here soon. */
-static void tunnel_probe_does_not_take_itself_for_a_listener(void **state)
-{
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(45720) };
-	FILE *range;
-	int fd;
-	(void)state;
-
-	enter();
-	connect_vpn();
-	look();
-	range = fopen("/proc/sys/net/ipv4/ip_local_port_range", "w");
-	if (!range)
-		skip();
-	assert_true(fputs("45720 45723", range) >= 0 && fclose(range) == 0);
-	for (int i = 0; i < 64; i++)
-		assert_int_equal(probe(AF_INET, 45720), FAIL_REFUSED);
-	/* Nor does it keep anybody off the port. */
-	address.sin_addr = view.v4;
-	fd = socket(AF_INET, SOCK_STREAM, 0);
-	assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
-	close(fd);
-}
-
-/* The case that all of this is for: a socket that is bound to a device, and the device is gone. */
-static void tunnel_probe_is_refused_by_a_socket_of_a_device_that_is_gone(void **state)
-{
-	uint16_t port;
-	int fd;
-	(void)state;
-
-	enter();
-	connect_vpn();
-	port = listen_at(&fd, "10.2.0.2");
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "tun0", 5), 0);
-	look();
-	assert_int_equal(tunnel_probe(&view, AF_INET, port, &never, MONO_NEVER, &why), FAIL_NONE);
-	netns_ip("link del tun0");
-	netns_ip("link add tun0 type veth peer name far0");
-	connect_vpn();
-	look();
-	assert_int_equal(probe(AF_INET, port), FAIL_REFUSED);
-	close(fd);
-}
-
-static void tunnel_probe_takes_the_address_of_the_family(void **state)
-{
-	int64_t until_ms = mono_now_ms() + LONG_MS;
-	enum fail f;
-	uint16_t port;
-	int fd;
-	(void)state;
-
-	enter();
-	connect_vpn();
-	if (!netns_try("-6 address add 2001:db8::2/128 nodad dev tun0"))
-		netns_missing("there is no IPv6 here");
-	look();
-	port = listen_at(&fd, "2001:db8::2");
-	/* Just after it came, the kernel may drop what is sent to an IPv6 address. */
-	do
-		f = probe(AF_INET6, port);
-	while (f == FAIL_TIMEOUT && mono_now_ms() < until_ms);
-	assert_int_equal(f, FAIL_NONE);
-	assert_int_equal(probe(AF_INET, port), FAIL_REFUSED);
-	close(fd);
-	port = listen_at(&fd, "10.2.0.2");
-	assert_int_equal(probe(AF_INET6, port), FAIL_REFUSED);
-	assert_int_equal(probe(AF_INET, port), FAIL_NONE);
-	close(fd);
-}
-
-static void tunnel_probe_says_where_there_is_no_way(void **state)
-{
-	(void)state;
-
-	enter();
-	connect_vpn();
-	look();
-	netns_ip("link del tun0");
-	assert_int_equal(probe(AF_INET, 41000), FAIL_IO);
-	assert_non_null(strstr(why.text, "unreachable"));
-}
-
-/* Fills what the kernel keeps for a program that does not accept; what comes then is not answered. */
-static size_t fill(int fds[static 8], uint16_t port)
-{
-	const struct sockaddr_in to = { .sin_family = AF_INET,
-		                        .sin_port = htons(port),
-		                        .sin_addr = view.v4 };
-	size_t count = 0;
-
-	for (; count < 8; count++) {
-		struct pollfd connecting = { .events = POLLOUT };
-
-		connecting.fd = fds[count] =
-			socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-		assert_true(connecting.fd >= 0);
-		(void)connect(connecting.fd, (const struct sockaddr *)&to, sizeof to);
-		if (poll(&connecting, 1, 100) == 0)
-			return count + 1;
-	}
-	fail_msg("%s", "all were accepted");
-	return 0;
-}
-
-static void tunnel_probe_waits_a_second_for_an_answer_and_no_longer(void **state)
-{
-	int fds[8], fd;
-	int64_t began_ms;
-	uint16_t port;
-	size_t count;
-	(void)state;
-
-	enter();
-	connect_vpn();
-	look();
-	port = listen_at(&fd, "10.2.0.2");
-	count = fill(fds, port);
-	began_ms = mono_now_ms();
-	assert_int_equal(probe(AF_INET, port), FAIL_TIMEOUT);
-	assert_in_range((uintmax_t)(mono_now_ms() - began_ms), TUNNEL_PROBE_MS,
-	                2 * TUNNEL_PROBE_MS - 1);
-	/* The deadline of the cycle may be sooner. */
-	began_ms = mono_now_ms();
-	assert_int_equal(tunnel_probe(&view, AF_INET, port, &never, began_ms + 20, &why),
-	                 FAIL_TIMEOUT);
-	assert_in_range((uintmax_t)(mono_now_ms() - began_ms), 20, TUNNEL_PROBE_MS - 1);
-	while (count > 0)
-		close(fds[--count]);
-	close(fd);
-}
-
-static void tunnel_probe_ends_with_a_stop(void **state)
-{
-	struct stop stop = { .fd = -1 };
-	int fds[8], fd, pipe_fds[2];
-	uint16_t port;
-	size_t count;
-	(void)state;
-
-	enter();
-	connect_vpn();
-	look();
-	port = listen_at(&fd, "10.2.0.2");
-	count = fill(fds, port);
-	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
-	assert_int_equal(write(pipe_fds[1], "", 1), 1);
-	stop.fd = pipe_fds[0];
-	assert_int_equal(tunnel_probe(&view, AF_INET, port, &stop, MONO_NEVER, &why), FAIL_STOPPED);
-	close(pipe_fds[0]);
-	close(pipe_fds[1]);
-	while (count > 0)
-		close(fds[--count]);
-	close(fd);
-}
-
-/* A look and a probe a cycle, for months. */
-static void tunnel_leaves_no_descriptor_open(void **state)
-{
-	uint16_t port;
-	int fd, before, after;
-	(void)state;
-
-	enter();
-	connect_vpn();
-	look();
-	port = listen_at(&fd, "10.2.0.2");
-	assert_int_equal(listen(fd, 64), 0);
-	before = dup(fd);
-	for (int i = 0; i < 20; i++) {
-		look();
-		(void)probe(AF_INET, i % 2 ? port : 1);
-	}
-	after = dup(fd);
-	assert_int_equal(after, before + 1);
-	close(after);
-	close(before);
-	close(fd);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -580,8 +341,6 @@ int main(void)
 		                                end_after_test),
 		cmocka_unit_test_setup_teardown(tunnel_hears_of_an_interface_that_is_new, NULL,
 		                                end_after_test),
-		cmocka_unit_test_setup_teardown(tunnel_probe_does_not_take_itself_for_a_listener,
-		                                NULL, end_after_test),
 		cmocka_unit_test_setup_teardown(tunnel_hears_of_names_given_and_taken, NULL,
 		                                end_after_test),
 		cmocka_unit_test_setup_teardown(tunnel_does_not_mind_other_interfaces, NULL,
@@ -589,25 +348,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(tunnel_minds_the_end_of_any_interface, NULL,
 		                                end_after_test),
 		cmocka_unit_test_setup_teardown(tunnel_takes_what_was_lost_for_a_change, NULL,
-		                                end_after_test),
-		cmocka_unit_test_setup_teardown(tunnel_probe_is_accepted_where_somebody_listens,
-		                                NULL, end_after_test),
-		cmocka_unit_test_setup_teardown(
-			tunnel_probe_is_refused_where_nobody_listens_on_the_tunnel, NULL,
-			end_after_test),
-		cmocka_unit_test_setup_teardown(
-			tunnel_probe_is_refused_by_a_socket_of_a_device_that_is_gone, NULL,
-			end_after_test),
-		cmocka_unit_test_setup_teardown(tunnel_probe_takes_the_address_of_the_family, NULL,
-		                                end_after_test),
-		cmocka_unit_test_setup_teardown(tunnel_probe_says_where_there_is_no_way, NULL,
-		                                end_after_test),
-		cmocka_unit_test_setup_teardown(
-			tunnel_probe_waits_a_second_for_an_answer_and_no_longer, NULL,
-			end_after_test),
-		cmocka_unit_test_setup_teardown(tunnel_probe_ends_with_a_stop, NULL,
-		                                end_after_test),
-		cmocka_unit_test_setup_teardown(tunnel_leaves_no_descriptor_open, NULL,
 		                                end_after_test),
 	};
 
