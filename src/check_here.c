@@ -172,6 +172,7 @@ enum check_verdict check_tunnel(struct check_walk *walk)
 {
 	const struct tunnel_view *view = &walk->reach.view;
 	const char *name = walk->config.vpn_interface;
+	bool absent;
 	enum fail f;
 
 	walk->reach.tunnel = tunnel_on(name);
@@ -180,7 +181,14 @@ enum check_verdict check_tunnel(struct check_walk *walk)
 		                 "QSTICKY_VPN_INTERFACE is set to nothing");
 	if (tunnel_look(&walk->reach.tunnel, &walk->reach.view, &walk->found.seen))
 		return CHECK_WARN;
-	if (!view->exists && !view->lo_only && !walk->beside.knows_tunnel)
+	absent = !view->exists && !view->lo_only && !walk->beside.knows_tunnel;
+	if (absent && walk->config.vpn_interface_named)
+		return check_see(
+			walk, CHECK_FAILS,
+			"look at Gluetun's log: is it connected? This container has to share its "
+			"network (network_mode: \"service:gluetun\")",
+			"there is no %s here, which QSTICKY_VPN_INTERFACE names", name);
+	if (absent)
 		return check_see(
 			walk, CHECK_WARN,
 			"network_mode: \"service:gluetun\", or another QSTICKY_VPN_INTERFACE",

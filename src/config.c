@@ -184,6 +184,7 @@ static void infer(struct config *config, char *const environment[])
 	bool typed = is_set(environment, "QSTICKY_GLUETUN_AUTH_TYPE", "") ||
 	             is_set(environment, "GLUETUN_AUTH_TYPE", "");
 
+	config->vpn_interface_named = is_set(environment, "QSTICKY_VPN_INTERFACE", "");
 	if (!typed && with_key)
 		config->gluetun_auth = CONFIG_AUTH_APIKEY;
 	else if (!typed && with_name)

@@ -67,6 +67,7 @@ struct config {
 	unsigned interval_s;       /* 1 to 86400 */
 	unsigned no_port_grace_s;  /* 0 to 86400 */
 	const char *vpn_interface; /* under IF_NAMESIZE, no character that JSON escapes; "": none */
+	bool vpn_interface_named;  /* by the user: there has to be one of that name */
 	bool rebind;
 	bool bind_interface;
 	bool reannounce;

@@ -194,7 +194,8 @@ const struct config_variable config_table[] = {
 		.optional = true,
 		FIELD(vpn_interface),
 		.fallback = "tun0",
-		.purpose = "the VPN's network interface, on which the port is probed; empty: never",
+		.purpose =
+			"the VPN's interface, on which the port is probed; if named, it must be here; empty: never",
 	},
 	{
 		.name = "QSTICKY_REBIND",

@@ -10,6 +10,9 @@ struct reach reach_on(const struct config *config)
 {
 	struct reach reach = {
 		.tunnel = tunnel_on(config->vpn_interface),
+		.named = config->vpn_interface_named,
+		.grace_ms = (int64_t)config->no_port_grace_s * 1000,
+		.missing_at_ms = MONO_NEVER,
 		.hints_at_ms = mono_now_ms() + REACH_HINTS_LAG_MS,
 		.deaf_at_ms = MONO_NEVER,
 	};
@@ -38,6 +41,31 @@ void reach_changed(struct reach *reach, struct situation *now)
 	reach->hints_at_ms = mono_earlier(reach->hints_at_ms, hints_at_ms);
 }
 
+/* Whether a port can be open on the tunnel at all. */
+static bool is_usable(const struct tunnel_view *view)
+{
+	return view->exists && view->up && (view->has_v4 || view->has_v6);
+}
+
+/* When the tunnel's absence begins to count, whatever else there is; MONO_NEVER: it does not. */
+static int64_t lost_at_ms(const struct reach *reach)
+{
+	if (reach->missing_at_ms == MONO_NEVER || (!reach->seen && !reach->named))
+		return MONO_NEVER;
+	return reach->missing_at_ms + (reach->seen ? REACH_LOST_MS : reach->grace_ms);
+}
+
+static void note_missing(struct reach *reach, struct sync *sync, int64_t now_ms)
+{
+	reach->seen |= reach->view.exists;
+	if (is_usable(&reach->view))
+		reach->missing_at_ms = MONO_NEVER;
+	else if (reach->missing_at_ms == MONO_NEVER)
+		reach->missing_at_ms = now_ms;
+	if (now_ms < lost_at_ms(reach))
+		sync_cycle_at(sync, lost_at_ms(reach));
+}
+
 void reach_look(struct reach *reach, struct situation *now)
 {
 	struct tunnel_view before = reach->view;
@@ -50,7 +78,7 @@ void reach_look(struct reach *reach, struct situation *now)
 	reach->blind = tunnel_look(&reach->tunnel, &reach->view, &why);
 	if (!reach->blind) {
 		sync_links_seen(&now->sync, reach->view.lo_only, now_ms);
-		reach->seen |= reach->view.exists;
+		note_missing(reach, &now->sync, now_ms);
 	} else if (!was_blind) {
 		log_line(LEVEL_WARN, "%s: whether the port is open is not probed", why.text);
 	}
@@ -96,6 +124,19 @@ enum fail reach_judge_tunnel(const struct reach *reach, bool alone, struct failu
 	if (!view->has_v4 && !view->has_v6)
 		return fail_set(why, FAIL_CUT_OFF, "%s has no address: nobody can connect", name);
 	return FAIL_NONE;
+}
+
+enum fail reach_judge_missing(const struct reach *reach, int64_t now_ms, struct failure *why)
+{
+	if (reach->blind || now_ms < lost_at_ms(reach))
+		return FAIL_NONE;
+	if (reach->seen)
+		return reach_judge_tunnel(reach, reach->view.lo_only, why);
+	return fail_set(why, FAIL_CUT_OFF,
+	                "there is no %s here, which QSTICKY_VPN_INTERFACE names: is the VPN "
+	                "connected, and is this Gluetun's network (network_mode: "
+	                "\"service:gluetun\")?",
+	                reach->tunnel.name);
 }
 
 /* ---- a port that is closed ---- */
@@ -222,6 +263,8 @@ enum fail reach_prove(struct reach *reach, struct qbittorrent *qb, struct qbitto
 		forget_hints(reach, now);
 	if (known)
 		f = prove_open(reach, qb, view, wanted, just_set, now, tell, why);
+	else
+		f = reach_judge_missing(reach, mono_now_ms(), why);
 	if (f == FAIL_STOPPED)
 		return f;
 	if (f == FAIL_NONE)

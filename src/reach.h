@@ -21,12 +21,19 @@
 #define REACH_HINTS_LAG_MS 3000
 #define REACH_HINTS_EVERY_MS (10 * 60 * 1000)
 
+/* A tunnel that was here and cannot be used counts as lost after so long, whether a port is forwarded or
+ * not: a reconnect takes less. */
+#define REACH_LOST_MS (30 * 1000)
+
 struct reach {
 	struct tunnel tunnel;
 	struct tunnel_view view;
-	bool blind;  /* the kernel does not tell what there is */
-	bool seen;   /* the tunnel was here once */
-	bool failed; /* the last cycle has proved nothing */
+	bool named;            /* the user says that there is this interface */
+	int64_t grace_ms;      /* for which a named one may be missing from the start */
+	bool blind;            /* the kernel does not tell what there is */
+	bool seen;             /* the tunnel was here once */
+	int64_t missing_at_ms; /* since when it cannot be used; MONO_NEVER: it can */
+	bool failed;           /* the last cycle has proved nothing */
 	int64_t hints_at_ms;
 	int64_t deaf_at_ms; /* since when it has called itself disconnected; MONO_NEVER: it does not */
 };
@@ -47,6 +54,10 @@ struct qbittorrent_wanted reach_wanted(const struct reach *reach, const struct c
 /* Whether the tunnel itself is what is missing, as seen at the last look. `alone`: nothing but
  * loopback is left here. FAIL_CUT_OFF. */
 enum fail reach_judge_tunnel(const struct reach *reach, bool alone, struct failure *why);
+
+/* Whether the tunnel has been missing for too long, whether a port is forwarded or not: one that was here,
+ * for REACH_LOST_MS; one that the user has named and that never was, for the grace. FAIL_CUT_OFF. */
+enum fail reach_judge_missing(const struct reach *reach, int64_t now_ms, struct failure *why);
 
 /* Proves that connections to what is `wanted` are accepted, with one rebind where that may help and
  * is allowed. `just_set`: the port may still be opening. Notes in `now` what it found.

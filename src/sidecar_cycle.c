@@ -154,8 +154,10 @@ static enum fail reconcile(struct sidecar_cycle *cycle, struct failure *why)
 		return f;
 	cycle->gate.state = LOGIN_IN_ORDER;
 	qbittorrent_ask_version(qb);
-	if (wanted.port)
-		f = reach_prove(&cycle->reach, qb, view, &wanted, differs, now, tell, why);
+	f = wanted.port ? reach_prove(&cycle->reach, qb, view, &wanted, differs, now, tell, why)
+	                : reach_judge_missing(&cycle->reach, mono_now_ms(), why);
+	if (f && !wanted.port)
+		now->reachable = REACHABLE_NO;
 	/* Else the reason has been found already, and is said as such. */
 	if (f != FAIL_CUT_OFF)
 		tell_settings(tell, view);

@@ -360,6 +360,11 @@ def vpn_down(b: Bench) -> None:
     namespace.delete(TUNNEL)
 
 
+def never_here(b: Bench) -> None:
+    b.namespace().delete(TUNNEL)
+    b.real()
+
+
 def link_down(b: Bench) -> None:
     namespace = b.namespace()
     b.real(address="")
@@ -393,6 +398,19 @@ def deaf(b: Bench) -> None:
     port = server.listen_port()
     namespace.wait_open(port)
     namespace.reconnect()
+
+
+def web_ui_port(b: Bench) -> None:
+    b.port_file.write(b.real().webui_port)
+
+
+def port_taken(b: Bench) -> None:
+    b.namespace()
+    server = b.real(address="")
+    port = free_port()
+    b.peers.enter_context(socket.create_server(("0.0.0.0", port)))
+    server.set_preferences({"listen_port": port})
+    b.port_file.write(port)
 
 
 def another_port(b: Bench) -> None:
@@ -437,6 +455,7 @@ SETUPS: dict[str, Callable[[Bench], None]] = {
     "the control server has no port": no_port_there,
     "no control server listens there": no_control_server,
     "Gluetun's container was restarted, this one not": orphaned,
+    "the interface that is named was never here": never_here,
     "the VPN is down": vpn_down,
     "its interface is down": link_down,
     "a host name that nobody knows": unknown_name,
@@ -462,6 +481,8 @@ SETUPS: dict[str, Callable[[Bench], None]] = {
     "bound to the address of the last connection": bound_to_old_address,
     "another port is set, and qsticky does not run": another_port,
     "something sets the port back": set_back,
+    "the Web UI's own port is forwarded": web_ui_port,
+    "another program has the port's TCP": port_taken,
     "qBittorrent is deaf after a reconnect, and qsticky does not run": deaf,
     "the health file's directory cannot be written": health_closed,
     "qsticky was killed": killed,
@@ -611,9 +632,22 @@ def test_the_instant_between_truncate_and_write_is_waited_out(bench: Bench) -> N
 def test_without_an_interface_of_that_name_the_probe_is_left_out(bench: Bench) -> None:
     bench.namespace().delete(TUNNEL)
     bench.real()
+    del bench.env["QSTICKY_VPN_INTERFACE"]
     done = bench.check()
     assert done.returncode == 0, done.stdout
     assert verdicts(done.stdout)["VPN interface"] == "warn"
+    assert verdicts(done.stdout)["probe"] == "skip"
+
+
+def test_an_interface_that_is_named_has_to_be_there(bench: Bench) -> None:
+    bench.namespace().delete(TUNNEL)
+    bench.real()
+    assert bench.env["QSTICKY_VPN_INTERFACE"] == TUNNEL
+    done = bench.check()
+    assert done.returncode == 1, done.stdout
+    assert verdicts(done.stdout)["VPN interface"] == "FAIL"
+    assert f"there is no {TUNNEL} here, which QSTICKY_VPN_INTERFACE names" in done.stdout
+    assert "network_mode" in done.stdout
     assert verdicts(done.stdout)["probe"] == "skip"
 
 

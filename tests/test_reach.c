@@ -760,6 +760,83 @@ static void reach_rebinds_more_seldom_where_another_address_is_open(void **state
 	}
 }
 
+/* ---- a tunnel that there has to be ---- */
+
+/* At the time of the next look, the tunnel has been missing for as long. */
+static void missing_since(int64_t ms)
+{
+	reach.missing_at_ms = mono_now_ms() - ms;
+}
+
+static void reach_misses_a_tunnel_that_is_named_after_the_grace(void **state)
+{
+	(void)state;
+
+	enter();
+	netns_ip("link del tun0");
+	begin(SCRIPT(NULL));
+	reach.named = true;
+	reach.grace_ms = 120000;
+	assert_int_equal(prove(false), FAIL_NONE);
+	assert_int_equal(situation.reachable, REACHABLE_UNKNOWN);
+	/* It looks again when that begins to count, not at its next check. */
+	assert_in_range((uintmax_t)(situation.sync.asked_at_ms - mono_now_ms()), 100000, 120000);
+	missing_since(119000);
+	assert_int_equal(prove(false), FAIL_NONE);
+	missing_since(120000);
+	assert_fails(FAIL_CUT_OFF, "there is no tun0 here, which QSTICKY_VPN_INTERFACE names");
+	assert_int_equal(reach_judge_missing(&reach, mono_now_ms(), &why), FAIL_CUT_OFF);
+	/* Then it comes. */
+	netns_ip("link add tun0 type veth peer name far2");
+	netns_ip("address add 10.2.0.2/32 dev tun0");
+	netns_ip("link set tun0 up");
+	assert_true(open_port("10.2.0.2", 8));
+	assert_proved();
+	assert_int_equal(reach_judge_missing(&reach, mono_now_ms(), &why), FAIL_NONE);
+}
+
+static void reach_misses_no_tunnel_that_is_only_the_default(void **state)
+{
+	(void)state;
+
+	enter();
+	netns_ip("link del tun0");
+	begin(SCRIPT(NULL));
+	assert_int_equal(prove(false), FAIL_NONE);
+	missing_since(24 * 3600 * 1000);
+	assert_int_equal(prove(false), FAIL_NONE);
+	assert_int_equal(situation.reachable, REACHABLE_UNKNOWN);
+	assert_int_equal(situation.sync.asked_at_ms, MONO_NEVER);
+}
+
+/* Whether a port is forwarded or not; with one, reach_prove() says so at once. */
+static void reach_misses_a_tunnel_that_was_here_after_a_while(void **state)
+{
+	static const struct {
+		const char *command, *word;
+	} cases[] = {
+		{ "link set tun0 down", "tun0 is down" },
+		{ "address del 10.2.0.2/32 dev tun0", "tun0 has no address" },
+		{ "link del tun0", "tun0 is gone" },
+	};
+	(void)state;
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		enter();
+		begin(SCRIPT(NULL));
+		netns_ip(cases[i].command);
+		reach_look(&reach, &situation);
+		assert_int_equal(reach_judge_missing(&reach, mono_now_ms(), &why), FAIL_NONE);
+		assert_in_range((uintmax_t)(situation.sync.asked_at_ms - mono_now_ms()), 20000,
+		                REACH_LOST_MS);
+		missing_since(REACH_LOST_MS);
+		reach_look(&reach, &situation);
+		assert_int_equal(reach_judge_missing(&reach, mono_now_ms(), &why), FAIL_CUT_OFF);
+		assert_non_null(strstr(why.text, cases[i].word));
+		end_after_test(NULL);
+	}
+}
+
 /* ---- hints ---- */
 
 static void reach_asks_for_hints_every_ten_minutes_only(void **state)
@@ -1030,6 +1107,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			reach_rebinds_more_seldom_where_another_address_is_open, NULL,
 			end_after_test),
+		cmocka_unit_test_setup_teardown(reach_misses_a_tunnel_that_is_named_after_the_grace,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(reach_misses_no_tunnel_that_is_only_the_default,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(reach_misses_a_tunnel_that_was_here_after_a_while,
+		                                NULL, end_after_test),
 		cmocka_unit_test_setup_teardown(reach_does_not_believe_hints_from_an_outage, NULL,
 		                                end_after_test),
 		cmocka_unit_test_setup_teardown(

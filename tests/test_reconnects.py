@@ -530,18 +530,59 @@ def test_a_tunnel_that_is_down_from_the_start_is_unhealthy(
 
 
 @MUSL
-def test_a_tunnel_that_goes_while_no_port_is_wanted_is_no_fault(
+def test_a_tunnel_that_goes_while_no_port_is_wanted_is_a_fault_after_30_s(
     namespace: Namespace, new_listening: NewListening, port_file: PortFile, sidecar: MakeSidecar
 ) -> None:
+    """Longer than a reconnect takes, and sooner than the grace for the port ends."""
     namespace.add_tunnel()
     server = new_listening(listen_port=41000).start()
-    qsticky = sidecar(server)
+    qsticky = sidecar(server, interval=3600, env={"QSTICKY_NO_PORT_GRACE": "3600"})
     qsticky.wait_health(state="waiting_for_port", healthy=True)
+    writes = qsticky.health_writes()
+    began = time.monotonic()
     namespace.delete(TUNNEL)
-    qsticky.wait_cycles(3)
+    wait_until(lambda: qsticky.health_writes() != writes, what="a cycle")
     health = qsticky.health()
     assert health["healthy"] is True and health["state"] == "waiting_for_port"
     assert health["reachable"] is not True
+
+    health = qsticky.wait_health(30 + PATIENCE, healthy=False, reachable=False)
+    assert time.monotonic() - began >= 29.5
+    assert f"{TUNNEL} is gone" in health["last_error"] and ports_set(server) == []
+    namespace.add_tunnel()
+    qsticky.wait_health(state="waiting_for_port", healthy=True)
+    assert len(qsticky.troubles()) == 1
+
+
+@MUSL
+@pytest.mark.parametrize("port", [41000, None], ids=["port", "no-port"])
+def test_an_interface_that_is_named_and_never_comes_is_a_fault_after_the_grace(
+    port: int | None,
+    namespace: Namespace,
+    new_listening: NewListening,
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    """Whatever the file says, which may be last week's."""
+    server = new_listening(listen_port=41000).start()
+    if port:
+        port_file.write(port)
+    env = {"QSTICKY_VPN_INTERFACE": TUNNEL, "QSTICKY_NO_PORT_GRACE": "4"}
+    qsticky = sidecar(server, interval=3600, env=env)
+    health = qsticky.wait_health(healthy=True, reachable=None)
+    assert health["state"] == ("in_sync" if port else "waiting_for_port")
+
+    health = qsticky.wait_health(healthy=False, reachable=False, forwarded_port=port)
+    assert TUNNEL in health["last_error"] and "QSTICKY_VPN_INTERFACE" in health["last_error"]
+    assert qsticky.healthcheck()[0] == 1
+    qsticky.wait_cycles(2)
+    (said,) = (line for line in qsticky.troubles() if TUNNEL in line)
+    assert "network_mode" in said, "what to do, and that once"
+
+    port_file.write(41000)
+    namespace.add_tunnel()
+    server.open_port()
+    qsticky.wait_health(healthy=True, reachable=True)
 
 
 @MUSL
@@ -914,11 +955,12 @@ def test_an_orphaned_namespace_ends_it_after_30_s_and_nothing_else_does(
     start("tunnel lost")
     start("came back")
     start("no port", port=None)
+    start("no port, never more", port=None, links=False)
     start("never more", links=False)
     start("switched off", QSTICKY_VPN_INTERFACE="")
     began = time.monotonic()
     for case, home in homes.items():
-        if case != "never more":
+        if "never more" not in case:
             home.delete(TUNNEL)
             if case != "tunnel lost":
                 home.delete(BRIDGE)
@@ -940,5 +982,7 @@ def test_an_orphaned_namespace_ends_it_after_30_s_and_nothing_else_does(
     for case, qsticky in qstickies.items():
         assert qsticky.process.poll() is None, f"{case}: gone, too\n" + "\n".join(qsticky.log)
         assert not qsticky.lines("ERROR"), case
-    for case in ("no port", "never more", "switched off"):
+    for case in ("no port, never more", "never more", "switched off"):
         assert qstickies[case].health()["healthy"] is True, case
+    health = qstickies["no port"].health()
+    assert health["healthy"] is False and "loopback" in health["last_error"]
