@@ -10,20 +10,10 @@
 
 /* The fields that are shown, in their order. */
 static const char *const keys[] = {
-	"state",
-	"forwarded_port",
-	"current_port",
-	"last_port_change",
-	"reachable",
-	"reachable_udp",
-	"login",
-	"last_check",
-	"uptime",
-	"consecutive_failures",
-	"rebinds",
-	"qbittorrent_version",
-	"version",
-	"last_error",
+	"state",     "forwarded_port",       "current_port", "last_port_change",
+	"reachable", "reachable_udp",        "login",        "last_check",
+	"uptime",    "consecutive_failures", "rebinds",      "qbittorrent_version",
+	"version",   "last_error",
 };
 
 /* A line that begins with `label`, in which '_' stands for a space. */
