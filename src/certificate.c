@@ -160,6 +160,14 @@ static bool take_unsigned(struct der_part *in, struct der_part *number)
 	return number->len > 0;
 }
 
+/* Whether RSA can be believed with that exponent. With 1, anybody makes a signature that holds. An even one
+ * is no permutation, so no such key can sign (RFC 8017, section 3.1: 3 or more, and odd). */
+static bool is_exponent(struct der_part exponent)
+{
+	return exponent.len <= CERTIFICATE_EXPONENT_MAX && exponent.at[exponent.len - 1] & 1 &&
+	       (exponent.len > 1 || exponent.at[0] > 1);
+}
+
 static bool take_key(struct der_part *in, struct certificate *certificate)
 {
 	struct der_part key, bits, pair;
@@ -174,8 +182,7 @@ static bool take_key(struct der_part *in, struct certificate *certificate)
 	    !take_unsigned(&pair, &certificate->modulus) ||
 	    !take_unsigned(&pair, &certificate->exponent))
 		return false;
-	if (certificate->modulus.len > CERTIFICATE_RSA_MAX ||
-	    certificate->exponent.len > CERTIFICATE_EXPONENT_MAX)
+	if (certificate->modulus.len > CERTIFICATE_RSA_MAX || !is_exponent(certificate->exponent))
 		certificate->key = CERTIFICATE_RSA_LONG;
 	return true;
 }

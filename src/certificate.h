@@ -16,7 +16,7 @@
 enum certificate_algorithm {
 	CERTIFICATE_OTHER,
 	CERTIFICATE_RSA,      /* PKCS#1; of a signature: with SHA-2 */
-	CERTIFICATE_RSA_LONG, /* a key over the limits below */
+	CERTIFICATE_RSA_LONG, /* a key over the limits below, or whose exponent is even or 1 */
 	CERTIFICATE_RSA_PSS,
 	CERTIFICATE_EC, /* of a key: on a curve below; of a signature: with SHA-2 */
 	CERTIFICATE_EC_OTHER,

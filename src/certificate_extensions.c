@@ -11,7 +11,9 @@ static bool parse_basic_constraints(struct certificate *certificate, struct der_
 	certificate->is_ca =
 		der_expect(&inside, DER_BOOLEAN, &flag) && flag.len == 1 && flag.at[0] != 0;
 	if (der_expect(&inside, DER_INTEGER, &number)) {
-		if (number.len < 1 || number.at[0] > 0x7f)
+		/* Negative; or with a zero in front that DER forbids, which would hide how small it is. */
+		if (number.len < 1 || number.at[0] > 0x7f ||
+		    (number.len > 1 && number.at[0] == 0 && number.at[1] <= 0x7f))
 			return false;
 		/* A number of more bytes is over any depth that is tried. */
 		if (number.len == 1)

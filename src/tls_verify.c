@@ -34,6 +34,10 @@ static enum fail take_anchor(void *context, const struct certificate *certificat
 		anchors->own = true;
 		return FAIL_NONE;
 	}
+	/* Files that are put together from others hold copies. */
+	for (size_t i = 0; i < anchors->count; i++)
+		if (certificate_same(anchors->anchors[i].whole, certificate->whole))
+			return FAIL_NONE;
 	if (anchors->count == TLS_ANCHORS_MAX ||
 	    certificate->whole.len > sizeof anchors->bytes - anchors->used)
 		return fail_set(why, FAIL_TOO_BIG,

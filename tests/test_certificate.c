@@ -133,6 +133,28 @@ static void certificate_tells_the_kinds_of_key_and_signature(void **state)
 	assert_int_equal(certificate.signature, CERTIFICATE_ED25519);
 }
 
+/* With 1 as its exponent anybody can sign, and with an even one nobody. */
+static void certificate_with_an_exponent_of_1_or_an_even_one_has_no_key_for_us(void **state)
+{
+	static const struct {
+		unsigned char exponent[3];
+		enum certificate_algorithm key;
+	} cases[] = {
+		{ { 1, 0, 1 }, CERTIFICATE_RSA }, { { 0, 0, 3 }, CERTIFICATE_RSA },
+		{ { 0, 0, 1 }, CERTIFICATE_RSA_LONG }, { { 0, 0, 2 }, CERTIFICATE_RSA_LONG },
+		{ { 1, 0, 0 }, CERTIFICATE_RSA_LONG },
+	};
+	struct certificate certificate = certificate_of(RSA_PEM);
+	const size_t at = (size_t)(certificate.exponent.at - pem.certificate);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		memcpy(pem.certificate + at, cases[i].exponent, 3);
+		assert_true(certificate_parse(&certificate, pem.certificate, pem.len));
+		assert_int_equal(certificate.key, cases[i].key);
+	}
+}
+
 /* A name of one attribute, an O: whatever kind of string. */
 static struct der_part name_of(unsigned char buf[static 64], unsigned char tag, const char *string)
 {
@@ -383,6 +405,8 @@ int main(void)
 		cmocka_unit_test(certificate_is_valid_between_its_dates),
 		cmocka_unit_test(certificate_names_addresses),
 		cmocka_unit_test(certificate_tells_the_kinds_of_key_and_signature),
+		cmocka_unit_test(
+			certificate_with_an_exponent_of_1_or_an_even_one_has_no_key_for_us),
 		cmocka_unit_test(certificate_names_are_the_same_in_other_strings),
 		cmocka_unit_test(certificate_is_for_hosts_by_its_names),
 		cmocka_unit_test(certificate_put_oid_tells_each_arc),

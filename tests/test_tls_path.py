@@ -158,6 +158,15 @@ def self_issued_between(pki: Pki) -> Case:
     return Case((again.issue(HERE), again), (root,))
 
 
+def no_depth_in_two_bytes(pki: Pki) -> Case:
+    """A path length of 0 that is written as no number may be: it must not be read as none."""
+    root = pki.root()
+    limit = "basicConstraints=critical,DER:30:07:01:01:ff:02:02:00:00"
+    middle = root.issue(ca=True, subject="/CN=middle", extensions=[limit])
+    below = middle.issue(ca=True, subject="/CN=below")
+    return Case((below.issue(HERE), below, middle), (root,))
+
+
 def named_otherwise(subject: str, **options: object) -> Make:
     """The file has the CA under another spelling of its name."""
 
@@ -290,6 +299,7 @@ CASES: dict[str, tuple[Make, str, str]] = {
         f"{NO_ISSUER}|certificate signature failure",
     ),
     "three roots of that name": (two_of_a_name, "", ""),
+    "a root forty times": (lambda pki: Case(((root := pki.root()).issue(HERE),), (root,) * 40), "", ""),
     "two roots of that name": (two_wrong_of_a_name, f"{IN_FILE}may not vouch for a server", ".+"),
     # What is sent, and may not issue.
     "an issuer for clients": (
@@ -400,6 +410,11 @@ CASES: dict[str, tuple[Make, str, str]] = {
         ),
         f"{IN_FILE}allows at most 0 CAs below it .path length., and there are more",
         "path length constraint exceeded",
+    ),
+    "an issuer that allows no CA below, in two bytes": (
+        no_depth_in_two_bytes,
+        'its issuer is unknown: "CN=middle" is not in',
+        ".+",
     ),
     "an issuer that allows no CA below": (
         below(extensions=["basicConstraints=critical,CA:TRUE,pathlen:0"]),
