@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "mono.h"
 #include "now.h"
 #include "text.h"
 #include "utc.h"
@@ -24,6 +25,13 @@ static enum log_level least_level = LEVEL_INFO;
 static enum log_format line_format = FORMAT_TEXT;
 static unsigned lost_lines;
 static int log_fd = STDERR_FILENO;
+
+/* The present minute. */
+static struct {
+	int64_t until_ms; /* its end; 0: the next line begins one */
+	unsigned lines;
+	unsigned left_out;
+} minute;
 
 void log_start(enum log_level least, enum log_format format)
 {
@@ -78,6 +86,42 @@ static bool put(enum log_level level, const char *message, size_t len)
 	return write_line(&line);
 }
 
+static bool warn(unsigned number, const char *sentence)
+{
+	char warning[128];
+	struct text text = text_on(warning, sizeof warning);
+
+	text_printf(&text, "%u %s", number, sentence);
+	return put(LEVEL_WARN, text.buf, text.len);
+}
+
+/* Whether this minute has room for a line; else it counts the line, and says so at the first. */
+static bool has_room(void)
+{
+	int64_t now_ms = mono_now_ms();
+
+	if (least_level == LEVEL_DEBUG)
+		return true; /* somebody wants all of them, and is there to read them */
+	if (now_ms >= minute.until_ms) {
+		if (minute.left_out > 0)
+			(void)warn(minute.left_out, "log lines were left out");
+		minute.until_ms = now_ms + 60000;
+		minute.lines = minute.left_out = 0;
+	}
+	if (minute.lines++ < LOG_MINUTE_MAX)
+		return true;
+	if (minute.left_out++ == 0)
+		(void)warn(LOG_MINUTE_MAX,
+		           "log lines in less than a minute: more are left out until it is over; the "
+		           "health file is kept up to date");
+	return false;
+}
+
+void log_last(void)
+{
+	minute.until_ms = 0;
+}
+
 void log_line(enum log_level level, const char *format, ...)
 {
 	int saved = errno;
@@ -85,19 +129,15 @@ void log_line(enum log_level level, const char *format, ...)
 	struct text text = text_on(message, sizeof message);
 	va_list args;
 
-	if (level < least_level)
+	if (level < least_level || !has_room()) {
+		errno = saved;
 		return;
+	}
 	va_start(args, format);
 	text_vprintf(&text, format, args);
 	va_end(args);
-	if (lost_lines > 0) {
-		char lost[64];
-		struct text note = text_on(lost, sizeof lost);
-
-		text_printf(&note, "%u log lines were lost: nobody read them", lost_lines);
-		if (put(LEVEL_WARN, note.buf, note.len))
-			lost_lines = 0;
-	}
+	if (lost_lines > 0 && warn(lost_lines, "log lines were lost: nobody read them"))
+		lost_lines = 0;
 	if (!put(level, text.buf, text.len))
 		lost_lines++;
 	errno = saved;

@@ -213,6 +213,7 @@ int sidecar_run(const struct config *config, struct init *init)
 	if (config->port_source != CONFIG_SOURCE_FILE)
 		tell_health(&s.cycle.tell, &s.cycle.now);
 	f = loop(&s, &why);
+	log_last();
 	if (f == FAIL_ORPHANED) {
 		log_line(LEVEL_ERROR, "%s", why.text);
 		return SIDECAR_EXIT_ORPHANED; /* the health file goes on saying unhealthy */

@@ -237,6 +237,43 @@ static void log_leaves_errno_as_it_was(void **state)
 	log_start(LEVEL_INFO, FORMAT_TEXT);
 }
 
+static size_t count_of(const char *lines, const char *words)
+{
+	size_t count = 0;
+
+	for (const char *at = lines; (at = strstr(at, words)); at++)
+		count++;
+	return count;
+}
+
+static void log_takes_so_many_lines_a_minute_and_says_so(void **state)
+{
+	const char *lines;
+
+	(void)state;
+	log_last(); /* those of the tests before do not count */
+	capture_start(LEVEL_INFO, FORMAT_TEXT);
+	for (unsigned i = 0; i < LOG_MINUTE_MAX + 7; i++)
+		log_line(LEVEL_ERROR, "flood");
+	lines = captured();
+	assert_int_equal(count_of(lines, "flood"), LOG_MINUTE_MAX);
+	assert_int_equal(count_of(lines, "240 log lines in less than a minute"), 1);
+	log_last();
+	log_line(LEVEL_INFO, "ends");
+	lines = capture_end();
+	assert_int_equal(count_of(lines, "7 log lines were left out"), 1);
+	assert_int_equal(count_of(lines, "ends"), 1);
+}
+
+static void log_takes_any_number_of_lines_while_somebody_debugs(void **state)
+{
+	(void)state;
+	capture_start(LEVEL_DEBUG, FORMAT_TEXT);
+	for (unsigned i = 0; i < LOG_MINUTE_MAX + 7; i++)
+		log_line(LEVEL_ERROR, "flood");
+	assert_int_equal(count_of(capture_end(), "flood"), LOG_MINUTE_MAX + 7);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -250,6 +287,8 @@ int main(void)
 		cmocka_unit_test(log_drops_lines_that_nobody_reads_and_counts_them),
 		cmocka_unit_test(log_bears_a_closed_stderr),
 		cmocka_unit_test(log_leaves_errno_as_it_was),
+		cmocka_unit_test(log_takes_so_many_lines_a_minute_and_says_so),
+		cmocka_unit_test(log_takes_any_number_of_lines_while_somebody_debugs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

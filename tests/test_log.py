@@ -6,6 +6,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 
@@ -110,6 +111,22 @@ def test_json_is_an_object_a_line(
 
 
 # -- nobody reads ------------------------------------------------------------------
+
+
+def test_a_port_that_never_rests_does_not_fill_the_log(
+    fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    """Whoever writes Gluetun's volume could fill the disk by it. Why it ends is told all the same."""
+    qsticky = sidecar(fake, log_level="INFO")
+    for port in range(20000, 20200):
+        port_file.write(port)
+        qsticky.wait_in_sync(port)
+    qsticky.stop()
+    lines = qsticky.log
+    assert sum("port change needed" in line for line in lines) > 50
+    assert len(lines) < 250, len(lines)
+    assert any("log lines in less than a minute: more are left out" in line for line in lines)
+    assert re.search(r"WARN  \d+ log lines were left out$", lines[-2]) and lines[-1].endswith("stopped")
 
 
 @pytest.fixture
