@@ -111,9 +111,10 @@ static bool has_room(void)
 	if (minute.lines++ < LOG_MINUTE_MAX)
 		return true;
 	if (minute.left_out++ == 0)
-		(void)warn(LOG_MINUTE_MAX,
-		           "log lines in less than a minute: more are left out until it is over; the "
-		           "health file is kept up to date");
+		(void)warn(
+			LOG_MINUTE_MAX,
+			"log lines in less than a minute: more are left out until it is over; the "
+			"health file is kept up to date");
 	return false;
 }
 

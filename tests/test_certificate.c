@@ -140,7 +140,7 @@ static void certificate_with_an_exponent_of_1_or_an_even_one_has_no_key_for_us(v
 		unsigned char exponent[3];
 		enum certificate_algorithm key;
 	} cases[] = {
-		{ { 1, 0, 1 }, CERTIFICATE_RSA }, { { 0, 0, 3 }, CERTIFICATE_RSA },
+		{ { 1, 0, 1 }, CERTIFICATE_RSA },      { { 0, 0, 3 }, CERTIFICATE_RSA },
 		{ { 0, 0, 1 }, CERTIFICATE_RSA_LONG }, { { 0, 0, 2 }, CERTIFICATE_RSA_LONG },
 		{ { 1, 0, 0 }, CERTIFICATE_RSA_LONG },
 	};
