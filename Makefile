@@ -214,13 +214,20 @@ $(cross_binaries): $(BUILD)/%/qsticky: $(verified) FORCE
 		$(if $(call is_native,$*),,$(call cross,$*)) $@
 
 specs :=
+revision = $(if $(wildcard .git),$(shell \
+	git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null))
+created = $(if $(filter-out %-dirty,$(revision)),$(shell \
+	TZ=UTC0 git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ 2>/dev/null))
+labels = $(foreach name,revision created,$(addprefix \
+	--label org.opencontainers.image.$(name)=,$($(name))))
 $(BUILD)/musl/command: $(specs)
 
 $(downloads)/musl-%/musl-gcc.specs: third_party/musl third_party/apt.sh
 	$(call say,FETCH) third_party/musl $* $(downloads) '$(THIRD_PARTY_SOURCES)'
 
 # --- The image ---------------------------------------------------------------------------------
-# What git knows about the commit goes into the labels; a tree without git has none.
+# What git knows about the commit becomes labels, and what it does not know none: a tree without git
+# of its own has no commit, one with changes no date.
 # Only BuildKit can make an image for another platform than the engine's.
 
 platform = $(or $(PLATFORM),$(platform.$(ARCH)))
@@ -230,10 +237,7 @@ image_tag = $(IMAGE)$(subst /,-,$(patsubst linux/%,/%,$(platform)))
 .PHONY: image image-all
 image:
 	$(if $(platform),DOCKER_BUILDKIT=1) $(DOCKER) build $(DOCKER_BUILD_FLAGS) -f Dockerfile.scratch \
-		$(if $(platform),--platform $(platform)) --build-arg VERSION=$(VERSION) \
-		--build-arg REVISION="$$(git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null)" \
-		--build-arg CREATED="$$(TZ=UTC0 git log -1 --format=%cd \
-			--date=format-local:%Y-%m-%dT%H:%M:%SZ 2>/dev/null)" -t $(image_tag) .
+		$(if $(platform),--platform $(platform)) $(labels) -t $(image_tag) .
 
 image-all:
 	@for platform in $(platforms); do $(MAKE) image PLATFORM=$$platform || exit 1; done
