@@ -148,11 +148,11 @@ compile.fuzz = $(CLANG) -O1 -g -fsanitize=fuzzer-no-link $(sanitizers)
 reached := -fprofile-instr-generate=/dev/null -fcoverage-mapping
 
 # A static PIE: musl's start for it is not what its specs name. What is written only at the start lies
-# by itself (RELRO), and src/start.c makes it read-only; on x86-64 it also relocates.
+# by itself (RELRO), and src/relro.c makes it read-only.
 crt = $(shell $(MUSL_CC) -\#\#\# -x c /dev/null 2>&1 | tr ' ' '\n' | sed -n 's|/Scrt1\.o$$|/rcrt1.o|p')
-relocations := $(if $(filter x86_64,$(processor)),-Wl$(comma)-z$(comma)pack-relative-relocs)
 
-# Fewer pages on disk and in memory: one segment for code and constants instead of three.
+# One segment for code and constants instead of three (noseparate-code): 8 KiB of file. A build ID
+# would be another each time: it counts the compiler's temporary names.
 link.musl = -static -nostartfiles $(crt) -Wl,-pie,--no-dynamic-linker,-z,text,-z,relro,-z,now \
 	$(relocations) -Wl,--gc-sections,--build-id=none,--hash-style=sysv,-z,noseparate-code \
 	-flto-partition=one $(pages) $(LDFLAGS)
@@ -287,7 +287,7 @@ $(verdicts): $(BUILD)/tests/%: tests/%.c $(BUILD)/asan/libqsticky.a $(call libra
 	@mkdir -p $(@D)
 	$(call say,CC) $(ours.asan) $(track) $(filter %.c %.a,$^) -o $@
 
-# At fixed addresses, for which musl's own start is enough (src/start.c).
+# At fixed addresses, for which the specs of musl-gcc name the right start.
 $(filter-out $(verdicts),$(test_programs)): $(BUILD)/tests/%: tests/%.c $(BUILD)/musl/command
 	@mkdir -p $(@D)
 	$(call say,CC) $(ours.musl) -fno-pie $(track) -static -no-pie $< -o $@

@@ -13,6 +13,7 @@
 #include "init.h"
 #include "log.h"
 #include "now.h"
+#include "relro.h"
 #include "sandbox.h"
 #include "sidecar.h"
 #include "status.h"
@@ -219,6 +220,7 @@ int main(int argc, char *argv[])
 {
 	sigset_t broken_pipe;
 
+	relro_protect();
 	/* Where nobody reads the output any more, the exit status still counts. */
 	sigemptyset(&broken_pipe);
 	sigaddset(&broken_pipe, SIGPIPE);

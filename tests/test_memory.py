@@ -1,0 +1,88 @@
+"""The program in memory: where it lies, what may be written there."""
+
+from __future__ import annotations
+
+import re
+import resource
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from conftest import MakeSidecar, missing
+from faulty_server import FaultyServer
+from harness import PortFile
+
+PORT = 41000
+MUSL = pytest.mark.parametrize("binary", ["musl"], indirect=True)
+# As its program headers have it.
+READ_ONLY_LATER = re.compile(r"^\s*GNU_RELRO\s+0x\w+ 0x(\w+) 0x\w+ 0x\w+ 0x(\w+) ", re.M)
+MAPPING = re.compile(r"^(\w+)-(\w+) (....) (\w+) \S+ (\d+) +(\S*)$((?:\n[A-Z].*)*)", re.M)
+
+
+class Mapping(NamedTuple):
+    start: int
+    end: int
+    may: str
+    offset: int
+    path: str
+    resident_kib: int
+
+
+def mappings(pid: int) -> list[Mapping]:
+    found = MAPPING.findall(Path(f"/proc/{pid}/smaps").read_text())
+    assert found
+    return [
+        Mapping(
+            *(int(start, 16), int(end, 16), may, int(offset, 16), path),
+            int(re.search(r"^Rss: +(\d+) kB", counts, re.M)[1]),
+        )
+        for start, end, may, offset, _, path, counts in found
+    ]
+
+
+def start_of(binary: Path, pid: int) -> int:
+    return next(m.start for m in mappings(pid) if m.path == str(binary) and m.offset == 0)
+
+
+def test_what_is_written_only_at_the_start_is_read_only_afterwards(
+    binary: Path, fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    """Tables of pointers: who could write there, could have qsticky call what they like."""
+    command = ["readelf", "--segments", "--wide", binary]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    address, size = (int(number, 16) for number in READ_ONLY_LATER.search(done.stdout).groups())
+    page = resource.getpagesize()
+    port_file.write(PORT)
+    qsticky = sidecar(fake)
+    qsticky.wait_in_sync(PORT)
+    start = start_of(binary, qsticky.pid)
+    first, last = start + address, (start + address + size) // page * page
+    there = [m for m in mappings(qsticky.pid) if m.start < last and m.end > first]
+    assert there and all(m.may == "r--p" for m in there), there
+
+
+@MUSL  # the sanitizers map as they like
+def test_nothing_is_both_written_and_executed(
+    fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    port_file.write(PORT)
+    qsticky = sidecar(fake)
+    qsticky.wait_in_sync(PORT)
+    assert not [m for m in mappings(qsticky.pid) if {"w", "x"} <= set(m.may)]
+
+
+def test_it_lies_elsewhere_each_time(
+    binary: Path, fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    if Path("/proc/sys/kernel/randomize_va_space").read_text() == "0\n":
+        missing("this kernel was told to put programs at fixed addresses")
+    port_file.write(PORT)
+    starts = set()
+    for _ in range(2):
+        qsticky = sidecar(fake)
+        qsticky.wait_in_sync(PORT)
+        starts.add(start_of(binary, qsticky.pid))
+        assert qsticky.stop() == 0
+    assert len(starts) == 2
