@@ -34,14 +34,9 @@ int __real_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
 int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
 /* NOLINTEND(bugprone-reserved-identifier,cert-dcl*) */
 
-/* Not strtol(3): libc's and that of src/small.c would both be linked. */
 static int aim_number(const char *aim)
 {
-	int number = 0;
-
-	for (; *aim; aim++)
-		number = number * 10 + (*aim - '0');
-	return number;
+	return (int)strtol(aim, NULL, 10);
 }
 
 static long read_file(const char *aim)
