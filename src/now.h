@@ -1,7 +1,4 @@
-/* now: what the clocks show.
- *
- * A system call each time: to find the function that the kernel maps into every program, which needs
- * none, would be a kilobyte of code, and a cycle asks some 30 times. */
+/* now: what the clocks show. Mostly no system call: the kernel maps a function for it (vDSO). */
 #ifndef QSTICKY_NOW_H
 #define QSTICKY_NOW_H
 
@@ -14,22 +11,20 @@ static inline struct timespec now_by(clockid_t clock)
 {
 	struct timespec now = { 0 };
 
-#ifdef __LP64__
-	(void)syscall(SYS_clock_gettime, clock, &now);
-#else
-	/* The kernel's idea of the time may have 32 bits, libc's has 64. Old Docker forbids the call for
-	 * that, and libc does not take the older one then. */
+#ifdef SYS_clock_gettime32
+	/* On 32 bits libc makes a call that Docker before 20.10 forbids (EPERM), and takes the older
+	 * one, whose time ends in 2038, only where the kernel does not know the new one (ENOSYS). */
 	if (clock_gettime(clock, &now) < 0) {
 		struct {
 			long s, ns;
 		} old = { 0, 0 };
 
-#ifdef SYS_clock_gettime32
 		(void)syscall(SYS_clock_gettime32, clock, &old);
-#endif
 		now.tv_sec = old.s;
 		now.tv_nsec = old.ns;
 	}
+#else
+	(void)clock_gettime(clock, &now);
 #endif
 	return now;
 }

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import platform
 import re
 import resource
+import shutil
 import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+import strace
 from conftest import MakeSidecar, missing
 from faulty_server import FaultyServer
-from harness import PortFile
+from harness import PortFile, wait_until
 
 PORT = 41000
 MUSL = pytest.mark.parametrize("binary", ["musl"], indirect=True)
 # As its program headers have it.
 READ_ONLY_LATER = re.compile(r"^\s*GNU_RELRO\s+0x\w+ 0x(\w+) 0x\w+ 0x\w+ 0x(\w+) ", re.M)
 MAPPING = re.compile(r"^(\w+)-(\w+) (....) (\w+) \S+ (\d+) +(\S*)$((?:\n[A-Z].*)*)", re.M)
+# Clocks that the kernel's function can read by itself.
+FAST_CLOCKS = {"tsc", "kvm-clock", "hyperv_clocksource_tsc_page", "arch_sys_counter"}
+CLOCK_SOURCE = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
 
 
 class Mapping(NamedTuple):
@@ -86,3 +92,21 @@ def test_it_lies_elsewhere_each_time(
         starts.add(start_of(binary, qsticky.pid))
         assert qsticky.stop() == 0
     assert len(starts) == 2
+
+
+@MUSL
+def test_to_read_a_clock_takes_no_system_call(
+    place: Path, fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    if shutil.which("strace") is None:
+        missing("strace is not installed")
+    if platform.machine() != "x86_64" or CLOCK_SOURCE.read_text().strip() not in FAST_CLOCKS:
+        missing("this kernel reads the clock itself")
+    port_file.write(PORT)
+    trace = place / "trace"
+    qsticky = sidecar(fake, interval=1, wrapper=strace.wrapper(trace))
+    qsticky.wait_in_sync(PORT)
+    qsticky.wait_cycles(3)
+    wait_until(lambda: strace.sleeps(trace), what="its sleep")
+    made = [call.name for call in strace.calls(trace)]
+    assert "connect" in made and "clock_gettime" not in made
