@@ -189,11 +189,8 @@ $(BUILD)/qsticky: $(BUILD)/musl/qsticky
 	$(call say,STRIP) $(STRIP) --strip-all --remove-section=.comment -o $@ $<
 
 # The same with its symbols, for `make size`, callgrind and gdb.
-# BearSSL comes first, so that our code lies next to the C library's: asleep, only these two are
-# mapped (src/nap.c).
 $(BUILD)/musl/qsticky: $(call objects,musl) $(call libraries,musl)
-	$(call say,LINK) $(compile.musl) $(link.musl) -Wl,-Map=$@.map \
-		-Wl,--whole-archive $(filter %.a,$^) -Wl,--no-whole-archive $(filter %.o,$^) -o $@
+	$(call say,LINK) $(compile.musl) $(link.musl) $^ -o $@
 
 $(call objects,musl): $(BUILD)/musl/%.o: src/%.c $(BUILD)/musl/command $(verified)
 	$(call say,CC) $(ours.musl) $(track) -c $< -o $@
@@ -297,7 +294,7 @@ $(hostile): tests/hostile.c $(call objects,musl) $(call libraries,musl)
 	@mkdir -p $(@D)
 	$(call say,CC) $(ours.musl) -fno-lto $(track) -c $< -o $@.o
 	$(call say,LINK) $(compile.musl) $(link.musl) -Wl,--wrap=poll \
-		-Wl,--whole-archive $(filter %.a,$^) -Wl,--no-whole-archive $(filter %.o,$^) $@.o -o $@
+		$(filter %.o,$^) $@.o $(filter %.a,$^) -o $@
 
 $(fuzz_targets): $(BUILD)/fuzz/%: tests/%.c $(BUILD)/fuzz/libqsticky.a $(call libraries,fuzz)
 	$(call say,CC) $(ours.fuzz) -fsanitize=fuzzer $(track) $(filter %.c %.a,$^) -o $@

@@ -18,6 +18,9 @@ static const bool drop = true;
 /* The last of the program's code: the linker says so (end(3)). */
 extern char etext[];
 
+/* Of nap(), at most. */
+#define NAP_BYTES 1024
+
 static uintptr_t lesser(uintptr_t a, uintptr_t b)
 {
 	return a < b ? a : b;
@@ -38,17 +41,27 @@ static struct {
 	size_t len;
 } code;
 
-/* Makes the code from the sleep on, the C library's among it, a mapping of its own: with the page
- * that is called the kernel maps what is near it in the same mapping, up to the whole of it. */
-static void set_apart(void)
+/* Makes the pages that hold `first` to `last` a mapping of their own: with a page that is called the
+ * kernel maps what is near it in the same mapping, up to 64 KiB. */
+static void set_apart(uintptr_t first, uintptr_t last)
 {
 	uintptr_t page = getauxval(AT_PAGESZ), start = (uintptr_t)__executable_start;
-	uintptr_t first = lesser((uintptr_t)nap, lesser((uintptr_t)poll, (uintptr_t)madvise));
-	uintptr_t last = ((uintptr_t)etext + page - 1) / page * page;
 
 	first = first / page * page;
+	last = last / page * page + page;
 	/* Any flag would do in which it differs from its neighbours; this has no other effect. */
-	(void)madvise(__executable_start + (first - start), last - first, MADV_DONTDUMP);
+	if (first < last) /* the library is elsewhere in the builds for the tests */
+		(void)madvise(__executable_start + (first - start), last - first, MADV_DONTDUMP);
+}
+
+/* Asleep, two places of the code are in use: nap(), and the C library around poll(2) and madvise(2).
+ * The library is small and comes last, since the linker puts it behind what calls it. */
+static void prepare(void)
+{
+	uintptr_t page = getauxval(AT_PAGESZ), start = (uintptr_t)__executable_start;
+
+	set_apart((uintptr_t)nap, (uintptr_t)nap + NAP_BYTES);
+	set_apart(lesser((uintptr_t)poll, (uintptr_t)madvise) - page, (uintptr_t)etext);
 	code.start = __executable_start;
 	code.len = mapping_end() / page * page - start;
 }
@@ -71,7 +84,7 @@ static void drop_stack(char *frame)
 __attribute__((noinline)) int nap(struct pollfd *fds, nfds_t count, int timeout_ms)
 {
 	if (drop && !code.start)
-		set_apart();
+		prepare();
 	if (drop) {
 		drop_stack(__builtin_frame_address(0));
 		(void)madvise(code.start, code.len, MADV_DONTNEED);

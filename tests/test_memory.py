@@ -1,4 +1,4 @@
-"""The program in memory: where it lies, what may be written there."""
+"""The program in memory: where it lies, what may be written, what is there while it sleeps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 import strace
 from conftest import MakeSidecar, missing
 from faulty_server import FaultyServer
-from harness import PortFile, wait_until
+from harness import PortFile, during_sleep, wait_until
 
 PORT = 41000
 MUSL = pytest.mark.parametrize("binary", ["musl"], indirect=True)
@@ -92,6 +92,26 @@ def test_it_lies_elsewhere_each_time(
         starts.add(start_of(binary, qsticky.pid))
         assert qsticky.stop() == 0
     assert len(starts) == 2
+
+
+@MUSL
+def test_asleep_it_holds_no_more_of_its_code_than_the_sleep(
+    binary: Path, fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    if resource.getpagesize() != 4096:
+        missing("counted in pages of 4 KiB")
+    port_file.write(PORT)
+    qsticky = sidecar(fake)
+    qsticky.wait_in_sync(PORT)
+    code = during_sleep(
+        qsticky.pid,
+        lambda: sum(
+            m.resident_kib
+            for m in mappings(qsticky.pid)
+            if m.path == str(binary) and "x" in m.may
+        ),
+    )
+    assert 4 <= code <= 40
 
 
 @MUSL
