@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "ip.h"
+#include "text.h"
 
 bool config_value_number(const char *value, unsigned least, unsigned most, unsigned *number)
 {
@@ -31,7 +32,8 @@ static bool is_name(const char *host)
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
 
 	/* No part of it is empty: "." alone would be a name that fits any certificate. */
-	return *host && *host != '.' && !strstr(host, "..") && host[strspn(host, allowed)] == '\0';
+	return *host && *host != '.' && !text_find(host, strlen(host), "..") &&
+	       host[strspn(host, allowed)] == '\0';
 }
 
 static bool is_address(const char *host)

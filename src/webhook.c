@@ -9,6 +9,7 @@
 #include "now.h"
 #include "secret.h"
 #include "sync.h"
+#include "text.h"
 #include "tls.h"
 #include "url.h"
 #include "utc.h"
@@ -201,12 +202,12 @@ static void close_connection(struct receiver *to)
  * with that. */
 static void drop_advice(char *text)
 {
-	char *at = strstr(text + 1, "QSTICKY_");
+	const char *at = text_find(text + 1, strlen(text + 1), "QSTICKY_");
 
 	while (at && at > text && !strchr(".:;(", *at))
 		at--;
 	if (at)
-		*at = '\0';
+		text[at - text] = '\0';
 }
 
 static enum fail exchange(struct receiver *to, const struct config *config, const char *body,
