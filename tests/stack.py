@@ -13,16 +13,16 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 import images
+from documents import example
 from engine import Engine
 from harness import PATIENCE, ROOT, password_entry, wait_until
-from readme import readme_file
 
 GLUETUN = "qmcgaw/gluetun:v3"
 QBITTORRENT = "lscr.io/linuxserver/qbittorrent:latest"
 QSTICKY = "qsticky"
 PEERS = "peers"
 PASSWORD = 'correct horse "&=+%'
-FILES = ["compose.yaml", "compose.bridge.yaml"]
+FILES = ["compose.yaml", "compose-bridge.yaml"]
 INTERVAL = 1  # seconds between two checks of qsticky, and of the engine
 
 # What the tests change in a user's file: they have no time.
@@ -101,14 +101,14 @@ class Sample(NamedTuple):
 
 
 class Stack:
-    """A compose file of README.md, up and running."""
+    """A compose file of examples/, up and running."""
 
     def __init__(self, engine: Engine, directory: Path, file: str) -> None:
         self.engine = engine
         self.directory = directory
         self.files = [file, "hurry.yaml"]
         directory.mkdir(parents=True)
-        (directory / file).write_text(readme_file(file))
+        (directory / file).write_text(example(file))
         (directory / "hurry.yaml").write_text(HURRY)
         # Single quotes: the value is taken as it is.
         (directory / ".env").write_text(

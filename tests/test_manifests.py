@@ -1,4 +1,4 @@
-"""The Kubernetes manifest and the systemd unit of README.md, as far as they can be checked without
+"""The Kubernetes manifest and the systemd unit of examples/, as far as they can be checked without
 a cluster and without systemd at work."""
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from conftest import missing
+from documents import example
 from faulty_server import FaultyServer
 from harness import BINARY, PortFile, Qsticky, wait_until
-from readme import readme_file
 
 try:
     import kubernetes.client.models as models
@@ -66,7 +66,7 @@ def manifest() -> dict[str, Any]:
     """By kind."""
     if models is None:
         missing("python3-kubernetes is not installed")
-    documents = list(yaml.safe_load_all(readme_file("kubernetes.yaml")))
+    documents = list(yaml.safe_load_all(example("kubernetes.yaml")))
     return {document["kind"]: document for document in documents}
 
 
@@ -107,7 +107,7 @@ def unit(tmp_path: Path) -> Path:
     if not BINARY.exists():
         missing("build/qsticky is not built")
     path = tmp_path / "qsticky.service"
-    path.write_text(readme_file(path.name).replace("/usr/local/bin/qsticky", str(BINARY)))
+    path.write_text(example(path.name).replace("/usr/local/bin/qsticky", str(BINARY)))
     return path
 
 
@@ -143,7 +143,7 @@ def test_the_command_for_the_health_of_the_unit_says_healthy(
 ) -> None:
     """README's own line, beside a service as its own unit starts it: another user, its umask and its
     directory, which RuntimeDirectoryMode= may close."""
-    text = readme_file("qsticky.service")
+    text = example("qsticky.service")
     readme = (BINARY.parent.parent / "README.md").read_text()
     (command,) = re.findall(r"`(sudo HEALTH_FILE=\S+ qsticky [^`]*)`", readme)
     (umask,), (directory,) = settings(text, "UMask"), settings(text, "RuntimeDirectory")

@@ -1,4 +1,4 @@
-"""The compose files of README.md as they stand, in a real Docker engine: every start order, the
+"""The compose files of examples/ as they stand, in a real Docker engine: every start order, the
 loss of qBittorrent and of qsticky, and whether health told the truth meanwhile."""
 
 from __future__ import annotations
