@@ -344,7 +344,7 @@ $(foreach kind,musl asan host gcov fuzz,$(call objects,$(kind))) $(unit_tests) $
 # --- Run it ------------------------------------------------------------------------------------
 # Debian's packages are installed before anything else starts, hence the second make.
 
-.PHONY: setup prepare sources demo bench bench-compare
+.PHONY: setup prepare sources demo picture bench bench-compare
 setup:
 	tests/setup.sh
 
@@ -359,6 +359,13 @@ demo:
 	tests/setup.sh build demo
 	$(MAKE) all
 	$(PYTHON) tests/demo.py
+
+# The picture in README.md: these steps of a demo that is run for it.
+PICTURE_STEPS ?= 2 6 7 9
+picture:
+	tests/setup.sh build picture
+	$(MAKE) all
+	$(PYTHON) tests/picture.py docs/demo.svg $(PICTURE_STEPS)
 
 bench:
 	tests/setup.sh build bench
@@ -566,6 +573,7 @@ help:
 	@echo 'make prepare       install and download what `make` needs; ARCH as above'
 	@echo 'make install       into PREFIX (/usr/local), below DESTDIR if that is given'
 	@echo 'make demo          watch it work with a real qBittorrent'
+	@echo 'make picture       docs/demo.svg, made from a run of the demo'
 	@echo 'make test          all tests; also: make unit, fuzz, e2e'
 	@echo 'make fuzz-long     HOURS of fuzzing (1); make fuzz and fuzz-long take FUZZ=fuzz_http'
 	@echo 'make fuzz-coverage lines that the inputs found up to now reach'

@@ -5,11 +5,11 @@
 #
 #   build                           make
 #   amd64 arm64 armhf armel i386    make ARCH=..., with build
-#   demo bench soak test lint      the target of that name
+#   demo picture bench soak test lint   the target of that name
 #   coverage                        make coverage, with test
 set -eu
 
-groups='build amd64 arm64 armhf armel i386 demo bench soak test lint coverage'
+groups='build amd64 arm64 armhf armel i386 demo picture bench soak test lint coverage'
 
 # For the machine's own architecture there is nothing to add.
 cross() {
@@ -25,6 +25,7 @@ packages() {
 	armel) cross armel arm-linux-gnueabi ;;
 	i386) cross i386 i686-linux-gnu ;;
 	demo | soak) echo iproute2 python3 qbittorrent-nox ;;
+	picture) echo iproute2 python3 python3-rich qbittorrent-nox ;;
 	bench) echo curl iproute2 nginx-light openssl python3 qbittorrent-nox strace valgrind ;;
 	test)
 		echo clang libclang-rt-dev libcmocka-dev llvm
