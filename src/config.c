@@ -49,7 +49,7 @@ static bool take(struct config *config, const struct config_variable *variable, 
 	case CONFIG_KIND_PINS:
 		return config_value_pins(value, config->tls_pins, &config->tls_pin_count);
 	case CONFIG_KIND_WORD:
-		/* The README has this form of it, too. */
+		/* The documentation has this form of it, too. */
 		if (variable->field == offsetof(struct config, log_level) &&
 		    strcasecmp(value, "WARN") == 0)
 			value = "WARNING";

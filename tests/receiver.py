@@ -19,7 +19,7 @@ from faulty_server import FaultyServer, Reply, Request
 TOKEN = "Awk7.Bq2_S3creT-tok3n"
 
 TARGETS = {
-    # as a user copies it from the README, and as `curl -g` sends it
+    # as a user copies it from docs/monitoring.md, and as `curl -g` sends it
     "ntfy": f"/qsticky?tpl=yes&t=%7B%7B.title%7D%7D&m=%7B%7B.message%7D%7D&auth={TOKEN}",
     "gotify": f"/message?token={TOKEN}",
     "discord": f"/api/webhooks/1310000000000000000/{TOKEN}",

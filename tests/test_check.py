@@ -1,5 +1,5 @@
 """`qsticky check`: on each broken set-up its first FAIL line names the cause, in the words of the
-README's table; where nothing is broken it says so; and whatever it finds, it changes nothing."""
+table in docs/troubleshooting.md; where nothing is broken it says so; and whatever it finds, it changes nothing."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ import pytest
 from certificates import Pki
 from conftest import AS_NOBODY, AT_ONCE, MakeSidecar, Sidecar, controls
 from control_server import ControlServer, Role
+from documents import document
 from faults import reply, silence
 from faulty_server import CONNECT, LOGIN, PREFERENCES, VERSION, FaultyServer
-from harness import PATIENCE, ROOT, PortFile, QBittorrent, free_port, wait_until, with_mounted
+from harness import PATIENCE, PortFile, QBittorrent, free_port, wait_until, with_mounted
 from listener import BlackHole
 from namespace import TUNNEL, TUNNEL_ADDRESS, Namespace
 from tls_peers import OpensslServer
@@ -163,7 +164,7 @@ def verdicts(output: str) -> dict[str, str]:
     return {match[2]: match[1].strip() for match in found if match}
 
 
-# -- broken set-ups, by their names in the README -------------------------------------
+# -- broken set-ups, by their names in the docs ---------------------------------------
 
 
 def wrong_variable(b: Bench) -> None:
@@ -489,9 +490,9 @@ SETUPS: dict[str, Callable[[Bench], None]] = {
 }
 
 
-def readme_rows() -> dict[str, str]:
+def documented_rows() -> dict[str, str]:
     """The table of set-ups: its first FAIL lines, where "…" stands for anything."""
-    text = (ROOT / "README.md").read_text()
+    text = document("troubleshooting.md")
     table = text.partition("| set-up | first FAIL line |\n")[2].partition("\n\n")[0]
     rows = {}
     for line in table.splitlines()[1:]:
@@ -500,9 +501,9 @@ def readme_rows() -> dict[str, str]:
     return rows
 
 
-def test_the_readme_lists_these_set_ups() -> None:
-    assert list(readme_rows()) == list(SETUPS)
-    for shown in readme_rows().values():
+def test_the_docs_list_these_set_ups() -> None:
+    assert list(documented_rows()) == list(SETUPS)
+    for shown in documented_rows().values():
         assert len(shown.replace("…", "")) > 30, "says something"
 
 
@@ -514,7 +515,7 @@ def test_the_first_fail_line_names_the_cause(setup: str, bench: Bench) -> None:
     took = time.monotonic() - started
     assert done.returncode == (2 if setup.startswith("`QSTICKY_CHECK") else 1), done.stdout
     first = re.sub(" +", " ", fails(done.stdout)[0])
-    shown = ".*".join(map(re.escape, readme_rows()[setup].split("…")))
+    shown = ".*".join(map(re.escape, documented_rows()[setup].split("…")))
     assert re.fullmatch(shown, first), done.stdout
     # each FAIL tells what to do
     lines = done.stdout.splitlines()

@@ -14,9 +14,10 @@ import pytest
 
 from conftest import MakeSidecar, Sidecar
 from control_server import NEW, OLD, VERSIONS, ControlServer, Role
+from documents import DOCS, blocks
 from faults import raw, reply, silence
 from faulty_server import ANY, PREFERENCES, SET_PREFERENCES, FaultyServer, Reply
-from harness import ROOT, PortFile, QBittorrent, free_port, wait_until
+from harness import PortFile, QBittorrent, free_port, wait_until
 
 SINCE_3_41 = ("v3.41.0", "v3.41.3", "master")
 
@@ -333,21 +334,20 @@ def test_a_role_for_the_old_route_only_is_told_which_one_to_add(
     qsticky.wait_in_sync(41000)
 
 
-def readme_roles() -> list[tuple[str, dict[str, Any]]]:
-    """The README's examples of config.toml, each with the versions it is for."""
-    found = []
-    for part in (ROOT / "README.md").read_text().split("```toml\n")[1:]:
-        snippet = part.partition("```")[0]
-        found.append((snippet.partition("\n")[0], tomllib.loads(snippet)))
-    return found
+def documented_roles() -> list[tuple[str, dict[str, Any]]]:
+    """The examples of config.toml, each with the versions it is for."""
+    return [
+        (block.text.partition("\n")[0], tomllib.loads(block.text))
+        for block in blocks(DOCS / "gluetun.md", "toml")
+    ]
 
 
 @pytest.mark.parametrize("version", VERSIONS[1:])
-def test_the_role_in_the_readme_is_right_for_each_version(
+def test_the_documented_role_is_right_for_each_version(
     version: str, fake: FaultyServer, new_gluetun: NewGluetun, start: Start
 ) -> None:
     wanted = "v3.41" if version in SINCE_3_41 else "v3.40"
-    ((_, config),) = [entry for entry in readme_roles() if wanted in entry[0]]
+    ((_, config),) = [entry for entry in documented_roles() if wanted in entry[0]]
     roles = [Role(**role) for role in config["roles"]]
     gluetun = new_gluetun(version, 41000, roles=roles)  # an unknown route: it does not start
     start(fake, gluetun, env=key(roles[0].apikey)).wait_in_sync(41000)
@@ -705,7 +705,7 @@ def test_a_compose_file_of_2_x_works_as_it_stands(
     new_gluetun: NewGluetun,
     sidecar: MakeSidecar,
 ) -> None:
-    """The environment of the example in the README of qSticky 2.x, with ports that are free here: no
+    """The environment of the example in the documentation of qSticky 2.x, with ports that are free here: no
     host of Gluetun, and a key. Nobody has mounted the port file. (Since v3.41 the role needs the
     route of that version as well; for 2.x it did, too.)"""
     port = free_port()

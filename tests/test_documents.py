@@ -1,10 +1,396 @@
-"""README.md, docs/ and examples/ say what is so: what they show is run, verified or parsed."""
+"""README.md, docs/ and examples/ say what is so: what they show is run, verified or parsed, and what
+they list is what the program has."""
 
 from __future__ import annotations
 
-from documents import README, blocks, example
+import base64
+import json
+import re
+import shlex
+import subprocess
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from certificates import Pki
+from conftest import MakeSidecar, Sidecar, missing
+from documents import (
+    DOCS,
+    EXAMPLES,
+    README,
+    Block,
+    blocks,
+    commands,
+    defaults,
+    document,
+    documents,
+    example,
+    rows,
+)
+from faulty_server import FaultyServer
+from harness import BINARY, ROOT, PortFile, wait_until
+from tls_peers import OpensslServer
+
+try:
+    import yaml
+except ImportError:
+    yaml = None
+
+README_LINES_MAX = 250
+WITHOUT_CAS = ("unshare", "--mount", "sh", "-c")
+WITHOUT_CAS += ('mount -t tmpfs none /etc/ssl/certs && exec "$@"', "sh")
+ALL_BLOCKS = [block for file in documents() for block in blocks(file)]
+
+
+def of_language(*languages: str) -> list[Any]:
+    found = [block for block in ALL_BLOCKS if block.language in languages]
+    return [pytest.param(block, id=str(block)) for block in found]
+
+
+# -- README and the pages ------------------------------------------------------------
+
+
+def test_readme_is_short_enough_to_be_read() -> None:
+    assert len(README.read_text().splitlines()) <= README_LINES_MAX
 
 
 def test_readme_shows_the_first_example_word_for_word() -> None:
     first, *_ = blocks(README, "yaml")
     assert first.text == example("compose.yaml")
+
+
+def test_readme_leads_to_every_page() -> None:
+    linked = {target.partition("#")[0] for target in links(README)}
+    pages = {str(page.relative_to(ROOT)) for page in documents()} - {"README.md"}
+    assert pages <= linked
+
+
+def links(file: Path) -> list[str]:
+    text = re.sub(r"^ *```\w.*?^ *```$", "", file.read_text(), flags=re.M | re.S)
+    return re.findall(r"\]\(([^)\s]+)\)", text)
+
+
+def anchors(file: Path) -> set[str]:
+    """As GitHub makes them of headings."""
+    text = re.sub(r"^ *```\w.*?^ *```$", "", file.read_text(), flags=re.M | re.S)
+    titles = re.findall(r"^#+ (.*)$", text, re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", [str(page.relative_to(ROOT)) for page in documents()])
+def test_every_relative_link_leads_somewhere(page: str) -> None:
+    for link in links(ROOT / page):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (ROOT / page).parent / path if path else ROOT / page
+        assert target.exists(), f"{link}: no such file"
+        if anchor:
+            assert anchor in anchors(target), f"{link}: no such heading"
+
+
+def test_the_picture_is_one_of_this_demo() -> None:
+    root = ElementTree.parse(DOCS / "demo.svg").getroot()
+    texts = [node.text or "" for node in root.iter("{http://www.w3.org/2000/svg}text")]
+    shown = re.sub(r"\s+", " ", "".join(texts).replace("\xa0", " "))
+    titles = re.findall(r'demo\.step\(\s*f?"(.*?)",', (ROOT / "tests" / "demo.py").read_text())
+    patterns = [re.sub(r"\\\{\w+\\\}", r"\\S+", re.escape(title)) for title in titles]
+    found = [title for title in patterns if re.search(rf"\d+\. {title}", shown)]
+    assert len(found) == len(re.findall(r"\bheld, [\d.]+ s later", shown)) >= 4
+    assert f"{len(titles)} of {len(titles)} steps held." in shown
+
+
+# -- code blocks ------------------------------------------------------------------------
+
+
+def test_every_code_block_has_a_language_that_is_checked_here() -> None:
+    checked = {"yaml", "sh", "text", "json", "toml", "mermaid"}
+    assert [str(block) for block in ALL_BLOCKS if block.language not in checked] == []
+    for file in documents():
+        fences = len(re.findall(r"^ *```", file.read_text(), re.M))
+        assert fences == 2 * len(blocks(file)), f"{file}: a block that is not seen"
+
+
+@pytest.mark.parametrize("block", of_language("yaml"))
+def test_compose_fragments_configure_qsticky(block: Block) -> None:
+    """Each setting is known, and qsticky takes its value."""
+    if yaml is None:
+        missing("python3-yaml is not installed")
+    content = yaml.safe_load(block.text)
+    assert set(content) <= {"services", "secrets", "volumes"}
+    allowed = set().union(*yaml.safe_load(example("compose.yaml"))["services"].values())
+    for service in content["services"].values():
+        assert set(service) <= allowed
+        env = {name: str(value) for name, value in service.get("environment", {}).items()}
+        ours = {name: value for name, value in env.items() if name.startswith("QSTICKY_")}
+        assert set(ours) <= set(defaults())
+        done = subprocess.run(
+            [BINARY, "healthcheck"],
+            env=ours | {"HEALTH_FILE": "/nonexistent/status.json"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stdout.startswith("unhealthy: no health file"), done.stdout
+
+
+@pytest.mark.parametrize("block", of_language("json"))
+def test_json_is_json(block: Block) -> None:
+    json.loads(block.text)  # what is in it: test_webhook.py
+
+
+@pytest.mark.parametrize("block", of_language("toml"))
+def test_toml_is_toml(block: Block) -> None:
+    tomllib.loads(block.text)  # what it does: test_control_server.py
+
+
+# What a line of a block `sh` may do, by its first word.
+
+
+def make_takes(words: list[str]) -> None:
+    text = (ROOT / "Makefile").read_text()
+    targets = set(" ".join(re.findall(r"^([a-z][a-z -]*):(?!=)", text, re.M)).split())
+    variables = set(re.findall(r"^([A-Z_]+) \?=", text, re.M)) | {"OLD"}
+    for word in words:
+        name, is_assigned, _ = word.partition("=")
+        assert name in (variables if is_assigned else targets), word
+
+
+def docker_takes(words: list[str]) -> None:
+    command, *rest = words
+    if command == "compose":
+        verb, *rest = rest
+        assert verb in {"up", "logs", "exec", "kill", "restart"}
+        services = set(re.findall(r"^  (\w+):$", example("compose.yaml"), re.M))
+        names = [word for word in rest if not word.startswith("-") and word not in ("HUP",)]
+        assert not names or names[0] in services, names
+        if verb == "exec":
+            assert names[1] == "/qsticky" and names[2] in commands()
+    else:
+        assert command in {"build", "buildx", "run"}
+        if "-f" in rest:
+            assert (ROOT / rest[rest.index("-f") + 1]).exists()
+
+
+def sudo_takes(words: list[str]) -> None:
+    while "=" in words[0]:
+        assert words.pop(0).partition("=")[0] in defaults()
+    program, *rest = words
+    if program == "qsticky":
+        assert set(rest) <= commands()
+    elif program == "make":
+        make_takes(rest)
+    elif program == "install":
+        source = rest[-2]
+        assert source in example("compose.yaml") or (ROOT / source).exists(), source
+    else:
+        assert program == "systemctl"
+        units = {file.stem for file in EXAMPLES.glob("*.service")}
+        assert rest[0] == "daemon-reload" or rest[0] == "enable" and rest[-1] in units
+
+
+def printf_gives(words: list[str]) -> None:
+    line = shlex.join(words).replace("'|'", "|")
+    shown = subprocess.run(["sh", "-c", f"printf {line}"], capture_output=True, check=True).stdout
+    padded = shown + b"=" * (-len(shown) % 4)
+    assert base64.urlsafe_b64decode(padded) == b"Bearer " + words[1].encode()
+
+
+SHELL: dict[str, Callable[[list[str]], None]] = {
+    "make": make_takes,
+    "docker": docker_takes,
+    "sudo": sudo_takes,
+    "printf": printf_gives,
+}
+
+
+@pytest.mark.parametrize("block", of_language("sh"))
+def test_commands_are_those_that_there_are(block: Block) -> None:
+    subprocess.run(["sh", "-n"], input=block.text, text=True, check=True)
+    for line in block.text.splitlines():
+        first, *words = shlex.split(line)
+        SHELL[first](words)
+
+
+def test_the_check_of_commands_finds_mistakes() -> None:
+    for line in (
+        "make dmeo",
+        "make bench-compare OLDER=x",
+        "docker build -f Dockerfile .",
+        "docker compose exec qsticky /qsticky chekc",
+        "docker compose restart qbitorrent",
+        "sudo HEALTHFILE=/x qsticky healthcheck",
+        "sudo install examples/qstickyd.service /etc",
+        "sudo systemctl enable --now qstickyd",
+        "curl x",
+    ):
+        first, *words = shlex.split(line)
+        with pytest.raises((AssertionError, KeyError)):
+            SHELL[first](words)
+
+
+# -- what qsticky says --------------------------------------------------------------------
+
+
+def mask(line: str) -> str:
+    """The same line for every machine, time and port."""
+    line = line.strip()
+    line = re.sub(r"\d{4}-\d\d-\d\dT[\d:]+Z ", "", line)
+    line = re.sub(r"\d{4}-\d\d-\d\d", "DAY", line)
+    line = re.sub(r"\b(?=[0-9a-f]*\d)[0-9a-f]+…|\b[0-9a-f]{64}\b", "HEX", line)
+    line = re.sub(r"/\S*/(\w+(?:\.json)?)\b", r"DIR/\1", line)
+    line = line.replace("127.0.0.1", "localhost")
+    return re.sub(r" +", " ", re.sub(r"\d+(\.\d+)*", "N", line))
+
+
+@pytest.fixture
+def said(
+    root: None,
+    fake: FaultyServer,
+    place: Path,
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+    pki: Pki,
+) -> set[str]:
+    """Masked: the lines of the situations that the pages show."""
+    lines: list[str] = []
+
+    def run(qsticky: Sidecar) -> None:
+        done = subprocess.run(
+            qsticky.command,
+            env=qsticky.env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        lines.extend((done.stdout + done.stderr).splitlines())
+
+    # The quick start, and a qBittorrent that goes away.
+    port_file.write(45720)
+    qsticky = sidecar(fake, log_level="INFO")
+    qsticky.wait_in_sync(45720)
+    lines.append(qsticky.healthcheck()[1])
+    fake.stop()
+    qsticky.wait_failed()
+    wait_until(lambda: qsticky.healthcheck()[0] == 1, what="the turn to unhealthy")
+    lines.append(qsticky.healthcheck()[1])
+    lines += qsticky.log
+    # A forgotten mount.
+    nowhere = PortFile(place / "nowhere" / "forwarded_port", make_dir=False)
+    run(sidecar(fake, start=False, port_file=nowhere, args=("check",)))
+    # A self-signed certificate.
+    (place / "server").mkdir()
+    certificate = pki.make("DNS:nas", subject="/CN=nas")
+    with OpensslServer(place / "server", certificate) as server:
+        env = {"QSTICKY_USE_HTTPS": "true"}
+        run(sidecar(server, start=False, env=env, wrapper=WITHOUT_CAS, args=("once",)))
+    return {mask(line) for line in lines}
+
+
+@pytest.mark.parametrize("binary", ["musl"], indirect=True)
+def test_shown_output_is_what_qsticky_says(said: set[str]) -> None:
+    shown = [block for block in ALL_BLOCKS if block.language == "text"]
+    assert len(shown) >= 4
+    for block in shown:
+        for line in block.text.splitlines():
+            assert mask(line) in said, f"{block}: {line}\n" + "\n".join(sorted(said))
+
+
+# -- the diagram ----------------------------------------------------------------------------
+
+
+def test_the_diagram_shows_the_networks_of_the_example() -> None:
+    """And it is in the part of mermaid's grammar that is read here."""
+    if yaml is None:
+        missing("python3-yaml is not installed")
+    (diagram,) = blocks(README, "mermaid")
+    first, *lines = diagram.text.splitlines()
+    assert re.fullmatch(r"flowchart (LR|TD)", first)
+    groups: dict[str, set[str]] = {"": set()}
+    inside = ""
+    for line in map(str.strip, lines):
+        if match := re.fullmatch(r"subgraph (\w+) \[[\w' ]+\]", line):
+            assert not inside
+            inside = match[1]
+            groups[inside] = set()
+        elif line == "end":
+            assert inside
+            inside = ""
+        elif match := re.fullmatch(r"(\w+)\([\w ]+\)", line):
+            groups[inside].add(match[1])
+        else:
+            end = r"(\w+)(\([\w ]+\))?"
+            match = re.fullmatch(rf"{end} -->\|[\w,:. ]+\| {end}", line)
+            assert match, f"not understood: {line}"
+            for name, is_declared in ((match[1], match[2]), (match[3], match[4])):
+                if is_declared:
+                    groups[inside].add(name)
+    assert not inside
+    named = set(re.findall(r"(?:^|\| )(\w+)(?:\(| -->|$)", "\n".join(map(str.strip, lines)), re.M))
+    assert named - {"end"} <= set().union(*groups.values()), "each node has a text"
+
+    services = yaml.safe_load(example("compose.yaml"))["services"]
+    joined = {name for name, service in services.items() if "network_mode" in service}
+    assert all(services[name]["network_mode"] == "service:gluetun" for name in joined)
+    assert groups["network"] == joined | {"gluetun"}
+
+
+# -- what is listed --------------------------------------------------------------------------
+
+
+def test_configuration_lists_every_variable_with_its_default() -> None:
+    listed = {
+        row[0].strip("`"): row[1].strip("`")
+        for row in rows(document("configuration.md"))
+        if re.fullmatch(r"`[A-Z0-9_]+`", row[0])
+    }
+    assert listed == defaults()
+
+
+def test_readme_lists_eight_variables_with_their_defaults() -> None:
+    listed = {
+        row[0].strip("`"): row[1].strip("`")
+        for row in rows(README.read_text())
+        if re.fullmatch(r"`[A-Z0-9_]+`", row[0])
+    }
+    assert len(listed) == 8
+    assert listed.items() <= defaults().items()
+
+
+def test_migrating_lists_every_old_name() -> None:
+    """As the table in the code has them."""
+    table = (ROOT / "src" / "config_table.c").read_text()
+    pairs = set(re.findall(r'\.name = "(\w+)",\s*\.old_name = "(\w+)"', table))
+    listed = {(row[1].strip("`"), row[0].strip("`")) for row in rows(document("migrating.md"))}
+    assert listed == pairs | {("HEALTH_FILE", "HEALTH_FILE")}
+
+
+def test_configuration_lists_every_command() -> None:
+    listed = " ".join(row[0] for row in rows(document("configuration.md")))
+    for command in commands():
+        assert f"`qsticky {command}`" in listed, command
+
+
+def test_monitoring_lists_the_fields_and_metrics_that_there_are(
+    fake: FaultyServer, place: Path, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    port_file.write(41000)
+    metrics = place / "qsticky.prom"
+    qsticky = sidecar(fake, env={"QSTICKY_METRICS_FILE": str(metrics)})
+    health = qsticky.wait_in_sync(41000)
+    page = document("monitoring.md")
+    fields, _, rest = page.partition("\n## Metrics\n")
+    names, _, _ = rest.partition("\n## Notifications\n")
+    assert {row[0].strip("`") for row in rows(fields)} == set(health)
+    # Written after the health file, and again with each of its changes.
+    wait_until(
+        lambda: metrics.exists() and "\nqsticky_healthy 1\n" in metrics.read_text(),
+        what="metrics that are healthy",
+    )
+    made = set(re.findall(r"^# TYPE (\w+)", metrics.read_text(), re.M))
+    # What is not known is left out: whether the port is open, without a tunnel.
+    assert {row[0].strip("`") for row in rows(names)} == made | {"qsticky_port_reachable"}

@@ -125,11 +125,11 @@ def test_systemd_understands_the_unit(unit: Path) -> None:
     assert unit.name not in said, said
 
 
-def test_the_unit_is_as_closed_as_the_readme_says(unit: Path) -> None:
+def test_the_unit_is_as_closed_as_its_page_says(unit: Path) -> None:
     said = analyze("security", "--offline=true", str(unit))
     level = re.search(r"Overall exposure level for \S+: (\d+\.\d) (\w+)", said)
     assert level, said
-    text = (BINARY.parent.parent / "README.md").read_text()
+    text = example("README.md")
     assert f'exposure of this unit {level[1]}, "{level[2]}"' in " ".join(text.split()), level[0]
 
 
@@ -141,11 +141,10 @@ def settings(text: str, name: str) -> list[str]:
 def test_the_command_for_the_health_of_the_unit_says_healthy(
     mode: str, root: None, public_binary: Path, new_fake: Callable[..., FaultyServer], place: Path
 ) -> None:
-    """README's own line, beside a service as its own unit starts it: another user, its umask and its
-    directory, which RuntimeDirectoryMode= may close."""
+    """The documented line, beside a service as its own unit starts it: another user, its umask and
+    its directory, which RuntimeDirectoryMode= may close."""
     text = example("qsticky.service")
-    readme = (BINARY.parent.parent / "README.md").read_text()
-    (command,) = re.findall(r"`(sudo HEALTH_FILE=\S+ qsticky [^`]*)`", readme)
+    (command,) = re.findall(r"^sudo HEALTH_FILE=.*$", example("README.md"), re.M)
     (umask,), (directory,) = settings(text, "UMask"), settings(text, "RuntimeDirectory")
     env = dict(setting.split("=", 1) for setting in settings(text, "Environment"))
     assert settings(text, "DynamicUser") == ["yes"]

@@ -17,9 +17,10 @@ import pytest
 
 from certificates import Certificate, Pki
 from conftest import AS_NOBODY, MakeSidecar, Sidecar
+from documents import DOCS, blocks, document
 from faults import reply, silence
 from faulty_server import FaultyServer
-from harness import ROOT, PortFile, sleeps, wait_until, with_mounted
+from harness import PortFile, sleeps, wait_until, with_mounted
 from receiver import TARGETS, TOKEN, Receiver
 from tls_peers import Nginx, TlsFront, https_site
 
@@ -130,20 +131,20 @@ def test_changes_and_turns_arrive_as_the_receiver_wants_them(
         assert request.header("Host") == f"127.0.0.1:{receiver.port}"
 
 
-def test_the_readme_shows_what_is_sent(
+def test_the_docs_show_what_is_sent(
     receiver: Receiver, port_file: PortFile, told: Callable[..., Sidecar]
 ) -> None:
-    text = (ROOT / "README.md").read_text()
-    shown = json.loads(text.split("```json\n")[1].split("```")[0])
+    (block,) = blocks(DOCS / "monitoring.md", "json")
+    shown = json.loads(block.text)
     port_file.write(41000)
     told(receiver)
     wait_told(receiver, "qsticky: port 6881 -> 41000")
     assert list(receiver.bodies[0]) == list(shown)
     assert receiver.bodies[0]["allowed_mentions"] == shown["allowed_mentions"]
     # and the recipes are those that are tried here
-    assert TARGETS["ntfy"].removeprefix("/qsticky").removesuffix(f"&auth={TOKEN}") in text
-    assert TARGETS["gotify"].removesuffix(TOKEN) in text
-    assert "/api/webhooks/" in text
+    assert TARGETS["ntfy"].removeprefix("/qsticky").removesuffix(f"&auth={TOKEN}") in document("monitoring.md")
+    assert TARGETS["gotify"].removesuffix(TOKEN) in document("monitoring.md")
+    assert "/api/webhooks/" in document("monitoring.md")
 
 
 def test_what_is_well_from_the_start_is_no_news(
