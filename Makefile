@@ -6,6 +6,7 @@ VERSION := 3.0.0
 BUILD ?= build
 PREFIX ?= /usr/local
 bindir ?= $(PREFIX)/bin
+mandir ?= $(PREFIX)/share/man
 DESTDIR ?=
 MUSL_CC ?= musl-gcc
 HOST_CC ?= gcc
@@ -481,12 +482,12 @@ scan := -maxloop 8 $(addprefix -enable-checker ,security valist nullability opti
 	alpha.security.MallocOverflow alpha.security.ReturnPtrRange alpha.security.cert) \
 	-disable-checker security.insecureAPI.DeprecatedOrUnsafeBufferHandling
 
-.PHONY: lint lint-all lint-format lint-cppcheck lint-shell lint-python format
+.PHONY: lint lint-all lint-format lint-cppcheck lint-shell lint-python lint-manual format
 lint:
 	tests/setup.sh build lint
 	$(MAKE) lint-all
 
-lint-all: $(tidied) $(scanned) lint-format lint-cppcheck lint-shell lint-python
+lint-all: $(tidied) $(scanned) lint-format lint-cppcheck lint-shell lint-python lint-manual
 
 lint-format:
 	clang-format --dry-run -Werror $(sources) $(headers) $(test_sources)
@@ -508,6 +509,9 @@ lint-python:
 	@$(PYTHON) -W error -c 'import pathlib, sys; \
 		[compile(pathlib.Path(name).read_bytes(), name, "exec") for name in sys.argv[1:]]' \
 		$(python_sources)
+
+lint-manual:
+	mandoc -T lint docs/qsticky.8
 
 # Both compilers and clang-tidy, a file at a time so that they run in parallel.
 $(BUILD)/lint/%.tidy: % $(headers) Makefile .clang-tidy $(verified)
@@ -552,9 +556,10 @@ size: $(BUILD)/qsticky
 .PHONY: install uninstall clean distclean help
 install: $(binary)
 	install -D -m 0755 $(binary) $(DESTDIR)$(bindir)/qsticky
+	install -D -m 0644 docs/qsticky.8 $(DESTDIR)$(mandir)/man8/qsticky.8
 
 uninstall:
-	rm -f $(DESTDIR)$(bindir)/qsticky
+	rm -f $(DESTDIR)$(bindir)/qsticky $(DESTDIR)$(mandir)/man8/qsticky.8
 
 # What was downloaded stays: `make clean` should not need a network.
 clean:

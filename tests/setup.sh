@@ -32,10 +32,10 @@ packages() {
 		echo python3 python3-pytest python3-pytest-timeout python3-pytest-xdist
 		echo ca-certificates dnsmasq-base git iproute2 nginx-light openssl prometheus qbittorrent-nox
 		echo containerd docker.io iptables mmdebstrap qemu-user runc strace
-		echo python3-kubernetes python3-yaml systemd libc6-dbg valgrind
+		echo mandoc python3-kubernetes python3-yaml systemd libc6-dbg valgrind
 		;;
 	coverage) echo gcovr ;;
-	lint) echo clang clang-format clang-tidy clang-tools cppcheck libcmocka-dev python3 shellcheck ;;
+	lint) echo clang clang-format clang-tidy clang-tools cppcheck libcmocka-dev mandoc python3 shellcheck ;;
 	*)
 		echo "tests/setup.sh: $1: no such group; there are $groups" >&2
 		exit 2
