@@ -482,12 +482,12 @@ scan := -maxloop 8 $(addprefix -enable-checker ,security valist nullability opti
 	alpha.security.MallocOverflow alpha.security.ReturnPtrRange alpha.security.cert) \
 	-disable-checker security.insecureAPI.DeprecatedOrUnsafeBufferHandling
 
-.PHONY: lint lint-all lint-format lint-cppcheck lint-shell lint-python lint-manual format
+.PHONY: lint lint-all lint-format lint-cppcheck lint-shell lint-python lint-manual prose format
 lint:
 	tests/setup.sh build lint
 	$(MAKE) lint-all
 
-lint-all: $(tidied) $(scanned) lint-format lint-cppcheck lint-shell lint-python lint-manual
+lint-all: $(tidied) $(scanned) lint-format lint-cppcheck lint-shell lint-python lint-manual prose
 
 lint-format:
 	clang-format --dry-run -Werror $(sources) $(headers) $(test_sources)
@@ -512,6 +512,10 @@ lint-python:
 
 lint-manual:
 	mandoc -T lint docs/qsticky.8
+
+# How many sentences are long. README and docs/ must keep to the limit.
+prose:
+	@$(PYTHON) tests/prose.py
 
 # Both compilers and clang-tidy, a file at a time so that they run in parallel.
 $(BUILD)/lint/%.tidy: % $(headers) Makefile .clang-tidy $(verified)
@@ -584,6 +588,7 @@ help:
 	@echo 'make fuzz-coverage lines that the inputs found up to now reach'
 	@echo 'make faults        each system call made to fail, with each error, at each place'
 	@echo 'make lint          compilers, clang-format, clang-tidy, scan-build, cppcheck, shellcheck'
+	@echo 'make prose         count the long sentences in comments, README and docs'
 	@echo 'make coverage      lines and branches that the tests reach'
 	@echo 'make format        clang-format, in place'
 	@echo 'make soak          random trouble for 10 minutes, or HOURS=8; SEED=1 for the same again'

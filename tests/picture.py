@@ -19,8 +19,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from harness import ROOT
-
 WIDTH = 100  # columns
 
 # Rich's own frame without its fonts, which would come from a server of others.
@@ -64,7 +62,7 @@ def run_demo() -> tuple[int, str]:
 
     os.environ.pop("NO_COLOR", None)
     os.environ["TERM"] = "xterm"
-    status = pty.spawn([sys.executable, str(ROOT / "tests" / "demo.py")], read)
+    status = pty.spawn([sys.executable, str(Path(__file__).with_name("demo.py"))], read)
     return os.waitstatus_to_exitcode(status), shown.decode().replace("\r\n", "\n")
 
 

@@ -16,11 +16,14 @@ from xml.etree import ElementTree
 
 import pytest
 
+import demo
+import prose
 from certificates import Pki
 from conftest import MakeSidecar, Sidecar, missing
 from documents import (
     DOCS,
     EXAMPLES,
+    MANUAL,
     README,
     Block,
     blocks,
@@ -93,11 +96,23 @@ def test_every_relative_link_leads_somewhere(page: str) -> None:
             assert anchor in anchors(target), f"{link}: no such heading"
 
 
+def test_sentences_are_short_enough_to_be_read_once() -> None:
+    for name, part in (("README", True), ("docs", False)):
+        total, long = prose.count([one for one in prose.pages() if (one[0] == README) == part])
+        assert len(long) <= prose.LIMIT * total, f"{name}: {long}"
+
+
+def test_the_count_of_sentences_finds_long_ones() -> None:
+    text = "One two three. " + "word " * 31 + "end.\n\n| cell one two | " + "more " * 31 + "|\n"
+    total, long = prose.count([(README, part) for part in prose.markdown(text)])
+    assert (total, len(long)) == (4, 2)
+
+
 def test_the_picture_is_one_of_this_demo() -> None:
     root = ElementTree.parse(DOCS / "demo.svg").getroot()
     texts = [node.text or "" for node in root.iter("{http://www.w3.org/2000/svg}text")]
     shown = re.sub(r"\s+", " ", "".join(texts).replace("\xa0", " "))
-    titles = re.findall(r'demo\.step\(\s*f?"(.*?)",', (ROOT / "tests" / "demo.py").read_text())
+    titles = re.findall(r'demo\.step\(\s*f?"(.*?)",', Path(demo.__file__).read_text())
     patterns = [re.sub(r"\\\{\w+\\\}", r"\\S+", re.escape(title)) for title in titles]
     found = [title for title in patterns if re.search(rf"\d+\. {title}", shown)]
     assert len(found) == len(re.findall(r"\bheld, [\d.]+ s later", shown)) >= 4
@@ -115,7 +130,13 @@ def test_every_code_block_has_a_language_that_is_checked_here() -> None:
         assert fences == 2 * len(blocks(file)), f"{file}: a block that is not seen"
 
 
-@pytest.mark.parametrize("block", of_language("yaml"))
+COMPOSE_FILES = [
+    pytest.param(Block(file, 1, "yaml", file.read_text()), id=file.name)
+    for file in sorted(EXAMPLES.glob("compose*.yaml"))
+]
+
+
+@pytest.mark.parametrize("block", [*of_language("yaml"), *COMPOSE_FILES])
 def test_compose_fragments_configure_qsticky(block: Block) -> None:
     """Each setting is known, and qsticky takes its value."""
     if yaml is None:
@@ -164,12 +185,14 @@ def docker_takes(words: list[str]) -> None:
     command, *rest = words
     if command == "compose":
         verb, *rest = rest
-        assert verb in {"up", "logs", "exec", "kill", "restart"}
+        assert verb in {"up", "logs", "exec", "run", "kill", "restart"}
         services = set(re.findall(r"^  (\w+):$", example("compose.yaml"), re.M))
         names = [word for word in rest if not word.startswith("-") and word not in ("HUP",)]
         assert not names or names[0] in services, names
         if verb == "exec":
             assert names[1] == "/qsticky" and names[2] in commands()
+        if verb == "run":
+            assert set(names[1:]) <= commands()
     else:
         assert command in {"build", "buildx", "run"}
         if "-f" in rest:
@@ -351,6 +374,14 @@ def test_configuration_lists_every_variable_with_its_default() -> None:
     assert listed == defaults()
 
 
+@pytest.mark.parametrize(
+    "file", [*documents(), MANUAL, *EXAMPLES.iterdir()], ids=lambda file: file.name
+)
+def test_no_page_names_a_variable_that_there_is_not(file: Path) -> None:
+    named = set(re.findall(r"\bQSTICKY_[A-Z0-9_]*[A-Z0-9]", file.read_text()))
+    assert named <= set(defaults())
+
+
 def test_readme_lists_eight_variables_with_their_defaults() -> None:
     listed = {
         row[0].strip("`"): row[1].strip("`")
@@ -363,8 +394,9 @@ def test_readme_lists_eight_variables_with_their_defaults() -> None:
 
 def test_migrating_lists_every_old_name() -> None:
     """As the table in the code has them."""
-    table = (ROOT / "src" / "config_table.c").read_text()
-    pairs = set(re.findall(r'\.name = "(\w+)",\s*\.old_name = "(\w+)"', table))
+    code = "".join(file.read_text() for file in (ROOT / "src").glob("**/*.c"))
+    pairs = set(re.findall(r'\.name = "(\w+)",\s*\.old_name = "(\w+)"', code))
+    assert pairs
     listed = {(row[1].strip("`"), row[0].strip("`")) for row in rows(document("migrating.md"))}
     assert listed == pairs | {("HEALTH_FILE", "HEALTH_FILE")}
 
