@@ -318,8 +318,12 @@ def said(
 def test_shown_output_is_what_qsticky_says(said: set[str]) -> None:
     shown = [block for block in ALL_BLOCKS if block.language == "text"]
     assert len(shown) >= 4
+    # A kernel, or a Docker, without Landlock cannot say that line.
+    lacks_sandbox = any(line.startswith("warn sandbox") for line in said)
     for block in shown:
         for line in block.text.splitlines():
+            if lacks_sandbox and line.startswith("ok    sandbox"):
+                continue
             assert mask(line) in said, f"{block}: {line}\n" + "\n".join(sorted(said))
 
 
