@@ -327,6 +327,37 @@ def test_shown_output_is_what_qsticky_says(said: set[str]) -> None:
             assert mask(line) in said, f"{block}: {line}\n" + "\n".join(sorted(said))
 
 
+def literals() -> str:
+    """The strings of the program, a line each. Neighbours are one; formats are as they stand."""
+    literal = r'"((?:\\.|[^"\\\n])*)"'
+    found = []
+    for file in sorted((ROOT / "src").glob("**/*.c")):
+        joined = re.sub(r'(?<!\\)"\s*(?:PRI\w+\s*)?"', "", file.read_text())
+        found += re.findall(literal, joined)
+    return "\n".join(found).replace('\\"', '"')
+
+
+def messages(text: str) -> set[str]:
+    """What stands as code in the first column of the tables of messages, cut where a value is."""
+    heads = r"^\| (?:message|`check` or the log says) \|.*\n\|.*\n((?:\|.*\n)+)"
+    spans = {
+        span
+        for table in re.findall(heads, text, re.M)
+        for line in table.splitlines()
+        for span in re.findall(r"`([^`]+)`", line.split(" | ")[0])
+    }
+    value = r"…|\b[NM]\b|\btun0\b|/etc/\S+|HTTP \d+|\b\d+\b|\bhttps?://|\bQSTICKY_\w+"
+    return {part.strip(" :") for span in spans for part in re.split(value, span) if len(part) > 5}
+
+
+@pytest.mark.parametrize("page", [README, DOCS / "troubleshooting.md"], ids=lambda page: page.name)
+def test_the_messages_explained_are_those_that_there_are(page: Path) -> None:
+    explained = messages(page.read_text())
+    assert len(explained) > 5
+    known = literals()
+    assert sorted(part for part in explained if part not in known) == []
+
+
 # -- the diagram ----------------------------------------------------------------------------
 
 
