@@ -198,7 +198,7 @@ def test_monitoring_lists_the_fields_and_metrics_that_there_are(
     assert {row[0].strip("`") for row in rows(fields)} == set(health)
     # Written after the health file, and again with each of its changes.
     wait_until(
-        lambda: metrics.exists() and "\nqsticky_healthy 1\n" in metrics.read_text(),
+        lambda: metrics.exists() and re.search(r"^qsticky_healthy\S* 1$", metrics.read_text(), re.M),
         what="metrics that are healthy",
     )
     made = set(re.findall(r"^# TYPE (\w+)", metrics.read_text(), re.M))

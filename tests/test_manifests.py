@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from conftest import missing
-from documents import example
+from documents import MANUAL, example
 from faulty_server import FaultyServer
 from harness import BINARY, PortFile, Qsticky, wait_until
 
@@ -145,6 +145,7 @@ def test_the_command_for_the_health_of_the_unit_says_healthy(
     its directory, which RuntimeDirectoryMode= may close."""
     text = example("qsticky.service")
     (command,) = re.findall(r"^sudo HEALTH_FILE=.*$", example("README.md"), re.M)
+    assert f"\n.Dl {command}\n" in MANUAL.read_text()
     (umask,), (directory,) = settings(text, "UMask"), settings(text, "RuntimeDirectory")
     env = dict(setting.split("=", 1) for setting in settings(text, "Environment"))
     assert settings(text, "DynamicUser") == ["yes"]
