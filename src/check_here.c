@@ -101,7 +101,9 @@ static enum check_verdict no_port(struct check_walk *walk, const char *file)
 		                 "no forwarded port in %s: it is empty", file);
 	(void)text_cut_name(path);
 	if (access(path, F_OK) == 0)
-		return check_see(walk, CHECK_FAILS, gluetun_fix,
+		return check_see(walk, CHECK_FAILS,
+		                 "look at Gluetun's log: if it has a port, it writes that to "
+		                 "another directory; mount that one here",
 		                 "no forwarded port in %s: there is no such file", file);
 	return check_see(walk, CHECK_FAILS,
 	                 "mount Gluetun's directory here (volumes: gluetun:/tmp/gluetun:ro)",

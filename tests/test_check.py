@@ -609,6 +609,13 @@ def test_the_control_server_tells_the_port_where_it_is_the_source(bench: Bench) 
     assert len(server.requests) == 2 * asked, "not while there is a file"
 
 
+def test_a_missing_file_is_said_to_be_gluetuns_or_a_wrong_mount(bench: Bench) -> None:
+    no_file(bench)
+    _, _, rest = bench.check().stdout.partition("there is no such file\n")
+    advice, _, _ = rest.partition("\n")
+    assert "Gluetun's log" in advice and "another directory" in advice
+
+
 def test_a_port_file_from_before_the_machine_was_started_is_a_warning(bench: Bench) -> None:
     bench.fake()
     os.utime(bench.port_file, (1e9, 1e9))
