@@ -72,6 +72,9 @@ class Demo:
         self._show_state()
         say("", verdict)
 
+    def _has_logged(self, text: str) -> bool:
+        return any(text in line for line in list(self.qsticky.log)[self._said :])
+
     def _show_log(self) -> None:
         lines = list(self.qsticky.log)[self._said :]
         self._said += len(lines)
@@ -99,6 +102,8 @@ class Demo:
         self.qsticky.wait_health(
             state="in_sync", healthy=True, current_port=port, forwarded_port=port
         )
+        # The health file is written first. The line belongs to this step, not to the next one.
+        wait_until(lambda: self._has_logged(f"in sync: port {port}"), 5, "the line in the log")
         self.healthcheck_is(0)
 
     def waits(self, port: int) -> None:
