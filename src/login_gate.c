@@ -21,7 +21,11 @@ const char *login_gate_name(enum login_state state)
 
 static struct login_gate *gate_of(struct qbittorrent_gate *gate)
 {
-	return (struct login_gate *)gate;
+	/* The first member of one, which was made as a whole: aligned as that is, which ARM's compilers
+	 * cannot know. */
+	void *whole = gate;
+
+	return whole;
 }
 
 /* ---- its file ---- */

@@ -199,7 +199,7 @@ def test_the_whole_main_path(
     port_file.write("70000")
     qsticky.wait_health(state="error", healthy=False)
     code, line = qsticky.healthcheck()
-    assert code == 1 and "70000" in line, line
+    assert code == 1 and "which is not a port" in line, line
 
     process = qsticky.pid
     qsticky.signal(signal.SIGHUP)
