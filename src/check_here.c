@@ -126,8 +126,8 @@ enum check_verdict check_port_file(struct check_walk *walk)
 	if (walk->ask_gluetun)
 		return check_see(walk, CHECK_SKIPPED, NULL,
 		                 "%s is missing: the control server is asked", path);
-	/* It may be the instant between truncate and write. */
-	if (!f && ports.count == 0) {
+	/* It may be the instant between truncate and write, or of a rename. */
+	if (ports.replaced || (!f && ports.count == 0)) {
 		f = stop_sleep(&walk->stop, mono_now_ms() + SYNC_SETTLE_MS, &walk->found.seen);
 		if (f)
 			return check_failed(walk, f, NULL);
@@ -135,6 +135,8 @@ enum check_verdict check_port_file(struct check_walk *walk)
 	}
 	if (f == FAIL_IO && access(path, R_OK) < 0 && errno == EACCES)
 		add_owner(walk, path);
+	if (f && ports.replaced)
+		return check_failed(walk, f, NULL);
 	if (f)
 		return check_failed(walk, f,
 		                    "nobody but Gluetun may write it, and this user must be able "

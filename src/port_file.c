@@ -144,7 +144,8 @@ enum fail port_file_read(const char *path, struct port_file_ports *ports, struct
 	enum fail f;
 
 	/* Nothing names it any more: it was replaced just now, and the new one is there; or it was mounted
-	 * alone and replaced where it comes from, and this one stays for ever. */
+	 * alone and replaced where it comes from, and this one stays for ever. (A rename takes the old file's
+	 * last link a moment before others find the new one, so one look does not tell the two apart.) */
 	if (fd >= 0 && status.st_nlink == 0) {
 		int old = fd;
 
@@ -154,6 +155,7 @@ enum fail port_file_read(const char *path, struct port_file_ports *ports, struct
 		           status.st_ino == first.st_ino;
 		close(old); /* not before, or another file could get its inode */
 	}
+	ports->replaced = replaced;
 	if (fd < 0)
 		return cannot_open(path, ports, why);
 	if (replaced)

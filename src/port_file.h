@@ -22,7 +22,8 @@
 /* The ports listed, in their order, 1 to 65535 each. None: none is forwarded. The first one is the
  * one that counts. */
 struct port_file_ports {
-	bool missing; /* there is no file, or no directory */
+	bool missing;  /* there is no file, or no directory */
+	bool replaced; /* FAIL_IO for that reason; for an instant, any rename looks the same */
 	size_t count;
 	uint16_t port[PORT_FILE_PORTS_MAX];
 };

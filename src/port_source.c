@@ -11,6 +11,7 @@ void port_source_start(struct port_source *source, const struct config *config,
 {
 	source->watch = port_file_watch_on(config->port_file_path);
 	source->gluetun = gluetun_for(config, stop, reply);
+	source->replaced_at_ms = MONO_NEVER;
 }
 
 static void renew_watch(struct port_source *source, const struct config *config)
@@ -44,6 +45,16 @@ static bool is_hidden(const struct config *config, struct failure *why)
 	return hidden;
 }
 
+/* Whether the file was replaced so lately that this may be the instant of a rename. */
+static bool is_being_replaced(struct port_source *source, bool replaced, int64_t now_ms)
+{
+	if (!replaced)
+		source->replaced_at_ms = MONO_NEVER;
+	else if (source->replaced_at_ms == MONO_NEVER)
+		source->replaced_at_ms = now_ms + SYNC_SETTLE_MS;
+	return replaced && now_ms < source->replaced_at_ms;
+}
+
 bool port_source_look(struct port_source *source, struct situation *now, struct tell *tell)
 {
 	const struct config *config = now->config;
@@ -72,6 +83,10 @@ bool port_source_look(struct port_source *source, struct situation *now, struct 
 	source->looking_ms = mono_earlier(now_ms - begun_ms, GLUETUN_ASK_MS);
 	if (source->fail == FAIL_STOPPED)
 		return false;
+	if (is_being_replaced(source, ports.replaced, now_ms)) {
+		sync_file_modified(sync, now_ms);
+		return false;
+	}
 	if (source->fail) {
 		if (which == CONFIG_SOURCE_AUTO)
 			fail_in(&source->why, "%s is missing", config->port_file_path);
@@ -89,4 +104,11 @@ bool port_source_look(struct port_source *source, struct situation *now, struct 
 			log_ports(&ports);
 	}
 	return news;
+}
+
+int64_t port_source_unsettled_ms(const struct port_source *source, const struct situation *now)
+{
+	int64_t replaced_ms = now->sync.file == SYNC_FILE_BAD ? MONO_NEVER : source->replaced_at_ms;
+
+	return mono_earlier(now->sync.empty_at_ms, replaced_ms);
 }

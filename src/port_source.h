@@ -10,6 +10,7 @@
 #include "fail.h"
 #include "gluetun.h"
 #include "http.h"
+#include "mono.h"
 #include "port_file.h"
 #include "stop.h"
 #include "tell.h"
@@ -17,6 +18,7 @@
 struct port_source {
 	struct port_file_watch watch; /* the caller polls and drains it */
 	bool watch_refused;
+	int64_t replaced_at_ms; /* when a file that nothing names begins to count; MONO_NEVER: it is named */
 	bool hidden; /* the sandbox keeps the file from us, see sandbox_files.h; `now` has the reason */
 	struct gluetun gluetun;
 	enum fail fail; /* of the control server: what is forwarded is not known now; with `why` */
@@ -33,5 +35,8 @@ void port_source_start(struct port_source *source, const struct config *config,
  * Blocks for the control server only, GLUETUN_ASK_MS at most. Returns whether there is another port than
  * before. Where a stop came, `source->fail` is FAIL_STOPPED and nothing was told. */
 bool port_source_look(struct port_source *source, struct situation *now, struct tell *tell);
+
+/* When it has to be looked again, before what was found counts; MONO_NEVER: it counts. */
+int64_t port_source_unsettled_ms(const struct port_source *source, const struct situation *now);
 
 #endif

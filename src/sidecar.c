@@ -232,15 +232,15 @@ int sidecar_run(const struct config *config, struct init *init)
 	return EXIT_SUCCESS;
 }
 
-/* An empty file is looked at again, as the loop would. */
+/* A file that is empty, or being replaced, is looked at again, as the loop would. */
 static enum fail look_once(struct sidecar *s, struct failure *why)
 {
 	struct sidecar_cycle *cycle = &s->cycle;
-	const struct sync *sync = &cycle->now.sync;
+	int64_t at_ms;
 
 	(void)look(cycle);
-	while (sync->empty_at_ms != MONO_NEVER) {
-		enum fail f = stop_sleep(&s->init->stop, sync->empty_at_ms, why);
+	while ((at_ms = port_source_unsettled_ms(&cycle->source, &cycle->now)) != MONO_NEVER) {
+		enum fail f = stop_sleep(&s->init->stop, at_ms, why);
 
 		if (f)
 			return f;
