@@ -64,8 +64,12 @@ bool login_budget_is_spent(const struct login_budget *budget)
 	return possibly_failed(budget) >= LOGIN_FAILED_MAX;
 }
 
-bool login_budget_counts(const struct login_budget *budget)
+bool login_budget_wants_server(const struct login_budget *budget)
 {
+	if (budget->unsteady)
+		return false;
+	if (budget->past_count > 0)
+		return true;
 	for (size_t i = 0; i < budget->count; i++)
 		if (budget->pairs[i].banned)
 			return true;
@@ -139,6 +143,23 @@ void login_budget_attempt(struct login_budget *budget, const unsigned char id[st
 	budget->server_known = false;
 }
 
+/* The counter is zero, and no other credentials are right. Where there are several counters, this is
+ * one of them. */
+static void accept(struct login_budget *budget, const struct login_pair *pair)
+{
+	struct login_pair accepted = { .accepted = true, .last_s = pair->last_s };
+
+	memcpy(accepted.id, pair->id, LOGIN_ID_LEN);
+	/* This login itself has not failed. */
+	budget->failed -= !pair->accepted && budget->failed > 0;
+	if (!budget->unsteady)
+		budget->failed = 0;
+	budget->server_known = false;
+	memset(budget->pairs, 0, sizeof budget->pairs);
+	budget->pairs[0] = accepted;
+	budget->count = 1;
+}
+
 void login_budget_verdict(struct login_budget *budget, const unsigned char id[static LOGIN_ID_LEN],
                           enum login_verdict verdict)
 {
@@ -149,11 +170,7 @@ void login_budget_verdict(struct login_budget *budget, const unsigned char id[st
 		return;
 	switch (verdict) {
 	case LOGIN_ACCEPTED:
-		/* The counter is zero, and no other credentials are right. */
-		*budget = (struct login_budget){
-			.count = 1, .pairs = { { .accepted = true, .last_s = pair->last_s } }
-		};
-		memcpy(budget->pairs[0].id, id, LOGIN_ID_LEN);
+		accept(budget, pair);
 		break;
 	case LOGIN_REJECTED:
 		/* Then those without an answer may have failed too. */
@@ -173,13 +190,75 @@ void login_budget_verdict(struct login_budget *budget, const unsigned char id[st
 	}
 }
 
+static bool is_past(const struct login_budget *budget, const unsigned char *server)
+{
+	for (size_t i = 0; i < LOGIN_PAST_MAX && i < budget->past_count; i++)
+		if (memcmp(budget->past[i], server, LOGIN_ID_LEN) == 0)
+			return true;
+	return false;
+}
+
+/* Forgets all that was counted, and keeps the pair that was accepted. */
+static void forget_pairs(struct login_budget *budget)
+{
+	struct login_pair kept[LOGIN_PAIRS_MAX] = { 0 };
+	size_t count = 0;
+
+	for (size_t i = 0; i < LOGIN_PAIRS_MAX && i < budget->count; i++) {
+		if (!budget->pairs[i].accepted)
+			continue;
+		kept[0] = budget->pairs[i];
+		kept[0].banned = false;
+		kept[0].unanswered = 0;
+		count = 1;
+	}
+	memcpy(budget->pairs, kept, sizeof kept);
+	budget->count = count;
+	budget->failed = 0;
+}
+
+static void restart(struct login_budget *budget)
+{
+	/* By the assumption in the header, an accepted pair by itself has not failed. */
+	unsigned failed = budget->failed > 0 ? possibly_failed(budget) : 0;
+
+	budget->before = at_most(budget->before + failed, LOGIN_FAILED_MAX);
+	memmove(budget->past[1], budget->past[0], (LOGIN_PAST_MAX - 1) * sizeof budget->past[0]);
+	memcpy(budget->past[0], budget->server, LOGIN_ID_LEN);
+	budget->past_count = at_most((unsigned)budget->past_count + 1, LOGIN_PAST_MAX);
+	forget_pairs(budget);
+}
+
+bool login_budget_is_new_server(const struct login_budget *budget,
+                                const unsigned char server[static LOGIN_ID_LEN])
+{
+	return !budget->unsteady && budget->server_known && !is_past(budget, server) &&
+	       memcmp(budget->server, server, LOGIN_ID_LEN) != 0;
+}
+
+void login_budget_unsteady(struct login_budget *budget)
+{
+	budget->failed = at_most(budget->failed + budget->before, LOGIN_FAILED_MAX);
+	budget->before = 0;
+	budget->past_count = 0;
+	memset(budget->past, 0, sizeof budget->past);
+	budget->server_known = false;
+	budget->unsteady = true;
+}
+
 bool login_budget_server(struct login_budget *budget,
                          const unsigned char server[static LOGIN_ID_LEN])
 {
-	bool restarted = budget->server_known && memcmp(budget->server, server, LOGIN_ID_LEN) != 0;
+	bool restarted = login_budget_is_new_server(budget, server);
 
+	if (budget->unsteady)
+		return false;
+	if (is_past(budget, server)) {
+		login_budget_unsteady(budget);
+		return false;
+	}
 	if (restarted)
-		login_budget_clear(budget);
+		restart(budget);
 	memcpy(budget->server, server, LOGIN_ID_LEN);
 	budget->server_known = true;
 	return restarted;
@@ -189,13 +268,8 @@ void login_budget_clear(struct login_budget *budget)
 {
 	struct login_budget cleared = { 0 };
 
-	for (size_t i = 0; i < budget->count; i++) {
-		if (!budget->pairs[i].accepted)
-			continue;
-		cleared.pairs[0] = budget->pairs[i];
-		cleared.pairs[0].banned = false;
-		cleared.pairs[0].unanswered = 0;
-		cleared.count = 1;
-	}
+	forget_pairs(budget);
+	memcpy(cleared.pairs, budget->pairs, sizeof cleared.pairs);
+	cleared.count = budget->count;
 	*budget = cleared;
 }

@@ -10,6 +10,11 @@
  * restart. It is a constant member of the object (WebApplication) that owns the login counter, so a
  * new id is a new counter. Other pages (an alternative Web UI, a proxy's) have none: nothing is seen.
  *
+ * An id that comes back was no restart: several qBittorrents answer in turn (a load balancer, another
+ * host in the settings), or somebody changes the page. Then the count before is added again, and no
+ * restart is inferred any more until a person clears it. An accepted login clears the count of
+ * one of these only, so it does not clear the sum.
+ *
  * One assumption is made. A login that gets no answer may have failed, so it counts. But credentials
  * that were accepted before, while nothing else has failed since, are taken to be right until
  * qBittorrent says otherwise: those only pause, and are never given up for want of an answer. */
@@ -32,6 +37,9 @@
 
 /* Credentials that are told apart: as many as LOGIN_FAILED_MAX allows, and those accepted before. */
 #define LOGIN_PAIRS_MAX 5
+
+/* Cache ids that are remembered after a restart, in case they come back. */
+#define LOGIN_PAST_MAX 8
 
 /* Most logins without an answer that are counted for one pair; more make no difference. */
 #define LOGIN_UNANSWERED_MAX 99
@@ -74,7 +82,11 @@ struct login_budget {
 	bool server_known;
 	unsigned char
 		server[LOGIN_ID_LEN]; /* the cache id since the last login, with `server_known` */
-	size_t count;                 /* of pairs */
+	bool unsteady;                /* cache ids come and go: no restart is inferred */
+	unsigned before;   /* possibly failed before restarts; at most LOGIN_FAILED_MAX */
+	size_t past_count; /* of the cache ids before them */
+	unsigned char past[LOGIN_PAST_MAX][LOGIN_ID_LEN]; /* the latest first */
+	size_t count;                                     /* of pairs */
 	struct login_pair pairs[LOGIN_PAIRS_MAX];
 };
 
@@ -86,8 +98,10 @@ int64_t login_budget_next_s(const struct login_budget *budget,
 /* Whether no login may be sent, whatever the credentials, before the count is cleared. */
 bool login_budget_is_spent(const struct login_budget *budget);
 
-/* Whether anything was sent since the count was zero, and whether that pair was among it. */
-bool login_budget_counts(const struct login_budget *budget);
+/* Whether the cache id matters: something was sent since the count was zero, or a restart was seen. */
+bool login_budget_wants_server(const struct login_budget *budget);
+
+/* Whether the pair `id` was tried since the count was zero. */
 bool login_budget_knows(const struct login_budget *budget,
                         const unsigned char id[static LOGIN_ID_LEN]);
 
@@ -108,12 +122,20 @@ void login_budget_attempt(struct login_budget *budget, const unsigned char id[st
 void login_budget_verdict(struct login_budget *budget, const unsigned char id[static LOGIN_ID_LEN],
                           enum login_verdict verdict);
 
+/* Whether the cache id `server` would show a restart. Several requests have to confirm it: see
+ * login_budget_unsteady(). */
+bool login_budget_is_new_server(const struct login_budget *budget,
+                                const unsigned char server[static LOGIN_ID_LEN]);
+
+/* Requests at one time had several cache ids: no restart is inferred any more. */
+void login_budget_unsteady(struct login_budget *budget);
+
 /* The login page had the cache id `server`, after the last login. Returns whether that shows a
  * restart of qBittorrent, which has cleared the count. */
 bool login_budget_server(struct login_budget *budget,
                          const unsigned char server[static LOGIN_ID_LEN]);
 
-/* Clears the count. What was accepted before is remembered. */
+/* A person clears the count. What was accepted before is remembered. */
 void login_budget_clear(struct login_budget *budget);
 
 #endif

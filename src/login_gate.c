@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "qbittorrent_exchange.h"
 #include "text.h"
 #include "utc.h"
 
@@ -93,7 +94,7 @@ static void add_prospect(const struct login_gate *gate, struct failure *why)
 {
 	const struct login_budget *budget = &gate->budget;
 	int64_t next_s = login_budget_next_s(budget, gate->pair);
-	bool seen = budget->server_known;
+	bool seen = budget->server_known; /* never where ids come and go */
 	struct text text = { .buf = why->text, .cap = sizeof why->text, .len = strlen(why->text) };
 
 	if (next_s != LOGIN_NEVER) {
@@ -140,21 +141,44 @@ static enum fail say_state(const struct login_gate *gate, struct failure *why)
 
 /* ---- the gate ---- */
 
-/* Which process answers. Where that cannot be learnt, nothing is inferred. Returns whether the budget
- * is another now. */
-static bool look_at_server(struct login_gate *gate, struct qbittorrent *qb)
+/* Requests that have to show the same new cache id, each on a connection of its own. */
+#define LOOKS 5
+
+static bool ask_server(const struct login_gate *gate, struct qbittorrent *qb,
+                       unsigned char server[static LOGIN_ID_LEN])
 {
 	char cache_id[QBITTORRENT_CACHE_ID_MAX];
 	const char *const strings[] = { cache_id };
-	unsigned char server[DIGEST_LEN];
-	bool known = gate->budget.server_known, restarted;
 
 	if (!qbittorrent_ask_cache_id(qb, cache_id))
 		return false;
 	digest_of(server, gate->store.salt, strings, 1);
-	restarted = login_budget_server(&gate->budget, server);
+	return true;
+}
+
+/* Which process answers. Where that cannot be learnt, nothing is inferred. Returns whether the budget
+ * is another now. */
+static bool look_at_server(struct login_gate *gate, struct qbittorrent *qb)
+{
+	struct login_budget *budget = &gate->budget;
+	unsigned char server[LOGIN_ID_LEN], again[LOGIN_ID_LEN];
+	bool known = budget->server_known, restarted;
+
+	if (budget->unsteady || !ask_server(gate, qb, server))
+		return false;
+	for (int look = 1; look < LOOKS && login_budget_is_new_server(budget, server); look++) {
+		/* A load balancer may choose for each connection. */
+		qbittorrent_close(qb);
+		if (!ask_server(gate, qb, again))
+			return false;
+		if (memcmp(again, server, LOGIN_ID_LEN) == 0)
+			continue;
+		login_budget_unsteady(budget);
+		return true;
+	}
+	restarted = login_budget_server(budget, server);
 	gate->restarted |= restarted;
-	return restarted || !known;
+	return restarted || budget->unsteady || !known;
 }
 
 static enum fail decide(struct login_gate *gate, struct qbittorrent *qb, struct failure *why)
@@ -166,7 +190,7 @@ static enum fail decide(struct login_gate *gate, struct qbittorrent *qb, struct 
 		login_budget_clear(&gate->budget);
 	gate->clear = false;
 	changed |= login_budget_clock(&gate->budget, gate->now_s);
-	if (login_budget_counts(&gate->budget))
+	if (login_budget_wants_server(&gate->budget))
 		changed |= look_at_server(gate, qb);
 	gate->unsent = gate->budget;
 	gate->others = gate->budget.count > 0 && !login_budget_knows(&gate->budget, gate->pair);

@@ -27,7 +27,13 @@ void login_store_put(struct text *text, const struct login_budget *budget,
 	text_printf(text, "\nfailed %u\nserver %u ", budget->failed,
 	            (unsigned)budget->server_known);
 	put_hex(text, budget->server);
-	text_printf(text, "\npairs %u\n", (unsigned)budget->count);
+	text_printf(text, "\npast %u %u %u\n", (unsigned)budget->unsteady, budget->before,
+	            (unsigned)budget->past_count);
+	for (size_t i = 0; i < LOGIN_PAST_MAX; i++) {
+		put_hex(text, budget->past[i]);
+		text_puts(text, "\n");
+	}
+	text_printf(text, "pairs %u\n", (unsigned)budget->count);
 	for (size_t i = 0; i < LOGIN_PAIRS_MAX; i++) {
 		const struct login_pair *pair = &budget->pairs[i];
 
@@ -123,6 +129,23 @@ static bool take_pair(struct cursor *cursor, struct login_pair *pair)
 	return true;
 }
 
+/* The part about restarts, up to the end of its last line. */
+static bool take_past(struct cursor *cursor, struct login_budget *budget)
+{
+	unsigned count = 0;
+
+	if (!take_word(cursor, "past ") || !take_flag(cursor, &budget->unsteady) ||
+	    !take_word(cursor, " ") || !take_count(cursor, 1, LOGIN_FAILED_MAX, &budget->before) ||
+	    !take_word(cursor, " ") || !take_count(cursor, 1, LOGIN_PAST_MAX, &count) ||
+	    !take_word(cursor, "\n"))
+		return false;
+	budget->past_count = count;
+	for (size_t i = 0; i < LOGIN_PAST_MAX; i++)
+		if (!take_digest(cursor, budget->past[i]) || !take_word(cursor, "\n"))
+			return false;
+	return true;
+}
+
 bool login_store_parse(const char *bytes, size_t len, struct login_budget *budget,
                        unsigned char salt[static DIGEST_LEN])
 {
@@ -136,7 +159,8 @@ bool login_store_parse(const char *bytes, size_t len, struct login_budget *budge
 	    !take_count(&cursor, 1, LOGIN_FAILED_MAX, &found.failed) ||
 	    !take_word(&cursor, "\nserver ") || !take_flag(&cursor, &found.server_known) ||
 	    !take_word(&cursor, " ") || !take_digest(&cursor, found.server) ||
-	    !take_word(&cursor, "\npairs ") || !take_count(&cursor, 1, LOGIN_PAIRS_MAX, &count) ||
+	    !take_word(&cursor, "\n") || !take_past(&cursor, &found) ||
+	    !take_word(&cursor, "pairs ") || !take_count(&cursor, 1, LOGIN_PAIRS_MAX, &count) ||
 	    !take_word(&cursor, "\n"))
 		return false;
 	found.count = count;

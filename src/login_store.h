@@ -19,7 +19,7 @@
 #define LOGIN_STORE_SUFFIX ".login"
 
 /* Room for its content, in bytes; a file that is longer is none. */
-#define LOGIN_STORE_MAX 512
+#define LOGIN_STORE_MAX 1024
 
 struct login_store {
 	char path[CONFIG_PATH_MAX + sizeof LOGIN_STORE_SUFFIX];

@@ -196,6 +196,7 @@ class FaultyServer(Listener):
         self.preferences["listen_port"] = listen_port
         self.transfer_info = default_transfer_info(dialect)
         self.has_login_page = True  # as qBittorrent's own Web UI, which tells one process from the next
+        self.cache_id: Callable[[], str] = lambda: f"x{self.starts}"
         self.starts = 0
         self.takes_settings = True
         self.stale_reads = 0  # reads after a set that still show the old settings
@@ -296,7 +297,7 @@ class FaultyServer(Listener):
         if request.name == LOGIN:
             return self._login(request, has_session=session is not None, fresh=fresh)
         if request.name == PAGE and self.has_login_page and session is None:
-            page = f'<link rel="stylesheet" href="css/login.css?v=x{self.starts}" />'
+            page = f'<link rel="stylesheet" href="css/login.css?v={self.cache_id()}" />'
             return Reply(200, page.encode(), [("content-type", "text/html")])
         if session is None:
             return Reply(403, b"Forbidden", reason="Forbidden")

@@ -16,6 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void check_limits(const struct login_budget *budget)
 {
 	assert(budget->failed <= LOGIN_FAILED_MAX && budget->count <= LOGIN_PAIRS_MAX);
+	assert(budget->before <= LOGIN_FAILED_MAX && budget->past_count <= LOGIN_PAST_MAX);
 	for (size_t i = 0; i < LOGIN_PAIRS_MAX; i++) {
 		const struct login_pair *pair = &budget->pairs[i];
 

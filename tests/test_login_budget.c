@@ -51,7 +51,7 @@ static void login_is_allowed_at_first(void **state)
 	(void)state;
 	assert_true(may(P, 0));
 	assert_int_equal(login_budget_state(&budget, P), LOGIN_IN_ORDER);
-	assert_false(login_budget_counts(&budget));
+	assert_false(login_budget_wants_server(&budget));
 }
 
 static void login_that_was_rejected_is_tried_once_more_after_ten_minutes(void **state)
@@ -170,7 +170,7 @@ static void login_that_is_accepted_clears_all(void **state)
 	log_in(OTHERS[0], LOGIN_UNANSWERED, START);
 	log_in(OTHERS[1], LOGIN_ACCEPTED, START);
 	assert_int_equal(budget.failed, 0);
-	assert_false(login_budget_counts(&budget));
+	assert_false(login_budget_wants_server(&budget));
 	assert_true(may(P, START));
 	assert_int_equal(login_budget_state(&budget, OTHERS[1]), LOGIN_IN_ORDER);
 }
@@ -206,7 +206,7 @@ static void login_budget_is_cleared_by_a_person(void **state)
 	login_budget_clear(&budget);
 	assert_true(may(P, START + 10 * MINUTE));
 	assert_int_equal(login_budget_state(&budget, P), LOGIN_IN_ORDER);
-	assert_false(login_budget_counts(&budget));
+	assert_false(login_budget_wants_server(&budget));
 }
 
 static void login_budget_remembers_what_was_accepted_when_it_is_cleared(void **state)
@@ -291,6 +291,57 @@ static void login_verdict_on_an_unknown_pair_is_none(void **state)
 	assert_int_equal(budget.count, 0);
 }
 
+/* Up to a restart of process A, which has counted four. */
+static void spend_and_restart(void)
+{
+	for (int i = 0; i < LOGIN_FAILED_MAX; i++)
+		log_in(OTHERS[i], LOGIN_REJECTED, START);
+	assert_false(login_budget_server(&budget, A));
+	assert_true(login_budget_server(&budget, B));
+	assert_true(may(P, START));
+}
+
+static void server_that_comes_back_was_not_restarted(void **state)
+{
+	(void)state;
+	spend_and_restart();
+	log_in(P, LOGIN_REJECTED, START);
+	assert_false(login_budget_server(&budget, A));
+	assert_true(login_budget_is_spent(&budget));
+	/* From now on nothing is inferred. */
+	assert_false(login_budget_wants_server(&budget));
+	assert_false(login_budget_is_new_server(&budget, B));
+	assert_false(login_budget_server(&budget, B));
+	assert_true(login_budget_is_spent(&budget));
+	login_budget_clear(&budget);
+	assert_true(may(P, START));
+	assert_false(login_budget_wants_server(&budget));
+}
+
+static void server_that_comes_back_after_an_accepted_login_has_its_count(void **state)
+{
+	(void)state;
+	spend_and_restart();
+	log_in(P, LOGIN_ACCEPTED, START);
+	assert_true(login_budget_wants_server(&budget));
+	assert_false(login_budget_server(&budget, A));
+	assert_true(login_budget_is_spent(&budget));
+	assert_false(may(P, START + HOUR));
+}
+
+static void accepted_login_does_not_clear_the_count_of_several_servers(void **state)
+{
+	(void)state;
+	log_in(OTHERS[0], LOGIN_REJECTED, START);
+	log_in(OTHERS[1], LOGIN_REJECTED, START);
+	login_budget_unsteady(&budget);
+	log_in(P, LOGIN_ACCEPTED, START);
+	assert_int_equal(login_budget_state(&budget, P), LOGIN_IN_ORDER);
+	assert_int_equal(budget.failed, 2);
+	log_in(P, LOGIN_REJECTED, START + HOUR);
+	assert_int_equal(budget.failed, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -331,6 +382,11 @@ int main(void)
 			login_budget_forgets_the_oldest_pair_but_no_count_and_not_the_accepted_one,
 			fresh),
 		cmocka_unit_test_setup(login_verdict_on_an_unknown_pair_is_none, fresh),
+		cmocka_unit_test_setup(server_that_comes_back_was_not_restarted, fresh),
+		cmocka_unit_test_setup(server_that_comes_back_after_an_accepted_login_has_its_count,
+		                       fresh),
+		cmocka_unit_test_setup(accepted_login_does_not_clear_the_count_of_several_servers,
+		                       fresh),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@ always get in again. The real qBittorrents ban at the fifth; the scripted one co
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import signal
@@ -144,6 +145,51 @@ def test_where_a_restart_cannot_be_seen_it_says_what_helps_and_that_helps(
         assert "SIGHUP comes (docker kill -s HUP)" in error
         qsticky.signal(signal.SIGHUP)
         qsticky.wait_in_sync(41000)
+
+
+@MOVES_CLOCK
+@pytest.mark.parametrize("ids", [("a", "b"), None], ids=["a load balancer", "a proxy's own ids"])
+def test_cache_ids_that_come_and_go_are_no_restarts(
+    server: FaultyServer, sidecar: MakeSidecar, place: Path, ids: tuple[str, ...] | None
+) -> None:
+    """As of two qBittorrents that are asked in turn, or of pages that a proxy has changed."""
+    pages = itertools.cycle(ids) if ids else (f"page{number}" for number in itertools.count())
+    server.cache_id = lambda: next(pages)
+    qsticky = sidecar(server, password=WRONG)
+    qsticky.wait_health(state="error", login="rejected")
+    with Clock(qsticky.pid, place / "clock") as moved:
+        for step in range(1, 7):
+            moved.move(step * TEN_MINUTES)
+            wait_checks(server)
+        assert server.failed_logins == 2
+        assert "a restart of qBittorrent cannot be seen here" in qsticky.health()["last_error"]
+        assert not [line for line in qsticky.log if "was restarted" in line]
+        server.password = WRONG
+        qsticky.signal(signal.SIGHUP)
+        qsticky.wait_in_sync(41000)
+
+
+def test_a_server_that_comes_back_has_its_count_again(
+    server: FaultyServer, sidecar: MakeSidecar, place: Path
+) -> None:
+    """As where a proxy takes another one while the first is away."""
+    password = place / "password"
+    password.write_text("first")
+    env = {"QSTICKY_QBITTORRENT_PASS": "", "QSTICKY_QBITTORRENT_PASS_FILE": str(password)}
+    server.cache_id = lambda: "first"
+    qsticky = sidecar(server, env=env)
+    for count, wrong in enumerate(("second", "third", "fourth", "fifth"), 1):
+        wait_until(lambda n=count: server.count(LOGIN) == n, what="a login")
+        password.write_text(wrong)
+    qsticky.wait_health(login="held_back")
+    server.cache_id = lambda: "second"
+    wait_until(lambda: server.count(LOGIN) == 5, what="a login at the other one")
+    server.cache_id = lambda: "first"
+    wait_checks(server)
+    password.write_text("sixth")
+    wait_checks(server)
+    assert server.count(LOGIN) == 5, "the first has counted four"
+    assert qsticky.health()["login"] == "held_back"
 
 
 # -- one budget for all ----------------------------------------------------------------

@@ -6,6 +6,8 @@
  * qBittorrent, kills before and after a login, hangs, refusals, lost answers, sessions that end, `check` and
  * `once` with the same or other credentials, also while another one is logging in, changed credentials and
  * passwords, clocks that are set forward or back, and cycles whenever a port file is damaged or written.
+ * Some have two qBittorrents, taken in turn or one as long as the other is away, and some a proxy that puts
+ * another cache id into each page.
  *
  * And once the faults are over and the credentials are right, it is in sync within ten minutes. Where that
  * cannot be, since the budget is used up, it says so, and a restart that is seen or a person (SIGHUP) makes
@@ -24,6 +26,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "qbittorrent_exchange.h"
 #include "temp_dir.h"
 
 #define SEQUENCES 1000
@@ -46,8 +49,11 @@ static struct world {
 
 	/* qBittorrent. */
 	unsigned password;
-	unsigned failed;
-	unsigned process;     /* another at each restart */
+	enum { ONE, IN_TURN, FAIL_OVER, NEW_IDS } kind;
+	unsigned at;          /* which of the two answers */
+	unsigned failed[2];   /* at each of them */
+	unsigned process[2];  /* another at each restart */
+	unsigned pages;       /* with a cache id each */
 	bool shows_cache_id;  /* a public login page as usual */
 	bool refuses;         /* connections, at our end of a proxy */
 	bool loses_questions; /* logins do not get there */
@@ -112,7 +118,20 @@ void digest_salt(unsigned char salt[static DIGEST_LEN])
 	memset(salt, next++, DIGEST_LEN);
 }
 
-/* ---- in place of qbittorrent_login.c ---- */
+/* ---- in place of qbittorrent_exchange.c and qbittorrent_login.c ---- */
+
+/* Whatever is between it and us chooses for each connection. */
+static void choose_server(void)
+{
+	if (w.kind == IN_TURN)
+		w.at ^= 1;
+}
+
+void qbittorrent_close(struct qbittorrent *qb)
+{
+	(void)qb;
+	choose_server();
+}
 
 bool qbittorrent_ask_cache_id(struct qbittorrent *qb,
                               char cache_id[static QBITTORRENT_CACHE_ID_MAX])
@@ -120,7 +139,10 @@ bool qbittorrent_ask_cache_id(struct qbittorrent *qb,
 	(void)qb;
 	if (!w.shows_cache_id || w.refuses)
 		return false;
-	snprintf(cache_id, QBITTORRENT_CACHE_ID_MAX, "p%u", w.process % 100000);
+	if (w.kind == NEW_IDS)
+		w.pages++;
+	snprintf(cache_id, QBITTORRENT_CACHE_ID_MAX, "%c%u", w.at ? 'b' : 'a',
+	         (w.process[w.at] + w.pages) % 100000);
 	return true;
 }
 
@@ -134,14 +156,15 @@ enum fail qbittorrent_login_failed(enum qbittorrent_login login, struct failure 
 
 static void count_failure(void)
 {
-	w.failed++;
-	MUST(w.failed < 5);
+	w.failed[w.at]++;
+	MUST(w.failed[w.at] < 5);
 }
 
 static enum fail arrive(struct party *party, struct qbittorrent *qb, struct failure *why)
 {
 	bool right = party->password == w.password;
 
+	choose_server();
 	if (w.refuses) {
 		qb->login = QBITTORRENT_LOGIN_NONE;
 		return fail_set(why, FAIL_REFUSED, "refused");
@@ -150,7 +173,7 @@ static enum fail arrive(struct party *party, struct qbittorrent *qb, struct fail
 	if (w.loses_questions || (w.loses_answers && !right && w.was_right[party->password]))
 		return fail_set(why, FAIL_TIMEOUT, "lost");
 	if (right) {
-		w.failed = 0;
+		w.failed[w.at] = 0;
 		w.was_right[party->password] = true;
 	} else {
 		count_failure();
@@ -185,6 +208,7 @@ static enum fail cycle(struct party *party, enum death death, void (*meanwhile)(
 	struct failure why = { "" };
 	enum fail f;
 
+	choose_server();
 	if (w.refuses)
 		return FAIL_REFUSED;
 	if (party->session)
@@ -228,8 +252,16 @@ static void check_meanwhile(void)
 
 static void restart_qbittorrent(void)
 {
-	w.process++;
-	w.failed = 0;
+	w.process[w.at]++;
+	w.failed[w.at] = 0;
+	w.run.session = false;
+}
+
+static void fail_over(void)
+{
+	if (w.kind != FAIL_OVER)
+		return;
+	w.at ^= 1;
 	w.run.session = false;
 }
 
@@ -281,6 +313,7 @@ static void take_step(void)
 		{ "clock back", 1 },
 		{ "session ends", 3 },
 		{ "restart meanwhile", 2 },
+		{ "fail over", 3 },
 	};
 	unsigned total = 0, at, i = 0;
 
@@ -358,8 +391,11 @@ static void take_step(void)
 	case 20:
 		w.run.session = false;
 		break;
-	default:
+	case 21:
 		cycle_with_restart();
+		break;
+	default:
+		fail_over();
 		break;
 	}
 }
@@ -384,7 +420,8 @@ static void come_back(void)
 		pass(INTERVAL_S);
 	if (w.run.session) {
 		ends.in_sync++;
-		MUST(gate->state == LOGIN_IN_ORDER && w.failed == 0);
+		MUST(gate->state == LOGIN_IN_ORDER);
+		MUST(w.kind == IN_TURN || w.failed[w.at] == 0);
 		return;
 	}
 	/* Rejected twice, or all used up: it must not go on by itself, and says so. */
@@ -396,7 +433,7 @@ static void come_back(void)
 		pass(INTERVAL_S);
 	}
 	MUST(!w.run.session);
-	if (w.shows_cache_id) {
+	if (w.shows_cache_id && !gate->budget.unsteady) {
 		ends.seen++;
 		restart_qbittorrent();
 	} else {
@@ -421,6 +458,7 @@ static void no_sequence_of_events_has_a_fifth_failed_login_or_an_end_without_a_w
 		w.random = seed * 2654435761u | 1;
 		w.now_s = 1796000000;
 		w.shows_cache_id = pick(4);
+		w.kind = pick(2) ? ONE : 1 + pick(3);
 		w.run = begin_party(pick(CREDENTIALS), true);
 		w.password = pick(2) ? w.run.password : pick(CREDENTIALS);
 		for (int i = 0; i < STEPS; i++)

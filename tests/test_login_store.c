@@ -33,6 +33,9 @@ static struct login_budget some(void)
 	struct login_budget budget = { .failed = 3, .server_known = true, .count = 2 };
 
 	memset(budget.server, 0xa5, sizeof budget.server);
+	budget.before = 4;
+	budget.past_count = LOGIN_PAST_MAX;
+	memset(budget.past, 0xb7, sizeof budget.past);
 	memset(budget.pairs[0].id, 0x01, LOGIN_ID_LEN);
 	budget.pairs[0].rejected = 2;
 	budget.pairs[0].last_s = 1796000000;
