@@ -40,15 +40,26 @@ static void keep_trouble(struct login_gate *gate, const char *what, const struct
  * in, since the next one would know nothing of it. */
 static enum fail without_file(struct login_gate *gate, struct failure *why)
 {
+	struct failure unread;
+
 	gate->useless = true;
 	if (!gate->in_memory) {
 		fail_in(why, "a login is needed, but failed ones cannot be counted");
 		return FAIL_HELD_BACK;
 	}
-	keep_trouble(gate,
-	             "failed logins are counted in memory only; a restart forgets them. Let this "
-	             "user write there",
-	             why);
+	if (!gate->looked && login_store_read_only(&gate->store, &gate->budget, &unread)) {
+		gate->budget = (struct login_budget){ .failed = LOGIN_FAILED_MAX };
+		keep_trouble(gate,
+		             "no login before SIGHUP (docker kill -s HUP), since logins were "
+		             "counted there. Let this user read and write it",
+		             why);
+	} else {
+		keep_trouble(gate,
+		             "failed logins are counted in memory only; a restart forgets them. "
+		             "Let this user write there",
+		             why);
+	}
+	gate->looked = true;
 	return FAIL_NONE;
 }
 
@@ -56,7 +67,8 @@ static enum fail without_file(struct login_gate *gate, struct failure *why)
 static enum fail lock(struct login_gate *gate, struct failure *why)
 {
 	unsigned char salt[DIGEST_LEN];
-	unsigned failed = gate->budget.failed;
+	const struct login_budget known = gate->budget;
+	bool was_useless = gate->useless;
 	enum fail f;
 
 	memcpy(salt, gate->store.salt, sizeof salt);
@@ -72,9 +84,13 @@ static enum fail lock(struct login_gate *gate, struct failure *why)
 	}
 	if (f)
 		return without_file(gate, why);
-	/* Not the file that was known: it must not hide what was counted. */
-	if (memcmp(salt, gate->store.salt, sizeof salt) != 0 && gate->budget.failed < failed)
-		gate->budget.failed = failed;
+	gate->looked = true;
+	/* Not the file that was known, or not as it is known: it must not hide what was counted. */
+	if (was_useless || memcmp(salt, gate->store.salt, sizeof salt) != 0) {
+		if (gate->budget.failed < known.failed)
+			gate->budget.failed = known.failed;
+		gate->budget.unsteady |= known.unsteady;
+	}
 	return FAIL_NONE;
 }
 

@@ -232,11 +232,37 @@ enum fail login_store_lock(struct login_store *store, struct login_budget *budge
 		f = read_budget(store, budget, why);
 	else if (errno == EWOULDBLOCK)
 		f = fail_set(why, FAIL_HELD_BACK,
-		             "another qsticky beside this one is logging in just now");
+		             "another qsticky beside this one is logging in just now, or holds the "
+		             "lock of %s",
+		             store->path);
 	else
 		f = fail_errno(why, "lock %s", store->path);
 	if (f && f != FAIL_FORMAT)
 		login_store_unlock(store);
+	return f;
+}
+
+enum fail login_store_read_only(struct login_store *store, struct login_budget *budget,
+                                struct failure *why)
+{
+	struct login_store file = *store;
+	struct stat status;
+	enum fail f = FAIL_NONE;
+	/* Tells what is there, although it may not be read. */
+	int there = open(store->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	bool counts = there >= 0 && fstat(there, &status) == 0 && S_ISREG(status.st_mode) &&
+	              status.st_size > 0;
+
+	if (there >= 0)
+		close(there);
+	if (!counts)
+		return FAIL_NONE;
+	file.fd = open(store->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	if (file.fd < 0)
+		return fail_errno(why, "open %s", store->path);
+	f = read_budget(&file, budget, why);
+	memcpy(store->salt, file.salt, sizeof store->salt);
+	close(file.fd);
 	return f;
 }
 

@@ -42,6 +42,11 @@ void login_store_keep(struct login_store *store);
 enum fail login_store_lock(struct login_store *store, struct login_budget *budget,
                            struct failure *why);
 
+/* Reads the file where login_store_lock() may not write to it. What is missing, empty or no regular file
+ * leaves `*budget` as it is. FAIL_FORMAT, FAIL_IO: it holds something, and that cannot be known. */
+enum fail login_store_read_only(struct login_store *store, struct login_budget *budget,
+                                struct failure *why);
+
 /* Writes `budget` to the locked file. FAIL_IO. */
 enum fail login_store_write(const struct login_store *store, const struct login_budget *budget,
                             struct failure *why);

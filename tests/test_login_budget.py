@@ -355,6 +355,41 @@ def test_where_nothing_can_be_written_the_sidecar_counts_in_memory_and_says_so_o
     assert server.count(LOGIN) == 1
 
 
+@pytest.mark.parametrize("mode", [0o444, 0o000])
+def test_what_was_counted_holds_where_the_file_cannot_be_written_any_more(
+    root: None,
+    server: FaultyServer,
+    sidecar: MakeSidecar,
+    public_binary: Path,
+    place: Path,
+    mode: int,
+) -> None:
+    """As on a disk that is read-only after an error, or where `user:` has changed."""
+    folder = place / "health"
+    folder.mkdir()
+    options = {"program": public_binary, "health_file": folder / "status.json"}
+    qsticky = sidecar(server, password=WRONG, **options)
+    qsticky.wait_health(login="rejected")
+    qsticky.kill()
+    budget = folder / "status.json.login"
+    budget.chmod(mode)
+    shutil.chown(folder, NOBODY, NOBODY)
+    (folder / "status.json").unlink()
+    for _ in range(3):
+        qsticky = sidecar(server, password=WRONG, wrapper=AS_NOBODY, **options)
+        said = qsticky.wait_log("login budget: ")
+        assert "Permission denied" in said
+        qsticky.wait_health(login="rejected" if mode else "held_back")
+        qsticky.kill()
+    assert server.count(LOGIN) == 1
+    qsticky = sidecar(server, wrapper=AS_NOBODY, **options)
+    if not mode:
+        assert "no login before SIGHUP" in qsticky.wait_log("login budget: ")
+        qsticky.wait_health(login="held_back")
+        qsticky.signal(signal.SIGHUP)
+    qsticky.wait_in_sync(41000)
+
+
 def test_root_beside_a_service_of_another_user_shares_its_file(
     root: None, server: FaultyServer, sidecar: MakeSidecar, public_binary: Path, place: Path
 ) -> None:
