@@ -182,7 +182,7 @@ static enum fail repair(struct reach *reach, struct qbittorrent *qb, struct qbit
 		return fail_set(
 			why, FAIL_PORT_CLOSED,
 			"%s, and to open it anew does not help: end that program, or give it "
-			"another port",
+			"another port, unless a firewall refuses UDP",
 			refusal.text);
 	if (now->sync.rebinds_in_vain > 0)
 		return fail_set(

@@ -96,8 +96,15 @@ static void reannounce(struct sidecar_cycle *cycle)
 	log_line(LEVEL_INFO, "asked qBittorrent to announce all torrents anew");
 }
 
-static enum fail refuse_own_port(uint16_t port, struct failure *why)
+static enum fail refuse_own_port(const struct qbittorrent_view *view, uint16_t port,
+                                 struct failure *why)
 {
+	if (view->listen_port == port)
+		return fail_set(why, FAIL_OWN_PORT,
+		                "port %u is forwarded, and is set already, but the Web UI has it "
+		                "too: qBittorrent will not survive that at its next start; change "
+		                "the Web UI's port before",
+		                (unsigned)port);
 	return fail_set(
 		why, FAIL_OWN_PORT,
 		"port %u is forwarded, and is the Web UI's own: qBittorrent would not survive "
@@ -122,7 +129,7 @@ static enum fail set_safely(struct sidecar_cycle *cycle, const struct qbittorren
 	if (before > 0 && before <= UINT16_MAX && before != wanted->port)
 		f = qbittorrent_set(qb, &(struct qbittorrent_wanted){ .port = (uint16_t)before },
 		                    view, why);
-	return f ? f : refuse_own_port(wanted->port, why);
+	return f ? f : refuse_own_port(view, wanted->port, why);
 }
 
 /* Compares what is wanted with what qBittorrent says, and repairs the difference. */
@@ -144,7 +151,7 @@ static enum fail reconcile(struct sidecar_cycle *cycle, struct failure *why)
 	if (ask_first)
 		f = qbittorrent_read(qb, view, why);
 	if (!f && wanted.port && qbittorrent_is_web_ui(qb, view, wanted.port))
-		f = refuse_own_port(wanted.port, why);
+		f = refuse_own_port(view, wanted.port, why);
 	differs = !f && wanted.port && !qbittorrent_has(view, &wanted);
 	if (differs)
 		f = set_safely(cycle, &wanted, why);

@@ -216,6 +216,21 @@ def test_the_web_uis_own_port_is_never_set(
 
 
 @MUSL
+def test_a_web_ui_that_has_moved_to_the_port_that_is_set_is_said(
+    new_listening: NewListening, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    """By a person. To say that it was not set would send them to sleep."""
+    server = new_listening(listen_port=41000).start()
+    port_file.write(41000)
+    qsticky = sidecar(server)
+    qsticky.wait_in_sync(41000)
+    server.preferences["web_ui_port"] = 41000
+    error = qsticky.wait_health(state="error", healthy=False, current_port=41000)["last_error"]
+    assert "is set already" in error and "change the Web UI's port" in error
+    assert server.count(SET_PREFERENCES) == 0
+
+
+@MUSL
 def test_a_rebind_goes_by_way_of_no_port_of_the_web_ui(
     namespace: Namespace, new_listening: NewListening, port_file: PortFile, sidecar: MakeSidecar
 ) -> None:
