@@ -32,6 +32,7 @@ ALL = os.environ.get("QSTICKY_FAULTS") == "all"
 FILES = "EACCES EIO ELOOP ENOENT ENOMEM ENOTDIR ESTALE"
 CHANGES = f"{FILES} EBUSY EDQUOT EISDIR ENOSPC EPERM EROFS"
 ERRORS = {
+    "access": FILES,
     "bind": "EADDRINUSE ENOMEM EPERM",
     "close": "EDQUOT EINTR EIO ENOSPC",
     "connect": "EACCES EADDRNOTAVAIL EAGAIN ECONNREFUSED EHOSTUNREACH EINTR ENETUNREACH EPERM "
@@ -39,6 +40,7 @@ ERRORS = {
     "epoll_create1": "EMFILE ENFILE ENOMEM",
     "epoll_ctl": "ENOMEM ENOSPC",
     "fcntl": "EINVAL",
+    "flock": "EAGAIN EINTR ENOLCK",
     "fstat": "EIO ENOMEM EOVERFLOW ESTALE",
     "getsockname": "ENOBUFS",
     "getsockopt": "ENOBUFS ENOPROTOOPT",
@@ -49,7 +51,10 @@ ERRORS = {
     "madvise": "EAGAIN EINVAL ENOMEM",
     "mkdir": f"{CHANGES} EEXIST EMLINK",
     "open": f"{CHANGES} EINTR EMFILE ENFILE",
+    "openat": f"{FILES} EMFILE ENFILE",
     "poll": "EINTR ENOMEM",
+    "pread64": "EINTR EIO EISDIR ESTALE",
+    "pwrite64": "EDQUOT EFBIG EINTR EIO ENOSPC EPERM",
     "read": "EAGAIN EINTR EIO EISDIR ENOMEM ESTALE",
     "recvfrom": "EAGAIN ECONNREFUSED ECONNRESET EHOSTUNREACH EINTR ENOBUFS ENOMEM ETIMEDOUT",
     "rename": f"{CHANGES} EXDEV",
@@ -163,7 +168,7 @@ class World:
         """Has the calls come that a change of the port alone does not bring."""
         if call == "recvfrom":
             self.namespace.ip(f"addr {next(self._stirred)} 10.9.9.9/32 dev tun0")
-        if call in ("read", "wait4"):
+        if call in ("access", "flock", "pread64", "pwrite64", "read", "wait4"):
             os.kill(pid, signal.SIGHUP)
 
 
@@ -317,7 +322,7 @@ BESIDE = [(kind, call) for kind in ("fake", "real") for call in IN_A_CYCLE]
 if not ALL:  # those that depend on the other end, with a real one
     BESIDE = [pair for pair in BESIDE if (pair[0] == "real") == (pair[1] in ("recvfrom", "sendto"))]
 # The C library of the sanitized build does without, and its loop naps otherwise.
-NOT_ASAN = {"fcntl", "madvise"}
+NOT_ASAN = {"fcntl", "madvise", "openat"}
 
 
 @pytest.mark.parametrize(
