@@ -114,7 +114,7 @@ def test_a_restart_with_the_right_password_ends_what_was_given_up(
 ) -> None:
     qsticky = sidecar(server, password=WRONG)
     qsticky.wait_health(state="error")
-    with Clock(qsticky.pid, place / "clock") as moved:
+    with Clock(qsticky.pid) as moved:
         moved.move(TEN_MINUTES)
         wait_until(lambda: server.count(LOGIN) == 2, what="the second login")
         moved.move(100 * TEN_MINUTES)
@@ -134,7 +134,7 @@ def test_where_a_restart_cannot_be_seen_it_says_what_helps_and_that_helps(
     server.has_login_page = False
     qsticky = sidecar(server, password=WRONG)
     qsticky.wait_health(state="error")
-    with Clock(qsticky.pid, place / "clock") as moved:
+    with Clock(qsticky.pid) as moved:
         moved.move(TEN_MINUTES)
         wait_until(lambda: server.count(LOGIN) == 2, what="the second login")
         server.password = WRONG
@@ -150,14 +150,14 @@ def test_where_a_restart_cannot_be_seen_it_says_what_helps_and_that_helps(
 @MOVES_CLOCK
 @pytest.mark.parametrize("ids", [("a", "b"), None], ids=["a load balancer", "a proxy's own ids"])
 def test_cache_ids_that_come_and_go_are_no_restarts(
-    server: FaultyServer, sidecar: MakeSidecar, place: Path, ids: tuple[str, ...] | None
+    server: FaultyServer, sidecar: MakeSidecar, ids: tuple[str, ...] | None
 ) -> None:
     """As of two qBittorrents that are asked in turn, or of pages that a proxy has changed."""
     pages = itertools.cycle(ids) if ids else (f"page{number}" for number in itertools.count())
     server.cache_id = lambda: next(pages)
     qsticky = sidecar(server, password=WRONG)
     qsticky.wait_health(state="error", login="rejected")
-    with Clock(qsticky.pid, place / "clock") as moved:
+    with Clock(qsticky.pid) as moved:
         for step in range(1, 7):
             moved.move(step * TEN_MINUTES)
             wait_checks(server)
@@ -237,7 +237,7 @@ def test_no_change_of_credentials_brings_a_fifth_failed_login(
     for count, wrong in enumerate(("second", "third", "fourth"), 2):
         password.write_text(wrong)
         wait_until(lambda n=count: server.count(LOGIN) == n, what="a login with the new password")
-    with Clock(qsticky.pid, place / "clock") as moved:
+    with Clock(qsticky.pid) as moved:
         for step in range(1, 4):
             password.write_text(f"another {step}")
             moved.move(step * TEN_MINUTES)
@@ -285,7 +285,7 @@ def test_a_password_that_was_accepted_is_not_given_up_for_want_of_an_answer(
     qsticky.wait_in_sync(41000)
     server.fault(LOGIN, close_at_once())
     server.forget_sessions()
-    with Clock(qsticky.pid, place / "clock") as moved:
+    with Clock(qsticky.pid) as moved:
         for count in range(2, 10):
             wait_until(lambda n=count: server.count(LOGIN) >= n, what="another login")
             wait_checks(server, 1)
@@ -304,7 +304,7 @@ def test_a_clock_that_is_set_back_holds_a_login_for_ten_minutes_at_most(
     """As on a board without a clock of its own, where it is 1970 until NTP answers."""
     qsticky = sidecar(server, password=WRONG)
     qsticky.wait_health(login="rejected")
-    with Clock(qsticky.pid, place / "clock") as moved:
+    with Clock(qsticky.pid) as moved:
         moved.move(-int(time.time()) + 100)
         wait_checks(server)
         assert server.count(LOGIN) == 1
