@@ -146,7 +146,8 @@ enum check_verdict check_settings(struct check_walk *walk)
 	struct failure one;
 
 	walk->found.fix = "change that in qBittorrent (Options: Connection, Advanced)";
-	if (walk->has_tunnel && reach_judge_settings(&walk->reach, &walk->view, &walk->found.seen))
+	if (walk->has_tunnel && reach_judge_settings(&walk->reach.tunnel, &walk->reach.view,
+	                                             &walk->view, &walk->found.seen))
 		return CHECK_FAILS;
 	for (enum tell_setting which = 0; which < TELL_SETTINGS_ALL; which++)
 		if (tell_setting_is(&walk->view, which, &one))
@@ -181,8 +182,9 @@ enum check_verdict check_port(struct check_walk *walk)
 enum check_verdict check_probe(struct check_walk *walk)
 {
 	struct reach_probed probed;
-	enum fail f = reach_probe(&walk->reach, &walk->qbittorrent, &walk->view, walk->port,
-	                          SYNC_CLOSED_MS, &probed, &walk->found.seen);
+	enum fail f =
+		reach_probe(&walk->reach.tunnel, &walk->reach.view, &walk->qbittorrent, &walk->view,
+	                    walk->port, SYNC_CLOSED_MS, &probed, &walk->found.seen);
 
 	if (f)
 		return check_failed(

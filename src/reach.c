@@ -160,7 +160,7 @@ static enum fail repair(struct reach *reach, struct qbittorrent *qb, struct qbit
 {
 	bool may_rebind = now->config->rebind && sync_may_rebind(&now->sync, mono_now_ms());
 	struct failure refusal = *why;
-	enum fail f = reach_judge_settings(reach, view, why);
+	enum fail f = reach_judge_settings(&reach->tunnel, &reach->view, view, why);
 
 	if (f)
 		return f;
@@ -169,7 +169,8 @@ static enum fail repair(struct reach *reach, struct qbittorrent *qb, struct qbit
 		/* Here "refused" is about qBittorrent's Web UI, below about the port. */
 		if (f)
 			return f;
-		f = reach_probe(reach, qb, view, wanted->port, REACH_OPEN_MS, probed, why);
+		f = reach_probe(&reach->tunnel, &reach->view, qb, view, wanted->port, REACH_OPEN_MS,
+		                probed, why);
 		if (f != FAIL_REFUSED)
 			return f;
 		refusal = *why;
@@ -204,8 +205,8 @@ static enum fail prove_open(struct reach *reach, struct qbittorrent *qb,
 	enum fail f = reach_judge_tunnel(reach, sync_is_alone(&now->sync), why);
 
 	if (!f)
-		f = reach_probe(reach, qb, view, wanted->port, just_set ? REACH_OPEN_MS : 0,
-		                &probed, why);
+		f = reach_probe(&reach->tunnel, &reach->view, qb, view, wanted->port,
+		                just_set ? REACH_OPEN_MS : 0, &probed, why);
 	if (f == FAIL_REFUSED)
 		f = repair(reach, qb, view, wanted, &probed, now, tell, why);
 	now->reachable_udp = probed.udp;

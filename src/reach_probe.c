@@ -31,11 +31,10 @@ static bool is_here(const char *interface)
 	return resolve_interface(interface) != 0;
 }
 
-enum fail reach_judge_settings(const struct reach *reach, const struct qbittorrent_view *set,
-                               struct failure *why)
+enum fail reach_judge_settings(const struct tunnel *tunnel, const struct tunnel_view *view,
+                               const struct qbittorrent_view *set, struct failure *why)
 {
-	const struct tunnel_view *view = &reach->view;
-	const char *name = reach->tunnel.name;
+	const char *name = tunnel->name;
 	char shown[64];
 	struct text text = text_on(shown, sizeof shown);
 
@@ -116,12 +115,12 @@ static enum fail say_probe(const char *name, const char *address, uint16_t port,
 }
 
 /* Where it should listen on none, all are probed. */
-enum fail reach_probe(const struct reach *reach, const struct qbittorrent *qb,
-                      const struct qbittorrent_view *set, uint16_t port, int64_t patience_ms,
-                      struct reach_probed *probed, struct failure *why)
+enum fail reach_probe(const struct tunnel *tunnel, const struct tunnel_view *view,
+                      const struct qbittorrent *qb, const struct qbittorrent_view *set,
+                      uint16_t port, int64_t patience_ms, struct reach_probed *probed,
+                      struct failure *why)
 {
 	static const sa_family_t families[] = { AF_INET, AF_INET6 };
-	const struct tunnel_view *view = &reach->view;
 	const char *setting = set->address;
 	int64_t until_ms = mono_earlier(mono_now_ms() + patience_ms, qb->deadline_ms);
 	enum fail refused = FAIL_NONE;
@@ -144,7 +143,7 @@ enum fail reach_probe(const struct reach *reach, const struct qbittorrent *qb,
 			probed->udp = REACHABLE_NO;
 		all_taken &= accepted && udp == PROBE_UDP_SILENT;
 		probed->partly_open |= !f;
-		say_probe(reach->tunnel.name, address, port, f, accepted, &one);
+		say_probe(tunnel->name, address, port, f, accepted, &one);
 		/* The first that is refused is told, and the others are looked at all the same. */
 		if (f && !refused) {
 			*why = one;

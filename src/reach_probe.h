@@ -1,4 +1,6 @@
-/* reach_probe: where qBittorrent should listen on the tunnel, by its settings, and whether it does. */
+/* reach_probe: where qBittorrent should listen on the tunnel, by its settings, and whether it does.
+ *
+ * `view` is what the last look at `tunnel` showed. */
 #ifndef QSTICKY_REACH_PROBE_H
 #define QSTICKY_REACH_PROBE_H
 
@@ -8,7 +10,7 @@
 #include "fail.h"
 #include "health.h"
 #include "qbittorrent.h"
-#include "reach.h"
+#include "tunnel.h"
 
 /* Shortest time for which UDP that is refused beside TCP that is accepted is probed again: libtorrent
  * opens the one up to 6 ms after the other. */
@@ -22,13 +24,14 @@ struct reach_probed {
 };
 
 /* Whether a setting of qBittorrent's is what keeps it from listening on the tunnel. FAIL_CUT_OFF. */
-enum fail reach_judge_settings(const struct reach *reach, const struct qbittorrent_view *set,
-                               struct failure *why);
+enum fail reach_judge_settings(const struct tunnel *tunnel, const struct tunnel_view *view,
+                               const struct qbittorrent_view *set, struct failure *why);
 
 /* Probes every address on which qBittorrent should listen, each for up to `patience_ms` while it
  * is refused, and sets `*probed`. FAIL_REFUSED: TCP or UDP is, at one at least. Else as probe_port(). */
-enum fail reach_probe(const struct reach *reach, const struct qbittorrent *qb,
-                      const struct qbittorrent_view *set, uint16_t port, int64_t patience_ms,
-                      struct reach_probed *probed, struct failure *why);
+enum fail reach_probe(const struct tunnel *tunnel, const struct tunnel_view *view,
+                      const struct qbittorrent *qb, const struct qbittorrent_view *set,
+                      uint16_t port, int64_t patience_ms, struct reach_probed *probed,
+                      struct failure *why);
 
 #endif
