@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "config.h"
+#include "base_limits.h"
 
 /* More links in a row than anybody makes; Kubernetes makes two. */
 #define LINKS_MAX 16
@@ -14,14 +14,14 @@
 /* The way that is left from the directory on: names with slashes between. None is "." or "..", so no step
  * leads up. */
 struct way {
-	char names[CONFIG_PATH_MAX];
+	char names[LIMITS_PATH_MAX];
 	size_t len;
 };
 
 /* A link in the way. */
 struct link {
 	size_t at; /* where in the names its own begins */
-	char target[CONFIG_PATH_MAX];
+	char target[LIMITS_PATH_MAX];
 };
 
 /* Appends each name of `path`; ".." takes one away. Returns 0, or what is wrong as errno. */
@@ -131,7 +131,7 @@ int beneath_open(const char *path)
 {
 	struct way way = { .len = 0 };
 	struct link link = { .at = 0 };
-	char directory[CONFIG_PATH_MAX];
+	char directory[LIMITS_PATH_MAX];
 	size_t len = strlen(path);
 	int base, error, fd = -1;
 

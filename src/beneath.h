@@ -6,7 +6,7 @@
 #ifndef QSTICKY_BENEATH_H
 #define QSTICKY_BENEATH_H
 
-/* Opens `path` (absolute, under CONFIG_PATH_MAX) to read; never waits, on a FIFO neither. Links on the way
+/* Opens `path` (absolute, under LIMITS_PATH_MAX) to read; never waits, on a FIFO neither. Links on the way
  * to its directory are followed, wherever they lead. Returns the descriptor, which the caller closes.
  * -1: errno says why. EXDEV: a link leads out of the directory. */
 int beneath_open(const char *path);

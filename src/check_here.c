@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base_limits.h"
 #include "gluetun.h"
 #include "health.h"
 #include "json.h"
@@ -74,7 +75,7 @@ enum check_verdict check_sandbox(struct check_walk *walk)
 static void add_owner(struct check_walk *walk, const char *file)
 {
 	struct failure inner = walk->found.seen;
-	char path[CONFIG_PATH_MAX];
+	char path[LIMITS_PATH_MAX];
 	struct text copy = text_on(path, sizeof path);
 	struct stat status;
 
@@ -92,7 +93,7 @@ static const char gluetun_fix[] = "look at Gluetun's log: is it connected, with 
 
 static enum check_verdict no_port(struct check_walk *walk, const char *file)
 {
-	char path[CONFIG_PATH_MAX];
+	char path[LIMITS_PATH_MAX];
 	struct text copy = text_on(path, sizeof path);
 
 	text_puts(&copy, file);
@@ -211,7 +212,7 @@ enum check_verdict check_health(struct check_walk *walk)
 {
 	const char *file = walk->config.health_path;
 	const struct check_beside *beside = &walk->beside;
-	char path[CONFIG_PATH_MAX];
+	char path[LIMITS_PATH_MAX];
 	struct text copy = text_on(path, sizeof path);
 	enum fail f;
 

@@ -6,18 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base_limits.h"
 #include "log.h"
 #include "secret.h"
 
-/* Longest host name (RFC 1035, section 2.3.4: 253 characters), with its NUL. */
-#define CONFIG_HOST_MAX 256
-
 /* Where Docker and others put secrets. Only the files that are there. */
 #define CONFIG_SECRETS "/run/secrets"
-
-/* Longest path, in bytes with its NUL. Shorter than PATH_MAX, since copies live on the stack, whose
- * every page counts. */
-#define CONFIG_PATH_MAX 1024
 
 /* Pins of certificates, for rotation; each is a SHA-256. */
 #define CONFIG_PINS_MAX 8
@@ -42,7 +36,7 @@ enum config_auth {
 
 /* Strings are borrowed from the environment or are literals; both outlive the process's work. */
 struct config {
-	char host[CONFIG_HOST_MAX]; /* name or address, without brackets */
+	char host[LIMITS_HOST_MAX]; /* name or address, without brackets */
 	uint16_t port;              /* 1 to 65535 */
 	struct secret user;
 	struct secret pass;
@@ -52,10 +46,10 @@ struct config {
 	const char *tls_ca_file; /* absolute */
 	size_t tls_pin_count;
 	unsigned char tls_pins[CONFIG_PINS_MAX][CONFIG_PIN_LEN];
-	char tls_server_name[CONFIG_HOST_MAX]; /* "": as `host` */
+	char tls_server_name[LIMITS_HOST_MAX]; /* "": as `host` */
 	enum config_source port_source;
 	const char *port_file_path; /* absolute */
-	char gluetun_host[CONFIG_HOST_MAX];
+	char gluetun_host[LIMITS_HOST_MAX];
 	uint16_t gluetun_port;
 	enum config_auth gluetun_auth;
 	struct secret gluetun_username;

@@ -12,7 +12,7 @@
 
 /* What a variable takes, and the type of its field. */
 enum config_kind {
-	CONFIG_KIND_HOST,      /* char[CONFIG_HOST_MAX] */
+	CONFIG_KIND_HOST,      /* char[LIMITS_HOST_MAX] */
 	CONFIG_KIND_PORT,      /* uint16_t */
 	CONFIG_KIND_SECONDS,   /* unsigned, from `least` to `most` */
 	CONFIG_KIND_BOOL,      /* bool */

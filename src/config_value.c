@@ -44,11 +44,11 @@ static bool is_address(const char *host)
 	return ip_parse(ip, host) == IP_MAX && (!zone || is_name(zone + 1));
 }
 
-bool config_value_host(const char *value, char taken[static CONFIG_HOST_MAX])
+bool config_value_host(const char *value, char taken[static LIMITS_HOST_MAX])
 {
 	size_t len = strlen(value);
 	bool brackets = len >= 2 && value[0] == '[' && value[len - 1] == ']';
-	char host[CONFIG_HOST_MAX];
+	char host[LIMITS_HOST_MAX];
 
 	if (brackets) {
 		value++;
@@ -129,7 +129,7 @@ bool config_value_path(const char *value, const char **path)
 {
 	size_t len = strlen(value);
 
-	if (value[0] != '/' || value[len - 1] == '/' || len >= CONFIG_PATH_MAX)
+	if (value[0] != '/' || value[len - 1] == '/' || len >= LIMITS_PATH_MAX)
 		return false;
 	*path = value;
 	return true;

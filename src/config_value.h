@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base_limits.h"
 #include "config.h"
 
 /* Each returns false where the text is not allowed; what is to be set may then hold anything. Strings
@@ -20,7 +21,7 @@ bool config_value_bool(const char *value, bool *taken);
 bool config_value_word(const char *value, const char *const words[], unsigned *index);
 
 /* A name or an address, which may be in brackets, to `taken` without them. */
-bool config_value_host(const char *value, char taken[static CONFIG_HOST_MAX]);
+bool config_value_host(const char *value, char taken[static LIMITS_HOST_MAX]);
 
 /* The path of a file: absolute, and not that of a directory. */
 bool config_value_path(const char *value, const char **path);

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base_limits.h"
 #include "config.h"
 #include "fail.h"
 #include "http.h"
@@ -21,7 +22,7 @@
 #define GLUETUN_NAME "Gluetun's control server at "
 
 /* Room for its name, with its NUL. */
-#define GLUETUN_NAME_MAX (sizeof GLUETUN_NAME + CONFIG_HOST_MAX + sizeof "[]:65535")
+#define GLUETUN_NAME_MAX (sizeof GLUETUN_NAME + LIMITS_HOST_MAX + sizeof "[]:65535")
 
 /* The control server. Nothing of it stays open between two questions. */
 struct gluetun {

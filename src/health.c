@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "config.h"
 #include "json.h"
 #include "replace.h"
 #include "utc.h"

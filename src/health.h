@@ -47,7 +47,7 @@ struct health {
 	const char *version;
 };
 
-/* Replaces the file at `path` (under CONFIG_PATH_MAX) with `health`, atomically; makes the
+/* Replaces the file at `path` (under LIMITS_PATH_MAX) with `health`, atomically; makes the
  * directories that are missing. FAIL_IO: it cannot; then the old file is gone or empty, or, where
  * the file system refuses that too, grows too old to be believed. */
 enum fail health_write(const char *path, const struct health *health, struct failure *why);

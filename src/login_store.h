@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-#include "config.h"
+#include "base_limits.h"
 #include "digest.h"
 #include "fail.h"
 #include "login_budget.h"
@@ -22,7 +22,7 @@
 #define LOGIN_STORE_MAX 1024
 
 struct login_store {
-	char path[CONFIG_PATH_MAX + sizeof LOGIN_STORE_SUFFIX];
+	char path[LIMITS_PATH_MAX + sizeof LOGIN_STORE_SUFFIX];
 	int fd;       /* -1: closed */
 	bool is_kept; /* `fd` was opened before the sandbox was entered, and stays open */
 	unsigned char salt[DIGEST_LEN]; /* of the digests in it */

@@ -13,7 +13,7 @@
 /* Longest value of the label `instance_name`, in bytes with its NUL; what is longer is cut. */
 #define METRICS_NAME_MAX 96
 
-/* Replaces the file at `path` (under CONFIG_PATH_MAX) by `health` in the text format 0.0.4. What is not
+/* Replaces the file at `path` (under LIMITS_PATH_MAX) by `health` in the text format 0.0.4. What is not
  * known is left out. Every sample has the label `instance_name`: the file's name without ".prom", by
  * which those in one directory differ, as node_exporter wants it. Fails as replace_file(). */
 enum fail metrics_write(const char *path, const struct health *health, struct failure *why);

@@ -6,8 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base_limits.h"
 #include "beneath.h"
-#include "config.h"
 #include "redact.h"
 #include "text.h"
 
@@ -186,10 +186,10 @@ struct port_file_watch port_file_watch_on(const char *path)
 }
 
 /* The directory that is the first `len` bytes of the path; "" stands for "/". */
-static void directory(char out[static CONFIG_PATH_MAX], const struct port_file_watch *watch,
+static void directory(char out[static LIMITS_PATH_MAX], const struct port_file_watch *watch,
                       size_t len)
 {
-	size_t fits = len < CONFIG_PATH_MAX ? len : 0;
+	size_t fits = len < LIMITS_PATH_MAX ? len : 0;
 
 	memcpy(out, watch->path, fits);
 	out[fits] = '\0';
@@ -209,7 +209,7 @@ static size_t parent_len(const char *path, size_t len)
 /* Whether the watch lies on the file's own directory, and that is still the one it was. */
 static bool is_in_place(const struct port_file_watch *watch)
 {
-	char path[CONFIG_PATH_MAX];
+	char path[LIMITS_PATH_MAX];
 	struct stat status;
 
 	if (watch->watch < 0 || watch->watched_len != parent_len(watch->path, strlen(watch->path)))
@@ -223,7 +223,7 @@ static bool is_in_place(const struct port_file_watch *watch)
 static enum fail lay(struct port_file_watch *watch, struct failure *why)
 {
 	const size_t full = parent_len(watch->path, strlen(watch->path));
-	char path[CONFIG_PATH_MAX];
+	char path[LIMITS_PATH_MAX];
 	struct stat status;
 	size_t len = full;
 	int got;

@@ -34,14 +34,14 @@ struct port_file_ports {
 bool port_file_parse(const char *text, size_t len, struct port_file_ports *ports);
 
 /* Reads the ports listed; no file, no directory and an empty file list none. `path`: absolute, under
- * CONFIG_PATH_MAX. Never blocks, on a FIFO either. `why` never holds what is in the file, nor where a
+ * LIMITS_PATH_MAX. Never blocks, on a FIFO either. `why` never holds what is in the file, nor where a
  * link leads. FAIL_IO: unreadable, not a regular file, or mounted alone and replaced since.
  * FAIL_TOO_BIG: over PORT_FILE_MAX. FAIL_FORMAT: not ports, or a link that leads out of the directory. */
 enum fail port_file_read(const char *path, struct port_file_ports *ports, struct failure *why);
 
 /* A watch on the file's directory or, while that is missing, on the nearest directory above. */
 struct port_file_watch {
-	const char *path;   /* borrowed; absolute, under CONFIG_PATH_MAX */
+	const char *path;   /* borrowed; absolute, under LIMITS_PATH_MAX */
 	int inotify_fd;     /* non-blocking, to be polled; -1 while the kernel refuses to watch */
 	int watch;          /* of inotify; -1 for none */
 	size_t watched_len; /* the directory watched: so many bytes of `path`; 0 for "/" */

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base_limits.h"
 #include "ip.h"
 #include "json.h"
 #include "mono.h"
@@ -304,7 +305,7 @@ static void log_out(struct qbittorrent *qb, int64_t longest_ms)
 {
 	struct stop none = { .fd = -1 };
 	int64_t deadline_ms = mono_now_ms() + longest_ms;
-	char host[CONFIG_HOST_MAX + 2];
+	char host[LIMITS_HOST_MAX + 2];
 	struct http_request logout = { .post = true, .path = "/api/v2/auth/logout" };
 	const struct qbittorrent_wanted owed = { .port = qb->owed_port };
 	struct setting setting;

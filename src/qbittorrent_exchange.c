@@ -84,9 +84,9 @@ static void take_cookies(struct qbittorrent *qb)
 
 /* The value of the Host header: never with the port, since qBittorrent refuses one that is not the
  * port it listens on itself, as behind a port mapping or a proxy. */
-void qbittorrent_host_header(char out[static CONFIG_HOST_MAX + 2], const char *host)
+void qbittorrent_host_header(char out[static LIMITS_HOST_MAX + 2], const char *host)
 {
-	struct text text = text_on(out, CONFIG_HOST_MAX + 2);
+	struct text text = text_on(out, LIMITS_HOST_MAX + 2);
 
 	/* The zone of a link-local address means nothing to the other side. */
 	if (strchr(host, ':'))
@@ -97,7 +97,7 @@ void qbittorrent_host_header(char out[static CONFIG_HOST_MAX + 2], const char *h
 
 enum fail qbittorrent_told(const struct qbittorrent *qb, enum fail f, struct failure *why)
 {
-	char host[CONFIG_HOST_MAX + 2];
+	char host[LIMITS_HOST_MAX + 2];
 
 	qbittorrent_host_header(host, qb->config->host);
 	if (f && f != FAIL_STOPPED)
@@ -107,7 +107,7 @@ enum fail qbittorrent_told(const struct qbittorrent *qb, enum fail f, struct fai
 
 /* What the Host header says. A proxy picks the site by it as it does by the name in TLS, and
  * refuses a request where the two differ (RFC 9110, section 7.4). */
-void qbittorrent_host(char out[static CONFIG_HOST_MAX + 2], const struct config *config)
+void qbittorrent_host(char out[static LIMITS_HOST_MAX + 2], const struct config *config)
 {
 	bool named = config->use_https && config->tls_server_name[0];
 
@@ -162,7 +162,7 @@ void qbittorrent_forget_key(struct qbittorrent *qb)
 static enum fail exchange(struct qbittorrent *qb, struct http_request request, bool repeatable,
                           struct failure *why)
 {
-	char host[CONFIG_HOST_MAX + 2];
+	char host[LIMITS_HOST_MAX + 2];
 	enum fail f;
 
 	qbittorrent_host(host, qb->config);

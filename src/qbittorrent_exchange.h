@@ -5,6 +5,7 @@
 #ifndef QSTICKY_QBITTORRENT_EXCHANGE_H
 #define QSTICKY_QBITTORRENT_EXCHANGE_H
 
+#include "base_limits.h"
 #include "qbittorrent.h"
 
 /* Closes the connection; nothing happens where it is closed already. */
@@ -21,10 +22,10 @@ enum fail qbittorrent_connect(struct qbittorrent *qb, struct failure *why);
 enum fail qbittorrent_secure(struct qbittorrent *qb, int64_t deadline_ms, struct failure *why);
 
 /* `host` as URLs and the Host header have it: an IPv6 address in brackets, without its zone. */
-void qbittorrent_host_header(char out[static CONFIG_HOST_MAX + 2], const char *host);
+void qbittorrent_host_header(char out[static LIMITS_HOST_MAX + 2], const char *host);
 
 /* What the Host header says. */
-void qbittorrent_host(char out[static CONFIG_HOST_MAX + 2], const struct config *config);
+void qbittorrent_host(char out[static LIMITS_HOST_MAX + 2], const struct config *config);
 
 /* Every failure is to name the server it is about. Returns `f`. */
 enum fail qbittorrent_told(const struct qbittorrent *qb, enum fail f, struct failure *why);

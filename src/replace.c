@@ -7,11 +7,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "config.h"
+#include "base_limits.h"
 
 void replace_make_parents(const char *path)
 {
-	char parent[CONFIG_PATH_MAX];
+	char parent[LIMITS_PATH_MAX];
 
 	for (size_t i = 1; i < sizeof parent && path[i]; i++) {
 		if (path[i] != '/')
@@ -64,7 +64,7 @@ static enum fail write_beside(const char *beside, const char *path, const struct
 enum fail replace_file(const char *what, const char *path, const struct text *content,
                        struct failure *why)
 {
-	char beside[CONFIG_PATH_MAX + 4];
+	char beside[LIMITS_PATH_MAX + 4];
 	struct text name = text_on(beside, sizeof beside);
 	enum fail f;
 

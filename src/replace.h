@@ -5,7 +5,7 @@
 #include "fail.h"
 #include "text.h"
 
-/* Writes `content` to the file at `path` (under CONFIG_PATH_MAX): to a temporary one beside it, which
+/* Writes `content` to the file at `path` (under LIMITS_PATH_MAX): to a temporary one beside it, which
  * is then renamed. Makes the directories that are missing. `what` names the file in `why`.
  * FAIL_IO: it cannot. FAIL_TOO_BIG: `content` is full, or the path too long. Then the old file is gone
  * or empty, or, where the file system refuses that too, as it was. */

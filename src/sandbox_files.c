@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base_limits.h"
 #include "log.h"
 #include "replace.h"
 #include "text.h"
@@ -100,14 +101,14 @@ static int open_directory(const char *path)
 }
 
 /* Where the file or directory open at `fd` really is; false where that cannot be known. */
-static bool find_place(int fd, char path[static CONFIG_PATH_MAX])
+static bool find_place(int fd, char path[static LIMITS_PATH_MAX])
 {
 	char link[32];
 	struct text name = text_on(link, sizeof link);
 	ssize_t len;
 
 	text_printf(&name, "/proc/self/fd/%d", fd);
-	len = fd < 0 ? -1 : readlink(link, path, CONFIG_PATH_MAX - 1);
+	len = fd < 0 ? -1 : readlink(link, path, LIMITS_PATH_MAX - 1);
 	path[len > 0 ? len : 0] = '\0';
 	return len > 0;
 }
@@ -130,7 +131,7 @@ static bool is_everybodys(const char *directory, bool has_to_be)
  * returns false. */
 static bool allow_directory(struct rules *rules, const char *file, bool has_to_be, uint64_t rights)
 {
-	char path[CONFIG_PATH_MAX], place[CONFIG_PATH_MAX];
+	char path[LIMITS_PATH_MAX], place[LIMITS_PATH_MAX];
 	struct text copy = text_on(path, sizeof path);
 	int fd;
 
@@ -148,7 +149,7 @@ static bool allow_directory(struct rules *rules, const char *file, bool has_to_b
 
 /* What `file` is or leads to, but not a directory, and all that is in there. Returns whether it is a
  * regular file; sets where it is, "" where that cannot be known. */
-static bool allow_file(struct rules *rules, const char *file, char place[static CONFIG_PATH_MAX])
+static bool allow_file(struct rules *rules, const char *file, char place[static LIMITS_PATH_MAX])
 {
 	int fd = open(file, O_PATH | O_CLOEXEC);
 	struct stat status = { 0 };
@@ -166,7 +167,7 @@ static bool allow_file(struct rules *rules, const char *file, char place[static 
  * place. */
 static void allow_target(struct rules *rules, const char *file)
 {
-	char place[CONFIG_PATH_MAX];
+	char place[LIMITS_PATH_MAX];
 
 	if (allow_file(rules, file, place) && place[0])
 		(void)allow_directory(rules, place, false, READ);
@@ -184,7 +185,7 @@ static void allow_read(struct rules *rules, const char *file)
 static void allow_above(struct rules *rules, const char *file)
 {
 	static const char transient[] = "/tmp/";
-	char path[CONFIG_PATH_MAX], place[CONFIG_PATH_MAX];
+	char path[LIMITS_PATH_MAX], place[LIMITS_PATH_MAX];
 	struct text copy = text_on(path, sizeof path);
 	int fd;
 
@@ -202,7 +203,7 @@ static void allow_above(struct rules *rules, const char *file)
 /* Links that lead out of its directory are not followed, so what they lead to needs no rule. */
 static void allow_port_file(struct rules *rules, const char *file)
 {
-	char place[CONFIG_PATH_MAX];
+	char place[LIMITS_PATH_MAX];
 
 	if (!allow_directory(rules, file, true, READ))
 		(void)allow_file(rules, file, place);
@@ -300,7 +301,7 @@ int sandbox_files_limit(const struct config *config, enum sandbox_phase phase, b
 /* Goes up from the directory of `path` by "..", as the kernel does, whatever links led there. */
 static bool is_below_reached(const char *path)
 {
-	char way[CONFIG_PATH_MAX];
+	char way[LIMITS_PATH_MAX];
 	struct text text = text_on(way, sizeof way);
 	struct stat status, below = { 0 };
 

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "base_limits.h"
 #include "config.h"
 #include "fail.h"
 #include "gluetun.h"
@@ -63,7 +64,7 @@ struct tell {
 };
 
 /* Room for two places, with the words between them. */
-#define TELL_SOURCE_MAX (CONFIG_PATH_MAX + GLUETUN_NAME_MAX + 64)
+#define TELL_SOURCE_MAX (LIMITS_PATH_MAX + GLUETUN_NAME_MAX + 64)
 
 /* Where `source` has a port, to follow that word. */
 void tell_source(char out[static TELL_SOURCE_MAX], const struct config *config,

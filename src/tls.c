@@ -7,6 +7,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "base_limits.h"
 #include "ip.h"
 #include "pages.h"
 #include "refusal.h"
@@ -227,7 +228,7 @@ static enum fail shake_hands(struct tls *tls, int64_t deadline_ms, struct failur
 {
 	br_ssl_engine_context *engine = &space.client.eng;
 	unsigned char ip[IP_MAX];
-	char name[CONFIG_HOST_MAX];
+	char name[LIMITS_HOST_MAX];
 	bool resumes, ended = false;
 	enum fail f = seed(engine, why);
 

@@ -11,7 +11,7 @@
 
 static_assert(REFUSAL_SHA256_LEN == br_sha256_SIZE, "SHA-256 has 32 bytes");
 
-void tls_verify_name(char name[static CONFIG_HOST_MAX], const struct config *config)
+void tls_verify_name(char name[static LIMITS_HOST_MAX], const struct config *config)
 {
 	const char *wanted = config->tls_server_name[0] ? config->tls_server_name : config->host;
 	size_t len = strlen(wanted);
@@ -126,7 +126,7 @@ static enum fail examine(struct tls_verify *verify)
 	const struct config *config = verify->config;
 	const struct chain *chain = &verify->chain;
 	const struct certificate *leaf = chain_leaf(chain);
-	char name[CONFIG_HOST_MAX];
+	char name[LIMITS_HOST_MAX];
 	const struct refusal refusal = {
 		.config = config,
 		.name = name,

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <time.h>
 
+#include "base_limits.h"
 #include "chain.h"
 #include "config.h"
 #include "fail.h"
@@ -50,6 +51,6 @@ void tls_verify_start(struct tls_verify *verify, const struct config *config);
 
 /* Writes the name to expect to `name`, as TLS and certificates want it: without the dot that ends
  * a full name. It may be an address. */
-void tls_verify_name(char name[static CONFIG_HOST_MAX], const struct config *config);
+void tls_verify_name(char name[static LIMITS_HOST_MAX], const struct config *config);
 
 #endif

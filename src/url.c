@@ -15,7 +15,7 @@ static bool is_visible(const char *text)
 
 bool url_parse(struct url *url, const char *text)
 {
-	char authority[CONFIG_HOST_MAX + sizeof "[]:65535"], *end;
+	char authority[LIMITS_HOST_MAX + sizeof "[]:65535"], *end;
 	unsigned port;
 	size_t len;
 
@@ -47,7 +47,7 @@ bool url_parse(struct url *url, const char *text)
 /* Appends "host", "host:port" or "[address]:port"; false, and nothing, where it is none. */
 static bool put_authority(struct text *text, char *authority)
 {
-	char host[CONFIG_HOST_MAX];
+	char host[LIMITS_HOST_MAX];
 	char *end = authority + strcspn(authority, *authority == '[' ? "]" : ":");
 	unsigned port = 0;
 
@@ -65,7 +65,7 @@ static bool put_authority(struct text *text, char *authority)
 }
 
 /* The authority in the URL of `len` bytes, "" where none may be shown; and its scheme, or NULL. */
-static const char *find_authority(char authority[static CONFIG_HOST_MAX], const char *url,
+static const char *find_authority(char authority[static LIMITS_HOST_MAX], const char *url,
                                   size_t len)
 {
 	static const char *const schemes[] = { "https://", "http://", "//" };
@@ -84,7 +84,7 @@ static const char *find_authority(char authority[static CONFIG_HOST_MAX], const 
 			start = end + 1; /* nothing before it is shown */
 	len = (size_t)(end - start);
 	/* An @ behind it may end a user's password that has a slash in it. */
-	if (memchr(end, '@', (size_t)(stop - end)) || len >= CONFIG_HOST_MAX)
+	if (memchr(end, '@', (size_t)(stop - end)) || len >= LIMITS_HOST_MAX)
 		return scheme;
 	memcpy(authority, start, len);
 	authority[len] = '\0';
@@ -93,7 +93,7 @@ static const char *find_authority(char authority[static CONFIG_HOST_MAX], const 
 
 void url_put_origin(struct text *text, const char *location, size_t len)
 {
-	char authority[CONFIG_HOST_MAX], shown[CONFIG_HOST_MAX + 16];
+	char authority[LIMITS_HOST_MAX], shown[LIMITS_HOST_MAX + 16];
 	struct text origin = text_on(shown, sizeof shown);
 	const char *scheme = find_authority(authority, location, len);
 

@@ -5,15 +5,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "config.h"
+#include "base_limits.h"
 #include "text.h"
 
 /* Room for scheme, host and port, with its NUL. */
-#define URL_ORIGIN_MAX (CONFIG_HOST_MAX + 24)
+#define URL_ORIGIN_MAX (LIMITS_HOST_MAX + 24)
 
 struct url {
 	bool https;
-	char host[CONFIG_HOST_MAX]; /* name or address, without brackets */
+	char host[LIMITS_HOST_MAX]; /* name or address, without brackets */
 	uint16_t port;
 	const char *path; /* borrowed: what follows, as it is; "", or begins with one of /?# */
 };

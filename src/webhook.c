@@ -4,6 +4,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "base_limits.h"
 #include "log.h"
 #include "mono.h"
 #include "now.h"
@@ -143,7 +144,7 @@ void webhook_put(struct text *text, const struct webhook *webhook, uint16_t port
 struct receiver {
 	struct url url; /* a secret; without a path while none is configured */
 	struct net_tcp tcp;
-	char name[CONFIG_HOST_MAX + sizeof "https://[]:65535"]; /* the URL up to its path */
+	char name[LIMITS_HOST_MAX + sizeof "https://[]:65535"]; /* the URL up to its path */
 };
 
 /* Not on the stack, whose every page counts. */

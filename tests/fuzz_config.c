@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base_limits.h"
 #include "config_table.h"
 #include "redact.h"
 #include "text.h"
@@ -163,8 +164,8 @@ static void check(const struct config *config, char *const environment[])
 	assert(!config->user.file || config->user.file[0] == '/');
 	assert(!config->pass.file || config->pass.file[0] == '/');
 	assert(config->port_file_path[0] == '/' && config->health_path[0] == '/');
-	assert(strlen(config->port_file_path) < CONFIG_PATH_MAX);
-	assert(strlen(config->health_path) < CONFIG_PATH_MAX);
+	assert(strlen(config->port_file_path) < LIMITS_PATH_MAX);
+	assert(strlen(config->health_path) < LIMITS_PATH_MAX);
 	assert(strlen(config->vpn_interface) < 16);
 	assert(!strpbrk(config->vpn_interface, "\"\\/:% \t\r\n"));
 	assert(config->log_level <= LEVEL_ERROR && config->log_format <= FORMAT_JSON);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base_limits.h"
 #include "ca_file.h"
 #include "certificate_names.h"
 #include "now.h"
@@ -341,7 +342,7 @@ static time_t moment(uint8_t which)
 /* One of any length that a path may have, or one that is none to read from. */
 static void choose_path(uint8_t which)
 {
-	static char path[CONFIG_PATH_MAX];
+	static char path[LIMITS_PATH_MAX];
 	struct text text = text_on(path, sizeof path);
 
 	config.tls_ca_file = path;

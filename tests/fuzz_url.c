@@ -8,13 +8,15 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base_limits.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* The same URL, put together from its parts, has the same parts. */
 static void check_again(const struct url *url)
 {
 	bool brackets = strchr(url->host, ':');
-	size_t room = strlen(url->path) + CONFIG_HOST_MAX + 32;
+	size_t room = strlen(url->path) + LIMITS_HOST_MAX + 32;
 	char *text = malloc(room);
 	struct url again;
 

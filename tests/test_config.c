@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base_limits.h"
 #include "config_table.h"
 #include "text.h"
 
@@ -242,11 +243,11 @@ static void config_takes_a_host_name_of_255_bytes_and_no_more(void **state)
 	(void)state;
 
 	name = (size_t)snprintf(variable, sizeof variable, "QSTICKY_QBITTORRENT_HOST=");
-	memset(variable + name, 'a', CONFIG_HOST_MAX);
-	variable[name + CONFIG_HOST_MAX - 1] = '\0';
+	memset(variable + name, 'a', LIMITS_HOST_MAX);
+	variable[name + LIMITS_HOST_MAX - 1] = '\0';
 	assert_allowed(variable);
-	variable[name + CONFIG_HOST_MAX - 1] = 'a';
-	variable[name + CONFIG_HOST_MAX] = '\0';
+	variable[name + LIMITS_HOST_MAX - 1] = 'a';
+	variable[name + LIMITS_HOST_MAX] = '\0';
 	assert_wrong(variable);
 }
 
@@ -319,16 +320,16 @@ static void config_takes_absolute_paths_of_files(void **state)
 
 static void config_takes_paths_under_4000_bytes(void **state)
 {
-	char variable[CONFIG_PATH_MAX + 64];
+	char variable[LIMITS_PATH_MAX + 64];
 	size_t name;
 	(void)state;
 
 	name = (size_t)snprintf(variable, sizeof variable, "HEALTH_FILE=/");
-	memset(variable + name, 'a', CONFIG_PATH_MAX);
-	variable[name + CONFIG_PATH_MAX - 2] = '\0';
+	memset(variable + name, 'a', LIMITS_PATH_MAX);
+	variable[name + LIMITS_PATH_MAX - 2] = '\0';
 	assert_allowed(variable);
-	variable[name + CONFIG_PATH_MAX - 2] = 'a';
-	variable[name + CONFIG_PATH_MAX - 1] = '\0';
+	variable[name + LIMITS_PATH_MAX - 2] = 'a';
+	variable[name + LIMITS_PATH_MAX - 1] = '\0';
 	assert_wrong(variable);
 }
 

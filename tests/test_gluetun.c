@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base_limits.h"
 #include "mono.h"
 #include "temp_dir.h"
 
@@ -475,7 +476,7 @@ static void gluetun_name_has_brackets_around_an_ipv6_address_and_no_zone(void **
 	config = (struct config){ .gluetun_host = "fe80::1%eth0", .gluetun_port = 65535 };
 	gluetun_name(name, &config);
 	assert_string_equal(name, "Gluetun's control server at [fe80::1]:65535");
-	memset(config.gluetun_host, 'h', CONFIG_HOST_MAX - 1);
+	memset(config.gluetun_host, 'h', LIMITS_HOST_MAX - 1);
 	gluetun_name(name, &config);
 	assert_non_null(strstr(name, "hhh:65535"));
 }

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "array_stream.h"
+#include "base_limits.h"
 #include "certificates.h"
 #include "refusal.h"
 #include "temp_dir.h"
@@ -58,9 +59,9 @@ static void trust_pin(const char *sha256)
 	memcpy(config.tls_pins[config.tls_pin_count++], sha256, CONFIG_PIN_LEN);
 }
 
-static void set_name(char set[static CONFIG_HOST_MAX], const char *name)
+static void set_name(char set[static LIMITS_HOST_MAX], const char *name)
 {
-	assert_true(strlen(name) < CONFIG_HOST_MAX);
+	assert_true(strlen(name) < LIMITS_HOST_MAX);
 	memcpy(set, name, strlen(name) + 1);
 }
 

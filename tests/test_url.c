@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "base_limits.h"
+
 static void url_is_taken_apart(void **state)
 {
 	static const struct {
@@ -89,19 +91,19 @@ static void url_refuses_what_no_request_could_be_made_of(void **state)
 
 static void url_takes_the_longest_host_and_none_longer(void **state)
 {
-	char text[7 + CONFIG_HOST_MAX + 16] = "http://";
+	char text[7 + LIMITS_HOST_MAX + 16] = "http://";
 	struct url url;
 	(void)state;
 
-	memset(text + 7, 'a', CONFIG_HOST_MAX - 1);
-	memcpy(text + 7 + CONFIG_HOST_MAX - 1, ":65535/x", sizeof ":65535/x");
+	memset(text + 7, 'a', LIMITS_HOST_MAX - 1);
+	memcpy(text + 7 + LIMITS_HOST_MAX - 1, ":65535/x", sizeof ":65535/x");
 	assert_true(url_parse(&url, text));
-	assert_int_equal(strlen(url.host), CONFIG_HOST_MAX - 1);
+	assert_int_equal(strlen(url.host), LIMITS_HOST_MAX - 1);
 	assert_string_equal(url.path, "/x");
-	memset(text + 7, 'a', CONFIG_HOST_MAX);
-	memcpy(text + 7 + CONFIG_HOST_MAX, "/x", sizeof "/x");
+	memset(text + 7, 'a', LIMITS_HOST_MAX);
+	memcpy(text + 7 + LIMITS_HOST_MAX, "/x", sizeof "/x");
 	assert_false(url_parse(&url, text));
-	memset(text + 7, 'a', CONFIG_HOST_MAX + 15);
+	memset(text + 7, 'a', LIMITS_HOST_MAX + 15);
 	assert_false(url_parse(&url, text));
 }
 
@@ -126,12 +128,12 @@ static void url_origin_is_scheme_host_and_port(void **state)
 		{ "https://[2001:db8::1]:1/", "https://[2001:db8::1]:1" },
 		{ "https://192.0.2.1", "https://192.0.2.1" },
 	};
-	char longest[8 + CONFIG_HOST_MAX + 8] = "https://";
+	char longest[8 + LIMITS_HOST_MAX + 8] = "https://";
 	(void)state;
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
 		assert_string_equal(origin(cases[i][0], strlen(cases[i][0])), cases[i][1]);
-	memset(longest + 8, 'a', CONFIG_HOST_MAX - 1);
+	memset(longest + 8, 'a', LIMITS_HOST_MAX - 1);
 	assert_string_equal(origin(longest, strlen(longest)), longest);
 }
 
@@ -159,12 +161,12 @@ static void url_origin_has_no_user_path_or_query(void **state)
 		{ "/s3cret", "another path of the same server" },
 		{ "/s3cret://x", "another path of the same server" },
 	};
-	char longer[8 + CONFIG_HOST_MAX + 8] = "https://";
+	char longer[8 + LIMITS_HOST_MAX + 8] = "https://";
 	(void)state;
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
 		assert_string_equal(origin(cases[i][0], strlen(cases[i][0])), cases[i][1]);
-	memset(longer + 8, 'a', CONFIG_HOST_MAX);
+	memset(longer + 8, 'a', LIMITS_HOST_MAX);
 	assert_string_equal(origin(longer, strlen(longer)), "an address that is not shown");
 	/* It ends where the header does. */
 	assert_string_equal(origin("https://auth:8443", 12), "https://auth");
