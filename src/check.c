@@ -6,7 +6,7 @@
 #include "check_qbittorrent.h"
 #include "check_report.h"
 #include "check_walk.h"
-#include "config.h"
+#include "config_load.h"
 #include "mono.h"
 #include "now.h"
 #include "qbittorrent.h"

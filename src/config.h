@@ -1,4 +1,4 @@
-/* config: the environment, checked, as one struct. */
+/* config: what a user has set, as one struct. */
 #ifndef QSTICKY_CONFIG_H
 #define QSTICKY_CONFIG_H
 
@@ -69,23 +69,5 @@ struct config {
 	enum log_level log_level;
 	enum log_format log_format;
 };
-
-/* Takes one sentence about one variable; `context` is the caller's. */
-typedef void config_complain(void *context, const char *sentence);
-
-/* Reads the variables of `environment` ("NAME=value", ended by NULL) into `config`. An unset or
- * empty variable has its default, bar QSTICKY_VPN_INTERFACE, of which empty means none. Returns how
- * many are wrong; each of those is told to `complain` (never with a secret's value) and has its
- * default in `config`. */
-size_t config_load(struct config *config, char *const environment[], config_complain *complain,
-                   void *context);
-
-/* Tells `complain` of each QSTICKY_ variable that this version does not know: most often a
- * misspelling. Not an error. */
-void config_unknown(char *const environment[], config_complain *complain, void *context);
-
-/* The secrets for peers, one at a time, hence not the webhook's URL; `*cursor` is 0 at first. NULL: that
- * was the last. */
-const struct secret *config_secret(const struct config *config, size_t *cursor);
 
 #endif

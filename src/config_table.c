@@ -281,3 +281,14 @@ void config_table_help(struct text *text)
 				variable->name);
 	}
 }
+
+const struct secret *config_secret(const struct config *config, size_t *cursor)
+{
+	while (*cursor < config_table_count) {
+		const struct config_variable *variable = &config_table[(*cursor)++];
+
+		if (variable->kind == CONFIG_KIND_SECRET)
+			return (const void *)((const char *)config + variable->field);
+	}
+	return NULL;
+}

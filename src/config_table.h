@@ -55,4 +55,8 @@ static inline bool config_variable_is_secret(const struct config_variable *varia
 /* Appends the table, a line or two for each variable, for --help. */
 void config_table_help(struct text *text);
 
+/* The secrets for peers, one at a time, hence not the webhook's URL; `*cursor` is 0 at first. NULL: that
+ * was the last. */
+const struct secret *config_secret(const struct config *config, size_t *cursor);
+
 #endif

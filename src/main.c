@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "config.h"
+#include "config_load.h"
 #include "config_table.h"
 #include "health.h"
 #include "init.h"

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base_limits.h"
+#include "config_table.h"
 #include "log.h"
 #include "replace.h"
 #include "text.h"

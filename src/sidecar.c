@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "config_table.h"
 #include "fail.h"
 #include "health.h"
 #include "http.h"

@@ -2,7 +2,7 @@
  * value.
  *
  * Whatever the values are, what comes out is in range, wrong values are told and secrets are not. */
-#include "config.h"
+#include "config_load.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -202,6 +202,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(!help.full && strstr(help.buf, names[0]));
 	assert(config_load(&config, environment, complain, &told) == told);
 	check(&config, environment);
+	for (size_t cursor = 0; config_secret(&config, &cursor);)
+		assert(cursor <= config_table_count);
 	config_unknown(environment, complain, &unknown);
 	for (size_t i = 0; i < count; i++)
 		unknown -= strncmp(environment[i], "QSTICKY_UNKNOWN=", 16) == 0;

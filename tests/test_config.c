@@ -1,4 +1,4 @@
-#include "config.h"
+#include "config_load.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

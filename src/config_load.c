@@ -1,4 +1,4 @@
-#include "config.h"
+#include "config_load.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -248,15 +248,4 @@ void config_unknown(char *const environment[], config_complain *complain, void *
 		text_puts(&sentence, ": not a variable of this version, ignored; misspelt?");
 		complain(context, buf);
 	}
-}
-
-const struct secret *config_secret(const struct config *config, size_t *cursor)
-{
-	while (*cursor < config_table_count) {
-		const struct config_variable *variable = &config_table[(*cursor)++];
-
-		if (variable->kind == CONFIG_KIND_SECRET)
-			return (const void *)((const char *)config + variable->field);
-	}
-	return NULL;
 }
