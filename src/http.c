@@ -4,12 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "http_exchange.h"
-#include "pages.h"
+#include "http_body.h"
 #include "text.h"
-
-/* Bytes of an ordinary reply, whose memory stays: it is used again in the next cycle. */
-#define KEPT_BYTES (16 * 1024)
 
 /* ---- request ---- */
 
@@ -75,51 +71,6 @@ static void put_request(struct text *text, const struct http_request *request)
 		put_form(text, request);
 }
 
-/* ---- reading ---- */
-
-enum fail http_malformed(struct http_exchange *x, const char *what)
-{
-	return fail_set(x->why, FAIL_FORMAT, "not a reply in HTTP: %s", what);
-}
-
-enum fail http_read_more(struct http_exchange *x, char *space, size_t room, size_t *len,
-                         const char *part)
-{
-	enum fail f = x->stream->read(x->stream, space, room, len, x->deadline_ms, x->why);
-
-	if (f == FAIL_TIMEOUT && !x->reply->begun)
-		return fail_set(x->why, f, "timed out: the connection is there, but no reply");
-	if (f == FAIL_TIMEOUT)
-		return fail_set(x->why, f, "timed out before the end of the reply's %s", part);
-	if (f == FAIL_CLOSED)
-		fail_in(x->why, x->reply->begun ? "in the reply" : "before the reply");
-	if (f)
-		return f;
-	if (*len > 0)
-		x->reply->begun = true;
-	return FAIL_NONE;
-}
-
-enum fail http_read_some(struct http_exchange *x, char *space, size_t room, size_t *len,
-                         const char *part)
-{
-	enum fail f = http_read_more(x, space, room, len, part);
-
-	if (f || *len > 0)
-		return f;
-	if (!x->reply->begun)
-		return fail_set(x->why, FAIL_CLOSED,
-		                "the server closed the connection without a reply");
-	return fail_set(x->why, FAIL_CLOSED,
-	                "the server closed the connection before the end of the reply's %s", part);
-}
-
-void http_touch(struct http_reply *reply, size_t len)
-{
-	if (len > reply->touched)
-		reply->touched = len;
-}
-
 /* ---- head ---- */
 
 static enum fail head_too_big(struct http_exchange *x)
@@ -141,14 +92,6 @@ static bool is_token(char c)
 	return c && strchr("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
 	                   "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
 	                   c);
-}
-
-bool http_is_text(const char *at, const char *stop)
-{
-	for (; at < stop; at++)
-		if (((unsigned char)*at < 0x20 && *at != '\t') || *at == 0x7f)
-			return false;
-	return true;
 }
 
 /* Every line must be "name: value", unfolded (RFC 9112, section 5). */
@@ -234,37 +177,6 @@ static enum fail read_head(struct http_exchange *x)
 	if (!head_is_sound(reply->space + status_len, reply->space + end))
 		return http_malformed(x, "its headers are malformed");
 	return FAIL_NONE;
-}
-
-const char *http_header(const struct http_reply *reply, const char *name, size_t *cursor,
-                        size_t *len)
-{
-	size_t name_len = strlen(name);
-
-	while (*cursor < reply->head_len) {
-		const char *line = reply->space + *cursor;
-		const char *stop = text_find(line, reply->head_len - *cursor, "\r\n");
-
-		if (!stop)
-			break;
-		*cursor = (size_t)(stop - reply->space) + 2;
-		if ((size_t)(stop - line) <= name_len || line[name_len] != ':' ||
-		    strncasecmp(line, name, name_len) != 0)
-			continue;
-		line += name_len + 1;
-		while (line < stop && (*line == ' ' || *line == '\t'))
-			line++;
-		while (line < stop && (stop[-1] == ' ' || stop[-1] == '\t'))
-			stop--;
-		*len = (size_t)(stop - line);
-		return line;
-	}
-	return NULL;
-}
-
-bool http_value_is(const char *value, size_t len, const char *word)
-{
-	return strlen(word) == len && strncasecmp(value, word, len) == 0;
 }
 
 /* Whether the comma-separated values of all headers `name` hold `word`. */
@@ -355,12 +267,4 @@ enum fail http_send(struct stream *stream, const struct http_request *request,
 	if (lists(reply, "Connection", "close"))
 		reply->keep_alive = false;
 	return http_read_body(&x);
-}
-
-void http_forget(struct http_reply *reply)
-{
-	explicit_bzero(reply->space, reply->touched);
-	if (reply->touched > KEPT_BYTES)
-		pages_release(reply->space + KEPT_BYTES, sizeof reply->space - KEPT_BYTES);
-	reply->head_len = reply->body_len = reply->touched = 0;
 }

@@ -1,4 +1,4 @@
-#include "http_exchange.h"
+#include "http_body.h"
 
 #include <string.h>
 

@@ -1,8 +1,16 @@
-/* http_exchange: what http.c (requests, heads) and http_body.c share; nobody else needs it. */
+/* http_exchange: reading a reply, a piece at a time.
+ *
+ * A part of http. */
 #ifndef QSTICKY_HTTP_EXCHANGE_H
 #define QSTICKY_HTTP_EXCHANGE_H
 
-#include "http.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fail.h"
+#include "http_reply.h"
+#include "net.h"
 
 /* One exchange on its way. */
 struct http_exchange {
@@ -28,16 +36,7 @@ enum fail http_read_more(struct http_exchange *x, char *space, size_t room, size
 enum fail http_read_some(struct http_exchange *x, char *space, size_t room, size_t *len,
                          const char *part);
 
-/* Notes that the first `len` bytes of the reply's space hold something. */
-void http_touch(struct http_reply *reply, size_t len);
-
-/* Whether a header's value is `word`, in any case. */
-bool http_value_is(const char *value, size_t len, const char *word);
-
 /* Whether there are no control bytes, which others may take for the end of a line. */
 bool http_is_text(const char *at, const char *stop);
-
-/* Reads the body that belongs to the head that was read (RFC 9112, section 6.3). */
-enum fail http_read_body(struct http_exchange *x);
 
 #endif

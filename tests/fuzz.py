@@ -37,7 +37,7 @@ TARGETS = sorted(path.stem for path in (ROOT / "tests").glob("fuzz_*.c"))
 FILES = {
     "fuzz_certificate": ("certificate.c", "certificate_extensions.c", "certificate_names.c", "der.c"),
     "fuzz_config": ("config_load.c", "config_table.c", "config_value.c"),
-    "fuzz_http": ("http.c", "http_body.c"),
+    "fuzz_http": ("http.c", "http_body.c", "http_exchange.c", "http_reply.c"),
     "fuzz_qbittorrent": ("qbittorrent.c", "qbittorrent_exchange.c", "qbittorrent_login.c"),
     "fuzz_trust": ("trust.c", "path.c", "refusal.c"),
     "fuzz_tls": ("tls.c", "tls_session.c", "tls_proof.c"),
