@@ -14,7 +14,7 @@
 #include "tls_ciphers.h"
 #include "tls_fault.h"
 #include "tls_proof.h"
-#include "tls_session.h"
+#include "tls_resume.h"
 #include "tls_verify.h"
 
 /* The one open connection. */
@@ -235,7 +235,7 @@ static enum fail shake_hands(struct tls *tls, int64_t deadline_ms, struct failur
 	if (f)
 		return f;
 	tls_verify_name(name, tls->config);
-	resumes = tls_session_offer(&tls->session, tls->config, engine);
+	resumes = tls_resume_offer(&tls->session, tls->config, engine);
 	if (!br_ssl_client_reset(&space.client, ip_parse(ip, name) > 0 ? NULL : name, resumes))
 		return fail_set(why, FAIL_TLS, "TLS cannot start (error %d)",
 		                br_ssl_engine_last_error(engine));
@@ -254,9 +254,9 @@ static void remember(struct tls *tls)
 	/* In a resumed session the server would not ask for a certificate of ours again, and its
 	 * later refusal could not be told apart. */
 	if (tls->asked_for_proof)
-		tls_session_forget(&tls->session);
+		tls_resume_forget(&tls->session);
 	else
-		tls_session_keep(&tls->session, &space.verify, &space.client.eng);
+		tls_resume_keep(&tls->session, &space.verify, &space.client.eng);
 }
 
 struct tls tls_for(const struct config *config)
@@ -278,7 +278,7 @@ enum fail tls_open(struct tls *tls, struct stream *inner, int64_t deadline_ms, s
 	set_up(tls);
 	f = shake_hands(tls, deadline_ms, why);
 	if (f) {
-		tls_session_forget(&tls->session);
+		tls_resume_forget(&tls->session);
 		tls->inner = NULL;
 		release();
 		return f;

@@ -11,28 +11,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <time.h>
 
 #include "config.h"
 #include "fail.h"
 #include "net.h"
 #include "text.h"
-#include "trust.h"
-
-/* Longest time for which a session that was verified is resumed, in milliseconds. */
-#define TLS_SESSION_MS (60 * 60 * 1000)
-
-/* Room for the parameters of a session. */
-#define TLS_SESSION_BYTES 96
-
-/* What is remembered of the last server that was verified. */
-struct tls_session {
-	bool known;
-	int64_t verified_ms;
-	time_t not_after;       /* of its certificate, where that matters; else 0 */
-	struct trust_file file; /* by which it was verified */
-	unsigned char parameters[TLS_SESSION_BYTES]; /* secret */
-};
+#include "tls_session.h"
 
 struct tls {
 	struct stream stream; /* must be first: the stream's functions find the rest behind it */

@@ -1,27 +1,28 @@
-/* tls_session: the session of last time, which is taken up again while its server could still be
- * verified as it was then.
+/* tls_session: what is remembered of the last server that was verified.
  *
- * A part of tls. Parameters of a session are as secret as what they protect: no copy is left behind. */
+ * Apart from tls_resume, since tls.h has it, and nobody who includes that is to see BearSSL. */
 #ifndef QSTICKY_TLS_SESSION_H
 #define QSTICKY_TLS_SESSION_H
 
-#include <bearssl.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
 
-#include "tls.h"
-#include "tls_verify.h"
+#include "trust.h"
 
-/* Wipes what is remembered. */
-void tls_session_forget(struct tls_session *session);
+/* Longest time for which a session that was verified is resumed, in milliseconds. */
+#define TLS_SESSION_MS (60 * 60 * 1000)
 
-/* Has the engine offer the session to a server that is to be verified as `config` says; returns whether
- * there is one. One that does not hold any more is forgotten. */
-bool tls_session_offer(struct tls_session *session, const struct config *config,
-                       br_ssl_engine_context *engine);
+/* Room for the parameters of a session. */
+#define TLS_SESSION_BYTES 96
 
-/* Remembers the session of `engine`, whose server `verify` has accepted, in the place of any other;
- * none where the server has named none. */
-void tls_session_keep(struct tls_session *session, const struct tls_verify *verify,
-                      const br_ssl_engine_context *engine);
+/* What is remembered of the last server that was verified. */
+struct tls_session {
+	bool known;
+	int64_t verified_ms;
+	time_t not_after;       /* of its certificate, where that matters; else 0 */
+	struct trust_file file; /* by which it was verified */
+	unsigned char parameters[TLS_SESSION_BYTES]; /* secret */
+};
 
 #endif

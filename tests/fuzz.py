@@ -40,7 +40,7 @@ FILES = {
     "fuzz_http": ("http.c", "http_body.c", "http_exchange.c", "http_reply.c"),
     "fuzz_qbittorrent": ("qbittorrent.c", "qbittorrent_exchange.c", "qbittorrent_login.c"),
     "fuzz_trust": ("trust.c", "path.c", "refusal.c"),
-    "fuzz_tls": ("tls.c", "tls_session.c", "tls_proof.c"),
+    "fuzz_tls": ("tls.c", "tls_resume.c", "tls_proof.c"),
 }
 
 # Lines of these files that the inputs must reach, in percent.

@@ -1,4 +1,4 @@
-#include "tls_session.h"
+#include "tls_resume.h"
 
 #include <assert.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 
 static_assert(sizeof(br_ssl_session_parameters) <= TLS_SESSION_BYTES, "no room for a session");
 
-void tls_session_forget(struct tls_session *session)
+void tls_resume_forget(struct tls_session *session)
 {
 	explicit_bzero(session, sizeof *session);
 }
@@ -27,13 +27,13 @@ static bool holds(const struct tls_session *session, const struct config *config
 	return trust_file_same(&now, &session->file);
 }
 
-bool tls_session_offer(struct tls_session *session, const struct config *config,
-                       br_ssl_engine_context *engine)
+bool tls_resume_offer(struct tls_session *session, const struct config *config,
+                      br_ssl_engine_context *engine)
 {
 	br_ssl_session_parameters parameters;
 
 	if (!holds(session, config)) {
-		tls_session_forget(session);
+		tls_resume_forget(session);
 		return false;
 	}
 	memcpy(&parameters, session->parameters, sizeof parameters);
@@ -42,12 +42,12 @@ bool tls_session_offer(struct tls_session *session, const struct config *config,
 	return true;
 }
 
-void tls_session_keep(struct tls_session *session, const struct tls_verify *verify,
-                      const br_ssl_engine_context *engine)
+void tls_resume_keep(struct tls_session *session, const struct tls_verify *verify,
+                     const br_ssl_engine_context *engine)
 {
 	br_ssl_session_parameters parameters;
 
-	tls_session_forget(session);
+	tls_resume_forget(session);
 	br_ssl_engine_get_session_parameters(engine, &parameters);
 	if (parameters.session_id_len > 0) {
 		session->known = true;
