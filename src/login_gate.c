@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "qbittorrent_exchange.h"
+#include "qbittorrent_login.h"
 #include "text.h"
 #include "utc.h"
 

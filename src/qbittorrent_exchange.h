@@ -6,7 +6,7 @@
 #define QSTICKY_QBITTORRENT_EXCHANGE_H
 
 #include "base_limits.h"
-#include "qbittorrent.h"
+#include "qbittorrent_session.h"
 
 /* Closes the connection; nothing happens where it is closed already. */
 void qbittorrent_close(struct qbittorrent *qb);

@@ -11,6 +11,7 @@
 
 #include "array_net.h"
 #include "mono.h"
+#include "qbittorrent_login.h"
 #include "qbittorrent_replies.h"
 #include "qbittorrent_requests.h"
 

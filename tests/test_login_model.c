@@ -27,6 +27,7 @@
 #include <string.h>
 
 #include "qbittorrent_exchange.h"
+#include "qbittorrent_login.h"
 #include "temp_dir.h"
 
 #define SEQUENCES 1000

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "mono.h"
+#include "qbittorrent_login.h"
 #include "scripted_server.h"
 
 /* ---- a client of it ---- */
