@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "certificate.h"
+#include "certificate_fields.h"
 
 /* Reads the list of extensions in `in` into `certificate`, which holds what a certificate without
  * any says. False where it is no such list, or one of them is there twice. */
