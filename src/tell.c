@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "health.h"
 #include "metrics.h"
 #include "mono.h"
 #include "now.h"

@@ -4,17 +4,16 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <time.h>
 
 #include "base_limits.h"
 #include "config.h"
 #include "fail.h"
 #include "gluetun.h"
-#include "health.h"
 #include "log.h"
 #include "login_gate.h"
 #include "qbittorrent.h"
 #include "report.h"
+#include "situation.h"
 #include "sync.h"
 
 /* Settings of qBittorrent that keep peers away although the port is right, now or soon. */
@@ -26,26 +25,6 @@ enum tell_setting {
 	TELL_RANDOM_PORT = TELL_SETTINGS,
 	TELL_UPNP,
 	TELL_SETTINGS_ALL,
-};
-
-/* What is the case. */
-struct situation {
-	const struct config *config; /* borrowed */
-	struct sync sync;
-	enum config_source asked; /* which of the two was asked last */
-	struct failure file_why;  /* what is wrong with the port file, with SYNC_FILE_BAD */
-	struct failure cycle_why; /* why the last cycle failed, where it did */
-	int64_t current_port;     /* what qBittorrent was last seen to have; -1: not seen yet */
-	enum reachable reachable; /* as the last cycle found it */
-	enum reachable reachable_udp;
-	enum login_state login;
-	unsigned rebinds; /* since the start */
-	struct qbittorrent_hints hints;
-	const char *version;     /* of qBittorrent; "" while not known */
-	time_t last_check;       /* 0: none yet */
-	time_t last_port_change; /* 0: none yet */
-	time_t started;
-	int64_t started_ms;
 };
 
 /* What has been told. All zeros: nothing. */
