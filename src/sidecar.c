@@ -143,6 +143,23 @@ static void hear(struct sidecar_cycle *cycle)
 #define VAIN_TURNS_MAX 100
 #define VAIN_PAUSE_MS 200
 
+/* Sends what is due while no cycle is. Returns when to come again. */
+static int64_t send_messages(struct sidecar_cycle *cycle, const struct pollfd fds[], size_t count)
+{
+	const struct situation *now = &cycle->now;
+	const bool waits = webhook_due_ms(&cycle->webhook) != MONO_NEVER;
+	struct failure buf;
+	const struct webhook_facts facts = {
+		.config = now->config,
+		.cycle_ms = sync_due_ms(&now->sync),
+		.port = sync_port(&now->sync),
+		.state = tell_state(now),
+		.error = waits ? tell_error(now, &buf) : NULL,
+	};
+
+	return webhook_work(&cycle->webhook, &facts, fds, count, &reply);
+}
+
 static enum fail loop(struct sidecar *s, struct failure *why)
 {
 	struct sidecar_cycle *cycle = &s->cycle;
@@ -157,7 +174,7 @@ static enum fail loop(struct sidecar *s, struct failure *why)
 			[FD_LINKS] = { .fd = cycle->reach.tunnel.events_fd, .events = POLLIN },
 		};
 		enum port_file_event seen = PORT_FILE_QUIET;
-		int64_t due_ms = webhook_work(&cycle->webhook, &cycle->now, fds, FD_COUNT, &reply);
+		int64_t due_ms = send_messages(cycle, fds, FD_COUNT);
 		int ready = nap(fds, FD_COUNT, mono_left_ms(due_ms));
 		enum fail f;
 

@@ -267,16 +267,14 @@ static int64_t retry_after_ms(const struct http_reply *reply)
 	return seconds * 1000;
 }
 
-static void tell(struct webhook *webhook, const struct situation *now, const struct stop *stop,
-                 struct http_reply *reply)
+static void tell(struct webhook *webhook, const struct webhook_facts *facts,
+                 const struct stop *stop, struct http_reply *reply)
 {
-	const int64_t cycle_ms = sync_due_ms(&now->sync);
+	const int64_t cycle_ms = facts->cycle_ms;
 	const int64_t deadline_ms = mono_earlier(mono_now_ms() + WEBHOOK_SEND_MS, cycle_ms);
 	char body[WEBHOOK_BODY_MAX];
 	struct text text = text_on(body, sizeof body);
-	struct failure buf, message, why;
-	const uint16_t port = sync_port(&now->sync);
-	const char *error = tell_error(now, &buf);
+	struct failure message, why;
 	struct receiver to;
 	int64_t ended_ms;
 	enum webhook_end end = WEBHOOK_FAILED;
@@ -286,12 +284,12 @@ static void tell(struct webhook *webhook, const struct situation *now, const str
 
 	reply->status = 0;
 	reply->head_len = 0;
-	webhook_say(&message, webhook, error ? error : "", port);
-	webhook_put(&text, webhook, port, tell_state(now), now_s(), &message);
-	f = open_connection(&to, now->config, stop, deadline_ms, &why);
+	webhook_say(&message, webhook, facts->error ? facts->error : "", facts->port);
+	webhook_put(&text, webhook, facts->port, facts->state, now_s(), &message);
+	f = open_connection(&to, facts->config, stop, deadline_ms, &why);
 	sent = !f && to.url.path;
 	if (sent)
-		f = exchange(&to, now->config, body, reply, deadline_ms, &why);
+		f = exchange(&to, facts->config, body, reply, deadline_ms, &why);
 	/* Then it was told, whatever came behind that. */
 	if (reply->status / 100 == 2)
 		f = FAIL_NONE;
@@ -321,10 +319,10 @@ static void tell(struct webhook *webhook, const struct situation *now, const str
 	http_forget(reply);
 }
 
-int64_t webhook_work(struct webhook *webhook, const struct situation *now,
+int64_t webhook_work(struct webhook *webhook, const struct webhook_facts *facts,
                      const struct pollfd fds[], size_t count, struct http_reply *reply)
 {
-	const int64_t cycle_ms = sync_due_ms(&now->sync), now_ms = mono_now_ms();
+	const int64_t cycle_ms = facts->cycle_ms, now_ms = mono_now_ms();
 
 	if (now_ms >= webhook_due_ms(webhook) && now_ms < cycle_ms) {
 		const int all = epoll_create1(EPOLL_CLOEXEC);
@@ -336,7 +334,7 @@ int64_t webhook_work(struct webhook *webhook, const struct situation *now,
 
 			(void)epoll_ctl(all, EPOLL_CTL_ADD, fds[i].fd, &event);
 		}
-		tell(webhook, now, &any, reply);
+		tell(webhook, facts, &any, reply);
 		if (all >= 0)
 			close(all);
 	}

@@ -15,7 +15,6 @@
 #include "fail.h"
 #include "http.h"
 #include "stop.h"
-#include "tell.h"
 #include "text.h"
 
 /* Longest time for one attempt, in milliseconds. */
@@ -84,11 +83,20 @@ void webhook_say(struct failure *message, const struct webhook *webhook, const c
 void webhook_put(struct text *text, const struct webhook *webhook, uint16_t port, const char *state,
                  time_t now, const struct failure *message);
 
+/* What there is to tell of: the present moment. */
+struct webhook_facts {
+	const struct config *config; /* borrowed, as the strings are */
+	int64_t cycle_ms;            /* when the next cycle is due */
+	uint16_t port;               /* the one forwarded, or 0 */
+	const char *state;           /* its name in the health file */
+	const char *error;           /* the present one, while unhealthy; NULL: none */
+};
+
 /* Tells what is due, unless a cycle is. Takes WEBHOOK_SEND_MS at most, ends before the next cycle is due
  * and when one of the `count` descriptors is readable, of which the first is the stop's; says in the log how it
  * went, bar the path of the URL. `reply` may be shared. Returns when to come again, or for the next
  * cycle. */
-int64_t webhook_work(struct webhook *webhook, const struct situation *now,
+int64_t webhook_work(struct webhook *webhook, const struct webhook_facts *facts,
                      const struct pollfd fds[], size_t count, struct http_reply *reply);
 
 /* Connects to the receiver, and sends nothing. `why` then says what was seen; FAIL_NONE also where none
