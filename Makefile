@@ -53,8 +53,10 @@ AR := ar
 # --- What there is -----------------------------------------------------------------------------
 # By wildcard: a new file needs no word here.
 
-sources := $(sort $(wildcard src/*.c))
-headers := $(sort $(wildcard src/*.h))
+# main.c, and a folder for each room: docs/architecture.md has their order.
+rooms := $(sort $(patsubst src/%/,%,$(dir $(wildcard src/*/*.c))))
+sources := src/main.c $(sort $(wildcard src/*/*.c))
+headers := $(sort $(wildcard src/*/*.h))
 test_sources := $(sort $(wildcard tests/*.c))
 scripts := .ci/run tests/setup.sh third_party/apt.sh third_party/fetch third_party/musl \
 	$(sort $(wildcard findings/*.sh))
@@ -134,7 +136,7 @@ compile.musl = $(MUSL_CC) $(CFLAGS) $(smaller) -g -ffile-prefix-map=$(CURDIR)=. 
 	-fstack-protector-strong
 sanitizers := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 compile.asan = $(HOST_CC) -O1 -g $(sanitizers)
-# Not at fixed addresses, as what users get: src/nap.c relies on that.
+# Not at fixed addresses, as what users get: src/process/nap.c relies on that.
 compile.host = $(HOST_CC) -O1 -g -fno-omit-frame-pointer -fPIE -pie
 compile.gcov = $(compile.host)
 compile.fuzz = $(CLANG) -O1 -g -fsanitize=fuzzer-no-link $(sanitizers)
@@ -142,7 +144,7 @@ compile.fuzz = $(CLANG) -O1 -g -fsanitize=fuzzer-no-link $(sanitizers)
 reached := -fprofile-instr-generate=/dev/null -fcoverage-mapping
 
 # A static PIE: musl's start for it is not what its specs name. What is written only at the start lies
-# by itself (RELRO), and src/relro.c makes it read-only.
+# by itself (RELRO), and src/process/relro.c makes it read-only.
 crt = $(shell $(MUSL_CC) -\#\#\# -x c /dev/null 2>&1 | tr ' ' '\n' | sed -n 's|/Scrt1\.o$$|/rcrt1.o|p')
 
 # One segment for code and constants instead of three (noseparate-code): 8 KiB of file. A build ID
@@ -333,7 +335,7 @@ quote = '$(subst ','\'',$1)'
 $(BUILD)/%/command: FORCE
 	@command -v $(firstword $(compile.$*)) >/dev/null || { \
 		echo "$(firstword $(compile.$*)) is not installed: run tests/setup.sh" >&2; exit 1; }
-	@mkdir -p $(@D)
+	@mkdir -p $(rooms:%=$(@D)/%)
 	@printf '%s\n' $(call quote,$(made_of)) | cmp -s - $@ || \
 		printf '%s\n' $(call quote,$(made_of)) >$@
 
@@ -343,7 +345,7 @@ FORCE:
 # A rule that has changed may make something else of the same files.
 $(foreach kind,musl asan host gcov fuzz,$(call objects,$(kind))) $(unit_tests) $(covered_tests) $(test_programs): Makefile
 
--include $(wildcard $(BUILD)/*/*.d $(BUILD)/gcov/tests/*.d)
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
 
 # --- Run it ------------------------------------------------------------------------------------
 # Debian's packages are installed before anything else starts, hence the second make.
@@ -485,12 +487,16 @@ scan := -maxloop 8 $(addprefix -enable-checker ,security valist nullability opti
 	alpha.security.MallocOverflow alpha.security.ReturnPtrRange alpha.security.cert) \
 	-disable-checker security.insecureAPI.DeprecatedOrUnsafeBufferHandling
 
-.PHONY: lint lint-all lint-format lint-cppcheck lint-shell lint-python lint-manual prose format
+.PHONY: lint lint-all lint-layers lint-format lint-cppcheck lint-shell lint-python lint-manual prose format
 lint:
 	tests/setup.sh build lint
 	$(MAKE) lint-all
 
-lint-all: $(tidied) $(scanned) lint-format lint-cppcheck lint-shell lint-python lint-manual prose
+lint-all: $(tidied) $(scanned) lint-format lint-cppcheck lint-shell lint-python lint-manual prose lint-layers
+
+# Nothing includes upwards or in circles, in the order that docs/architecture.md shows.
+lint-layers:
+	@$(PYTHON) tests/layers.py
 
 lint-format:
 	clang-format --dry-run -Werror $(sources) $(headers) $(test_sources)

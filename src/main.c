@@ -6,18 +6,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "check.h"
-#include "config_load.h"
-#include "config_table.h"
-#include "health.h"
-#include "init.h"
-#include "log.h"
-#include "now.h"
-#include "relro.h"
-#include "sandbox.h"
-#include "sidecar.h"
-#include "status.h"
-#include "text.h"
+#include "base/log.h"
+#include "base/now.h"
+#include "base/text.h"
+#include "check/check.h"
+#include "check/status.h"
+#include "config/load.h"
+#include "config/table.h"
+#include "process/init.h"
+#include "process/relro.h"
+#include "process/sandbox.h"
+#include "sidecar/health.h"
+#include "sidecar/sidecar.h"
 
 /* Wrong configuration or command line; not one of stdlib.h's. */
 #define EXIT_USAGE 2

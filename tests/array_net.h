@@ -1,4 +1,4 @@
-/* array_net: in place of net.c, connections to the replies in a fuzzer's input: one a request, each ended
+/* array_net: in place of net/tcp.c, connections to the replies in a fuzzer's input: one a request, each ended
  * by a byte 0x1e.
  *
  * A reply of one byte below 8 is a failure instead: 1: the connection is refused. 2: a stop comes

@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "http.h"
-#include "net.h"
+#include "http/http.h"
+#include "net/tcp.h"
 
 struct array_stream {
 	struct stream stream; /* must be first */

@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "certificates.h"
-#include "pem.h"
-#include "trust.h"
+#include "tls/pem.h"
+#include "tls/trust.h"
 
 #define CA_FILE_MADE 10
 

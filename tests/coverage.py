@@ -115,7 +115,7 @@ def main() -> int:
         print(f"{file} {function} ({', '.join(map(str, lines))}): {reason}")
     print()
     for row in rows:
-        print(f"{row[0]:<24}{row[1]:>12}{row[2]:>9}{row[3]:>12}{row[4]:>9}")
+        print(f"{row[0]:<32}{row[1]:>12}{row[2]:>9}{row[3]:>12}{row[4]:>9}")
     return 0
 
 

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "dns.h"
+#include "net/dns.h"
 
 #define TYPE_A 1
 #define TYPE_CNAME 5

@@ -35,12 +35,13 @@ TARGETS = sorted(path.stem for path in (ROOT / "tests").glob("fuzz_*.c"))
 
 # The files that a target is for, where it is not the one of its name.
 FILES = {
-    "fuzz_certificate": ("certificate.c", "certificate_extensions.c", "certificate_names.c", "der.c"),
-    "fuzz_config": ("config_load.c", "config_table.c", "config_value.c"),
-    "fuzz_http": ("http.c", "http_body.c", "http_exchange.c", "http_reply.c"),
-    "fuzz_qbittorrent": ("qbittorrent.c", "qbittorrent_exchange.c", "qbittorrent_login.c"),
-    "fuzz_trust": ("trust.c", "path.c", "refusal.c"),
-    "fuzz_tls": ("tls.c", "tls_resume.c", "tls_proof.c"),
+    "fuzz_certificate": ("tls/certificate.c", "tls/certificate_extensions.c", "tls/certificate_names.c", "tls/der.c"),
+    "fuzz_config": ("config/load.c", "config/table.c", "config/value.c"),
+    "fuzz_gluetun": ("gluetun/control_server.c",),
+    "fuzz_http": ("http/http.c", "http/body.c", "http/exchange.c", "http/reply.c"),
+    "fuzz_qbittorrent": ("qbittorrent/client.c", "qbittorrent/exchange.c", "qbittorrent/login.c"),
+    "fuzz_trust": ("tls/trust.c", "tls/path.c", "tls/refusal.c"),
+    "fuzz_tls": ("tls/tls.c", "tls/resume.c", "tls/proof.c"),
 }
 
 # Lines of these files that the inputs must reach, in percent.
@@ -73,7 +74,10 @@ class Result(NamedTuple):
 
 
 def files(target: str) -> tuple[str, ...]:
-    return FILES.get(target, (f"{target.removeprefix('fuzz_')}.c",))
+    if target in FILES:
+        return FILES[target]
+    (found,) = (ROOT / "src").glob(f"*/{target.removeprefix('fuzz_')}.c")
+    return (str(found.relative_to(ROOT / "src")),)
 
 
 def unreached(result: Result) -> list[str]:
@@ -135,7 +139,10 @@ def lines_reached(target: str, profile: Path) -> dict[str, float]:
         check=True,
     )
     measured = json.loads(told.stdout)["data"][0]["files"]
-    return {Path(one["filename"]).name: one["summary"]["lines"]["percent"] for one in measured}
+    return {
+        str(Path(one["filename"]).relative_to(ROOT / "src")): one["summary"]["lines"]["percent"]
+        for one in measured
+    }
 
 
 def several(targets: Iterable[str], jobs: int, one: Callable[[str], Result]) -> list[Result]:
@@ -153,10 +160,10 @@ def several(targets: Iterable[str], jobs: int, one: Callable[[str], Result]) -> 
 
 
 def print_table(results: list[Result]) -> None:
-    print(f"\n{'target':<20} {'file':<20} lines reached")
+    print(f"\n{'target':<20} {'file':<32} lines reached")
     for result in results:
         for name, percent in result.lines.items():
-            print(f"{result.target:<20} {name:<20} {percent:5.1f} %")
+            print(f"{result.target:<20} {name:<32} {percent:5.1f} %")
 
 
 def main() -> int:

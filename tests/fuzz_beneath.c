@@ -1,7 +1,7 @@
 /* fuzz_beneath: the lines of the input as targets of links in a directory, and as a name in it.
  *
  * Whatever they hold, what is opened is a file of that directory. "%" stands for its path. */
-#include "beneath.h"
+#include "base/beneath.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,12 +1,12 @@
 /* fuzz_certificate: any bytes as a certificate, and as the address of a server. */
-#include "certificate.h"
+#include "tls/certificate.h"
 
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "certificate_names.h"
+#include "tls/certificate_names.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

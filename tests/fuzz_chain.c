@@ -2,7 +2,7 @@
  *
  * The first byte is the size of the pieces; then come the certificates, each behind two bytes that
  * say how long it is. */
-#include "chain.h"
+#include "tls/chain.h"
 
 #include <assert.h>
 #include <stdint.h>

@@ -2,17 +2,17 @@
  * value.
  *
  * Whatever the values are, what comes out is in range, wrong values are told and secrets are not. */
-#include "config_load.h"
+#include "config/load.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base_limits.h"
-#include "config_table.h"
-#include "redact.h"
-#include "text.h"
+#include "base/limits.h"
+#include "base/redact.h"
+#include "base/text.h"
+#include "config/table.h"
 
 #define VARIABLES_MAX 40
 

@@ -1,5 +1,5 @@
 /* fuzz_cookies: lines of the input as values of Set-Cookie, one after the other. */
-#include "cookies.h"
+#include "http/cookies.h"
 
 #include <assert.h>
 #include <stdint.h>

@@ -2,7 +2,7 @@
  *
  * What is taken lies in the reply, as a whole and in order; nothing is, and there is no answer, where
  * ID or question are others. The input: a byte of flags, the name's length, the name, the reply. */
-#include "dns.h"
+#include "net/dns.h"
 
 #include <assert.h>
 #include <ctype.h>

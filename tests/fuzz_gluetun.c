@@ -1,15 +1,15 @@
 /* fuzz_gluetun: any bytes as what the control server answers.
  *
- * The first byte chooses the credentials; then come the replies (array_net.h). In place of net.c,
+ * The first byte chooses the credentials; then come the replies (array_net.h). In place of net/tcp.c,
  * connections are made here. */
-#include "gluetun.h"
+#include "gluetun/control_server.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "array_net.h"
-#include "mono.h"
+#include "base/mono.h"
 
 /* Requests of one question: one, and another where the first route is not known. */
 #define REQUESTS_MAX 2
@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static struct array_net net;
 static struct config config;
 
-/* ---- in place of net.c ---- */
+/* ---- in place of net/tcp.c ---- */
 
 static enum fail read_reply(struct stream *stream, void *buf, size_t max, size_t *len,
                             int64_t deadline_ms, struct failure *why)

@@ -1,6 +1,6 @@
 /* fuzz_health: any bytes as a health file, in a file in memory; and as what is to be written into
  * one, which must be read back the same. */
-#include "health.h"
+#include "sidecar/health.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -9,10 +9,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "json.h"
-#include "qbittorrent.h"
+#include "base/json.h"
+#include "base/utc.h"
+#include "qbittorrent/client.h"
 #include "temp_dir.h"
-#include "utc.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -2,7 +2,7 @@
  *
  * The first byte says how many of those behind it are sizes of pieces, then comes the reply; its
  * upper bits choose the request and how the connection ends. */
-#include "http.h"
+#include "http/http.h"
 
 #include <assert.h>
 #include <stdint.h>

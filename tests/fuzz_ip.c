@@ -1,5 +1,5 @@
 /* An address, with the zone that it may have, is the one that its bytes are. */
-#include "ip.h"
+#include "base/ip.h"
 
 #include <arpa/inet.h>
 #include <assert.h>

@@ -1,8 +1,8 @@
 /* fuzz_json: any bytes as a document, beside a second parser, of RFC 8259 to the letter.
  *
- * What that one takes json.c must take, with the same members; json.c may take more, as jsmn does,
+ * What that one takes base/json.c must take, with the same members; base/json.c may take more, as jsmn does,
  * and then must at least keep to the types. */
-#include "json.h"
+#include "base/json.h"
 
 #include <assert.h>
 #include <errno.h>

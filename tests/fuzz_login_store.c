@@ -1,6 +1,6 @@
 /* fuzz_login_store: any bytes as the file of the login budget. What is taken for one is written back the
  * same, keeps to its limits, and never allows more than is left. */
-#include "login_store.h"
+#include "sidecar/login_store.h"
 
 #include <assert.h>
 #include <stdio.h>

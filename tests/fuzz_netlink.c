@@ -2,7 +2,7 @@
  *
  * What is taken lies in the input, in its order, and is fit to be used. The same bytes come once
  * more through a socket. */
-#include "netlink.h"
+#include "vpn/netlink.h"
 
 #include <assert.h>
 #include <linux/rtnetlink.h>

@@ -1,7 +1,7 @@
 /* fuzz_pem: any bytes as a PEM file, beside a second reading of it, line by line.
  *
  * The first byte is the size of the pieces. What comes out does not depend on them. */
-#include "pem.h"
+#include "tls/pem.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* fuzz_port_file: any bytes as the content of the port file, beside a second reading of what the
  * specification says; and as what may happen to the file and its directories, under the watch. */
-#include "port_file.h"
+#include "gluetun/port_file.h"
 
 #include <assert.h>
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "redact.h"
+#include "base/redact.h"
 #include "temp_dir.h"
 
 /* Most things that happen in a row. */

@@ -1,17 +1,17 @@
 /* fuzz_qbittorrent: any bytes as what qBittorrent answers, or whatever sits on its port.
  *
- * The first bytes choose what is asked and how; then come the replies (array_net.h). In place of net.c
- * and tls.c, connections are made here, and nobody sleeps. Each request must be, to the last byte, the
+ * The first bytes choose what is asked and how; then come the replies (array_net.h). In place of net/tcp.c
+ * and tls/tls.c, connections are made here, and nobody sleeps. Each request must be, to the last byte, the
  * one of the few that qsticky makes which is due. */
-#include "qbittorrent.h"
+#include "qbittorrent/client.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "array_net.h"
-#include "mono.h"
-#include "qbittorrent_login.h"
+#include "base/mono.h"
+#include "qbittorrent/login.h"
 #include "qbittorrent_replies.h"
 #include "qbittorrent_requests.h"
 
@@ -125,7 +125,7 @@ static void check_request(const char *data, size_t len)
 	last = route;
 }
 
-/* ---- in place of net.c, tls.c and stop.c ---- */
+/* ---- in place of net/tcp.c, tls/tls.c and base/stop.c ---- */
 
 static enum fail read_some(struct stream *stream, void *buf, size_t max, size_t *len,
                            int64_t deadline_ms, struct failure *why)

@@ -1,5 +1,5 @@
 /* fuzz_redact: any bytes, and what of them is shown: words of ours, or what cannot be a secret. */
-#include "redact.h"
+#include "base/redact.h"
 
 #include <assert.h>
 #include <stdint.h>
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ip.h"
+#include "base/ip.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

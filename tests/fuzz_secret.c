@@ -1,7 +1,7 @@
 /* fuzz_secret: any bytes as the file of a secret, in a file in memory.
  *
  * The first byte chooses what else there is: a value beside the file, a file in the usual place. */
-#include "secret.h"
+#include "config/secret.h"
 
 #include <assert.h>
 #include <stdbool.h>

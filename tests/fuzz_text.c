@@ -1,6 +1,6 @@
 /* fuzz_text: any bytes, made harmless for a terminal and for JSON; the latter is read back. And as
  * arguments of text_printf(), beside snprintf(). */
-#include "text.h"
+#include "base/text.h"
 
 #include <assert.h>
 #include <stdint.h>
@@ -8,13 +8,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "json.h"
+#include "base/json.h"
 
 #define LEN_MAX 512
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Decodes one character, another way than text.c: by its value and the length that value needs.
+/* Decodes one character, another way than base/text.c: by its value and the length that value needs.
  * Returns its length, or 0. */
 static size_t decode(const uint8_t *bytes, size_t left, uint32_t *code)
 {
@@ -41,7 +41,7 @@ static size_t decode(const uint8_t *bytes, size_t left, uint32_t *code)
 	                                                                                      : 0;
 }
 
-/* Whether it is UTF-8 without NUL, and without the C1 controls, which text.c does not let through. */
+/* Whether it is UTF-8 without NUL, and without the C1 controls, which base/text.c does not let through. */
 static bool comes_back(const uint8_t *data, size_t size)
 {
 	for (size_t i = 0; i < size;) {

@@ -5,7 +5,7 @@
  * input can prove nothing, so none may open a connection, and none may be sent more than a greeting
  * and an alert. With a real server, the bytes are changes to make: two that say where, one to flip
  * bits with. What comes through then is what was sent, from its beginning, or nothing. */
-#include "tls.h"
+#include "tls/tls.h"
 
 #include <assert.h>
 #include <stdint.h>

@@ -2,7 +2,7 @@
  *
  * The first bytes choose; then come the server's certificates, up to a byte 0x1e, then the file
  * (ca_file.h). Nobody can sign anything here, so only who is in certificates.h may vouch for one. */
-#include "trust.h"
+#include "tls/trust.h"
 
 #include <assert.h>
 #include <stdint.h>
@@ -10,11 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base_limits.h"
+#include "base/limits.h"
+#include "base/now.h"
 #include "ca_file.h"
-#include "certificate_names.h"
-#include "now.h"
-#include "tls_verify.h"
+#include "tls/certificate_names.h"
+#include "tls/verify.h"
 
 #define PIN "QSTICKY_TLS_PIN_SHA256="
 

@@ -1,5 +1,5 @@
 /* fuzz_url: what is taken of a URL is what stands in it, and nothing else is. */
-#include "url.h"
+#include "config/url.h"
 
 #include <assert.h>
 #include <stdint.h>
@@ -8,7 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base_limits.h"
+#include "base/limits.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,5 +1,5 @@
 /* fuzz_utc: what is read is written the same, and the reverse. */
-#include "utc.h"
+#include "base/utc.h"
 
 #include <assert.h>
 #include <stdint.h>

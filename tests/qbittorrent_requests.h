@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "qbittorrent.h"
-#include "text.h"
+#include "base/text.h"
+#include "qbittorrent/client.h"
 
 enum route {
 	GET_PREFERENCES,

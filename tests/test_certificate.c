@@ -1,4 +1,4 @@
-#include "certificate.h"
+#include "tls/certificate.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "certificate_names.h"
+#include "base/ip.h"
 #include "certificates.h"
-#include "ip.h"
-#include "pem.h"
+#include "tls/certificate_names.h"
+#include "tls/pem.h"
 
 static struct pem pem;
 

@@ -1,4 +1,4 @@
-#include "chain.h"
+#include "tls/chain.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "certificates.h"
-#include "pem.h"
+#include "tls/pem.h"
 
 static struct chain chain;
 static struct pem pem;

@@ -1,4 +1,4 @@
-#include "config_load.h"
+#include "config/load.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base_limits.h"
-#include "config_table.h"
-#include "text.h"
+#include "base/limits.h"
+#include "base/text.h"
+#include "config/table.h"
 
 /* What was complained of, a line each. */
 static char complaints[4096];

@@ -1,4 +1,4 @@
-#include "cookies.h"
+#include "http/cookies.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

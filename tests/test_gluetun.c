@@ -1,4 +1,4 @@
-#include "gluetun.h"
+#include "gluetun/control_server.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,8 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base_limits.h"
-#include "mono.h"
+#include "base/limits.h"
+#include "base/mono.h"
 #include "temp_dir.h"
 
 #define NEW "GET /v1/portforward HTTP/1.1\r\n"

@@ -1,4 +1,4 @@
-#include "health.h"
+#include "sidecar/health.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "json.h"
+#include "base/json.h"
 #include "temp_dir.h"
 
 /* each: temp_dir_make, temp_dir_remove */

@@ -1,4 +1,4 @@
-#include "http.h"
+#include "http/http.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "array_stream.h"
-#include "config.h"
-#include "text.h"
+#include "base/text.h"
+#include "config/config.h"
 
 #define OK_HEAD "HTTP/1.1 200 OK\r\n"
 #define SIZED(len) OK_HEAD "Content-Length: " #len "\r\n\r\n"

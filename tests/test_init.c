@@ -1,4 +1,4 @@
-#include "init.h"
+#include "process/init.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

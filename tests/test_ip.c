@@ -1,4 +1,4 @@
-#include "ip.h"
+#include "base/ip.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

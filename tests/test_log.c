@@ -1,4 +1,4 @@
-#include "log.h"
+#include "base/log.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,8 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "json.h"
-#include "utc.h"
+#include "base/json.h"
+#include "base/utc.h"
 
 /* A pipe in the place of stderr, from capture_start() to capture_end(). */
 static int pipe_fds[2];

@@ -1,4 +1,4 @@
-#include "login_budget.h"
+#include "core/login_budget.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* test_login_model: qsticky, its commands and a qBittorrent that bans at the fifth failed login, in random
  * sequences of whatever goes wrong.
  *
- * Real are the gate, the budget and its file. Made up are qBittorrent (in place of qbittorrent_login.c) and
+ * Real are the gate, the budget and its file. Made up are qBittorrent (in place of qbittorrent/login.c) and
  * the clock. In any sequence of these there is no fifth failed login: restarts of qsticky and of
  * qBittorrent, kills before and after a login, hangs, refusals, lost answers, sessions that end, `check` and
  * `once` with the same or other credentials, also while another one is logging in, changed credentials and
@@ -13,9 +13,9 @@
  * cannot be, since the budget is used up, it says so, and a restart that is seen or a person (SIGHUP) makes
  * it so at the next cycle.
  *
- * The one assumption of login_budget.h is kept: what was accepted before, is wrong now, and gets no answer,
+ * The one assumption of core/login_budget.h is kept: what was accepted before, is wrong now, and gets no answer,
  * was not counted. */
-#include "login_gate.h"
+#include "sidecar/login_gate.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,8 +26,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "qbittorrent_exchange.h"
-#include "qbittorrent_login.h"
+#include "qbittorrent/exchange.h"
+#include "qbittorrent/login.h"
 #include "temp_dir.h"
 
 #define SEQUENCES 1000
@@ -99,7 +99,7 @@ static uint32_t seed_now;
 		}                                                                                  \
 	} while (0)
 
-/* ---- in place of digest.c, which is slow on purpose ---- */
+/* ---- in place of tls/digest.c, which is slow on purpose ---- */
 
 void digest_of(unsigned char digest[static DIGEST_LEN], const unsigned char salt[static DIGEST_LEN],
                const char *const strings[], size_t count)
@@ -119,7 +119,7 @@ void digest_salt(unsigned char salt[static DIGEST_LEN])
 	memset(salt, next++, DIGEST_LEN);
 }
 
-/* ---- in place of qbittorrent_exchange.c and qbittorrent_login.c ---- */
+/* ---- in place of qbittorrent/exchange.c and qbittorrent/login.c ---- */
 
 /* Whatever is between it and us chooses for each connection. */
 static void choose_server(void)

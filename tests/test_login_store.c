@@ -1,4 +1,4 @@
-#include "login_store.h"
+#include "sidecar/login_store.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

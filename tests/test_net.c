@@ -1,4 +1,4 @@
-#include "net.h"
+#include "net/tcp.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +12,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "mono.h"
+#include "base/mono.h"
 
 static const struct stop never = { .fd = -1 };
 static struct failure why;

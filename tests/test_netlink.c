@@ -1,4 +1,4 @@
-#include "netlink.h"
+#include "vpn/netlink.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "path.h"
+#include "tls/path.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "certificates.h"
-#include "pem.h"
+#include "tls/pem.h"
 
 #define NOW ((time_t)1798761600) /* 2027-01-01 */
 

@@ -1,4 +1,4 @@
-#include "port_file.h"
+#include "gluetun/port_file.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

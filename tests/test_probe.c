@@ -1,4 +1,4 @@
-#include "probe.h"
+#include "vpn/probe.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "mono.h"
+#include "base/mono.h"
 #include "netns.h"
 
 /* No test takes as long: what is awaited comes from the kernel at once, bar the end of the trial of

@@ -1,4 +1,4 @@
-#include "qbittorrent.h"
+#include "qbittorrent/client.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "mono.h"
-#include "qbittorrent_login.h"
+#include "base/mono.h"
+#include "qbittorrent/login.h"
 #include "scripted_server.h"
 
 /* ---- a client of it ---- */

@@ -1,4 +1,4 @@
-#include "reach.h"
+#include "sidecar/reach.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,11 +12,11 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "log.h"
-#include "mono.h"
+#include "base/log.h"
+#include "base/mono.h"
 #include "netns.h"
-#include "probe.h"
 #include "scripted_server.h"
+#include "vpn/probe.h"
 
 /* Nothing else is in the namespace that could have it. */
 #define PORT 41000

@@ -1,4 +1,4 @@
-#include "report.h"
+#include "sidecar/report.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

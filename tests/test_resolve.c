@@ -1,4 +1,4 @@
-#include "resolve.h"
+#include "net/resolve.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include "mono.h"
+#include "base/mono.h"
 #include "name_server.h"
 #include "netns.h"
 #include "temp_dir.h"

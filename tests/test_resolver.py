@@ -1,4 +1,4 @@
-"""Names: qsticky asks name servers itself (src/resolve.c). Here it does so beside a scripted name
+"""Names: qsticky asks name servers itself (src/net/resolve.c). Here it does so beside a scripted name
 server, and beside a real one, dnsmasq, where it finds what glibc finds. (One that dies and comes back
 is in test_hostile_world.)
 

@@ -1,4 +1,4 @@
-#include "sandbox.h"
+#include "process/sandbox.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include "sandbox_files.h"
+#include "process/sandbox_files.h"
 #include "temp_dir.h"
 
 /* ---- what is entered, each time in a child ---- */

@@ -1,4 +1,4 @@
-#include "sandbox_calls.h"
+#include "process/sandbox_calls.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "secret.h"
+#include "config/secret.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "stop.h"
+#include "base/stop.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,7 +16,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "mono.h"
+#include "base/mono.h"
 
 static const struct stop never = { .fd = -1 };
 static struct failure why;

@@ -1,4 +1,4 @@
-#include "sync.h"
+#include "core/sync.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "mono.h"
+#include "base/mono.h"
 
 #define SECOND INT64_C(1000)
 #define MINUTE (60 * SECOND)

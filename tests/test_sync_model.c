@@ -1,10 +1,10 @@
 /* test_sync_model: the state machine explored, every order of events to a fixed depth.
  *
- * The machine is driven here as sidecar.c drives it. A turn is: to sleep until sync_due_ms() or an
+ * The machine is driven here as sidecar/sidecar.c drives it. A turn is: to sleep until sync_due_ms() or an
  * event; to look where the port is learnt from, where that event or the time wants it; and a cycle
  * if one is due. Of the cycle only what the machine learns is here: what the network looks like, whether
  * a rebind was begun, how it ended, and how long it took. All of these are chosen against the machine, with
- * these limits, which sidecar_cycle.c keeps: a rebind only where the machine allows it; a cycle after a look
+ * these limits, which sidecar/cycle.c keeps: a rebind only where the machine allows it; a cycle after a look
  * that has learnt nothing proves nothing. Logins have a model of their own (test_login_model.c).
  *
  * Left out: the jitter is always the same, two ports stand for all, and of times there are few: events
@@ -18,7 +18,7 @@
  * What must hold is computed beside the machine, from the events alone (struct ghost). From every
  * state in which it sleeps, and whatever made it so, it must also come back to SYNC_IN_SYNC once the
  * world is right, in a number of turns and a time that are bounded below. */
-#include "sync.h"
+#include "core/sync.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,7 +29,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "mono.h"
+#include "base/mono.h"
 
 #define INTERVAL_MS (30 * 1000)
 #define GRACE_MS (120 * 1000)

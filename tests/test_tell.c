@@ -1,4 +1,4 @@
-#include "tell.h"
+#include "sidecar/tell.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include "health.h"
-#include "mono.h"
+#include "base/mono.h"
+#include "sidecar/health.h"
 #include "temp_dir.h"
 
 #define PORT 41000

@@ -1,4 +1,4 @@
-#include "tls.h"
+#include "tls/tls.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,11 +11,11 @@
 #include <time.h>
 
 #include "array_stream.h"
-#include "base_limits.h"
+#include "base/limits.h"
 #include "certificates.h"
-#include "refusal.h"
 #include "temp_dir.h"
-#include "tls_fault.h"
+#include "tls/fault.h"
+#include "tls/refusal.h"
 #include "tls_server.h"
 
 #define REQUEST "the password\n"

@@ -1,4 +1,4 @@
-#include "tunnel.h"
+#include "vpn/tunnel.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,9 +14,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "mono.h"
+#include "base/mono.h"
+#include "base/stop.h"
 #include "netns.h"
-#include "stop.h"
 
 /* No test takes as long: what is awaited comes from the kernel at once, bar the end of the trial of
  * an IPv6 address (RFC 4862), which takes two seconds. */

@@ -1,4 +1,4 @@
-#include "url.h"
+#include "config/url.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "base_limits.h"
+#include "base/limits.h"
 
 static void url_is_taken_apart(void **state)
 {

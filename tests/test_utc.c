@@ -1,4 +1,4 @@
-#include "utc.h"
+#include "base/utc.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "webhook.h"
+#include "webhook/webhook.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "json.h"
-#include "mono.h"
+#include "base/json.h"
+#include "base/mono.h"
 
 #define START 1000000 /* any moment */
 

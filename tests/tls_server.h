@@ -10,8 +10,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "net.h"
-#include "pem.h"
+#include "net/tcp.h"
+#include "tls/pem.h"
 
 #define TLS_SERVER_CHAIN_MAX 3
 

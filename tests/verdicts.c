@@ -20,11 +20,11 @@
 #include <string.h>
 
 #include "array_stream.h"
-#include "health.h"
-#include "http.h"
-#include "log.h"
-#include "port_file.h"
-#include "tls_verify.h"
+#include "base/log.h"
+#include "gluetun/port_file.h"
+#include "http/http.h"
+#include "sidecar/health.h"
+#include "tls/verify.h"
 
 #define CASE_MAX (4 * 1024 * 1024)
 

@@ -10,8 +10,8 @@
 sources := $(sort $(wildcard $(SOURCE)/src/*.c $(SOURCE)/src/*/*.c))
 objects := $(sources:$(SOURCE)/src/%.c=$(OBJECTS)/%.o)
 
-# BearSSL's own switches (src/config.h): random numbers and the time are given to it (src/tls.c,
-# src/tls_verify.c), so it need not know how to get them.
+# BearSSL's own switches (src/config.h): random numbers and the time are given to it (src/tls/tls.c,
+# src/tls/verify.c), so it need not know how to get them.
 configuration := -DBR_RDRAND=0 -DBR_USE_URANDOM=0 -DBR_USE_UNIX_TIME=0
 
 # The archive is made anew each time: `ar` would keep members that are no longer listed.

@@ -1,0 +1,166 @@
+#include "base/beneath.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+
+/* More links in a row than anybody makes; Kubernetes makes two. */
+#define LINKS_MAX 16
+
+/* The way that is left from the directory on: names with slashes between. None is "." or "..", so no step
+ * leads up. */
+struct way {
+	char names[LIMITS_PATH_MAX];
+	size_t len;
+};
+
+/* A link in the way. */
+struct link {
+	size_t at; /* where in the names its own begins */
+	char target[LIMITS_PATH_MAX];
+};
+
+/* Appends each name of `path`; ".." takes one away. Returns 0, or what is wrong as errno. */
+static int add_names(struct way *way, const char *path)
+{
+	while (*path) {
+		size_t len = strcspn(path, "/");
+
+		if (len == 2 && memcmp(path, "..", 2) == 0) {
+			if (way->len == 0)
+				return EXDEV;
+			while (way->len > 0 && way->names[--way->len] != '/') {
+			}
+		} else if (len > 0 && !(len == 1 && *path == '.')) {
+			if (way->len + 1 + len >= sizeof way->names)
+				return ENAMETOOLONG;
+			if (way->len > 0)
+				way->names[way->len++] = '/';
+			memcpy(way->names + way->len, path, len);
+			way->len += len;
+		}
+		way->names[way->len] = '\0';
+		path += len;
+		path += *path == '/';
+	}
+	return 0;
+}
+
+/* Puts the target of the link in its place. `directory`, with a slash at its end, is where an absolute
+ * target has to lead. Returns as add_names(). */
+static int follow(struct way *way, const struct link *link, const char *directory)
+{
+	const char *target = link->target;
+	struct way next = { .len = 0 };
+	size_t len = strlen(directory);
+	int error = 0;
+
+	if (*target != '/') {
+		/* The names before it are those of directories: none of them is a link. */
+		memcpy(next.names, way->names, link->at);
+		next.len = link->at > 0 ? link->at - 1 : 0;
+		next.names[next.len] = '\0';
+	} else if (strncmp(target, directory, len) == 0) {
+		target += len;
+	} else {
+		return EXDEV;
+	}
+	error = add_names(&next, target);
+	if (!error)
+		error = add_names(&next,
+		                  way->names + link->at + strcspn(way->names + link->at, "/"));
+	*way = next;
+	return error;
+}
+
+/* Opens one name below `from`. Returns -1 and ELOOP where it is a link, whose target it sets. */
+static int open_name(int from, const char *name, bool last, struct link *link)
+{
+	/* Without O_NONBLOCK, opening a FIFO would wait for a writer. */
+	int flags = last ? O_RDONLY | O_NONBLOCK | O_NOCTTY : O_PATH | O_DIRECTORY;
+	int fd = openat(from, name, flags | O_NOFOLLOW | O_CLOEXEC);
+	int error = errno;
+	ssize_t len;
+
+	/* For a link, O_DIRECTORY gives ENOTDIR. */
+	if (fd >= 0 || (error != ELOOP && error != ENOTDIR))
+		return fd;
+	len = readlinkat(from, name, link->target, sizeof link->target);
+	if (len == sizeof link->target) {
+		errno = ENAMETOOLONG;
+	} else if (len >= 0) {
+		link->target[len] = '\0';
+		errno = ELOOP;
+	} else {
+		/* Not a directory; or a link that was taken away just now. */
+		errno = error == ELOOP ? ENOENT : error;
+	}
+	return -1;
+}
+
+/* Goes the way as far as there is no link. Returns -1 and ELOOP at one. */
+static int go(int base, struct way *way, struct link *link)
+{
+	int from = base, fd = -1;
+	bool last = false;
+
+	for (link->at = 0; !last;) {
+		char *name = way->names + link->at;
+		size_t len = strcspn(name, "/");
+
+		last = !name[len];
+		name[len] = '\0';
+		fd = open_name(from, name, last, link);
+		if (from != base)
+			close(from);
+		if (!last)
+			name[len] = '/';
+		if (fd < 0)
+			return -1;
+		from = fd;
+		link->at += len + 1;
+	}
+	return fd;
+}
+
+int beneath_open(const char *path)
+{
+	struct way way = { .len = 0 };
+	struct link link = { .at = 0 };
+	char directory[LIMITS_PATH_MAX];
+	size_t len = strlen(path);
+	int base, error, fd = -1;
+
+	while (len > 0 && path[len - 1] != '/')
+		len--;
+	if (len >= sizeof directory) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(directory, path, len);
+	directory[len] = '\0';
+	base = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (base < 0)
+		return -1;
+	error = add_names(&way, path + len);
+	for (unsigned links = 0; !error; links++) {
+		/* A link to the directory itself. */
+		if (way.len == 0) {
+			error = EISDIR;
+			break;
+		}
+		fd = go(base, &way, &link);
+		if (fd >= 0)
+			break;
+		error = errno;
+		if (error == ELOOP && links < LINKS_MAX)
+			error = follow(&way, &link, directory);
+	}
+	close(base);
+	errno = error;
+	return fd;
+}

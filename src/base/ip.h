@@ -1,0 +1,15 @@
+/* ip: Internet addresses as people write them. */
+#ifndef QSTICKY_BASE_IP_H
+#define QSTICKY_BASE_IP_H
+
+#include <stddef.h>
+
+/* Bytes of the longest address. */
+#define IP_MAX 16
+
+/* Reads an address as inet_pton(3) does, which is three times as large; a zone behind an IPv6 address
+ * ("%eth0") is passed over. Returns the length of `ip`, in network order: 4, 16, or 0 where `text` is
+ * none. */
+size_t ip_parse(unsigned char ip[static IP_MAX], const char *text);
+
+#endif

@@ -1,0 +1,145 @@
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mono.h"
+#include "base/now.h"
+#include "base/text.h"
+#include "base/utc.h"
+
+static const char *const level_names[] = {
+	[LEVEL_DEBUG] = "DEBUG",
+	[LEVEL_INFO] = "INFO",
+	[LEVEL_WARN] = "WARN",
+	[LEVEL_ERROR] = "ERROR",
+};
+
+static enum log_level least_level = LEVEL_INFO;
+static enum log_format line_format = FORMAT_TEXT;
+static unsigned lost_lines;
+static int log_fd = STDERR_FILENO;
+
+/* The present minute. */
+static struct {
+	int64_t until_ms; /* its end; 0: the next line begins one */
+	unsigned lines;
+	unsigned left_out;
+} minute;
+
+void log_start(enum log_level least, enum log_format format)
+{
+	struct stat status;
+
+	least_level = least;
+	line_format = format;
+	/* A terminal says POLLOUT as soon as there is room for a byte, and write() then waits for
+	 * the rest. Opening it anew gives a description of our own, which may be made non-blocking
+	 * without doing that to those who share stderr. */
+	if (log_fd == STDERR_FILENO && fstat(STDERR_FILENO, &status) == 0 &&
+	    S_ISCHR(status.st_mode)) {
+		int own = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+		if (own >= 0)
+			log_fd = own;
+	}
+}
+
+/* Room for a line of PIPE_BUF bytes is what POLLOUT promises for a pipe (pipe(7)); a descriptor
+ * that is closed answers POLLNVAL, and its line is lost like any other. */
+static bool write_line(const struct text *line)
+{
+	struct pollfd fd = { .fd = log_fd, .events = POLLOUT };
+
+	if (poll(&fd, 1, 0) != 1 || !(fd.revents & POLLOUT))
+		return false;
+	return write(log_fd, line->buf, line->len) == (ssize_t)line->len;
+}
+
+static bool put(enum log_level level, const char *message, size_t len)
+{
+	static const char tail[] = "...\"}\n"; /* the longest end a line can need */
+	char buf[LOG_LINE_MAX + 1];
+	char now[UTC_MAX];
+	struct text line = text_on(buf, sizeof buf - sizeof tail);
+	bool json = line_format == FORMAT_JSON;
+
+	utc_format(now, now_s());
+	if (json) {
+		text_printf(&line, "{\"time\":\"%s\",\"level\":\"%s\",\"message\":\"", now,
+		            level_names[level]);
+		text_add_json(&line, message, len);
+	} else {
+		text_printf(&line, "%s %-5s ", now, level_names[level]);
+		text_add_printable(&line, message, len);
+	}
+	line.cap = sizeof buf;
+	if (line.full)
+		text_puts(&line, "...");
+	text_puts(&line, json ? "\"}\n" : "\n");
+	return write_line(&line);
+}
+
+static bool warn(unsigned number, const char *sentence)
+{
+	char warning[128];
+	struct text text = text_on(warning, sizeof warning);
+
+	text_printf(&text, "%u %s", number, sentence);
+	return put(LEVEL_WARN, text.buf, text.len);
+}
+
+/* Whether this minute has room for a line; else it counts the line, and says so at the first. */
+static bool has_room(void)
+{
+	int64_t now_ms = mono_now_ms();
+
+	if (least_level == LEVEL_DEBUG)
+		return true; /* somebody wants all of them, and is there to read them */
+	if (now_ms >= minute.until_ms) {
+		if (minute.left_out > 0)
+			(void)warn(minute.left_out, "log lines were left out");
+		minute.until_ms = now_ms + 60000;
+		minute.lines = minute.left_out = 0;
+	}
+	if (minute.lines++ < LOG_MINUTE_MAX)
+		return true;
+	if (minute.left_out++ == 0)
+		(void)warn(
+			LOG_MINUTE_MAX,
+			"log lines in less than a minute: more are left out until it is over; the "
+			"health file is kept up to date");
+	return false;
+}
+
+void log_last(void)
+{
+	minute.until_ms = 0;
+}
+
+void log_line(enum log_level level, const char *format, ...)
+{
+	int saved = errno;
+	char message[LOG_LINE_MAX];
+	struct text text = text_on(message, sizeof message);
+	va_list args;
+
+	if (level < least_level || !has_room()) {
+		errno = saved;
+		return;
+	}
+	va_start(args, format);
+	text_vprintf(&text, format, args);
+	va_end(args);
+	if (lost_lines > 0 && warn(lost_lines, "log lines were lost: nobody read them"))
+		lost_lines = 0;
+	if (!put(level, text.buf, text.len))
+		lost_lines++;
+	errno = saved;
+}

@@ -1,0 +1,26 @@
+/* pages: give memory back that one large reply has touched.
+ *
+ * Buffers are sized for the worst peer and cost nothing until touched; without this a single large
+ * reply would stay resident for months. */
+#ifndef QSTICKY_BASE_PAGES_H
+#define QSTICKY_BASE_PAGES_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+
+/* Drops the whole pages inside the `len` bytes at `start`, which must be static storage of ours
+ * that started as zeros: they read as zeros afterwards. Bytes at either edge stay as they are. */
+static inline void pages_release(void *start, size_t len)
+{
+	uintptr_t page = getauxval(AT_PAGESZ);
+	uintptr_t first = ((uintptr_t)start + page - 1) / page * page;
+	uintptr_t end = ((uintptr_t)start + len) / page * page;
+
+	if (first < end)
+		(void)madvise((char *)start + (first - (uintptr_t)start), end - first,
+		              MADV_DONTNEED);
+}
+
+#endif

@@ -1,0 +1,41 @@
+#include "base/stop.h"
+
+#include <errno.h>
+
+#include "base/mono.h"
+
+enum fail stop_poll(const struct stop *stop, struct pollfd *fds, nfds_t count, int64_t deadline_ms,
+                    struct failure *why)
+{
+	fds[0] = (struct pollfd){ .fd = stop->fd, .events = POLLIN };
+	for (;;) {
+		int left = mono_left_ms(deadline_ms);
+		int ready = poll(fds, count, left);
+
+		if (ready < 0 && errno != EINTR)
+			return fail_errno(why, "poll");
+		if (ready > 0 && fds[0].revents)
+			return fail_set(why, FAIL_STOPPED, "stopped");
+		/* A peer that never pauses must not outlast the deadline: it ends there, ready or
+		 * not. */
+		if (ready > 0 && left != 0)
+			return FAIL_NONE;
+		if (left == 0 || mono_now_ms() >= deadline_ms)
+			return fail_set(why, FAIL_TIMEOUT, "timed out");
+	}
+}
+
+enum fail stop_wait(const struct stop *stop, int fd, short events, int64_t deadline_ms,
+                    struct failure *why)
+{
+	struct pollfd fds[2] = { [1] = { .fd = fd, .events = events } };
+
+	return stop_poll(stop, fds, 2, deadline_ms, why);
+}
+
+enum fail stop_sleep(const struct stop *stop, int64_t due_ms, struct failure *why)
+{
+	enum fail f = stop_wait(stop, -1, 0, due_ms, why);
+
+	return f == FAIL_TIMEOUT ? FAIL_NONE : f;
+}

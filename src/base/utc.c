@@ -1,0 +1,82 @@
+#include "base/utc.h"
+
+#include <ctype.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/text.h"
+
+#define DAY_S 86400
+
+/* Counted from 1 March of the year -400 on: so nothing is negative, and the day that is not in every
+ * year is the last of one. gmtime() and timegm() would be one and a half kilobytes more. */
+#define DAYS_TO_1970 865565
+
+static int64_t days_to_year(int64_t years)
+{
+	return years * 365 + years / 4 - years / 100 + years / 400;
+}
+
+/* Months have 31, 30, 31, 30 and 31 days, and again. */
+static int days_to_month(int months)
+{
+	return (months * 153 + 2) / 5;
+}
+
+time_t utc_moment(int year, int month, int day, int hour, int minute, int second)
+{
+	int64_t days = days_to_year(year + 400 - (month < 3)) + days_to_month((month + 9) % 12) +
+	               day - 1 - DAYS_TO_1970;
+
+	return (days * 24 + hour) * 3600 + minute * 60 + second;
+}
+
+void utc_format(char out[static UTC_MAX], time_t moment)
+{
+	struct text text = text_on(out, UTC_MAX);
+	int64_t days, years;
+	int months, second;
+
+	if (moment < utc_moment(0, 1, 1, 0, 0, 0) ||
+	    moment > utc_moment(9999, 12, 31, 23, 59, 59)) {
+		text_puts(&text, "0000-01-01T00:00:00Z");
+		return;
+	}
+	moment += DAYS_TO_1970 * (int64_t)DAY_S;
+	days = moment / DAY_S;
+	second = (int)(moment % DAY_S);
+	for (years = days / 365; days_to_year(years) > days; years--)
+		;
+	days -= days_to_year(years);
+	for (months = 11; days_to_month(months) > days; months--)
+		;
+	text_printf(&text, "%04d-%02d-%02dT%02d:%02d:%02dZ", (int)years - 400 + (months > 9),
+	            (months + 2) % 12 + 1, (int)days - days_to_month(months) + 1, second / 3600,
+	            second / 60 % 60, second % 60);
+}
+
+static int number(const char *digits, size_t len)
+{
+	int value = 0;
+
+	for (size_t i = 0; i < len; i++)
+		value = value * 10 + (digits[i] - '0');
+	return value;
+}
+
+bool utc_parse(const char *text, time_t *moment)
+{
+	static const char form[] = "dddd-dd-ddTdd:dd:ddZ";
+	char again[UTC_MAX];
+
+	if (strlen(text) != sizeof form - 1)
+		return false;
+	for (size_t i = 0; form[i]; i++)
+		if (form[i] == 'd' ? !isdigit((unsigned char)text[i]) : text[i] != form[i])
+			return false;
+	*moment = utc_moment(number(text, 4), number(text + 5, 2), number(text + 8, 2),
+	                     number(text + 11, 2), number(text + 14, 2), number(text + 17, 2));
+	/* 31 February was carried over into March: what this made must read the same again. */
+	utc_format(again, *moment);
+	return strcmp(again, text) == 0;
+}

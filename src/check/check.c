@@ -1,0 +1,135 @@
+#include "check/check.h"
+
+#include <stdlib.h>
+
+#include "base/mono.h"
+#include "base/now.h"
+#include "check/here.h"
+#include "check/qbittorrent.h"
+#include "check/report.h"
+#include "check/walk.h"
+#include "config/load.h"
+#include "process/sandbox.h"
+#include "qbittorrent/client.h"
+
+/* Longest wait for the logout. */
+#define LOGOUT_MS 200
+
+enum hop {
+	CONFIGURATION,
+	SANDBOX,
+	PORT_FILE,
+	CONTROL_SERVER,
+	TUNNEL,
+	NAME,
+	CONNECTION,
+	TLS,
+	QBITTORRENT,
+	LOGIN,
+	VERSION,
+	SETTINGS,
+	PORT,
+	PROBE,
+	HEALTH,
+	WEBHOOK,
+	HOPS
+};
+
+#define AFTER(hop) (1u << (hop))
+
+/* In their order; what is found by one may be needed by another. */
+static const struct {
+	check_hop *take;
+	uint16_t needs;
+	char name[15];
+} hops[HOPS] = {
+	[CONFIGURATION] = { check_configuration, 0, "configuration" },
+	[SANDBOX] = { check_sandbox, 0, "sandbox" },
+	[PORT_FILE] = { check_port_file, 0, "port file" },
+	[CONTROL_SERVER] = { check_control_server, 0, "control server" },
+	[TUNNEL] = { check_tunnel, 0, "VPN interface" },
+	[NAME] = { check_name, 0, "name" },
+	[CONNECTION] = { check_connection, AFTER(NAME), "connection" },
+	[TLS] = { check_tls, AFTER(CONNECTION), "TLS" },
+	[QBITTORRENT] = { check_qbittorrent, AFTER(TLS), "qBittorrent" },
+	[LOGIN] = { check_login, AFTER(QBITTORRENT), "login" },
+	[VERSION] = { check_version, AFTER(LOGIN), "version" },
+	[SETTINGS] = { check_settings, AFTER(LOGIN), "settings" },
+	[PORT] = { check_port, AFTER(LOGIN), "port" },
+	[PROBE] = { check_probe, AFTER(TUNNEL) | AFTER(SETTINGS) | AFTER(PORT), "probe" },
+	[HEALTH] = { check_health, 0, "health file" },
+	[WEBHOOK] = { check_webhook, 0, "webhook" },
+};
+
+/* Static, since there is one, and it is large. */
+static struct check_walk walk;
+static enum check_verdict verdicts[HOPS]; /* of the hops so far */
+
+static void complain(void *context, const char *sentence)
+{
+	const enum check_verdict *verdict = context;
+
+	(void)check_see(&walk, *verdict,
+	                "correct it and re-create the container; see qsticky --help", "%s",
+	                sentence);
+	check_report_hop(hops[CONFIGURATION].name, *verdict, &walk.found);
+}
+
+/* Takes that hop, if what was found before it allows. */
+static enum check_verdict take(enum hop hop)
+{
+	for (enum hop before = 0; before < hop; before++) {
+		enum check_verdict verdict = verdicts[before];
+
+		/* Without an interface there is nothing to probe. */
+		if ((hops[hop].needs & AFTER(before)) && verdict != CHECK_OK &&
+		    (verdict != CHECK_WARN || before == TUNNEL))
+			return check_see(&walk, CHECK_SKIPPED, NULL, "not tried: see %s",
+			                 hops[before].name);
+	}
+	walk.found.fix = NULL;
+	return hops[hop].take(&walk);
+}
+
+/* Returns the exit status. */
+static int walk_along(char *const environment[])
+{
+	struct qbittorrent *qb = &walk.qbittorrent;
+	enum check_verdict verdict = CHECK_FAILS;
+	bool holds = true;
+
+	*qb = qbittorrent_for(&walk.config, &walk.stop, &walk.reply);
+	if (config_load(&walk.config, environment, complain, &verdict) > 0)
+		return CHECK_EXIT_CONFIG;
+	verdict = CHECK_WARN;
+	config_unknown(environment, complain, &verdict);
+	check_open_beside(&walk);
+	walk.gate = login_gate_for(&walk.config);
+	walk.gate.now_s = now_s();
+	login_store_keep(&walk.gate.store);
+	walk.sandbox = sandbox_enter(&walk.config, SANDBOX_CHECK);
+	check_look_beside(&walk);
+	qbittorrent_begin(qb, mono_now_ms() + CHECK_MS, &walk.gate.gate);
+	for (enum hop hop = 0; hop < HOPS; hop++) {
+		verdict = take(hop);
+		if (walk.stopped)
+			break;
+		check_report_hop(hops[hop].name, verdict, &walk.found);
+		verdicts[hop] = verdict;
+		holds &= verdict != CHECK_FAILS;
+	}
+	qbittorrent_end(qb);
+	qbittorrent_logout_within(qb, walk.stopped ? QBITTORRENT_LOGOUT_MS : LOGOUT_MS);
+	return holds && !walk.stopped ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int check_run(char *const environment[], const struct init *init, bool json)
+{
+	int status;
+
+	walk.stop = init->stop;
+	check_report_start(json, environment);
+	status = walk_along(environment);
+	check_report_end(status == EXIT_SUCCESS);
+	return status;
+}

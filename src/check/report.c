@@ -1,0 +1,100 @@
+#include "check/report.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+static struct {
+	bool json;
+	bool colour;
+	bool begun; /* a hop was told, in JSON */
+} report;
+
+static const struct {
+	char word[5];
+	char colour[5]; /* ECMA-48, section 8.3.117 */
+} verdicts[] = {
+	[CHECK_OK] = { "ok", "32" },
+	[CHECK_WARN] = { "warn", "33" },
+	[CHECK_FAILS] = { "FAIL", "1;31" },
+	[CHECK_SKIPPED] = { "skip", "2" },
+};
+
+static bool wants_colour(char *const environment[])
+{
+	static const char no[] = "NO_COLOR=";
+
+	for (; *environment; environment++)
+		if (strcmp(*environment, "TERM=dumb") == 0 ||
+		    (strncmp(*environment, no, sizeof no - 1) == 0 &&
+		     (*environment)[sizeof no - 1]))
+			return false;
+	return isatty(STDOUT_FILENO);
+}
+
+void check_report_start(bool json, char *const environment[])
+{
+	report.json = json;
+	report.colour = wants_colour(environment);
+}
+
+static void put_quoted(struct text *out, const char *string)
+{
+	text_puts(out, "\"");
+	text_add_json(out, string, strlen(string));
+	text_puts(out, "\"");
+}
+
+static void put_json(struct text *out, const char *name, const char *word,
+                     const struct check_finding *found)
+{
+	text_printf(out, "%s{\"name\": \"%s\", \"verdict\": \"%s\", \"seen\": ",
+	            report.begun ? ",\n" : "{\"hops\": [\n", name, word);
+	put_quoted(out, found->seen.text);
+	text_puts(out, ", \"fix\": ");
+	if (found->fix)
+		put_quoted(out, found->fix);
+	else
+		text_puts(out, "null");
+	text_puts(out, "}");
+	report.begun = true;
+}
+
+static void put_line(struct text *out, const char *name, enum check_verdict verdict,
+                     const struct check_finding *found)
+{
+	if (report.colour)
+		text_printf(out, "\033[%sm", verdicts[verdict].colour);
+	text_printf(out, "%-4s", verdicts[verdict].word);
+	if (report.colour)
+		text_puts(out, "\033[m");
+	text_printf(out, "  %-14s  ", name);
+	text_add_printable(out, found->seen.text, strlen(found->seen.text));
+	if (found->fix)
+		text_printf(out, "\n%22s-> %s", "", found->fix);
+	text_puts(out, "\n");
+}
+
+void check_report_hop(const char *name, enum check_verdict verdict,
+                      const struct check_finding *found)
+{
+	char buf[8 * FAILURE_MAX];
+	struct text out = text_on(buf, sizeof buf);
+
+	if (report.json)
+		put_json(&out, name, verdicts[verdict].word, found);
+	else
+		put_line(&out, name, verdict, found);
+	text_write(&out, STDOUT_FILENO);
+}
+
+void check_report_end(bool ok)
+{
+	char buf[32];
+	struct text out = text_on(buf, sizeof buf);
+
+	text_printf(&out, "\n], \"ok\": %s}\n", ok ? "true" : "false");
+	if (report.json)
+		text_write(&out, STDOUT_FILENO);
+}

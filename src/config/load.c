@@ -1,0 +1,251 @@
+#include "config/load.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/redact.h"
+#include "base/text.h"
+#include "config/table.h"
+#include "config/url.h"
+#include "config/value.h"
+
+/* ---- one value ---- */
+
+/* Their indices are written into enums. */
+_Static_assert(sizeof(enum log_level) == sizeof(unsigned) &&
+                       sizeof(enum log_format) == sizeof(unsigned) &&
+                       sizeof(enum config_source) == sizeof(unsigned) &&
+                       sizeof(enum config_auth) == sizeof(unsigned),
+               "enums are as large as unsigned");
+
+static bool take(struct config *config, const struct config_variable *variable, const char *value)
+{
+	void *field = (char *)config + variable->field;
+	unsigned number;
+	struct url url;
+
+	switch (variable->kind) {
+	case CONFIG_KIND_HOST:
+		return config_value_host(value, field);
+	case CONFIG_KIND_PORT:
+		if (!config_value_number(value, 1, UINT16_MAX, &number))
+			return false;
+		*(uint16_t *)field = (uint16_t)number;
+		return true;
+	case CONFIG_KIND_SECONDS:
+		return config_value_number(value, variable->least, variable->most, field);
+	case CONFIG_KIND_BOOL:
+		return config_value_bool(value, field);
+	case CONFIG_KIND_PATH:
+		return config_value_path(value, field);
+	case CONFIG_KIND_INTERFACE:
+		return config_value_interface(value, field);
+	case CONFIG_KIND_SECRET_URL:
+	case CONFIG_KIND_SECRET:
+		((struct secret *)field)->value = value;
+		return strlen(value) <= SECRET_MAX &&
+		       (variable->kind == CONFIG_KIND_SECRET || !*value || url_parse(&url, value));
+	case CONFIG_KIND_PINS:
+		return config_value_pins(value, config->tls_pins, &config->tls_pin_count);
+	case CONFIG_KIND_WORD:
+		/* The documentation has this form of it, too. */
+		if (variable->field == offsetof(struct config, log_level) &&
+		    strcasecmp(value, "WARN") == 0)
+			value = "WARNING";
+		return config_value_word(value, variable->words, field);
+	}
+	return false;
+}
+
+/* ---- the environment ---- */
+
+/* The value of the variable named `name`, with `suffix` behind it; NULL where it is unset. */
+static const char *look_up(char *const environment[], const char *name, const char *suffix)
+{
+	size_t len = strlen(name), suffix_len = strlen(suffix);
+
+	for (; *environment; environment++) {
+		const char *rest;
+
+		if (strncmp(*environment, name, len) != 0)
+			continue;
+		rest = *environment + len;
+		if (strncmp(rest, suffix, suffix_len) == 0 && rest[suffix_len] == '=')
+			return rest + suffix_len + 1;
+	}
+	return NULL;
+}
+
+static bool is_set(char *const environment[], const char *name, const char *suffix)
+{
+	const char *value = look_up(environment, name, suffix);
+
+	return value && *value;
+}
+
+/* Its value, and under which name; NULL where it is unset, as an empty one mostly is. */
+static const char *value_of(char *const environment[], const struct config_variable *variable,
+                            const char **name)
+{
+	const char *value = look_up(environment, variable->name, "");
+
+	*name = variable->name;
+	if (value && (*value || variable->optional))
+		return value;
+	if (!variable->old_name)
+		return NULL;
+	*name = variable->old_name;
+	value = look_up(environment, variable->old_name, "");
+	return value && *value ? value : NULL;
+}
+
+/* What it takes, as a part of a sentence. */
+static void put_allowed(struct text *text, const struct config_variable *variable)
+{
+	text_puts(text, config_kind_takes[variable->kind]);
+	if (variable->kind == CONFIG_KIND_SECONDS)
+		text_printf(text, " from %u to %u", variable->least, variable->most);
+	for (size_t i = 0; variable->words && variable->words[i]; i++)
+		text_printf(text, "%s%s", i > 0 ? ", " : "", variable->words[i]);
+}
+
+static void complain_of(const struct config_variable *variable, const char *name, const char *value,
+                        config_complain *complain, void *context)
+{
+	char buf[LOG_LINE_MAX];
+	struct text sentence = text_on(buf, sizeof buf);
+
+	text_printf(&sentence, "%s: ", name);
+	/* Not the value: a secret may have ended up in the wrong variable, or in a URL. */
+	if (config_variable_is_secret(variable)) {
+		text_puts(&sentence, "not allowed");
+	} else {
+		redact_put_kind(&sentence, value, strlen(value));
+		text_puts(&sentence, " is not allowed");
+	}
+	text_puts(&sentence, "; it takes ");
+	put_allowed(&sentence, variable);
+	complain(context, buf);
+}
+
+/* A secret is in a variable or in a file; in neither, a file in the usual place is looked for. */
+static size_t take_file(struct secret *secret, char *const environment[],
+                        const struct config_variable *variable, config_complain *complain,
+                        void *context)
+{
+	const char *path = look_up(environment, variable->name, "_FILE");
+	char buf[LOG_LINE_MAX];
+	struct text sentence = text_on(buf, sizeof buf);
+	const char *name;
+
+	if (!path || !*path) {
+		if (!value_of(environment, variable, &name))
+			secret->usual_file = variable->usual_file;
+		return 0;
+	}
+	text_printf(&sentence, "%s_FILE: ", variable->name);
+	if (is_set(environment, variable->name, "")) {
+		text_printf(&sentence, "not allowed beside %s; set one of them", variable->name);
+	} else if (!config_value_path(path, &secret->file)) {
+		/* The secret itself, most often. */
+		redact_put_kind(&sentence, path, strlen(path));
+		text_printf(&sentence, " is not allowed; it takes %s",
+		            config_kind_takes[CONFIG_KIND_PATH]);
+	} else {
+		return 0;
+	}
+	secret->file = NULL;
+	complain(context, buf);
+	return 1;
+}
+
+static size_t take_variable(struct config *config, char *const environment[],
+                            const struct config_variable *variable, config_complain *complain,
+                            void *context)
+{
+	const char *name;
+	const char *value = value_of(environment, variable, &name);
+	bool wrong = value && !take(config, variable, value);
+
+	if (wrong)
+		complain_of(variable, name, value, complain, context);
+	if ((wrong || !value) && variable->fallback)
+		take(config, variable, variable->fallback);
+	return wrong;
+}
+
+/* What follows from other variables where one is not set. A control server that is named is to be
+ * asked; where only its secrets are given, as 2.x needed them, the file goes before it. */
+static void infer(struct config *config, char *const environment[])
+{
+	bool with_key = config->gluetun_apikey.value[0] || config->gluetun_apikey.file;
+	bool with_name = config->gluetun_username.value[0] || config->gluetun_username.file;
+	bool typed = is_set(environment, "QSTICKY_GLUETUN_AUTH_TYPE", "") ||
+	             is_set(environment, "GLUETUN_AUTH_TYPE", "");
+
+	config->vpn_interface_named = is_set(environment, "QSTICKY_VPN_INTERFACE", "");
+	if (!typed && with_key)
+		config->gluetun_auth = CONFIG_AUTH_APIKEY;
+	else if (!typed && with_name)
+		config->gluetun_auth = CONFIG_AUTH_BASIC;
+	if (is_set(environment, "QSTICKY_PORT_SOURCE", ""))
+		return;
+	if (is_set(environment, "QSTICKY_GLUETUN_HOST", "") ||
+	    is_set(environment, "GLUETUN_HOST", ""))
+		config->port_source = CONFIG_SOURCE_GLUETUN;
+	else if (typed || with_key || with_name)
+		config->port_source = CONFIG_SOURCE_AUTO;
+}
+
+size_t config_load(struct config *config, char *const environment[], config_complain *complain,
+                   void *context)
+{
+	size_t wrong = 0;
+
+	*config = (struct config){ 0 };
+	for (size_t i = 0; i < config_table_count; i++) {
+		const struct config_variable *variable = &config_table[i];
+		struct secret *secret = (void *)((char *)config + variable->field);
+
+		wrong += take_variable(config, environment, variable, complain, context);
+		if (config_variable_is_secret(variable))
+			wrong += take_file(secret, environment, variable, complain, context);
+	}
+	infer(config, environment);
+	return wrong;
+}
+
+/* Whether `name`, of `len` bytes, is that of a variable, or of one with a secret's file. */
+static bool is_known(const char *name, size_t len)
+{
+	for (size_t i = 0; i < config_table_count; i++) {
+		const struct config_variable *variable = &config_table[i];
+		size_t known = strlen(variable->name);
+
+		if (strncmp(variable->name, name, known) != 0)
+			continue;
+		if (len == known || (config_variable_is_secret(variable) && len == known + 5 &&
+		                     strncmp(name + known, "_FILE", 5) == 0))
+			return true;
+	}
+	return false;
+}
+
+void config_unknown(char *const environment[], config_complain *complain, void *context)
+{
+	static const char prefix[] = "QSTICKY_";
+
+	for (; *environment; environment++) {
+		size_t len = strcspn(*environment, "=");
+		char buf[LOG_LINE_MAX];
+		struct text sentence = text_on(buf, sizeof buf);
+
+		if (strncmp(*environment, prefix, sizeof prefix - 1) != 0 ||
+		    is_known(*environment, len))
+			continue;
+		redact_put_variable(&sentence, *environment, len);
+		text_puts(&sentence, ": not a variable of this version, ignored; misspelt?");
+		complain(context, buf);
+	}
+}

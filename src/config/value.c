@@ -1,0 +1,156 @@
+#include "config/value.h"
+
+#include <net/if.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/ip.h"
+#include "base/text.h"
+
+bool config_value_number(const char *value, unsigned least, unsigned most, unsigned *number)
+{
+	unsigned n = 0;
+
+	if (!*value)
+		return false;
+	for (; *value; value++) {
+		if (*value < '0' || *value > '9')
+			return false;
+		n = n * 10 + (unsigned)(*value - '0');
+		if (n > most)
+			return false;
+	}
+	if (n < least)
+		return false;
+	*number = n;
+	return true;
+}
+
+static bool is_name(const char *host)
+{
+	static const char allowed[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
+
+	/* No part of it is empty: "." alone would be a name that fits any certificate. */
+	return *host && *host != '.' && !text_find(host, strlen(host), "..") &&
+	       host[strspn(host, allowed)] == '\0';
+}
+
+static bool is_address(const char *host)
+{
+	unsigned char ip[IP_MAX];
+	const char *zone = strchr(host, '%');
+
+	return ip_parse(ip, host) == IP_MAX && (!zone || is_name(zone + 1));
+}
+
+bool config_value_host(const char *value, char taken[static LIMITS_HOST_MAX])
+{
+	size_t len = strlen(value);
+	bool brackets = len >= 2 && value[0] == '[' && value[len - 1] == ']';
+	char host[LIMITS_HOST_MAX];
+
+	if (brackets) {
+		value++;
+		len -= 2;
+	}
+	if (len >= sizeof host)
+		return false;
+	memcpy(host, value, len);
+	host[len] = '\0';
+	if (!is_address(host) && (brackets || !is_name(host)))
+		return false;
+	memcpy(taken, host, sizeof host);
+	return true;
+}
+
+bool config_value_bool(const char *value, bool *taken)
+{
+	static const char *const words[] = { "false", "true", "no", "yes", "off", "on", "0", "1" };
+
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+		if (strcasecmp(value, words[i]) == 0) {
+			*taken = i % 2;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* One pin up to a comma or the end: pairs of digits, between which colons may stand. */
+static bool take_pin(unsigned char pin[static CONFIG_PIN_LEN], const char **value)
+{
+	const char *at = *value;
+
+	for (size_t i = 0; i < CONFIG_PIN_LEN; i++) {
+		int high = hex_digit(at[0]);
+		int low = high < 0 ? -1 : hex_digit(at[1]);
+
+		if (low < 0)
+			return false;
+		pin[i] = (unsigned char)(high << 4 | low);
+		at += 2;
+		if (*at == ':' && i + 1 < CONFIG_PIN_LEN)
+			at++;
+	}
+	*value = at;
+	return true;
+}
+
+bool config_value_pins(const char *value,
+                       unsigned char pins[static CONFIG_PINS_MAX][CONFIG_PIN_LEN], size_t *count)
+{
+	size_t taken = 0;
+
+	for (;;) {
+		value += strspn(value, " \t");
+		if (taken == CONFIG_PINS_MAX || !take_pin(pins[taken], &value))
+			return false;
+		taken++;
+		value += strspn(value, " \t");
+		if (!*value)
+			break;
+		if (*value++ != ',')
+			return false;
+	}
+	*count = taken;
+	return true;
+}
+
+bool config_value_path(const char *value, const char **path)
+{
+	size_t len = strlen(value);
+
+	if (value[0] != '/' || value[len - 1] == '/' || len >= LIMITS_PATH_MAX)
+		return false;
+	*path = value;
+	return true;
+}
+
+bool config_value_interface(const char *value, const char **name)
+{
+	size_t len = strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	                           "0123456789-._@");
+
+	*name = value;
+	return !value[len] && len < IF_NAMESIZE;
+}
+
+bool config_value_word(const char *value, const char *const words[], unsigned *index)
+{
+	for (unsigned i = 0; words[i]; i++) {
+		if (strcasecmp(value, words[i]) == 0) {
+			*index = i;
+			return true;
+		}
+	}
+	return false;
+}

@@ -1,0 +1,351 @@
+#include "gluetun/port_file.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/beneath.h"
+#include "base/limits.h"
+#include "base/redact.h"
+#include "base/text.h"
+
+/* ---- content ---- */
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
+/* One line, without its newline. An empty one gives 0. */
+static bool parse_line(const char *line, size_t len, uint16_t *port)
+{
+	unsigned value = 0;
+
+	while (len > 0 && is_blank(*line)) {
+		line++;
+		len--;
+	}
+	while (len > 0 && is_blank(line[len - 1]))
+		len--;
+	for (size_t i = 0; i < len; i++) {
+		if (line[i] < '0' || line[i] > '9')
+			return false;
+		value = value * 10 + (unsigned)(line[i] - '0');
+		if (value > UINT16_MAX)
+			return false;
+	}
+	*port = (uint16_t)value;
+	return len == 0 || value > 0;
+}
+
+bool port_file_parse(const char *text, size_t len, struct port_file_ports *ports)
+{
+	struct port_file_ports found = { 0 };
+
+	while (len > 0) {
+		const char *newline = memchr(text, '\n', len);
+		size_t line = newline ? (size_t)(newline - text) : len;
+		uint16_t port = 0;
+
+		if (!parse_line(text, line, &port) || found.count == PORT_FILE_PORTS_MAX)
+			return false;
+		if (port)
+			found.port[found.count++] = port;
+		line += newline ? 1 : 0;
+		text += line;
+		len -= line;
+	}
+	*ports = found;
+	return true;
+}
+
+/* What it holds is nobody's business: it may be a secret that ended up there. */
+static enum fail not_a_port(const char *path, const char *text, size_t len, struct failure *why)
+{
+	char shown[64];
+	struct text kind = text_on(shown, sizeof shown);
+
+	/* The newline at the end is not what is wrong. */
+	redact_put_kind(&kind, text, len > 1 && text[len - 1] == '\n' ? len - 1 : len);
+	return fail_set(why, FAIL_FORMAT,
+	                "%s holds %s, which is not a port (1 to 65535) on each line", path, shown);
+}
+
+static enum fail read_fd(int fd, const struct stat *status, const char *path,
+                         struct port_file_ports *ports, struct failure *why)
+{
+	char text[PORT_FILE_MAX + 1];
+	ssize_t len;
+
+	if (S_ISDIR(status->st_mode))
+		return fail_set(why, FAIL_IO,
+		                "%s is a directory; mount the directory that holds the file", path);
+	if (!S_ISREG(status->st_mode))
+		return fail_set(why, FAIL_IO, "%s is not a regular file", path);
+	len = read(fd, text, sizeof text);
+	if (len < 0)
+		return fail_errno(why, "read %s", path);
+	if (len > PORT_FILE_MAX)
+		return fail_set(why, FAIL_TOO_BIG, "%s is over %d bytes: not what Gluetun writes",
+		                path, PORT_FILE_MAX);
+	if (!port_file_parse(text, (size_t)len, ports))
+		return not_a_port(path, text, (size_t)len, why);
+	return FAIL_NONE;
+}
+
+/* After beneath_open() or fstat(), by errno. */
+static enum fail cannot_open(const char *path, struct port_file_ports *ports, struct failure *why)
+{
+	switch (errno) {
+	case ENOENT:
+	case ENOTDIR:
+		ports->missing = true;
+		ports->count = 0;
+		return FAIL_NONE;
+	case EXDEV:
+		/* Where it leads was read from outside, too. */
+		return fail_set(why, FAIL_FORMAT,
+		                "%s is a symbolic link that leads out of its directory: it is not "
+		                "followed, since it may lead to a secret; set "
+		                "QSTICKY_PORT_FILE_PATH to the file itself",
+		                path);
+	case EACCES:
+		return fail_set(why, FAIL_IO,
+		                "%s: no permission for uid %u; let it read the file and enter its "
+		                "directory",
+		                path, (unsigned)geteuid());
+	default:
+		return fail_errno(why, "open %s", path);
+	}
+}
+
+/* Opens it and asks what it is. Returns -1, and errno, where either fails. */
+static int open_file(const char *path, struct stat *status)
+{
+	int fd = beneath_open(path);
+
+	if (fd >= 0 && fstat(fd, status) < 0) {
+		int error = errno;
+
+		close(fd);
+		errno = error;
+		return -1;
+	}
+	return fd;
+}
+
+enum fail port_file_read(const char *path, struct port_file_ports *ports, struct failure *why)
+{
+	struct stat status, first;
+	int fd = open_file(path, &status);
+	bool replaced = false;
+	enum fail f;
+
+	/* Nothing names it any more: it was replaced just now, and the new one is there; or it was mounted
+	 * alone and replaced where it comes from, and this one stays for ever. (A rename takes the old file's
+	 * last link a moment before others find the new one, so one look does not tell the two apart.) */
+	if (fd >= 0 && status.st_nlink == 0) {
+		int old = fd;
+
+		first = status;
+		fd = open_file(path, &status);
+		replaced = fd >= 0 && status.st_nlink == 0 && status.st_dev == first.st_dev &&
+		           status.st_ino == first.st_ino;
+		close(old); /* not before, or another file could get its inode */
+	}
+	ports->replaced = replaced;
+	if (fd < 0)
+		return cannot_open(path, ports, why);
+	if (replaced)
+		f = fail_set(why, FAIL_IO,
+		             "%s was mounted alone, and has been replaced since: this is the old "
+		             "file, and its port an old one; mount its directory, not the file",
+		             path);
+	else
+		f = read_fd(fd, &status, path, ports, why);
+	close(fd);
+	return f;
+}
+
+/* ---- watch ---- */
+
+/* The directory itself: gone or moved, the watch must be laid again. */
+#define SELF_EVENTS (IN_DELETE_SELF | IN_MOVE_SELF)
+/* IN_MODIFY: all that truncate(2) shows, or a writer that does not close the file; but the file may
+ * be half written then. IN_ATTRIB: a mode was mended. */
+#define NAME_EVENTS                                                                                \
+	(IN_MODIFY | IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO |        \
+	 IN_ATTRIB)
+#define WRITE_EVENTS (IN_CLOSE_WRITE | IN_MOVED_TO)
+
+struct port_file_watch port_file_watch_on(const char *path)
+{
+	return (struct port_file_watch){ .path = path, .inotify_fd = -1, .watch = -1 };
+}
+
+/* The directory that is the first `len` bytes of the path; "" stands for "/". */
+static void directory(char out[static LIMITS_PATH_MAX], const struct port_file_watch *watch,
+                      size_t len)
+{
+	size_t fits = len < LIMITS_PATH_MAX ? len : 0;
+
+	memcpy(out, watch->path, fits);
+	out[fits] = '\0';
+	if (fits == 0)
+		memcpy(out, "/", sizeof "/");
+}
+
+static size_t parent_len(const char *path, size_t len)
+{
+	while (len > 0 && path[len - 1] != '/')
+		len--;
+	while (len > 0 && path[len - 1] == '/')
+		len--;
+	return len;
+}
+
+/* Whether the watch lies on the file's own directory, and that is still the one it was. */
+static bool is_in_place(const struct port_file_watch *watch)
+{
+	char path[LIMITS_PATH_MAX];
+	struct stat status;
+
+	if (watch->watch < 0 || watch->watched_len != parent_len(watch->path, strlen(watch->path)))
+		return false;
+	directory(path, watch, watch->watched_len);
+	return stat(path, &status) == 0 && status.st_dev == watch->device &&
+	       status.st_ino == watch->inode;
+}
+
+/* Watches the nearest directory that is there. */
+static enum fail lay(struct port_file_watch *watch, struct failure *why)
+{
+	const size_t full = parent_len(watch->path, strlen(watch->path));
+	char path[LIMITS_PATH_MAX];
+	struct stat status;
+	size_t len = full;
+	int got;
+
+	for (;; len = parent_len(watch->path, len)) {
+		directory(path, watch, len);
+		got = inotify_add_watch(watch->inotify_fd, path,
+		                        NAME_EVENTS | SELF_EVENTS | IN_ONLYDIR);
+		if (got >= 0 || len == 0 || (errno != ENOENT && errno != ENOTDIR))
+			break;
+	}
+	if (got < 0)
+		return fail_errno(why, "watch %s", path);
+	if (watch->watch >= 0 && watch->watch != got)
+		(void)inotify_rm_watch(watch->inotify_fd,
+		                       watch->watch); /* it may be gone already */
+	watch->watch = got;
+	watch->watched_len = len;
+	watch->device = 0;
+	watch->inode = 0;
+	if (stat(path, &status) == 0) {
+		watch->device = status.st_dev;
+		watch->inode = status.st_ino;
+	}
+	return FAIL_NONE;
+}
+
+enum fail port_file_watch_renew(struct port_file_watch *watch, struct failure *why)
+{
+	size_t before;
+	enum fail f;
+
+	if (watch->inotify_fd >= 0 && is_in_place(watch))
+		return FAIL_NONE;
+	if (watch->inotify_fd < 0) {
+		watch->watch = -1;
+		watch->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+		if (watch->inotify_fd < 0)
+			return fail_errno(why, "inotify");
+	}
+	/* A directory may come between the look for it and the watch above it: look once more,
+	 * until both agree. Each turn is a step further down or the last. */
+	do {
+		before = watch->watch < 0 ? SIZE_MAX : watch->watched_len;
+		f = lay(watch, why);
+	} while (!f && watch->watched_len != before &&
+	         watch->watched_len != parent_len(watch->path, strlen(watch->path)));
+	if (f)
+		port_file_watch_close(watch);
+	return f;
+}
+
+/* Whether `name`, reported in the directory watched, is the file or leads to it. */
+static bool leads_to_file(const struct port_file_watch *watch, const char *name)
+{
+	const char *next = watch->path + watch->watched_len;
+	size_t len;
+
+	while (*next == '/')
+		next++;
+	len = strcspn(next, "/");
+	return strncmp(name, next, len) == 0 && name[len] == '\0';
+}
+
+static enum port_file_event judge(struct port_file_watch *watch, const struct inotify_event *event)
+{
+	/* Of a watch that was laid elsewhere meanwhile; an overflow belongs to none. */
+	if (event->wd != watch->watch && !(event->mask & IN_Q_OVERFLOW))
+		return PORT_FILE_QUIET;
+	if (event->mask & (SELF_EVENTS | IN_IGNORED | IN_UNMOUNT)) {
+		if (event->mask & IN_MOVE_SELF)
+			(void)inotify_rm_watch(watch->inotify_fd,
+			                       event->wd); /* or it would follow */
+		/* A directory made anew may get the inode of the old one: never take it for the
+		 * same. */
+		watch->watch = -1;
+		return PORT_FILE_TOUCHED;
+	}
+	/* Without a name it is about the directory itself: its mode, perhaps. */
+	if ((event->mask & IN_Q_OVERFLOW) || event->len == 0)
+		return PORT_FILE_TOUCHED;
+	if (!leads_to_file(watch, event->name))
+		return PORT_FILE_QUIET;
+	if (event->mask & IN_MODIFY)
+		return PORT_FILE_MODIFIED;
+	return (event->mask & WRITE_EVENTS) ? PORT_FILE_WRITTEN : PORT_FILE_TOUCHED;
+}
+
+enum port_file_event port_file_watch_drain(struct port_file_watch *watch)
+{
+	_Alignas(struct inotify_event) char
+		buf[1024]; /* at least one event: 272 bytes, inotify(7) */
+	enum port_file_event seen = PORT_FILE_QUIET;
+	ssize_t len;
+
+	while ((len = read(watch->inotify_fd, buf, sizeof buf)) > 0) {
+		const struct inotify_event *event;
+
+		for (const char *at = buf; at < buf + len; at += sizeof *event + event->len) {
+			enum port_file_event one;
+
+			event = (const struct inotify_event *)(const void *)at;
+			one = judge(watch, event);
+			if (one > seen)
+				seen = one;
+		}
+		if ((size_t)len < sizeof buf / 2)
+			break; /* the queue is empty: spare the read that would say so */
+	}
+	return seen;
+}
+
+void port_file_watch_release(struct port_file_watch *watch)
+{
+	if (watch->watch >= 0)
+		(void)inotify_rm_watch(watch->inotify_fd, watch->watch);
+	watch->watch = -1;
+}
+
+void port_file_watch_close(struct port_file_watch *watch)
+{
+	if (watch->inotify_fd >= 0)
+		close(watch->inotify_fd);
+	watch->inotify_fd = watch->watch = -1;
+}

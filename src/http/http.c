@@ -1,0 +1,270 @@
+#include "http/http.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/text.h"
+#include "http/body.h"
+
+/* ---- request ---- */
+
+/* Appends `value` percent-encoded; with `text` NULL only counts. Returns the encoded length. */
+static size_t put_encoded(struct text *text, const char *value)
+{
+	/* RFC 3986, section 2.3. */
+	static const char unreserved[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+	size_t len = 0;
+
+	for (; *value; value++) {
+		bool plain = strchr(unreserved, *value);
+
+		len += plain ? 1 : 3;
+		if (text && plain)
+			text_add(text, value, 1);
+		else if (text)
+			text_printf(text, "%%%02X", (unsigned)(unsigned char)*value);
+	}
+	return len;
+}
+
+/* The same for a whole form: "a=1&b=2". */
+static size_t put_form(struct text *text, const struct http_request *request)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < request->form_count; i++) {
+		const struct http_field *field = &request->form[i];
+
+		if (text)
+			text_printf(text, "%s%s=", i > 0 ? "&" : "", field->name);
+		len += (i > 0 ? 1 : 0) + strlen(field->name) + 1;
+		len += put_encoded(text, field->value);
+	}
+	return len;
+}
+
+static void put_request(struct text *text, const struct http_request *request)
+{
+	const char *path = request->path;
+
+	text_printf(text, "%s %s%.*s HTTP/1.1\r\nHost: %s\r\n", request->post ? "POST" : "GET",
+	            *path == '/' ? "" : "/", (int)strcspn(path, "#"), path, request->host);
+	if (request->credential_name)
+		text_printf(text, "%s%s\r\n", request->credential_name, request->credential);
+	if (request->cookies && request->cookies->count > 0) {
+		text_puts(text, "Cookie: ");
+		cookies_put(request->cookies, text);
+		text_puts(text, "\r\n");
+	}
+	if (request->post)
+		text_printf(text,
+		            "Content-Type: application/%s\r\n"
+		            "Content-Length: %zu\r\n",
+		            request->json ? "json" : "x-www-form-urlencoded",
+		            request->json ? strlen(request->json) : put_form(NULL, request));
+	text_puts(text, "\r\n");
+	if (request->json)
+		text_puts(text, request->json);
+	else if (request->post)
+		put_form(text, request);
+}
+
+/* ---- head ---- */
+
+static enum fail head_too_big(struct http_exchange *x)
+{
+	return fail_set(x->why, FAIL_TOO_BIG, "the reply's headers are over 16 KiB");
+}
+
+/* Bytes up to and with the blank line that ends the head, or 0 while there is none. */
+static size_t head_end(const char *bytes, size_t len)
+{
+	const char *end = text_find(bytes, len, "\r\n\r\n");
+
+	return end ? (size_t)(end - bytes) + 4 : 0;
+}
+
+static bool is_token(char c)
+{
+	/* RFC 9110, section 5.6.2. */
+	return c && strchr("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+	                   "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+	                   c);
+}
+
+/* Every line must be "name: value", unfolded (RFC 9112, section 5). */
+static bool head_is_sound(const char *line, const char *end)
+{
+	while (line < end) {
+		const char *stop = text_find(line, (size_t)(end - line), "\r\n");
+		const char *colon;
+
+		if (!stop)
+			return false;
+		if (stop == line)
+			return stop + 2 == end;
+		colon = memchr(line, ':', (size_t)(stop - line));
+		if (!colon || colon == line)
+			return false;
+		for (const char *at = line; at < colon; at++)
+			if (!is_token(*at))
+				return false;
+		if (!http_is_text(colon, stop))
+			return false;
+		line = stop + 2;
+	}
+	return false;
+}
+
+/* "HTTP/1.1 200 Any Words"; qBittorrent 5.3 sends no words. */
+static bool parse_status_line(struct http_reply *reply, size_t *len)
+{
+	static const char form[] = "HTTP/1.d ddd";
+	const char *head = reply->space;
+	const char *stop = text_find(head, reply->head_len, "\r\n");
+
+	if (!stop || (size_t)(stop - head) < sizeof form - 1)
+		return false;
+	for (size_t i = 0; form[i]; i++)
+		if (form[i] == 'd' ? head[i] < '0' || head[i] > '9' : head[i] != form[i])
+			return false;
+	if (stop > head + sizeof form - 1 && head[sizeof form - 1] != ' ')
+		return false;
+	if (!http_is_text(head, stop))
+		return false;
+	reply->status = (head[9] - '0') * 100 + (head[10] - '0') * 10 + (head[11] - '0');
+	reply->keep_alive = head[7] != '0';
+	*len = (size_t)(stop - head) + 2;
+	return reply->status >= 100 && reply->status <= 599;
+}
+
+/* Reads one head to the front of the space; what came behind it are the first raw bytes. */
+static enum fail read_head(struct http_exchange *x)
+{
+	struct http_reply *reply = x->reply;
+	size_t got = x->raw_len, end, status_len;
+
+	/* A 1xx head may have brought bytes of the next one. */
+	memmove(reply->space, reply->space + x->raw_at, got);
+	while ((end = head_end(reply->space, got)) == 0) {
+		size_t len;
+		enum fail f;
+
+		if (got >= x->head_room)
+			return head_too_big(x);
+		f = http_read_some(x, reply->space + got, HTTP_HEAD_MAX - got, &len, "headers");
+		if (f)
+			return f;
+		got += len;
+		http_touch(reply, got);
+		if (reply->space[0] == 0x15 || reply->space[0] == 0x16)
+			return http_malformed(
+				x, "the server speaks TLS on this port (https, not http)");
+		if (reply->space[0] != 'H')
+			return http_malformed(x, "it does not begin with HTTP/1");
+	}
+	if (end > x->head_room)
+		return head_too_big(x);
+	x->head_room -= end;
+	x->raw_at = x->body_at = end;
+	x->raw_len = got - end;
+	reply->head_len = end;
+	reply->body = reply->space + end;
+	if (!parse_status_line(reply, &status_len))
+		return http_malformed(x, "its first line is not a status line");
+	if (!head_is_sound(reply->space + status_len, reply->space + end))
+		return http_malformed(x, "its headers are malformed");
+	return FAIL_NONE;
+}
+
+/* Whether the comma-separated values of all headers `name` hold `word`. */
+static bool lists(const struct http_reply *reply, const char *name, const char *word)
+{
+	size_t cursor = 0, len;
+	const char *value;
+
+	while ((value = http_header(reply, name, &cursor, &len))) {
+		while (len > 0) {
+			const char *comma = memchr(value, ',', len);
+			size_t part = comma ? (size_t)(comma - value) : len;
+			size_t bare = part;
+
+			while (bare > 0 && (value[bare - 1] == ' ' || value[bare - 1] == '\t'))
+				bare--;
+			if (http_value_is(value, bare, word))
+				return true;
+			part += comma ? 1 : 0;
+			while (part < len && (value[part] == ' ' || value[part] == '\t'))
+				part++;
+			value += part;
+			len -= part;
+		}
+	}
+	return false;
+}
+
+/* ---- the whole ---- */
+
+static enum fail send_request(struct http_exchange *x, const struct http_request *request)
+{
+	/* The space is free until the reply comes. */
+	struct text text = text_on(x->reply->space, HTTP_REQUEST_MAX);
+	enum fail f;
+
+	put_request(&text, request);
+	http_touch(x->reply, text.len);
+	if (text.full)
+		return fail_set(x->why, FAIL_TOO_BIG, "the request is over 32 KiB");
+	f = x->stream->write(x->stream, text.buf, text.len, x->deadline_ms, x->why);
+	explicit_bzero(text.buf, text.len);
+	if (f == FAIL_TIMEOUT)
+		return fail_set(x->why, f, "timed out: the server does not take the request");
+	if (f == FAIL_CLOSED)
+		fail_in(x->why, "before the reply");
+	return f;
+}
+
+/* Visible ASCII only (RFC 9110, section 5.5): a line end would begin another header. */
+static bool is_header_value(const char *value)
+{
+	for (; *value; value++)
+		if (*value <= ' ' || *value > '~')
+			return false;
+	return true;
+}
+
+enum fail http_send(struct stream *stream, const struct http_request *request,
+                    struct http_reply *reply, int64_t deadline_ms, struct failure *why)
+{
+	struct http_exchange x = {
+		.stream = stream,
+		.reply = reply,
+		.why = why,
+		.deadline_ms = deadline_ms,
+		.head_room = HTTP_HEAD_MAX,
+	};
+	enum fail f;
+
+	reply->status = 0;
+	reply->begun = reply->keep_alive = false;
+	reply->head_len = reply->body_len = 0;
+	reply->body = reply->space;
+	if (request->credential_name && !is_header_value(request->credential))
+		return fail_set(why, FAIL_FORMAT,
+		                "the key or password holds characters that no header can");
+	f = send_request(&x, request);
+	if (f)
+		return f;
+	do {
+		f = read_head(&x);
+		if (f)
+			return f;
+		if (reply->status == 101)
+			return http_malformed(&x, "it switches protocols unasked");
+	} while (reply->status < 200);
+	if (lists(reply, "Connection", "close"))
+		reply->keep_alive = false;
+	return http_read_body(&x);
+}

@@ -1,0 +1,163 @@
+#include "net/tcp.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mono.h"
+
+static bool is_reset(int error)
+{
+	return error == ECONNRESET || error == EPIPE;
+}
+
+static enum fail tcp_read(struct stream *stream, void *buf, size_t max, size_t *len,
+                          int64_t deadline_ms, struct failure *why)
+{
+	struct net_tcp *tcp = (struct net_tcp *)stream;
+
+	for (;;) {
+		/* Wait first: most reads find nothing there yet, and each one notices a stop. */
+		enum fail f = stop_wait(tcp->stop, tcp->fd, POLLIN, deadline_ms, why);
+		ssize_t got;
+
+		if (f)
+			return f;
+		got = recv(tcp->fd, buf, max, MSG_DONTWAIT);
+		if (got >= 0) {
+			*len = (size_t)got;
+			return FAIL_NONE;
+		}
+		if (is_reset(errno))
+			return fail_set(why, FAIL_CLOSED, "connection reset by the peer");
+		if (errno != EAGAIN && errno != EINTR)
+			return fail_errno(why, "receive");
+	}
+}
+
+static enum fail tcp_write(struct stream *stream, const void *data, size_t len, int64_t deadline_ms,
+                           struct failure *why)
+{
+	struct net_tcp *tcp = (struct net_tcp *)stream;
+	const char *next = data;
+
+	while (len > 0) {
+		ssize_t sent = send(tcp->fd, next, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		enum fail f = FAIL_NONE;
+
+		if (sent >= 0) {
+			next += sent;
+			len -= (size_t)sent;
+		} else if (errno == EAGAIN || errno == EINTR) {
+			f = stop_wait(tcp->stop, tcp->fd, POLLOUT, deadline_ms, why);
+		} else if (is_reset(errno)) {
+			f = fail_set(why, FAIL_CLOSED, "connection reset by the peer");
+		} else {
+			f = fail_errno(why, "send");
+		}
+		if (f)
+			return f;
+	}
+	return FAIL_NONE;
+}
+
+static enum fail connect_failed(int error, struct failure *why)
+{
+	if (error == ECONNREFUSED)
+		return fail_set(why, FAIL_REFUSED, "connection refused");
+	if (error == ETIMEDOUT)
+		return fail_set(why, FAIL_TIMEOUT, "timed out connecting");
+	/* There, and cut before we came to look. */
+	if (is_reset(error))
+		return fail_set(why, FAIL_IO, "connection reset by the peer");
+	errno = error;
+	return fail_errno(why, "connect");
+}
+
+static enum fail connect_one(struct net_tcp *tcp, const struct resolve_address *to,
+                             const struct stop *stop, int64_t deadline_ms, struct failure *why)
+{
+	int64_t until_ms = mono_earlier(deadline_ms, mono_now_ms() + NET_CONNECT_MS);
+	int error = 0;
+	socklen_t len = sizeof error;
+	enum fail f;
+	int fd = socket(to->sa.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return fail_errno(why, "socket");
+	/* A TLS flight is several small writes: without this the last ones wait 40 ms for an ACK. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(const int){ 1 }, sizeof(int));
+	/* EINTR: the connection goes on being made, as after EINPROGRESS (connect(2)). */
+	if (connect(fd, &to->sa.any, to->len) < 0 && errno != EINPROGRESS && errno != EINTR) {
+		f = connect_failed(errno, why);
+		goto out;
+	}
+	f = stop_wait(stop, fd, POLLOUT, until_ms, why);
+	if (f == FAIL_TIMEOUT)
+		f = fail_set(why, FAIL_TIMEOUT, "timed out connecting");
+	if (f)
+		goto out;
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		error = errno;
+	if (error) {
+		f = connect_failed(error, why);
+		goto out;
+	}
+	*tcp = (struct net_tcp){
+		.stream = { .read = tcp_read, .write = tcp_write },
+		.stop = stop,
+		.fd = fd,
+		.peer = *to,
+	};
+	return FAIL_NONE;
+out:
+	close(fd);
+	return f;
+}
+
+enum fail net_connect(struct net_tcp *tcp, const char *host, uint16_t port, const struct stop *stop,
+                      int64_t deadline_ms, struct failure *why)
+{
+	struct resolve_found found;
+	enum fail f = resolve_host(&found, host, port, stop, deadline_ms, why);
+	struct failure last;
+
+	if (f)
+		return f;
+	for (size_t i = 0; i < found.count; i++) {
+		enum fail one = connect_one(tcp, &found.addresses[i], stop, deadline_ms, &last);
+
+		if (one == FAIL_NONE)
+			return FAIL_NONE;
+		/* "Refused" says most: a machine is there. "localhost" without IPv6 must not hide
+		 * it. */
+		if (i == 0 || f != FAIL_REFUSED || one == FAIL_STOPPED) {
+			f = one;
+			*why = last;
+		}
+		if (one == FAIL_STOPPED)
+			break;
+	}
+	return f;
+}
+
+enum fail net_connect_again(struct net_tcp *tcp, const struct stop *stop, int64_t deadline_ms,
+                            struct failure *why)
+{
+	struct resolve_address peer = tcp->peer;
+
+	if (peer.len == 0)
+		return fail_set(why, FAIL_IO, "never connected");
+	return connect_one(tcp, &peer, stop, deadline_ms, why);
+}
+
+void net_close(struct net_tcp *tcp)
+{
+	if (tcp->fd >= 0)
+		close(tcp->fd);
+	tcp->fd = -1;
+}

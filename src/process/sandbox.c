@@ -1,0 +1,100 @@
+#include "process/sandbox.h"
+
+#include <asm/unistd.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "process/sandbox_calls.h"
+#include "process/sandbox_files.h"
+
+/* The sanitizers' runtime makes calls of its own and, at the end, looks for leaks by ptrace(2), from a
+ * clone that reads /proc. So that build has no seccomp, may be looked into, and reads any file; all
+ * else is as in the one that users get. (Valgrind needs QSTICKY_SANDBOX=false.) */
+#ifdef __SANITIZE_ADDRESS__
+static const bool sanitized = true;
+#else
+static const bool sanitized = false;
+#endif
+
+/* The bounding set, too, where we may: without it what is executed could get some back, but nothing
+ * is. Ambient ones go with the others. */
+static bool drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
+	static const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3];
+
+	for (unsigned long capability = 0; prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0;
+	     capability++) {
+	}
+	/* systemd may not allow to drop what is not there. */
+	return (syscall(__NR_capget, &header, sets) == 0 && memcmp(sets, none, sizeof sets) == 0) ||
+	       syscall(__NR_capset, &header, none) == 0;
+}
+
+/* Room for descriptors that are to be opened: more than ever are. */
+#define DESCRIPTORS_ROOM 32
+#define DESCRIPTORS_LEAST 64
+
+/* The limit: at least DESCRIPTORS_LEAST, and so high that there is room below it, however many were
+ * inherited. Those stay open: one may be a lock that whoever started this holds by it. */
+static rlim_t descriptors_limit(void)
+{
+	unsigned room = 0;
+	int fd = 0;
+
+	while (room < DESCRIPTORS_ROOM || fd < DESCRIPTORS_LEAST)
+		room += fcntl(fd++, F_GETFD) < 0;
+	return (rlim_t)fd;
+}
+
+static void say_lacking(const char *what)
+{
+	struct failure why;
+
+	fail_errno(&why, "sandbox: no %s", what);
+	log_line(LEVEL_DEBUG, "%s", why.text);
+}
+
+struct sandbox sandbox_enter(const struct config *config, enum sandbox_phase phase)
+{
+	struct sandbox on = { .off = !config->sandbox };
+	rlim_t descriptors;
+
+	if (on.off)
+		return on;
+	/* Seccomp and Landlock ask for it. */
+	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	on.no_capabilities = drop_capabilities();
+	if (!on.no_capabilities)
+		say_lacking("drop of capabilities");
+	/* Where less is allowed already: without capabilities nobody raises that. */
+	(void)prlimit(0, RLIMIT_CORE, &(const struct rlimit){ 0, 0 }, NULL);
+	descriptors = descriptors_limit();
+	(void)prlimit(0, RLIMIT_NOFILE, &(const struct rlimit){ descriptors, descriptors }, NULL);
+	if (!sanitized)
+		(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	on.landlock = sandbox_files_limit(config, phase, sanitized);
+	if (!on.landlock)
+		say_lacking("Landlock");
+	on.seccomp = !sanitized && sandbox_calls_limit(phase);
+	if (!on.seccomp)
+		say_lacking("seccomp");
+	return on;
+}
+
+bool sandbox_put(struct text *text, const struct sandbox *sandbox)
+{
+	text_puts(text, sandbox->seccomp ? "seccomp, " : "no seccomp, ");
+	if (sandbox->landlock)
+		text_printf(text, "Landlock ABI %d", sandbox->landlock);
+	else
+		text_puts(text, "no Landlock");
+	text_puts(text, sandbox->no_capabilities ? ", no capabilities" : ", capabilities");
+	return sandbox->seccomp && sandbox->landlock && sandbox->no_capabilities;
+}

@@ -1,0 +1,345 @@
+#include "qbittorrent/client.h"
+
+#include <string.h>
+
+#include "base/ip.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/mono.h"
+#include "base/redact.h"
+#include "qbittorrent/exchange.h"
+#include "qbittorrent/login.h"
+
+static const char preferences_path[] = "/api/v2/app/preferences";
+
+/* Kept for the last time that a port is read back. */
+#define LAST_LOOK_MS 1000
+
+struct qbittorrent qbittorrent_for(const struct config *config, const struct stop *stop,
+                                   struct http_reply *reply)
+{
+	return (struct qbittorrent){
+		.config = config,
+		.stop = stop,
+		.reply = reply,
+		.tcp = { .fd = -1 },
+		.tls = tls_for(config),
+	};
+}
+
+void qbittorrent_begin(struct qbittorrent *qb, int64_t deadline_ms, struct qbittorrent_gate *gate)
+{
+	qb->deadline_ms = deadline_ms;
+	qb->gate = gate;
+	qb->login = QBITTORRENT_LOGIN_NONE;
+}
+
+void qbittorrent_end(struct qbittorrent *qb)
+{
+	qbittorrent_close(qb);
+	qbittorrent_forget_key(qb);
+	http_forget(qb->reply);
+}
+
+/* ---- preferences ---- */
+
+/* "proxy_type" is a number up to 4.5 (0, in old versions also -1, for none), then a word. */
+static bool has_proxy(const struct json *json)
+{
+	int64_t number = 0;
+	char word[16] = "None";
+
+	if (json_int(json, "proxy_type", &number))
+		return number > 0;
+	return json_string(json, "proxy_type", word, sizeof word) && strcmp(word, "None") != 0;
+}
+
+static enum fail parse_view(const struct http_reply *reply, struct qbittorrent_view *view,
+                            struct failure *why)
+{
+	struct qbittorrent_view found = { 0 };
+	bool peers = true;
+	struct json json;
+	enum fail f;
+
+	if (qbittorrent_is_html(reply))
+		return qbittorrent_unexpected(reply, preferences_path, why);
+	f = json_parse(&json, reply->body, reply->body_len, why);
+	if (f)
+		fail_in(why, "not qBittorrent, or a damaged reply to %s", preferences_path);
+	else if (!json_int(&json, "listen_port", &found.listen_port))
+		f = fail_set(why, FAIL_ANSWER,
+		             "not qBittorrent: its preferences hold no listen_port");
+	if (!f) {
+		(void)json_bool(&json, "random_port", &found.random_port);
+		(void)json_bool(&json, "upnp", &found.upnp);
+		(void)json_int(&json, "announce_port", &found.announce_port);
+		(void)json_int(&json, "web_ui_port", &found.web_ui_port);
+		(void)json_bool(&json, "proxy_peer_connections", &peers);
+		found.peer_proxy = peers && has_proxy(&json);
+		found.can_bind = json_string(&json, "current_network_interface", found.interface,
+		                             sizeof found.interface) &&
+		                 json_string(&json, "current_interface_address", found.address,
+		                             sizeof found.address);
+		*view = found;
+	}
+	json_forget(&json);
+	return f;
+}
+
+static enum fail read_view(struct qbittorrent *qb, struct qbittorrent_view *view,
+                           struct failure *why)
+{
+	const struct http_request request = { .path = preferences_path };
+	enum fail f = qbittorrent_ask(qb, request, why);
+
+	return f ? f : parse_view(qb->reply, view, why);
+}
+
+enum fail qbittorrent_read(struct qbittorrent *qb, struct qbittorrent_view *view,
+                           struct failure *why)
+{
+	return qbittorrent_told(qb, read_view(qb, view, why), why);
+}
+
+/* ---- setting them ---- */
+
+bool qbittorrent_has(const struct qbittorrent_view *view, const struct qbittorrent_wanted *wanted)
+{
+	if (view->listen_port != wanted->port)
+		return false;
+	return !view->can_bind ||
+	       ((!wanted->interface || strcmp(view->interface, wanted->interface) == 0) &&
+	        (!wanted->address || strcmp(view->address, wanted->address) == 0));
+}
+
+bool qbittorrent_is_web_ui(const struct qbittorrent *qb, const struct qbittorrent_view *view,
+                           uint16_t port)
+{
+	return port == (view->web_ui_port ? view->web_ui_port : qb->config->port);
+}
+
+/* 200 and 204 alone prove nothing: qBittorrent answers 200 to any number. */
+static enum fail verify(struct qbittorrent *qb, const struct qbittorrent_wanted *wanted,
+                        struct qbittorrent_view *view, struct failure *why)
+{
+	const int64_t longest_pause_ms = 250;
+	/* The last look needs some time of the cycle too. */
+	int64_t until_ms =
+		mono_earlier(mono_now_ms() + QBITTORRENT_VERIFY_MS, qb->deadline_ms - LAST_LOOK_MS);
+	int64_t pause_ms = 20;
+
+	for (;;) {
+		enum fail f = read_view(qb, view, why);
+		int64_t now_ms = mono_now_ms();
+
+		if (f || qbittorrent_has(view, wanted))
+			return f;
+		if (now_ms >= until_ms && view->listen_port == wanted->port)
+			return fail_set(why, FAIL_UNPROVEN,
+			                "it accepted interface %s and its address, but still "
+			                "reports others",
+			                wanted->interface);
+		if (now_ms >= until_ms)
+			return fail_set(why, FAIL_UNPROVEN,
+			                "it accepted port %u, but still reports port %lld",
+			                (unsigned)wanted->port, (long long)view->listen_port);
+		f = stop_sleep(qb->stop, mono_earlier(now_ms + pause_ms, until_ms), why);
+		if (f)
+			return f;
+		pause_ms = mono_earlier(2 * pause_ms, longest_pause_ms);
+	}
+}
+
+/* The request that sets what is wanted; `preferences` is what its form borrows. */
+struct setting {
+	char preferences[192];
+	struct http_field form;
+	struct http_request request;
+};
+
+static void make_setting(struct setting *setting, const struct qbittorrent_wanted *wanted,
+                         const struct qbittorrent_view *view)
+{
+	struct text text = text_on(setting->preferences, sizeof setting->preferences);
+
+	text_printf(&text, "{\"listen_port\":%u", (unsigned)wanted->port);
+	if (view->random_port)
+		text_puts(&text, ",\"random_port\":false");
+	if (view->upnp)
+		text_puts(&text, ",\"upnp\":false");
+	if (wanted->interface && view->can_bind)
+		text_printf(&text, ",\"current_network_interface\":\"%s\"", wanted->interface);
+	if (wanted->address && view->can_bind)
+		text_printf(&text, ",\"current_interface_address\":\"%s\"", wanted->address);
+	text_puts(&text, "}");
+	setting->form = (struct http_field){ "json", setting->preferences };
+	setting->request = (struct http_request){
+		.post = true,
+		.path = "/api/v2/app/setPreferences",
+		.form = &setting->form,
+		.form_count = 1,
+	};
+}
+
+static enum fail set(struct qbittorrent *qb, const struct qbittorrent_wanted *wanted,
+                     const struct qbittorrent_view *view, struct failure *why)
+{
+	struct setting setting;
+
+	make_setting(&setting, wanted, view);
+	return qbittorrent_ask(qb, setting.request, why);
+}
+
+static enum fail set_and_verify(struct qbittorrent *qb, const struct qbittorrent_wanted *wanted,
+                                struct qbittorrent_view *view, struct failure *why)
+{
+	enum fail f = set(qb, wanted, view, why);
+
+	if (f)
+		return f;
+	qb->owed_port = 0;
+	return verify(qb, wanted, view, why);
+}
+
+enum fail qbittorrent_set(struct qbittorrent *qb, const struct qbittorrent_wanted *wanted,
+                          struct qbittorrent_view *view, struct failure *why)
+{
+	return qbittorrent_told(qb, set_and_verify(qb, wanted, view, why), why);
+}
+
+enum fail qbittorrent_rebind(struct qbittorrent *qb, const struct qbittorrent_wanted *wanted,
+                             struct qbittorrent_view *view, struct failure *why)
+{
+	/* Its neighbour, and never one below 1024, which qBittorrent could not open. */
+	struct qbittorrent_wanted other = { .port = wanted->port < 1024 ? wanted->port | 0x8000
+		                                                        : wanted->port ^ 1 };
+	enum fail f;
+
+	if (qbittorrent_is_web_ui(qb, view, other.port))
+		other.port ^= 2;
+	qb->owed_port = wanted->port;
+	f = set(qb, &other, view, why);
+	if (!f) {
+		view->listen_port = other.port;
+		f = set_and_verify(qb, wanted, view, why);
+	}
+	return qbittorrent_told(qb, f, why);
+}
+
+/* ---- what else it can do ---- */
+
+enum fail qbittorrent_reannounce(struct qbittorrent *qb, struct failure *why)
+{
+	const struct http_field form = { "hashes", "all" };
+	const struct http_request request = {
+		.post = true, .path = "/api/v2/torrents/reannounce", .form = &form, .form_count = 1
+	};
+
+	qb->gate = NULL;
+	return qbittorrent_told(qb, qbittorrent_ask(qb, request, why), why);
+}
+
+/* The words that all versions have for it. */
+static bool is_status(const char *word)
+{
+	return strcmp(word, "connected") == 0 || strcmp(word, "firewalled") == 0 ||
+	       strcmp(word, "disconnected") == 0;
+}
+
+static bool is_address(const char *word)
+{
+	unsigned char ip[IP_MAX];
+
+	/* What follows a % may be anything. */
+	return ip_parse(ip, word) > 0 && !strchr(word, '%');
+}
+
+void qbittorrent_ask_hints(struct qbittorrent *qb, struct qbittorrent_hints *hints)
+{
+	static const char *const addresses[] = { "last_external_address_v4",
+		                                 "last_external_address_v6" };
+	const struct http_request request = { .path = "/api/v2/transfer/info" };
+	struct failure unused;
+	struct json json;
+
+	*hints = (struct qbittorrent_hints){ 0 };
+	if (qbittorrent_exchange(qb, request, true, &unused) || qb->reply->status != 200 ||
+	    json_parse(&json, qb->reply->body, qb->reply->body_len, &unused))
+		return;
+	(void)json_string(&json, "connection_status", hints->connection_status,
+	                  sizeof hints->connection_status);
+	for (size_t i = 0; i < 2 && !hints->external_address[0]; i++) {
+		if (json_string(&json, addresses[i], hints->external_address,
+		                sizeof hints->external_address) &&
+		    !is_address(hints->external_address))
+			hints->external_address[0] = '\0';
+	}
+	json_forget(&json);
+	if (!is_status(hints->connection_status))
+		hints->connection_status[0] = '\0';
+}
+
+/* ---- version, end ---- */
+
+void qbittorrent_ask_version(struct qbittorrent *qb)
+{
+	const struct http_request request = { .path = "/api/v2/app/version" };
+	int64_t now_ms = mono_now_ms();
+	struct failure unused;
+	struct text text;
+
+	if (now_ms < qb->version_at_ms)
+		return;
+	qb->version_at_ms = now_ms + QBITTORRENT_VERSION_MS;
+	text = text_on(qb->version, sizeof qb->version);
+	if (qbittorrent_exchange(qb, request, true, &unused) || qb->reply->status != 200 ||
+	    qbittorrent_is_html(qb->reply))
+		return;
+	/* Anything else may repeat what it was sent, and all the world is shown the version. */
+	if (redact_is_version(qb->reply->body, qb->reply->body_len))
+		text_add(&text, qb->reply->body, qb->reply->body_len);
+}
+
+static void log_out(struct qbittorrent *qb, int64_t longest_ms)
+{
+	struct stop none = { .fd = -1 };
+	int64_t deadline_ms = mono_now_ms() + longest_ms;
+	char host[LIMITS_HOST_MAX + 2];
+	struct http_request logout = { .post = true, .path = "/api/v2/auth/logout" };
+	const struct qbittorrent_wanted owed = { .port = qb->owed_port };
+	struct setting setting;
+	struct failure unused;
+	enum fail f = FAIL_NONE;
+
+	qbittorrent_close(qb);
+	/* To the address of last time: a lookup could take longer than the stop may. */
+	if ((qb->cookies.count == 0 && !owed.port) ||
+	    net_connect_again(&qb->tcp, &none, deadline_ms, &unused) ||
+	    qbittorrent_secure(qb, deadline_ms, &unused))
+		return;
+	qbittorrent_host(host, qb->config);
+	make_setting(&setting, &owed, &(const struct qbittorrent_view){ 0 });
+	setting.request.host = logout.host = host;
+	setting.request.cookies = logout.cookies = &qb->cookies;
+	if (owed.port)
+		f = qbittorrent_authorize(qb, &setting.request, &unused);
+	if (owed.port && !f)
+		f = http_send(qbittorrent_stream(qb), &setting.request, qb->reply, deadline_ms,
+		              &unused);
+	if (!f)
+		(void)http_send(qbittorrent_stream(qb), &logout, qb->reply, deadline_ms, &unused);
+}
+
+void qbittorrent_logout_within(struct qbittorrent *qb, int64_t longest_ms)
+{
+	log_out(qb, longest_ms);
+	qbittorrent_end(qb);
+	explicit_bzero(&qb->cookies, sizeof qb->cookies);
+	explicit_bzero(&qb->tls.session, sizeof qb->tls.session);
+}
+
+void qbittorrent_logout(struct qbittorrent *qb)
+{
+	qbittorrent_logout_within(qb, QBITTORRENT_LOGOUT_MS);
+}

@@ -1,0 +1,158 @@
+#include "qbittorrent/login.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "qbittorrent/exchange.h"
+
+static bool body_is(const struct http_reply *reply, const char *text)
+{
+	return reply->body_len == strlen(text) && memcmp(reply->body, text, reply->body_len) == 0;
+}
+
+enum fail qbittorrent_login_failed(enum qbittorrent_login login, struct failure *why)
+{
+	if (login == QBITTORRENT_LOGIN_BANNED)
+		return fail_set(why, FAIL_BANNED,
+		                "this address is banned after too many failed logins, by whomever: "
+		                "qBittorrent lifts that after an hour (its setting) or when it "
+		                "restarts");
+	return fail_set(why, FAIL_REJECTED,
+	                "user name or password rejected: correct QSTICKY_QBITTORRENT_USER and "
+	                "_PASS, or their files (from 4.6.1 on, a qBittorrent without a stored "
+	                "password makes up a new one at each start)");
+}
+
+static enum fail judge_login(struct qbittorrent *qb, struct failure *why)
+{
+	const struct http_reply *reply = qb->reply;
+
+	if (reply->status == 204 || (reply->status == 200 && body_is(reply, "Ok."))) {
+		qb->login = QBITTORRENT_LOGIN_ACCEPTED;
+		return FAIL_NONE;
+	}
+	/* The request before was answered as qBittorrent does: this 401 is about the password. */
+	if (reply->status == 401 || (reply->status == 200 && body_is(reply, "Fails."))) {
+		qb->login = QBITTORRENT_LOGIN_REJECTED;
+		return qbittorrent_login_failed(qb->login, why);
+	}
+	if (reply->status == 403 && !qbittorrent_is_html(reply)) {
+		qb->login = QBITTORRENT_LOGIN_BANNED;
+		return qbittorrent_login_failed(qb->login, why);
+	}
+	/* Not qBittorrent's own words: a proxy may have put them in the place of a rejection that
+	 * counts. */
+	return qbittorrent_unexpected(reply, "the login", why);
+}
+
+/* Not on the stack, whose every page counts. */
+static struct secret_store secrets;
+
+/* Gives the login form; its secrets stay until secret_forget(). */
+static enum fail read_credentials(const struct config *config, struct http_field form[static 2],
+                                  struct failure *why)
+{
+	enum fail f;
+
+	form[0].name = "username";
+	form[1].name = "password";
+	f = secret_read(&config->user, &secrets, &form[0].value, why);
+	return f ? f : secret_read(&config->pass, &secrets, &form[1].value, why);
+}
+
+bool qbittorrent_ask_cache_id(struct qbittorrent *qb,
+                              char cache_id[static QBITTORRENT_CACHE_ID_MAX])
+{
+	static const char before[] = "css/login.css?v=";
+	const struct http_request request = { .path = "/" };
+	const struct http_reply *reply = qb->reply;
+	const char *at, *end;
+	struct failure unused;
+	size_t len = 0;
+
+	if (qbittorrent_exchange(qb, request, true, &unused) || reply->status != 200)
+		return false;
+	at = text_find(reply->body, reply->body_len, before);
+	if (!at)
+		return false;
+	at += sizeof before - 1;
+	end = reply->body + reply->body_len;
+	while (at + len < end && len < QBITTORRENT_CACHE_ID_MAX &&
+	       ((at[len] >= '0' && at[len] <= '9') || (at[len] >= 'a' && at[len] <= 'z')))
+		len++;
+	if (len == 0 || len == QBITTORRENT_CACHE_ID_MAX || at + len == end || at[len] != '"')
+		return false;
+	memcpy(cache_id, at, len);
+	cache_id[len] = '\0';
+	return true;
+}
+
+static enum fail log_in(struct qbittorrent *qb, struct failure *why)
+{
+	struct http_field form[2];
+	const struct http_request request = {
+		.post = true, .path = "/api/v2/auth/login", .form = form, .form_count = 2
+	};
+	enum fail f = read_credentials(qb->config, form, why);
+
+	if (!f)
+		f = qb->gate->before(qb->gate, qb, form[0].value, form[1].value, why);
+	if (f) {
+		secret_forget(&secrets);
+		return f;
+	}
+
+	/* On a connection of its own: where one that was used before turns out to be closed, nobody
+	 * can tell whether the login was counted. For the same reason it is not repeated. */
+	qbittorrent_close(qb);
+	qb->login = QBITTORRENT_LOGIN_UNANSWERED;
+	f = qbittorrent_exchange(qb, request, false, why);
+	secret_forget(&secrets);
+	if (!qb->used)
+		qb->login = QBITTORRENT_LOGIN_NONE;
+	if (!f)
+		f = judge_login(qb, why);
+	return qb->gate->after(qb->gate, qb, f, why);
+}
+
+static enum fail lost_session(const char *path, struct failure *why)
+{
+	return fail_set(
+		why, FAIL_ANSWER,
+		"the login was accepted, but %s is still forbidden: is the session cookie lost in "
+		"a proxy?",
+		path);
+}
+
+static bool succeeded(const struct http_reply *reply)
+{
+	return reply->status == 200 || reply->status == 204;
+}
+
+enum fail qbittorrent_ask(struct qbittorrent *qb, struct http_request request, struct failure *why)
+{
+	enum fail f = qbittorrent_exchange(qb, request, true, why);
+
+	if (f || succeeded(qb->reply))
+		return f;
+	/* A proxy's 403 is a page; qBittorrent's is one plain word, or nothing in 4.1. Never send
+	 * the password to the former. */
+	if (qb->reply->status != 403 || qbittorrent_is_html(qb->reply))
+		return qbittorrent_unexpected(qb->reply, request.path, why);
+	if (qb->api_key[0])
+		return fail_set(why, FAIL_REJECTED,
+		                "API key rejected: correct QSTICKY_QBITTORRENT_API_KEY; before 5.2 "
+		                "qBittorrent knows none, and needs user and password");
+	if (qb->login == QBITTORRENT_LOGIN_ACCEPTED)
+		return lost_session(request.path, why);
+	if (!qb->gate || qb->login != QBITTORRENT_LOGIN_NONE)
+		return fail_set(why, FAIL_HELD_BACK, "a login is needed, and not tried now");
+	f = log_in(qb, why);
+	if (!f)
+		f = qbittorrent_exchange(qb, request, true, why);
+	if (f || succeeded(qb->reply))
+		return f;
+	if (qb->reply->status == 403 && !qbittorrent_is_html(qb->reply))
+		return lost_session(request.path, why);
+	return qbittorrent_unexpected(qb->reply, request.path, why);
+}

@@ -1,0 +1,53 @@
+/* sidecar_cycle: compares once what is wanted with what qBittorrent has, repairs the difference, and
+ * proves it. For sidecar/sidecar.c; nobody else needs it. */
+#ifndef QSTICKY_SIDECAR_CYCLE_H
+#define QSTICKY_SIDECAR_CYCLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/fail.h"
+#include "base/stop.h"
+#include "config/config.h"
+#include "http/http.h"
+#include "qbittorrent/client.h"
+#include "sidecar/login_gate.h"
+#include "sidecar/port_source.h"
+#include "sidecar/reach.h"
+#include "sidecar/tell.h"
+#include "webhook/webhook.h"
+
+/* Longest cycle, in milliseconds, with the look for the port before it. */
+#define SIDECAR_CYCLE_MS 15000
+
+/* What cycles work on, and what one leaves to the next. */
+struct sidecar_cycle {
+	struct situation now;
+	struct tell tell;
+	struct webhook webhook;
+	struct port_source source; /* the caller looks there first */
+	struct qbittorrent qbittorrent;
+	struct reach reach; /* the caller polls and drains its tunnel */
+
+	struct qbittorrent_view view; /* as the last cycle found or left qBittorrent */
+	bool view_is_recent;          /* and that was the cycle before this one */
+	int64_t reannounce_at_ms;     /* MONO_NEVER: not */
+	uint16_t unproved_port;       /* set, but not read back; 0: none */
+	int64_t previous_port;        /* the one before that */
+	struct login_gate gate;       /* the caller may set it up further */
+	bool said_gate_trouble;
+};
+
+/* Makes a `cycle` of zeros ready for the first. Borrows the others. */
+void sidecar_cycle_start(struct sidecar_cycle *cycle, const struct config *config,
+                         const struct stop *stop, struct http_reply *reply);
+
+/* Runs one, for the port that is wanted after the last look. Blocks for SIDECAR_CYCLE_MS at most, less
+ * what that look took. Notes in `cycle->now` how it went, with the reason in `cycle_why` where it failed;
+ * says in the log what else is news, and tells the webhook of a new port. The caller tells of the rest.
+ * FAIL_STOPPED, or FAIL_ORPHANED as sync_is_orphan(): it has not ended, and nothing is to follow.
+ * FAIL_ANSWER: also where only the source has failed. Else as qbittorrent_read(), qbittorrent_set() and
+ * reach_prove(). */
+enum fail sidecar_cycle_run(struct sidecar_cycle *cycle);
+
+#endif

@@ -1,0 +1,42 @@
+/* port_source: learns which port is forwarded: from the port file, from Gluetun's control server, or
+ * from that while the file is missing. */
+#ifndef QSTICKY_SIDECAR_PORT_SOURCE_H
+#define QSTICKY_SIDECAR_PORT_SOURCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/fail.h"
+#include "base/mono.h"
+#include "base/stop.h"
+#include "config/config.h"
+#include "gluetun/control_server.h"
+#include "gluetun/port_file.h"
+#include "http/http.h"
+#include "sidecar/tell.h"
+
+struct port_source {
+	struct port_file_watch watch; /* the caller polls and drains it */
+	bool watch_refused;
+	int64_t replaced_at_ms; /* when a file that nothing names begins to count; MONO_NEVER: it is named */
+	bool hidden; /* the sandbox keeps the file from us, see process/sandbox_files.h; `now` has the reason */
+	struct gluetun gluetun;
+	enum fail fail; /* of the control server: what is forwarded is not known now; with `why` */
+	struct failure why;
+	int64_t looking_ms; /* how long the last look took, GLUETUN_ASK_MS at most */
+};
+
+/* Makes a `source` of zeros the one that `config` names; nothing is opened before the first look.
+ * Borrows the others. */
+void port_source_start(struct port_source *source, const struct config *config,
+                       const struct stop *stop, struct http_reply *reply);
+
+/* Looks there, with the watch where it has to be; tells `now` what it found, and the log what is news.
+ * Blocks for the control server only, GLUETUN_ASK_MS at most. Returns whether there is another port than
+ * before. Where a stop came, `source->fail` is FAIL_STOPPED and nothing was told. */
+bool port_source_look(struct port_source *source, struct situation *now, struct tell *tell);
+
+/* When it has to be looked again, before what was found counts; MONO_NEVER: it counts. */
+int64_t port_source_unsettled_ms(const struct port_source *source, const struct situation *now);
+
+#endif

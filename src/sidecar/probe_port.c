@@ -1,0 +1,159 @@
+#include "sidecar/probe_port.h"
+
+#include <string.h>
+
+#include "base/ip.h"
+#include "base/mono.h"
+#include "base/redact.h"
+#include "base/text.h"
+#include "net/resolve_address.h"
+#include "vpn/probe.h"
+
+/* ---- where it should listen ---- */
+
+/* Whether the tunnel has the address that is set in qBittorrent: one of its own, or all of a family
+ * of which it has one. */
+static bool covers(const char *set, const struct tunnel_view *view, sa_family_t family)
+{
+	unsigned char ip[IP_MAX];
+	size_t len = ip_parse(ip, set);
+
+	if (family == AF_INET)
+		return view->has_v4 &&
+		       (!*set || strcmp(set, "0.0.0.0") == 0 ||
+		        (len == sizeof view->v4 && memcmp(ip, &view->v4, len) == 0));
+	return view->has_v6 && (!*set || strcmp(set, "::") == 0 ||
+	                        (len == sizeof view->v6 && memcmp(ip, &view->v6, len) == 0));
+}
+
+static bool is_here(const char *interface)
+{
+	return resolve_interface(interface) != 0;
+}
+
+enum fail reach_judge_settings(const struct tunnel *tunnel, const struct tunnel_view *view,
+                               const struct qbittorrent_view *set, struct failure *why)
+{
+	const char *name = tunnel->name;
+	char shown[64];
+	struct text text = text_on(shown, sizeof shown);
+
+	if (set->peer_proxy)
+		return fail_set(why, FAIL_CUT_OFF,
+		                "qBittorrent uses a proxy for peers: it does not listen for them "
+		                "at all");
+	/* What it says may be any string; the name of an interface that is here holds no secret. */
+	if (set->interface[0] && strcmp(set->interface, name) != 0)
+		return fail_set(why, FAIL_CUT_OFF,
+		                "qBittorrent is bound to %s%s, not to %s, on which peers "
+		                "come: change its network interface (Advanced), or set "
+		                "QSTICKY_BIND_INTERFACE=true",
+		                is_here(set->interface) ? "interface "
+		                                        : "an interface that is not here",
+		                is_here(set->interface) ? set->interface : "", name);
+	redact_put_address(&text, set->address);
+	if (!covers(set->address, view, AF_INET) && !covers(set->address, view, AF_INET6))
+		return fail_set(why, FAIL_CUT_OFF,
+		                "qBittorrent is bound to address %s, but %s has %s: change its "
+		                "address to bind to (Advanced), or set QSTICKY_BIND_INTERFACE=true",
+		                shown, name, view->has_v4 ? view->v4_text : view->v6_text);
+	return FAIL_NONE;
+}
+
+/* ---- whether it does ---- */
+
+/* Probes one address, until `until_ms` if it is refused; `*accepted`: TCP is not. */
+static enum fail probe_one(const struct tunnel_view *view, sa_family_t family, uint16_t port,
+                           const struct qbittorrent *qb, int64_t until_ms, bool *accepted,
+                           enum probe_udp *udp, struct failure *why)
+{
+	int64_t pair_until_ms = mono_now_ms() + REACH_PAIR_MS;
+	int64_t pause_ms = 5;
+
+	for (;;) {
+		enum fail f = probe_port(view, family, port, qb->stop, qb->deadline_ms, udp, why);
+		int64_t now_ms = mono_now_ms();
+
+		*accepted = !f;
+		if (!f && *udp == PROBE_UDP_REFUSED) {
+			f = FAIL_REFUSED;
+			if (until_ms < pair_until_ms)
+				until_ms = mono_earlier(pair_until_ms, qb->deadline_ms);
+		}
+		if (f != FAIL_REFUSED || now_ms >= until_ms)
+			return f;
+		f = stop_sleep(qb->stop, mono_earlier(now_ms + pause_ms, until_ms), why);
+		if (f)
+			return f;
+		pause_ms = mono_earlier(2 * pause_ms, 100);
+	}
+}
+
+/* Sets what the failure `f` of a probe means, which has set `why`. Returns `f`. */
+static enum fail say_probe(const char *name, const char *address, uint16_t port, enum fail f,
+                           bool accepted, struct failure *why)
+{
+	if (f == FAIL_REFUSED && accepted)
+		return fail_set(
+			why, f,
+			"another program has port %u at %s (%s): it accepts TCP, but UDP is "
+			"refused, so qBittorrent does not listen there",
+			(unsigned)port, name, address);
+	if (f == FAIL_REFUSED)
+		return fail_set(why, f,
+		                "%s (%s) refuses connections to port %u, although "
+		                "qBittorrent has it set",
+		                name, address, (unsigned)port);
+	if (f == FAIL_TIMEOUT)
+		return fail_set(why, f,
+		                "no answer from port %u at %s (%s): qBittorrent hangs, or "
+		                "a firewall drops what this machine sends to itself",
+		                (unsigned)port, name, address);
+	if (f && f != FAIL_STOPPED)
+		fail_in(why, "port %u at %s (%s)", (unsigned)port, name, address);
+	return f;
+}
+
+/* Where it should listen on none, all are probed. */
+enum fail reach_probe(const struct tunnel *tunnel, const struct tunnel_view *view,
+                      const struct qbittorrent *qb, const struct qbittorrent_view *set,
+                      uint16_t port, int64_t patience_ms, struct reach_probed *probed,
+                      struct failure *why)
+{
+	static const sa_family_t families[] = { AF_INET, AF_INET6 };
+	const char *setting = set->address;
+	int64_t until_ms = mono_earlier(mono_now_ms() + patience_ms, qb->deadline_ms);
+	enum fail refused = FAIL_NONE;
+	bool all_taken = true;
+
+	*probed = (struct reach_probed){ .udp = REACHABLE_UNKNOWN };
+	if (!covers(setting, view, AF_INET) && !covers(setting, view, AF_INET6))
+		setting = "";
+	for (size_t i = 0; i < sizeof families / sizeof families[0]; i++) {
+		const char *address = families[i] == AF_INET ? view->v4_text : view->v6_text;
+		enum probe_udp udp = PROBE_UDP_UNKNOWN;
+		struct failure one;
+		bool accepted = false;
+		enum fail f;
+
+		if (!covers(setting, view, families[i]))
+			continue;
+		f = probe_one(view, families[i], port, qb, until_ms, &accepted, &udp, &one);
+		if (udp == PROBE_UDP_REFUSED)
+			probed->udp = REACHABLE_NO;
+		all_taken &= accepted && udp == PROBE_UDP_SILENT;
+		probed->partly_open |= !f;
+		say_probe(tunnel->name, address, port, f, accepted, &one);
+		/* The first that is refused is told, and the others are looked at all the same. */
+		if (f && !refused) {
+			*why = one;
+			probed->another = accepted;
+		}
+		if (f && f != FAIL_REFUSED)
+			return f;
+		refused = refused ? refused : f;
+	}
+	if (!refused && all_taken)
+		probed->udp = REACHABLE_YES;
+	return refused;
+}

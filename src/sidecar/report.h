@@ -1,0 +1,31 @@
+/* report: which problems are news.
+ *
+ * A problem is said once, and again every ten minutes while it is there. Several that take turns,
+ * as two addresses of one name do, are each said as often, not at every turn. */
+#ifndef QSTICKY_SIDECAR_REPORT_H
+#define QSTICKY_SIDECAR_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define REPORT_AGAIN_MS (10 * 60 * 1000)
+
+/* Problems remembered, and so the most that are said in REPORT_AGAIN_MS. */
+#define REPORT_MAX 8
+
+struct report {
+	struct {
+		uint32_t digest; /* of the text */
+		int64_t said_ms;
+	} problems[REPORT_MAX];
+	size_t count;
+};
+
+/* Whether the problem `text` is to be said at `now_ms`; it then counts as said. */
+bool report_is_news(struct report *report, const char *text, int64_t now_ms);
+
+/* All is well. Returns whether a problem had been said. */
+bool report_all_clear(struct report *report);
+
+#endif

@@ -1,0 +1,294 @@
+#include "sidecar/sidecar.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "base/fail.h"
+#include "base/log.h"
+#include "base/mono.h"
+#include "config/table.h"
+#include "core/sync.h"
+#include "gluetun/port_file.h"
+#include "http/http.h"
+#include "process/nap.h"
+#include "process/sandbox.h"
+#include "process/sandbox_files.h"
+#include "qbittorrent/client.h"
+#include "sidecar/cycle.h"
+#include "sidecar/health.h"
+#include "sidecar/port_source.h"
+#include "sidecar/tell.h"
+#include "vpn/tunnel.h"
+#include "webhook/webhook.h"
+
+/* The largest thing here; see http/http.h. */
+static struct http_reply reply;
+
+struct sidecar {
+	struct sidecar_cycle cycle;
+	const struct init *init;
+	unsigned vain_turns; /* of the loop, since the last cycle or sleep */
+};
+
+static void set_up(struct sidecar *s, const struct config *config, const struct init *init)
+{
+	s->init = init;
+	sidecar_cycle_start(&s->cycle, config, &init->stop, &reply);
+	if (config->bind_interface && !config->vpn_interface[0])
+		log_line(LEVEL_WARN,
+		         "QSTICKY_BIND_INTERFACE=true does nothing without QSTICKY_VPN_INTERFACE");
+	if (config->use_https && !config->verify_ssl && config->tls_pin_count == 0)
+		log_line(LEVEL_WARN,
+		         "QSTICKY_VERIFY_SSL=false: any certificate is accepted, so whoever is in "
+		         "between can read the password; set QSTICKY_TLS_PIN_SHA256 instead");
+	if (!config->sandbox)
+		log_line(LEVEL_WARN, "QSTICKY_SANDBOX=false: no right is given up");
+}
+
+static bool look(struct sidecar_cycle *cycle)
+{
+	return port_source_look(&cycle->source, &cycle->now, &cycle->tell);
+}
+
+/* Whether the sandbox keeps `file`, NULL for none, from us, and does so for longer than it takes to
+ * replace a directory. FAIL_IO: it does, so that only a restart helps. FAIL_STOPPED. */
+static enum fail check_reach(const struct sidecar *s, const char *file, struct failure *why)
+{
+	if (!file || !sandbox_files_hide(file))
+		return FAIL_NONE;
+	if (stop_sleep(&s->init->stop, mono_now_ms() + SYNC_SETTLE_MS, why))
+		return FAIL_STOPPED;
+	return sandbox_files_hide(file) ? sandbox_files_explain(why, file) : FAIL_NONE;
+}
+
+/* The same, of the other files that a cycle reads; not the resolver's, which a new lookup names. */
+static enum fail check_reach_of_all(const struct sidecar *s, struct failure *why)
+{
+	const struct config *config = s->cycle.now.config;
+	const struct secret *secret;
+	size_t cursor = 0;
+	enum fail f = FAIL_NONE;
+
+	while (!f && (secret = config_secret(config, &cursor)))
+		f = check_reach(s, secret->file ? secret->file : secret->usual_file, why);
+	if (!f && config->use_https)
+		f = check_reach(s, config->tls_ca_file, why);
+	return f;
+}
+
+/* What is due by now: after events of the file, or because of the time. FAIL_ORPHANED: nothing will
+ * ever be again. FAIL_IO: not before a restart, and `why` says so. */
+static enum fail turn(struct sidecar *s, enum port_file_event seen, struct failure *why)
+{
+	struct sidecar_cycle *cycle = &s->cycle;
+	struct sync *sync = &cycle->now.sync;
+	int64_t now_ms = mono_now_ms();
+	bool news = false;
+	enum fail f;
+
+	if (seen == PORT_FILE_MODIFIED)
+		sync_file_modified(sync, now_ms);
+	if (seen > PORT_FILE_MODIFIED || now_ms >= sync_due_ms(sync))
+		news = look(cycle);
+	if (cycle->source.fail == FAIL_STOPPED)
+		return FAIL_STOPPED;
+	if (seen == PORT_FILE_WRITTEN && !news)
+		sync_file_written(sync, now_ms);
+	/* Proof of the old port is none of the new one: take it back before anything that may
+	 * hang. */
+	tell_health_if_changed(&cycle->tell, &cycle->now);
+	if (cycle->source.hidden) {
+		f = check_reach(s, cycle->now.config->port_file_path, why);
+		if (f)
+			return f;
+		(void)look(cycle);
+	}
+	if (!sync_cycle_due(sync, mono_now_ms()))
+		return FAIL_NONE;
+	s->vain_turns = 0;
+	f = sidecar_cycle_run(cycle);
+	if (f == FAIL_STOPPED || f == FAIL_ORPHANED)
+		return f;
+	tell_health(&cycle->tell, &cycle->now);
+	webhook_judged(&cycle->webhook, cycle->tell.published_healthy, mono_now_ms());
+	if (!f) {
+		tell_success(&cycle->tell, &cycle->now);
+		return FAIL_NONE;
+	}
+	tell_failure(&cycle->tell, &cycle->now);
+	return check_reach_of_all(s, why);
+}
+
+static void hear(struct sidecar_cycle *cycle)
+{
+	struct sync *sync = &cycle->now.sync;
+	int64_t now_ms = mono_now_ms();
+
+	switch (tunnel_drain(&cycle->reach.tunnel)) {
+	case TUNNEL_QUIET:
+		break;
+	case TUNNEL_OTHER_GONE:
+		sync_cycle_at(sync, now_ms + SYNC_SETTLE_MS);
+		break;
+	case TUNNEL_CHANGED:
+		reach_changed(&cycle->reach, &cycle->now);
+		sync_links_changed(sync, now_ms);
+		break;
+	}
+}
+
+/* A descriptor that is ready and cannot be read, whatever the reason, must not have us spin. */
+#define VAIN_TURNS_MAX 100
+#define VAIN_PAUSE_MS 200
+
+/* Sends what is due while no cycle is. Returns when to come again. */
+static int64_t send_messages(struct sidecar_cycle *cycle, const struct pollfd fds[], size_t count)
+{
+	const struct situation *now = &cycle->now;
+	const bool waits = webhook_due_ms(&cycle->webhook) != MONO_NEVER;
+	struct failure buf;
+	const struct webhook_facts facts = {
+		.config = now->config,
+		.cycle_ms = sync_due_ms(&now->sync),
+		.port = sync_port(&now->sync),
+		.state = tell_state(now),
+		.error = waits ? tell_error(now, &buf) : NULL,
+	};
+
+	return webhook_work(&cycle->webhook, &facts, fds, count, &reply);
+}
+
+static enum fail loop(struct sidecar *s, struct failure *why)
+{
+	struct sidecar_cycle *cycle = &s->cycle;
+	enum { FD_STOP, FD_EVENTS, FD_FILE, FD_LINKS, FD_COUNT };
+
+	for (;;) {
+		/* Built anew each turn: the watch's descriptor may have changed. */
+		struct pollfd fds[FD_COUNT] = {
+			[FD_STOP] = { .fd = s->init->stop.fd, .events = POLLIN },
+			[FD_EVENTS] = { .fd = s->init->event_fd, .events = POLLIN },
+			[FD_FILE] = { .fd = cycle->source.watch.inotify_fd, .events = POLLIN },
+			[FD_LINKS] = { .fd = cycle->reach.tunnel.events_fd, .events = POLLIN },
+		};
+		enum port_file_event seen = PORT_FILE_QUIET;
+		int64_t due_ms = send_messages(cycle, fds, FD_COUNT);
+		int ready = nap(fds, FD_COUNT, mono_left_ms(due_ms));
+		enum fail f;
+
+		if (ready < 0 && errno != EINTR)
+			return fail_errno(why, "poll");
+		if (ready > 0 && fds[FD_STOP].revents)
+			return FAIL_NONE; /* a stop goes before any work */
+		if (ready == 0 || ++s->vain_turns > VAIN_TURNS_MAX) {
+			if (ready > 0)
+				(void)stop_sleep(&s->init->stop, mono_now_ms() + VAIN_PAUSE_MS,
+				                 why);
+			s->vain_turns = 0;
+		}
+		if (ready > 0 && fds[FD_EVENTS].revents && init_events(s->init)) {
+			log_line(LEVEL_INFO, "SIGHUP: checking now");
+			login_gate_clear(&cycle->gate);
+			sync_cycle_at(&cycle->now.sync, mono_now_ms());
+		}
+		if (ready > 0 && fds[FD_FILE].revents)
+			seen = port_file_watch_drain(&cycle->source.watch);
+		if (ready > 0 && fds[FD_LINKS].revents)
+			hear(cycle);
+		f = turn(s, seen, why);
+		if (f == FAIL_IO)
+			return f;
+		if (f == FAIL_ORPHANED)
+			return fail_set(why, FAIL_ORPHANED,
+			                "nothing but the loopback interface for %d s, while port "
+			                "%u is forwarded: Gluetun's container was restarted, and "
+			                "this is its old network; ending, so that a restart policy "
+			                "moves qsticky to the new one (restart qBittorrent, too)",
+			                SYNC_ORPHAN_MS / 1000,
+			                (unsigned)sync_port(&cycle->now.sync));
+	}
+}
+
+int sidecar_run(const struct config *config, struct init *init)
+{
+	static struct sidecar s;
+	char source[TELL_SOURCE_MAX];
+	struct failure why;
+	enum fail f;
+
+	set_up(&s, config, init);
+	/* A sidecar that may not write its budget is better than none; it remembers what it did. */
+	s.cycle.gate.in_memory = true;
+	tell_source(source, config, config->port_source);
+	log_line(LEVEL_INFO,
+	         "qsticky %s: qBittorrent at %s%s:%u, port %s, a check every %u s, health in %s",
+	         QSTICKY_VERSION, config->use_https ? "https://" : "", config->host,
+	         (unsigned)config->port, source, config->interval_s, config->health_path);
+	sandbox_enter(config, SANDBOX_RUN);
+	/* The first answer may be seconds away, and an old file say healthy until then. */
+	if (config->port_source != CONFIG_SOURCE_FILE)
+		tell_health(&s.cycle.tell, &s.cycle.now);
+	f = loop(&s, &why);
+	log_last();
+	if (f == FAIL_ORPHANED) {
+		log_line(LEVEL_ERROR, "%s", why.text);
+		return SIDECAR_EXIT_ORPHANED; /* the health file goes on saying unhealthy */
+	}
+	health_remove(config->health_path);
+	if (config->metrics_path)
+		health_remove(config->metrics_path);
+	if (f) {
+		log_line(LEVEL_ERROR, "cannot go on: %s", why.text);
+		return EXIT_FAILURE;
+	}
+	/* First, since the kernel waits before it frees a watch: now it does so during the logout. */
+	port_file_watch_release(&s.cycle.source.watch);
+	qbittorrent_logout(&s.cycle.qbittorrent);
+	log_line(LEVEL_INFO, "stopped");
+	return EXIT_SUCCESS;
+}
+
+/* A file that is empty, or being replaced, is looked at again, as the loop would. */
+static enum fail look_once(struct sidecar *s, struct failure *why)
+{
+	struct sidecar_cycle *cycle = &s->cycle;
+	int64_t at_ms;
+
+	(void)look(cycle);
+	while ((at_ms = port_source_unsettled_ms(&cycle->source, &cycle->now)) != MONO_NEVER) {
+		enum fail f = stop_sleep(&s->init->stop, at_ms, why);
+
+		if (f)
+			return f;
+		(void)look(cycle);
+	}
+	return cycle->source.fail; /* it has been said */
+}
+
+int sidecar_once(const struct config *config, struct init *init)
+{
+	static struct sidecar s;
+	struct failure why;
+	enum fail f;
+
+	set_up(&s, config, init);
+	login_store_keep(&s.cycle.gate.store);
+	sandbox_enter(config, SANDBOX_ONCE);
+	if (look_once(&s, &why) || s.cycle.now.sync.file == SYNC_FILE_BAD) {
+		if (s.cycle.source.hidden)
+			log_line(LEVEL_ERROR, "%s", s.cycle.now.file_why.text);
+		return EXIT_FAILURE;
+	}
+	f = sidecar_cycle_run(&s.cycle);
+	/* Closed twice, a second apart, and it may rebind. */
+	if (f == FAIL_PORT_CLOSED && !stop_sleep(&init->stop, sync_due_ms(&s.cycle.now.sync), &why))
+		f = sidecar_cycle_run(&s.cycle);
+	if (f == FAIL_NONE)
+		tell_success(&s.cycle.tell, &s.cycle.now);
+	else if (f != FAIL_STOPPED)
+		tell_failure(&s.cycle.tell, &s.cycle.now);
+	qbittorrent_logout(&s.cycle.qbittorrent);
+	return sync_state(&s.cycle.now.sync) == SYNC_IN_SYNC ? EXIT_SUCCESS : EXIT_FAILURE;
+}

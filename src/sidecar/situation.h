@@ -1,0 +1,35 @@
+/* situation: what the sidecar knows at a moment. */
+#ifndef QSTICKY_SIDECAR_SITUATION_H
+#define QSTICKY_SIDECAR_SITUATION_H
+
+#include <stdint.h>
+#include <time.h>
+
+#include "base/fail.h"
+#include "config/config.h"
+#include "core/login_budget.h"
+#include "core/sync.h"
+#include "qbittorrent/client.h"
+#include "sidecar/health.h"
+
+/* What is the case. */
+struct situation {
+	const struct config *config; /* borrowed */
+	struct sync sync;
+	enum config_source asked; /* which of the two was asked last */
+	struct failure file_why;  /* what is wrong with the port file, with SYNC_FILE_BAD */
+	struct failure cycle_why; /* why the last cycle failed, where it did */
+	int64_t current_port;     /* what qBittorrent was last seen to have; -1: not seen yet */
+	enum reachable reachable; /* as the last cycle found it */
+	enum reachable reachable_udp;
+	enum login_state login;
+	unsigned rebinds; /* since the start */
+	struct qbittorrent_hints hints;
+	const char *version;     /* of qBittorrent; "" while not known */
+	time_t last_check;       /* 0: none yet */
+	time_t last_port_change; /* 0: none yet */
+	time_t started;
+	int64_t started_ms;
+};
+
+#endif

@@ -1,0 +1,219 @@
+#include "sidecar/tell.h"
+
+#include <string.h>
+
+#include "base/mono.h"
+#include "base/now.h"
+#include "sidecar/health.h"
+#include "sidecar/metrics.h"
+
+static const char *const state_names[] = {
+	[SYNC_STARTING] = "starting", [SYNC_WAITING_FOR_PORT] = "waiting_for_port",
+	[SYNC_IN_SYNC] = "in_sync",   [SYNC_RETRYING] = "retrying",
+	[SYNC_ERROR] = "error",
+};
+
+/* ---- the source ---- */
+
+void tell_source(char out[static TELL_SOURCE_MAX], const struct config *config,
+                 enum config_source source)
+{
+	struct text text = text_on(out, TELL_SOURCE_MAX);
+	char name[GLUETUN_NAME_MAX];
+
+	if (source != CONFIG_SOURCE_GLUETUN)
+		text_printf(&text, "in %s", config->port_file_path);
+	if (source == CONFIG_SOURCE_AUTO)
+		text_puts(&text, ", else ");
+	gluetun_name(name, config);
+	if (source != CONFIG_SOURCE_FILE)
+		text_printf(&text, "from %s", name);
+}
+
+/* ---- health ---- */
+
+const char *tell_state(const struct situation *now)
+{
+	return state_names[sync_state(&now->sync)];
+}
+
+const char *tell_error(const struct situation *now, struct failure *buf)
+{
+	const struct sync *sync = &now->sync;
+	char asked[TELL_SOURCE_MAX];
+
+	if (sync->file == SYNC_FILE_BAD)
+		return now->file_why.text;
+	if (!sync->begun)
+		return NULL;
+	if (sync->outcome == SYNC_PENDING && !sync_port(sync))
+		return "what port is forwarded is not known yet";
+	if (sync->outcome == SYNC_PENDING) {
+		fail_set(buf, FAIL_UNPROVEN, "port %u is not proved yet",
+		         (unsigned)sync_port(sync));
+		return buf->text;
+	}
+	if (sync->outcome != SYNC_PROVED)
+		return now->cycle_why.text;
+	if (!sync_no_port_too_long(sync, mono_now_ms()))
+		return NULL;
+	tell_source(asked, now->config, now->asked);
+	fail_set(buf, FAIL_UNPROVEN,
+	         "no forwarded port %s for over %u s: is Gluetun connected, with "
+	         "VPN_PORT_FORWARDING=on%s?",
+	         asked, now->config->no_port_grace_s,
+	         now->asked == CONFIG_SOURCE_FILE ? ", and its directory mounted here" : "");
+	return buf->text;
+}
+
+void tell_health(struct tell *tell, const struct situation *now)
+{
+	const struct qbittorrent_hints *hints = &now->hints;
+	struct failure buf, why;
+	int64_t now_ms = mono_now_ms();
+	uint16_t port = sync_port(&now->sync);
+	struct health health = {
+		.healthy = sync_healthy(&now->sync, now_ms),
+		.state = tell_state(now),
+		.current_port = now->current_port,
+		.forwarded_port = port ? port : -1,
+		.reachable = now->reachable,
+		.reachable_udp = now->reachable_udp,
+		.connection_status = hints->connection_status[0] ? hints->connection_status : NULL,
+		.external_address = hints->external_address[0] ? hints->external_address : NULL,
+		.login = login_gate_name(now->login),
+		.last_check = now->last_check,
+		.last_port_change = now->last_port_change,
+		.timestamp = now_s(),
+		.started = now->started,
+		.uptime_s = (uint64_t)(now_ms - now->started_ms) / 1000,
+		.consecutive_failures = now->sync.failures,
+		.rebinds = now->rebinds,
+		.last_error = tell_error(now, &buf),
+		.qbittorrent_version = now->version[0] ? now->version : NULL,
+		.version = QSTICKY_VERSION,
+	};
+	enum fail f = health_write(now->config->health_path, &health, &why);
+
+	tell->published = true;
+	tell->published_healthy = health.healthy;
+	tell->published_state = sync_state(&now->sync);
+	tell->published_port = port;
+	if (f && !tell->health_unwritable)
+		log_line(LEVEL_ERROR, "%s; healthcheck will say unhealthy", why.text);
+	else if (!f && tell->health_unwritable)
+		log_line(LEVEL_INFO, "health file: can be written again");
+	tell->health_unwritable = f;
+	if (!now->config->metrics_path)
+		return;
+	f = metrics_write(now->config->metrics_path, &health, &why);
+	if (f && !tell->metrics_unwritable)
+		log_line(LEVEL_ERROR, "%s", why.text);
+	tell->metrics_unwritable = f;
+}
+
+void tell_health_if_changed(struct tell *tell, const struct situation *now)
+{
+	if (!tell->published || tell->published_state != sync_state(&now->sync) ||
+	    tell->published_healthy != sync_healthy(&now->sync, mono_now_ms()) ||
+	    tell->published_port != sync_port(&now->sync))
+		tell_health(tell, now);
+}
+
+/* ---- log ---- */
+
+void tell_news(struct tell *tell, enum log_level level, const char *text)
+{
+	if (report_is_news(&tell->report, text, mono_now_ms()))
+		log_line(level, "%s", text);
+	else
+		log_line(LEVEL_DEBUG, "still: %s", text);
+}
+
+void tell_failure(struct tell *tell, const struct situation *now)
+{
+	tell_news(tell, now->sync.outcome == SYNC_SHUT_OUT ? LEVEL_ERROR : LEVEL_WARN,
+	          now->cycle_why.text);
+	tell->said_failure = true;
+}
+
+void tell_success(struct tell *tell, const struct situation *now)
+{
+	enum sync_state state = sync_state(&now->sync);
+	uint16_t port = sync_port(&now->sync);
+	bool healthy = sync_healthy(&now->sync, mono_now_ms());
+	bool recovered = (healthy || tell->said_failure) && report_all_clear(&tell->report);
+	char asked[TELL_SOURCE_MAX];
+	struct failure buf;
+
+	if (state == SYNC_IN_SYNC &&
+	    (recovered || tell->said_state != state || tell->said_port != port)) {
+		log_line(LEVEL_INFO, "in sync: port %u", (unsigned)port);
+		tell->said_port = port;
+	} else if (state == SYNC_WAITING_FOR_PORT && (recovered || tell->said_state != state)) {
+		tell_source(asked, now->config, now->asked);
+		log_line(LEVEL_INFO,
+		         "no forwarded port %s: waiting for one, qBittorrent is left as it is",
+		         asked);
+	} else if (recovered) {
+		log_line(LEVEL_INFO, "qBittorrent answers again");
+	}
+	if (state == SYNC_WAITING_FOR_PORT && !healthy)
+		tell_news(tell, LEVEL_WARN, tell_error(now, &buf));
+	if (state == SYNC_ERROR)
+		tell_news(tell, LEVEL_ERROR, tell_error(now, &buf));
+	else
+		tell->said_state = state;
+	tell->said_failure = false;
+}
+
+bool tell_setting_is(const struct qbittorrent_view *view, enum tell_setting which,
+                     struct failure *text)
+{
+	const char *sentence = "";
+	bool is_so = false;
+
+	switch (which) {
+	case TELL_ANNOUNCE_PORT:
+		fail_set(text, FAIL_NONE,
+		         "qBittorrent tells trackers port %lld, whatever it listens on: set "
+		         "announce_port (Advanced, port reported to trackers) to 0",
+		         (long long)view->announce_port);
+		return view->announce_port != 0;
+	case TELL_PEER_PROXY:
+		sentence = "qBittorrent uses a proxy for peers: it does not listen for them at all";
+		is_so = view->peer_proxy;
+		break;
+	case TELL_LO:
+		sentence = "qBittorrent is bound to interface lo, where no peer can reach it: set "
+			   "its network interface (Advanced) to the VPN's, or to any";
+		is_so = strcmp(view->interface, "lo") == 0;
+		break;
+	case TELL_RANDOM_PORT:
+		sentence = "random_port is on: qBittorrent takes another port at each start";
+		is_so = view->random_port;
+		break;
+	case TELL_UPNP:
+		sentence = "upnp is on: qBittorrent asks a router for its port, not the VPN";
+		is_so = view->upnp;
+		break;
+	case TELL_SETTINGS_ALL:
+		break;
+	}
+	fail_set(text, FAIL_NONE, "%s", sentence);
+	return is_so;
+}
+
+void tell_settings(struct tell *tell, const struct qbittorrent_view *view)
+{
+	struct failure text;
+
+	/* Each once, until it is not so any more. */
+	for (enum tell_setting which = 0; which < TELL_SETTINGS; which++) {
+		bool is_so = tell_setting_is(view, which, &text);
+
+		if (is_so && !tell->said_setting[which])
+			log_line(LEVEL_WARN, "%s", text.text);
+		tell->said_setting[which] = is_so;
+	}
+}

@@ -1,0 +1,246 @@
+#include "tls/certificate.h"
+
+#include <string.h>
+
+#include "base/utc.h"
+#include "tls/certificate_extensions.h"
+
+/* How RFC 5280 tags what need not be there (section 4.1). */
+enum {
+	TAG_VERSION = 0xa0,
+	TAG_ISSUER_ID = 0x81,
+	TAG_SUBJECT_ID = 0x82,
+	TAG_EXTENSIONS = 0xa3,
+};
+
+static int two_digits(const unsigned char *at)
+{
+	if (at[0] < '0' || at[0] > '9' || at[1] < '0' || at[1] > '9')
+		return -1;
+	return (at[0] - '0') * 10 + (at[1] - '0');
+}
+
+/* "YYMMDDHHMMSSZ" or "YYYYMMDDHHMMSSZ" (RFC 5280, section 4.1.2.5). */
+static bool take_time(struct der_part *in, time_t *moment)
+{
+	enum { CENTURY, YEAR, MONTH, DAY, HOUR, MINUTE, SECOND, FIELDS };
+
+	int field[FIELDS];
+	struct der_part text;
+	unsigned tag;
+	size_t skip;
+
+	if (!der_take(in, &tag, &text, NULL) || (tag != DER_UTC_TIME && tag != DER_TIME))
+		return false;
+	skip = tag == DER_UTC_TIME ? 2 : 0;
+	if (text.len != 15 - skip || text.at[text.len - 1] != 'Z')
+		return false;
+	for (size_t i = skip / 2; i < FIELDS; i++) {
+		field[i] = two_digits(text.at + 2 * i - skip);
+		if (field[i] < 0)
+			return false;
+	}
+	if (tag == DER_UTC_TIME)
+		field[CENTURY] = field[YEAR] < 50 ? 20 : 19;
+	if (field[MONTH] < 1 || field[MONTH] > 12 || field[DAY] < 1 || field[DAY] > 31 ||
+	    field[HOUR] > 23 || field[MINUTE] > 59 || field[SECOND] > 60)
+		return false;
+	*moment = utc_moment(field[CENTURY] * 100 + field[YEAR], field[MONTH], field[DAY],
+	                     field[HOUR], field[MINUTE], field[SECOND]);
+	return true;
+}
+
+static enum certificate_curve curve_of(struct der_part parameters)
+{
+	struct der_part oid;
+
+	if (!der_expect(&parameters, DER_OID, &oid))
+		return CERTIFICATE_NO_CURVE;
+	if (DER_IS_OID(oid, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07))
+		return CERTIFICATE_P256;
+	if (DER_IS_OID(oid, 0x2b, 0x81, 0x04, 0x00, 0x22))
+		return CERTIFICATE_P384;
+	if (DER_IS_OID(oid, 0x2b, 0x81, 0x04, 0x00, 0x23))
+		return CERTIFICATE_P521;
+	return CERTIFICATE_NO_CURVE;
+}
+
+/* RFC 3279, section 1.2, and RFC 4055: PKCS#1, bar its last byte. */
+static bool is_pkcs1(struct der_part oid)
+{
+	static const unsigned char pkcs1[] = { 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01 };
+
+	return oid.len == sizeof pkcs1 + 1 && memcmp(oid.at, pkcs1, sizeof pkcs1) == 0;
+}
+
+/* The AlgorithmIdentifier of a key. */
+static bool take_key_algorithm(struct der_part *in, struct certificate *certificate)
+{
+	struct der_part inside, oid;
+	enum certificate_algorithm key = CERTIFICATE_OTHER;
+
+	if (!der_expect(in, DER_SEQUENCE, &inside) || !der_expect(&inside, DER_OID, &oid))
+		return false;
+	if (is_pkcs1(oid)) {
+		key = oid.at[oid.len - 1] == 1    ? CERTIFICATE_RSA
+		      : oid.at[oid.len - 1] == 10 ? CERTIFICATE_RSA_PSS
+		                                  : CERTIFICATE_OTHER;
+	} else if (DER_IS_OID(oid, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01)) {
+		certificate->curve = curve_of(inside);
+		key = certificate->curve ? CERTIFICATE_EC : CERTIFICATE_EC_OTHER;
+	} else if (DER_IS_OID(oid, 0x2b, 0x65, 0x70)) {
+		key = CERTIFICATE_ED25519;
+	}
+	certificate->key = key;
+	return true;
+}
+
+static void set_rsa_signature(struct certificate *certificate, unsigned which)
+{
+	/* By the last byte of the OID, from 11: sha256, sha384, sha512, sha224WithRSAEncryption. */
+	static const enum certificate_hash hashes[] = { CERTIFICATE_SHA256, CERTIFICATE_SHA384,
+		                                        CERTIFICATE_SHA512, CERTIFICATE_SHA224 };
+
+	if (which >= 11 && which <= 14) {
+		certificate->signature = CERTIFICATE_RSA;
+		certificate->hash = hashes[which - 11];
+	} else if (which == 10) {
+		certificate->signature = CERTIFICATE_RSA_PSS;
+	} else if (which == 4 || which == 5) { /* md5, sha1 */
+		certificate->signature = CERTIFICATE_SHA1;
+	}
+}
+
+/* The AlgorithmIdentifier of the signature, which the signed part must name too. */
+static bool take_signature_algorithm(struct der_part *in, struct der_part named,
+                                     struct certificate *certificate)
+{
+	/* ecdsa-with-SHA2 (RFC 5758, section 3.2), bar its last byte: 1 is SHA-224. */
+	static const unsigned char ecdsa[] = { 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03 };
+	struct der_part whole, inside, oid;
+	unsigned tag;
+
+	if (!der_take(in, &tag, &inside, &whole) || tag != DER_SEQUENCE ||
+	    !der_expect(&inside, DER_OID, &oid))
+		return false;
+	if (!certificate_same(whole, named))
+		return true;
+	if (is_pkcs1(oid)) {
+		set_rsa_signature(certificate, oid.at[oid.len - 1]);
+	} else if (DER_IS_OID(oid, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x01)) {
+		certificate->signature = CERTIFICATE_SHA1;
+	} else if (oid.len == sizeof ecdsa + 1 && memcmp(oid.at, ecdsa, sizeof ecdsa) == 0 &&
+	           oid.at[sizeof ecdsa] >= 1 && oid.at[sizeof ecdsa] <= 4) {
+		certificate->signature = CERTIFICATE_EC;
+		certificate->hash = CERTIFICATE_SHA224 + oid.at[sizeof ecdsa] - 1;
+	} else if (DER_IS_OID(oid, 0x2b, 0x65, 0x70)) {
+		certificate->signature = CERTIFICATE_ED25519;
+	}
+	return true;
+}
+
+/* The whole bytes in a string of bits. */
+static bool take_bits(struct der_part *in, struct der_part *bytes)
+{
+	if (!der_expect(in, DER_BITS, bytes) || bytes->len < 1 || bytes->at[0] != 0)
+		return false;
+	bytes->at++;
+	bytes->len--;
+	return true;
+}
+
+static bool take_unsigned(struct der_part *in, struct der_part *number)
+{
+	if (!der_expect(in, DER_INTEGER, number))
+		return false;
+	while (number->len > 0 && number->at[0] == 0) {
+		number->at++;
+		number->len--;
+	}
+	return number->len > 0;
+}
+
+/* Whether RSA can be believed with that exponent. With 1, anybody makes a signature that holds. An even one
+ * is no permutation, so no such key can sign (RFC 8017, section 3.1: 3 or more, and odd). */
+static bool is_exponent(struct der_part exponent)
+{
+	return exponent.len <= CERTIFICATE_EXPONENT_MAX && exponent.at[exponent.len - 1] & 1 &&
+	       (exponent.len > 1 || exponent.at[0] > 1);
+}
+
+static bool take_key(struct der_part *in, struct certificate *certificate)
+{
+	struct der_part key, bits, pair;
+
+	if (!der_expect(in, DER_SEQUENCE, &key) || !take_key_algorithm(&key, certificate) ||
+	    !take_bits(&key, &bits))
+		return false;
+	certificate->point = bits;
+	if (certificate->key != CERTIFICATE_RSA)
+		return true;
+	if (!der_expect(&bits, DER_SEQUENCE, &pair) ||
+	    !take_unsigned(&pair, &certificate->modulus) ||
+	    !take_unsigned(&pair, &certificate->exponent))
+		return false;
+	if (certificate->modulus.len > CERTIFICATE_RSA_MAX || !is_exponent(certificate->exponent))
+		certificate->key = CERTIFICATE_RSA_LONG;
+	return true;
+}
+
+/* `*algorithm` is the signature's, as it is named in here. */
+static bool parse_signed_part(struct certificate *certificate, struct der_part in,
+                              struct der_part *algorithm)
+{
+	struct der_part part, number, dates, extensions;
+	bool has_version = der_expect(&in, TAG_VERSION, &part);
+	unsigned tag;
+
+	/* Version 3 is written as 2, and is the last. */
+	if (has_version &&
+	    (!der_expect(&part, DER_INTEGER, &number) || number.len != 1 || number.at[0] > 2))
+		return false;
+	if (!der_expect(&in, DER_INTEGER, &part) || /* serial number */
+	    !der_take(&in, &tag, &part, algorithm) || tag != DER_SEQUENCE ||
+	    !der_take(&in, &tag, &part, &certificate->issuer) || tag != DER_SEQUENCE ||
+	    !der_expect(&in, DER_SEQUENCE, &dates) ||
+	    !take_time(&dates, &certificate->not_before) ||
+	    !take_time(&dates, &certificate->not_after) ||
+	    !der_take(&in, &tag, &part, &certificate->subject) || tag != DER_SEQUENCE ||
+	    !take_key(&in, certificate))
+		return false;
+	certificate->is_old_root =
+		!has_version && certificate_same(certificate->issuer, certificate->subject);
+	certificate->depth_max = CERTIFICATE_ANY_DEPTH;
+	certificate->signs_certificates = certificate->signs_handshakes = true;
+	certificate->for_server = true;
+	(void)der_expect(&in, TAG_ISSUER_ID, &part);
+	(void)der_expect(&in, TAG_SUBJECT_ID, &part);
+	if (in.len == 0)
+		return true;
+	certificate->is_old_root = false; /* what is so old has no extensions */
+	return der_expect(&in, TAG_EXTENSIONS, &extensions) && in.len == 0 &&
+	       certificate_parse_extensions(certificate, extensions);
+}
+
+bool certificate_parse(struct certificate *certificate, const unsigned char *der, size_t len)
+{
+	struct der_part in = { der, len }, outer, signed_part, algorithm;
+	unsigned tag;
+
+	*certificate = (struct certificate){ .whole = in };
+	return der_expect(&in, DER_SEQUENCE, &outer) && in.len == 0 &&
+	       der_take(&outer, &tag, &signed_part, &certificate->signed_part) &&
+	       tag == DER_SEQUENCE && parse_signed_part(certificate, signed_part, &algorithm) &&
+	       take_signature_algorithm(&outer, algorithm, certificate) &&
+	       take_bits(&outer, &certificate->signature_bytes) && outer.len == 0;
+}
+
+bool certificate_same(struct der_part a, struct der_part b)
+{
+	return a.len > 0 && der_is(a, b.at, b.len);
+}
+
+bool certificate_valid_at(const struct certificate *certificate, time_t moment)
+{
+	return certificate->not_before <= moment && moment <= certificate->not_after;
+}

@@ -1,0 +1,95 @@
+#include "tls/fault.h"
+
+#include <bearssl.h>
+#include <string.h>
+
+/* RFC 5246, section 7.2.2; RFC 6066, section 3. */
+enum {
+	ALERT_HANDSHAKE_FAILURE = 40,
+	ALERT_PROTOCOL_VERSION = 70,
+	ALERT_INSUFFICIENT_SECURITY = 71,
+	ALERT_UNRECOGNIZED_NAME = 112,
+};
+
+enum fail tls_fault_alert(int alert, bool asked_for_proof, const char *name, struct failure *why)
+{
+	if (asked_for_proof)
+		return fail_set(why, FAIL_TLS,
+		                "the server demands a client certificate (mutual TLS), which "
+		                "qsticky cannot present (TLS alert %d)",
+		                alert);
+	switch (alert) {
+	case ALERT_HANDSHAKE_FAILURE:
+	case ALERT_INSUFFICIENT_SECURITY:
+		return fail_set(
+			why, FAIL_TLS,
+			"the server finds no cipher in common (TLS alert %d): most likely "
+			"its key is Ed25519, RSA-PSS or EC on an unusual curve, which are not "
+			"supported; give it an RSA or EC (P-256, P-384, P-521) certificate. It "
+			"needs ECDHE with AES-GCM or ChaCha20, in TLS 1.2",
+			alert);
+	case ALERT_PROTOCOL_VERSION:
+		return fail_set(why, FAIL_TLS,
+		                "the server refuses TLS 1.2 (TLS alert %d): it insists on TLS 1.3, "
+		                "which is not supported, or on something outdated; allow TLS 1.2 "
+		                "there",
+		                alert);
+	case ALERT_UNRECOGNIZED_NAME:
+		return fail_set(why, FAIL_TLS,
+		                "the server knows no site of the name %s (TLS alert %d): set "
+		                "QSTICKY_TLS_SERVER_NAME",
+		                name[0] ? name : "that it was not told", alert);
+	default:
+		return fail_set(why, FAIL_TLS, "the server gave up: TLS alert %d", alert);
+	}
+}
+
+enum fail tls_fault_interrupted(enum fail f, bool silent, struct failure *why)
+{
+	if (f == FAIL_TIMEOUT && silent)
+		return fail_set(why, f,
+		                "timed out: no answer to the TLS greeting; if this port speaks "
+		                "plain HTTP, set QSTICKY_USE_HTTPS=false");
+	if (f == FAIL_TIMEOUT)
+		return fail_set(why, f, "timed out in the middle of the TLS handshake");
+	if (f == FAIL_CLOSED && silent)
+		return fail_set(why, f,
+		                "the server closed the connection at the TLS greeting; if this "
+		                "port speaks plain HTTP, set QSTICKY_USE_HTTPS=false");
+	if (f == FAIL_CLOSED)
+		return fail_set(why, f,
+		                "the server closed the connection in the middle of the TLS "
+		                "handshake");
+	return f;
+}
+
+enum fail tls_fault_engine(int error, const unsigned char *first, size_t len, struct failure *why)
+{
+	if (len >= 4 && memcmp(first, "HTTP", 4) == 0)
+		return fail_set(why, FAIL_TLS,
+		                "the server speaks plain HTTP on this port (http, not https): "
+		                "QSTICKY_USE_HTTPS=false, or another port");
+	/* The types of record: RFC 5246, appendix A.1. */
+	if (len > 0 && (first[0] < 20 || first[0] > 23))
+		return fail_set(why, FAIL_TLS, "the server does not speak TLS on this port");
+	switch (error) {
+	case BR_ERR_UNSUPPORTED_VERSION:
+	case BR_ERR_BAD_VERSION:
+		return fail_set(why, FAIL_TLS, "the server offers only a TLS older than 1.2");
+	case BR_ERR_BAD_SIGNATURE:
+		return fail_set(why, FAIL_TLS,
+		                "the server cannot prove that its certificate is its own");
+	case BR_ERR_WRONG_KEY_USAGE:
+		return fail_set(why, FAIL_TLS,
+		                "the server's certificate does not allow its use for TLS (key "
+		                "usage: digital signature)");
+	case BR_ERR_TOO_LARGE:
+	case BR_ERR_BAD_LENGTH:
+		return fail_set(why, FAIL_TLS, "the server sends TLS records that are too long");
+	case BR_ERR_BAD_MAC:
+		return fail_set(why, FAIL_TLS, "TLS data was damaged or forged on its way");
+	default:
+		return fail_set(why, FAIL_TLS, "the server breaks the rules of TLS (error %d)",
+		                error);
+	}
+}

@@ -1,0 +1,318 @@
+#include "tls/refusal.h"
+
+#include <stdarg.h>
+
+#include "base/utc.h"
+#include "tls/certificate_names.h"
+
+/* 2026-01-01: the year that this version is from. Machines without a battery start in 1970. */
+#define CLOCK_LEAST ((time_t)1767225600)
+
+bool refusal_clock_is_wrong(time_t now)
+{
+	return now < CLOCK_LEAST;
+}
+
+/* ---- what was presented ---- */
+
+static void put_date(struct text *text, time_t moment)
+{
+	char utc[UTC_MAX];
+
+	utc_format(utc, moment);
+	text_add(text, utc, sizeof "2026-11-22" - 1);
+}
+
+void refusal_put_pin(struct text *text, const unsigned char sha256[static REFUSAL_SHA256_LEN])
+{
+	text_puts(text, "QSTICKY_TLS_PIN_SHA256=");
+	for (size_t i = 0; i < REFUSAL_SHA256_LEN; i++)
+		text_printf(text, "%02x", (unsigned)sha256[i]);
+}
+
+void refusal_put_presented(struct text *text, const struct chain *chain)
+{
+	const struct certificate *leaf = chain_leaf(chain);
+
+	text_puts(text, "subject ");
+	certificate_put_name(text, leaf->subject);
+	text_puts(text, "; issuer ");
+	certificate_put_name(text, leaf->issuer);
+	text_puts(text, "; valid ");
+	put_date(text, leaf->not_before);
+	text_puts(text, " to ");
+	put_date(text, leaf->not_after);
+	text_puts(text, "; for ");
+	certificate_put_names(text, leaf);
+}
+
+/* How to accept exactly what the server presented, and what that is. The line to paste comes first:
+ * it must not be cut. */
+static void put_way_out(struct text *text, const struct refusal *refusal)
+{
+	const struct certificate *leaf = chain_leaf(refusal->chain);
+
+	/* A key that cannot be used is of no use pinned either. */
+	if (leaf->key == CERTIFICATE_RSA || leaf->key == CERTIFICATE_EC) {
+		text_puts(text, ". If it is the right one, set ");
+		refusal_put_pin(text, refusal->sha256);
+	}
+	text_puts(text, " - presented: ");
+	refusal_put_presented(text, refusal->chain);
+}
+
+__attribute__((format(printf, 3, 4))) static enum fail
+refuse(const struct refusal *refusal, struct failure *why, const char *format, ...)
+{
+	struct text text = text_on(why->text, sizeof why->text);
+	va_list args;
+
+	va_start(args, format);
+	text_vprintf(&text, format, args);
+	va_end(args);
+	put_way_out(&text, refusal);
+	return FAIL_UNTRUSTED;
+}
+
+/* ---- by itself ---- */
+
+enum fail refusal_of_pin(const struct refusal *refusal, struct failure *why)
+{
+	return refuse(refusal, why,
+	              "its certificate is not the pinned one (QSTICKY_TLS_PIN_SHA256)");
+}
+
+enum fail refusal_without_file(const struct refusal *refusal, struct failure *why)
+{
+	return refuse(refusal, why,
+	              "nothing here can vouch for its certificate: no pin, and no CA file");
+}
+
+enum fail refusal_by_clock(const struct refusal *refusal, struct failure *why)
+{
+	char utc[UTC_MAX];
+
+	utc_format(utc, refusal->now);
+	return refuse(refusal, why,
+	              "its certificate cannot be judged: this machine's clock says %s, which is "
+	              "plainly wrong; set it",
+	              utc);
+}
+
+enum fail refusal_of_name(const struct refusal *refusal, struct failure *why)
+{
+	return refuse(refusal, why,
+	              "its certificate is for another name than %s (see QSTICKY_TLS_SERVER_NAME)",
+	              refusal->name);
+}
+
+/* ---- by its issuers ---- */
+
+/* The certificate that is in the way: "its certificate". */
+static void put_who(struct text *text, const struct refusal *refusal,
+                    const struct path_obstacle *obstacle)
+{
+	if (obstacle->origin == PATH_SERVER) {
+		text_puts(text, "its certificate");
+		return;
+	}
+	text_puts(text, "its issuer \"");
+	certificate_put_name(text, obstacle->of->subject);
+	if (obstacle->origin == PATH_FILE)
+		text_printf(text, "\" in %.100s", refusal->config->tls_ca_file);
+	else
+		text_puts(text, "\", which it sends,");
+}
+
+static unsigned rsa_bits(const struct certificate *certificate)
+{
+	unsigned bits = (unsigned)certificate->modulus.len * 8;
+
+	for (unsigned first = certificate->modulus.at[0]; first < 0x80; first <<= 1)
+		bits--;
+	return bits;
+}
+
+static enum fail refuse_dates(const struct refusal *refusal, const char *who,
+                              const struct certificate *certificate, struct failure *why)
+{
+	char now[UTC_MAX], limit[UTC_MAX];
+
+	utc_format(now, refusal->now);
+	if (refusal->now < certificate->not_before) {
+		utc_format(limit, certificate->not_before);
+		return refuse(refusal, why,
+		              "%s is not yet valid: from %s, and the clock here says %s", who,
+		              limit, now);
+	}
+	utc_format(limit, certificate->not_after);
+	return refuse(refusal, why, "%s has expired on %s, and the clock here says %s; renew it",
+	              who, limit, now);
+}
+
+static enum fail refuse_key(const struct refusal *refusal, const char *who,
+                            const struct certificate *certificate, struct failure *why)
+{
+	static const char *const kinds[] = {
+		[CERTIFICATE_OTHER] = "of an unknown kind",
+		[CERTIFICATE_RSA] = "RSA",
+		[CERTIFICATE_RSA_LONG] = "RSA with an unusual exponent",
+		[CERTIFICATE_RSA_PSS] = "RSA-PSS",
+		[CERTIFICATE_EC] = "EC",
+		[CERTIFICATE_EC_OTHER] = "EC on an unusual curve",
+		[CERTIFICATE_ED25519] = "Ed25519",
+		[CERTIFICATE_SHA1] = "of an unknown kind",
+	};
+	char kind[48];
+	struct text text = text_on(kind, sizeof kind);
+
+	if (certificate->modulus.len > CERTIFICATE_RSA_MAX)
+		text_printf(&text, "RSA of %u bits", rsa_bits(certificate));
+	else
+		text_puts(&text, kinds[certificate->key]);
+	return refuse(refusal, why,
+	              "%s has a key that is %s: not supported; give it one of RSA (2048 to 4096 "
+	              "bits) or EC (P-256, P-384, P-521)",
+	              who, kind);
+}
+
+static enum fail refuse_signature(const struct refusal *refusal, const char *who,
+                                  const struct certificate *certificate, struct failure *why)
+{
+	static const char *const kinds[] = {
+		[CERTIFICATE_OTHER] = "of an unknown kind",
+		[CERTIFICATE_RSA] = "RSA",
+		[CERTIFICATE_RSA_LONG] = "RSA",
+		[CERTIFICATE_RSA_PSS] = "RSA-PSS",
+		[CERTIFICATE_EC] = "ECDSA",
+		[CERTIFICATE_EC_OTHER] = "ECDSA",
+		[CERTIFICATE_ED25519] = "Ed25519",
+		[CERTIFICATE_SHA1] = "SHA-1 or MD5",
+	};
+
+	return refuse(refusal, why,
+	              "%s has a signature that is %s: not supported; have it signed with RSA "
+	              "(PKCS#1) or ECDSA, over SHA-2",
+	              who, kinds[certificate->signature]);
+}
+
+static enum fail refuse_issuer(const struct refusal *refusal, const struct path_obstacle *obstacle,
+                               struct failure *why)
+{
+	const char *path = refusal->config->tls_ca_file;
+	char issuer[128];
+	struct text text = text_on(issuer, sizeof issuer);
+
+	certificate_put_name(&text, obstacle->of->issuer);
+	if (obstacle->others)
+		return refuse(refusal, why, "its issuer is unknown: \"%s\" is not in %.100s",
+		              issuer, path);
+	return refuse(refusal, why,
+	              "its issuer \"%s\" is not in %.100s, and it sends no intermediate "
+	              "certificate (serve the full chain)",
+	              issuer, path);
+}
+
+static enum fail refuse_signer(const struct refusal *refusal, const struct path_obstacle *obstacle,
+                               struct failure *why)
+{
+	char issuer[128];
+	struct text text = text_on(issuer, sizeof issuer);
+
+	certificate_put_name(&text, obstacle->of->subject);
+	if (obstacle->origin == PATH_FILE)
+		return refuse(refusal, why,
+		              "%.100s holds a CA of the name of its issuer \"%s\", but not the one "
+		              "that signed it",
+		              refusal->config->tls_ca_file, issuer);
+	return refuse(refusal, why,
+	              "a signature on its certificates is wrong: the issuer \"%s\" that it sends "
+	              "is not the one that signed",
+	              issuer);
+}
+
+/* What a certificate may not be used for, though it is. */
+static const char *misuse(const struct path_obstacle *obstacle)
+{
+	bool issues = obstacle->origin != PATH_SERVER;
+
+	if (obstacle->fault == PATH_NOT_CA)
+		return "may not issue certificates: it is not marked as a CA (basic constraints)";
+	if (obstacle->fault == PATH_KEY_USAGE)
+		return issues ? "may not issue certificates (key usage: no keyCertSign)"
+		              : "may not sign (key usage: no digitalSignature), which TLS with "
+		                "ECDHE needs";
+	if (obstacle->fault == PATH_PURPOSE)
+		return issues ? "may not vouch for a server (extended key usage: no serverAuth)"
+		              : "is not for a server (extended key usage: no serverAuth)";
+	return "may vouch for some names only (name constraints), which qsticky cannot judge";
+}
+
+static enum fail refuse_extension(const struct refusal *refusal, const char *who,
+                                  const struct certificate *certificate, struct failure *why)
+{
+	char oid[64];
+	struct text text = text_on(oid, sizeof oid);
+
+	certificate_put_oid(&text, certificate->unknown);
+	return refuse(refusal, why, "%s has a critical extension that qsticky cannot judge (%s)",
+	              who, oid);
+}
+
+/* Whether the obstacle only says that a self-signed certificate is not in the file. Another of its
+ * name there is none that could vouch for it, but most likely the one before. */
+static bool is_about_self_signed(const struct path_obstacle *obstacle)
+{
+	if (obstacle->fault == PATH_NO_ISSUER)
+		return !obstacle->others;
+	return obstacle->origin == PATH_FILE &&
+	       (obstacle->fault == PATH_NOT_SIGNER || obstacle->fault == PATH_NOT_CA ||
+	        obstacle->fault == PATH_KEY);
+}
+
+enum fail refusal_of_path(const struct refusal *refusal, const struct path_obstacle *obstacle,
+                          struct failure *why)
+{
+	char who[256];
+	struct text text = text_on(who, sizeof who);
+
+	put_who(&text, refusal, obstacle);
+	if (obstacle->self_signed && is_about_self_signed(obstacle))
+		return refuse(refusal, why, "its certificate is self-signed, and not in %.100s%s",
+		              refusal->config->tls_ca_file,
+		              obstacle->origin == PATH_FILE ? ", which holds another of that name"
+		                                            : "");
+	switch (obstacle->fault) {
+	case PATH_NO_ISSUER:
+		return refuse_issuer(refusal, obstacle, why);
+	case PATH_NOT_SIGNER:
+		return refuse_signer(refusal, obstacle, why);
+	case PATH_KEY:
+		return refuse_key(refusal, who, obstacle->of, why);
+	case PATH_SIGNATURE:
+		return refuse_signature(refusal, who, obstacle->of, why);
+	case PATH_WEAK:
+		return refuse(refusal, why,
+		              "%s has an RSA key of %u bits: too weak; 2048 is the least", who,
+		              rsa_bits(obstacle->of));
+	case PATH_DATES:
+		return refuse_dates(refusal, who, obstacle->of, why);
+	case PATH_TOO_MANY:
+		return refuse(
+			refusal, why,
+			"it sends issuers with too many signatures to verify; have it send each "
+			"issuer once");
+	case PATH_DEPTH:
+		return refuse(refusal, why,
+		              "%s allows at most %u CAs below it (path length), and there are more",
+		              who, obstacle->of->depth_max);
+	case PATH_EXTENSION:
+		return refuse_extension(refusal, who, obstacle->of, why);
+	case PATH_NOT_CA:
+	case PATH_KEY_USAGE:
+	case PATH_PURPOSE:
+	case PATH_CONSTRAINED:
+		break;
+	}
+	return refuse(refusal, why, "%s %s", who, misuse(obstacle));
+}

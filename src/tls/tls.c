@@ -1,0 +1,311 @@
+#include "tls/tls.h"
+
+#include <bearssl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/ip.h"
+#include "base/limits.h"
+#include "base/pages.h"
+#include "tls/ciphers.h"
+#include "tls/fault.h"
+#include "tls/proof.h"
+#include "tls/refusal.h"
+#include "tls/resume.h"
+#include "tls/verify.h"
+
+/* The one open connection. */
+static struct {
+	br_ssl_client_context client; /* secret */
+	unsigned char records[BR_SSL_BUFSIZE_MONO];
+	struct tls_proof proof;
+	unsigned char first[4]; /* the first bytes that the server sent */
+	size_t first_len;
+	bool greeted;             /* the handshake is over */
+	struct tls_verify verify; /* last: most of it stays untouched */
+} space;
+
+/* ---- set-up ---- */
+
+static enum fail seed(br_ssl_engine_context *engine, struct failure *why)
+{
+	unsigned char bytes[32];
+	ssize_t got = getrandom(bytes, sizeof bytes, GRND_NONBLOCK);
+
+	if (got < 0 && errno == ENOSYS) { /* Linux before 3.17 */
+		int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+
+		got = fd < 0 ? -1 : read(fd, bytes, sizeof bytes);
+		if (fd >= 0)
+			close(fd);
+	}
+	if (got < 0 && errno == EAGAIN)
+		return fail_set(why, FAIL_IO,
+		                "TLS needs random numbers, and the kernel has none yet");
+	if (got < 0)
+		return fail_errno(why, "TLS needs random numbers: getrandom");
+	if ((size_t)got < sizeof bytes)
+		return fail_set(why, FAIL_IO, "TLS needs random numbers, and got too few");
+	br_ssl_engine_inject_entropy(engine, bytes, sizeof bytes);
+	engine->rng_os_rand_done = 1; /* BearSSL would open /dev/urandom for the same */
+	explicit_bzero(bytes, sizeof bytes);
+	return FAIL_NONE;
+}
+
+static void set_up(struct tls *tls)
+{
+	br_ssl_engine_context *engine = &space.client.eng;
+
+	br_ssl_client_zero(&space.client);
+	tls_ciphers_set(engine);
+	br_ssl_engine_add_flags(engine, BR_OPT_NO_RENEGOTIATION);
+	tls_verify_start(&space.verify, tls->config);
+	br_ssl_engine_set_x509(engine, &space.verify.methods);
+	space.proof = tls_proof_for(&tls->asked_for_proof);
+	br_ssl_client_set_client_certificate(&space.client, &space.proof.methods);
+	br_ssl_engine_set_buffer(engine, space.records, sizeof space.records, 0);
+}
+
+/* ---- records ---- */
+
+/* Why the engine has given up. */
+static enum fail broken(struct tls *tls, struct failure *why)
+{
+	int error = br_ssl_engine_last_error(&space.client.eng);
+
+	if (space.verify.verdict) {
+		*why = space.verify.why;
+		return space.verify.verdict;
+	}
+	if (error >= BR_ERR_RECV_FATAL_ALERT && error < BR_ERR_SEND_FATAL_ALERT) {
+		error -= BR_ERR_RECV_FATAL_ALERT;
+		if (space.greeted)
+			return fail_set(why, FAIL_TLS, "the server broke off: TLS alert %d", error);
+		return tls_fault_alert(error, tls->asked_for_proof, space.client.eng.server_name,
+		                       why);
+	}
+	return tls_fault_engine(error, space.first, space.first_len, why);
+}
+
+static enum fail send_records(struct tls *tls, bool reading, int64_t deadline_ms,
+                              struct failure *why)
+{
+	br_ssl_engine_context *engine = &space.client.eng;
+	size_t len;
+	const unsigned char *bytes = br_ssl_engine_sendrec_buf(engine, &len);
+	enum fail f = tls->inner->write(tls->inner, bytes, len, deadline_ms, why);
+
+	/* The peer may be gone once it has said that it goes; whether it has, the engine knows, or
+	 * the next read will tell. */
+	if (f == FAIL_CLOSED && reading)
+		f = FAIL_NONE;
+	if (!f)
+		br_ssl_engine_sendrec_ack(engine, len);
+	return f;
+}
+
+static enum fail read_records(struct tls *tls, int64_t deadline_ms, struct failure *why)
+{
+	br_ssl_engine_context *engine = &space.client.eng;
+	size_t room, len = 0;
+	unsigned char *bytes = br_ssl_engine_recvrec_buf(engine, &room);
+	enum fail f = tls->inner->read(tls->inner, bytes, room, &len, deadline_ms, why);
+
+	if (f)
+		return f;
+	/* Only a close that TLS has signed is an end: anybody can cut a connection. */
+	if (len == 0)
+		return fail_set(why, FAIL_CLOSED, "the connection was cut, without a TLS close");
+	for (size_t i = 0; i < len && space.first_len < sizeof space.first; i++)
+		space.first[space.first_len++] = bytes[i];
+	br_ssl_engine_recvrec_ack(engine, len);
+	return FAIL_NONE;
+}
+
+/* Moves records until the engine is in one of the states `wanted`, or `*ended`. */
+static enum fail run(struct tls *tls, unsigned wanted, bool *ended, int64_t deadline_ms,
+                     struct failure *why)
+{
+	br_ssl_engine_context *engine = &space.client.eng;
+
+	*ended = false;
+	for (;;) {
+		unsigned state = br_ssl_engine_current_state(engine);
+		enum fail f;
+
+		if (state == BR_SSL_CLOSED) {
+			*ended = br_ssl_engine_last_error(engine) == BR_ERR_OK;
+			return *ended ? FAIL_NONE : broken(tls, why);
+		}
+		if (state & BR_SSL_SENDREC) {
+			f = send_records(tls, wanted == BR_SSL_RECVAPP, deadline_ms, why);
+		} else if (state & wanted) {
+			return FAIL_NONE;
+		} else if (state & BR_SSL_RECVREC) {
+			f = read_records(tls, deadline_ms, why);
+		} else {
+			/* Something to read while we want to write: nobody asked for it. */
+			f = fail_set(why, FAIL_CLOSED,
+			             "the server sent data that was not asked for");
+		}
+		if (f)
+			return f;
+	}
+}
+
+/* By way of void: all of it is aligned for more than its first member needs to be (32-bit ARM). */
+static struct tls *whole(struct stream *stream)
+{
+	void *first = stream;
+
+	return first;
+}
+
+static enum fail tls_read(struct stream *stream, void *buf, size_t max, size_t *len,
+                          int64_t deadline_ms, struct failure *why)
+{
+	struct tls *tls = whole(stream);
+	br_ssl_engine_context *engine = &space.client.eng;
+	const unsigned char *bytes;
+	size_t there;
+	bool ended;
+	enum fail f = run(tls, BR_SSL_RECVAPP, &ended, deadline_ms, why);
+
+	if (f)
+		return f;
+	*len = 0;
+	if (ended)
+		return FAIL_NONE;
+	bytes = br_ssl_engine_recvapp_buf(engine, &there);
+	*len = there < max ? there : max;
+	memcpy(buf, bytes, *len);
+	br_ssl_engine_recvapp_ack(engine, *len);
+	return FAIL_NONE;
+}
+
+static enum fail tls_write(struct stream *stream, const void *data, size_t len, int64_t deadline_ms,
+                           struct failure *why)
+{
+	struct tls *tls = whole(stream);
+	br_ssl_engine_context *engine = &space.client.eng;
+	const unsigned char *next = data;
+	bool ended;
+
+	for (;;) {
+		enum fail f = run(tls, BR_SSL_SENDAPP, &ended, deadline_ms, why);
+		unsigned char *room;
+		size_t fits;
+
+		if (!f && ended)
+			f = fail_set(why, FAIL_CLOSED, "the server closed the connection");
+		if (f || len == 0)
+			return f;
+		room = br_ssl_engine_sendapp_buf(engine, &fits);
+		if (fits > len)
+			fits = len;
+		memcpy(room, next, fits);
+		next += fits;
+		len -= fits;
+		br_ssl_engine_sendapp_ack(engine, fits);
+		br_ssl_engine_flush(engine, 0);
+	}
+}
+
+/* ---- open and close ---- */
+
+/* Wipes what is secret and gives back all memory. */
+static void release(void)
+{
+	explicit_bzero(&space.client, sizeof space.client);
+	explicit_bzero(space.records, sizeof space.records);
+	pages_release(&space, sizeof space);
+}
+
+static enum fail shake_hands(struct tls *tls, int64_t deadline_ms, struct failure *why)
+{
+	br_ssl_engine_context *engine = &space.client.eng;
+	unsigned char ip[IP_MAX];
+	char name[LIMITS_HOST_MAX];
+	bool resumes, ended = false;
+	enum fail f = seed(engine, why);
+
+	if (f)
+		return f;
+	tls_verify_name(name, tls->config);
+	resumes = tls_resume_offer(&tls->session, tls->config, engine);
+	if (!br_ssl_client_reset(&space.client, ip_parse(ip, name) > 0 ? NULL : name, resumes))
+		return fail_set(why, FAIL_TLS, "TLS cannot start (error %d)",
+		                br_ssl_engine_last_error(engine));
+	f = run(tls, BR_SSL_SENDAPP | BR_SSL_RECVAPP, &ended, deadline_ms, why);
+	if (!f && ended)
+		f = fail_set(why, FAIL_CLOSED, "closed");
+	if (f == FAIL_CLOSED || f == FAIL_TIMEOUT)
+		return tls_fault_interrupted(f, space.first_len == 0, why);
+	if (!f && !space.verify.key && !tls->session.known)
+		return fail_set(why, FAIL_UNTRUSTED, "the server was not verified"); /* never */
+	return f;
+}
+
+static void remember(struct tls *tls)
+{
+	/* In a resumed session the server would not ask for a certificate of ours again, and its
+	 * later refusal could not be told apart. */
+	if (tls->asked_for_proof)
+		tls_resume_forget(&tls->session);
+	else
+		tls_resume_keep(&tls->session, &space.verify, &space.client.eng);
+}
+
+struct tls tls_for(const struct config *config)
+{
+	return (struct tls){
+		.stream = { .read = tls_read, .write = tls_write },
+		.config = config,
+	};
+}
+
+enum fail tls_open(struct tls *tls, struct stream *inner, int64_t deadline_ms, struct failure *why)
+{
+	enum fail f;
+
+	tls->inner = inner;
+	tls->resumed = tls->asked_for_proof = false;
+	space.first_len = 0;
+	space.greeted = false;
+	set_up(tls);
+	f = shake_hands(tls, deadline_ms, why);
+	if (f) {
+		tls_resume_forget(&tls->session);
+		tls->inner = NULL;
+		release();
+		return f;
+	}
+	space.greeted = true;
+	tls->resumed = !space.verify.key;
+	if (!tls->resumed)
+		remember(tls);
+	return FAIL_NONE;
+}
+
+void tls_put_certificate(struct text *text)
+{
+	refusal_put_presented(text, &space.verify.chain);
+	text_puts(text, "; ");
+	refusal_put_pin(text, space.verify.sha256);
+}
+
+void tls_close(struct tls *tls)
+{
+	struct failure unused;
+
+	if (!tls->inner)
+		return;
+	br_ssl_engine_close(&space.client.eng);
+	if (br_ssl_engine_current_state(&space.client.eng) & BR_SSL_SENDREC)
+		(void)send_records(tls, false, 0, &unused);
+	tls->inner = NULL;
+	release();
+}

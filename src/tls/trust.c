@@ -1,0 +1,152 @@
+#include "tls/trust.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/pages.h"
+#include "config/config.h"
+#include "tls/certificate_names.h"
+#include "tls/pem.h"
+
+/* What is being read. */
+static struct pem pem;
+
+static struct trust_file version_of(const struct stat *status)
+{
+	return (struct trust_file){
+		.device = status->st_dev,
+		.inode = status->st_ino,
+		.size = status->st_size,
+		.modified = status->st_mtim,
+		.changed = status->st_ctim,
+	};
+}
+
+struct trust_file trust_file_now(const char *path)
+{
+	struct stat status;
+
+	return stat(path, &status) == 0 ? version_of(&status) : (struct trust_file){ 0 };
+}
+
+static bool same_moment(struct timespec a, struct timespec b)
+{
+	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+bool trust_file_same(const struct trust_file *a, const struct trust_file *b)
+{
+	return a->device == b->device && a->inode == b->inode && a->size == b->size &&
+	       same_moment(a->modified, b->modified) && same_moment(a->changed, b->changed);
+}
+
+/* Whether some certificate of the chain says that it is issued by `subject`. */
+static bool is_issuer(const struct chain *chain, struct der_part subject)
+{
+	for (size_t i = 0; i < chain->count; i++)
+		if (certificate_same_name(chain->certificates[i].issuer, subject))
+			return true;
+	return false;
+}
+
+static enum fail consider(const struct chain *chain, const unsigned char *der, size_t len,
+                          trust_take *take, void *context, struct failure *why)
+{
+	struct certificate certificate;
+
+	/* One of a kind that cannot be read cannot vouch for anything; bundles may hold some. */
+	if (!certificate_parse(&certificate, der, len))
+		return FAIL_NONE;
+	if (certificate_same(certificate.whole, chain_leaf(chain)->whole))
+		return take(context, &certificate, true, why);
+	if (!is_issuer(chain, certificate.subject))
+		return FAIL_NONE;
+	return take(context, &certificate, false, why);
+}
+
+static enum fail scan(const char *path, int fd, const struct chain *chain, trust_take *take,
+                      void *context, struct failure *why)
+{
+	char buf[4096];
+	size_t total = 0;
+	unsigned found = 0;
+	bool ended = false;
+
+	pem_start(&pem);
+	while (!ended) {
+		ssize_t got = read(fd, buf, sizeof buf);
+		const char *bytes = buf;
+		size_t len = (size_t)got;
+		enum pem_event event;
+
+		if (got < 0)
+			return fail_errno(why, "QSTICKY_TLS_CA_FILE: read %s", path);
+		total += len;
+		if (total > TRUST_FILE_MAX)
+			return fail_set(why, FAIL_TOO_BIG, "QSTICKY_TLS_CA_FILE: %s is over 4 MiB",
+			                path);
+		ended = len == 0;
+		if (ended) {
+			bytes = "\n";
+			len = 1;
+		}
+		/* What editors on Windows put in front of a text. */
+		if (total == len && len >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0) {
+			bytes += 3;
+			len -= 3;
+		}
+		while ((event = pem_push(&pem, &bytes, &len)) == PEM_CERTIFICATE) {
+			enum fail f = consider(chain, pem.certificate, pem.len, take, context, why);
+
+			found++;
+			if (f)
+				return f;
+		}
+		if (event == PEM_DAMAGED || (ended && pem.inside))
+			return fail_set(why, FAIL_FORMAT,
+			                "QSTICKY_TLS_CA_FILE: certificate number %u in %s is "
+			                "damaged: it is not whole, or not PEM",
+			                found + 1, path);
+	}
+	if (found == 0)
+		return fail_set(why, FAIL_FORMAT,
+		                "QSTICKY_TLS_CA_FILE: %s holds no certificate in PEM form (\"BEGIN "
+		                "CERTIFICATE\")",
+		                path);
+	return FAIL_NONE;
+}
+
+/* As good as not there, at a place that nobody has named. */
+static bool is_absent(int error)
+{
+	return error == ENOENT || error == ENOTDIR || error == EACCES || error == ELOOP;
+}
+
+enum fail trust_scan(const char *path, const struct chain *chain, struct trust_file *version,
+                     trust_take *take, void *context, struct failure *why)
+{
+	/* Not blocking: a FIFO is a mistake, not something to wait for. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat status;
+	enum fail f;
+
+	if (fd < 0 && is_absent(errno) && strcmp(path, CONFIG_TLS_CA_FILE) == 0)
+		return FAIL_UNTRUSTED;
+	if (fd < 0)
+		return fail_errno(why, "QSTICKY_TLS_CA_FILE: open %s", path);
+	if (fstat(fd, &status) < 0) {
+		f = fail_errno(why, "QSTICKY_TLS_CA_FILE: %s", path);
+	} else if (!S_ISREG(status.st_mode)) {
+		f = fail_set(why, FAIL_FORMAT, "QSTICKY_TLS_CA_FILE: %s is not a regular file",
+		             path);
+	} else {
+		*version = version_of(&status);
+		f = scan(path, fd, chain, take, context, why);
+	}
+	close(fd);
+	pages_release(&pem, sizeof pem);
+	return f;
+}

@@ -1,0 +1,223 @@
+#include "tls/verify.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/ip.h"
+#include "base/now.h"
+#include "tls/certificate_names.h"
+#include "tls/path.h"
+#include "tls/signature.h"
+
+static_assert(REFUSAL_SHA256_LEN == br_sha256_SIZE, "SHA-256 has 32 bytes");
+
+void tls_verify_name(char name[static LIMITS_HOST_MAX], const struct config *config)
+{
+	const char *wanted = config->tls_server_name[0] ? config->tls_server_name : config->host;
+	size_t len = strlen(wanted);
+
+	if (len > 0 && wanted[len - 1] == '.')
+		len--;
+	memcpy(name, wanted, len);
+	name[len] = '\0';
+}
+
+/* Takes a CA, or notes that the server's own certificate is in the file: then exactly that is trusted,
+ * whoever issued it. */
+static enum fail take_anchor(void *context, const struct certificate *certificate, bool own,
+                             struct failure *why)
+{
+	struct tls_anchors *anchors = context;
+	unsigned char *der = anchors->bytes + anchors->used;
+
+	if (own) {
+		anchors->own = true;
+		return FAIL_NONE;
+	}
+	/* Files that are put together from others hold copies. */
+	for (size_t i = 0; i < anchors->count; i++)
+		if (certificate_same(anchors->anchors[i].whole, certificate->whole))
+			return FAIL_NONE;
+	if (anchors->count == TLS_ANCHORS_MAX ||
+	    certificate->whole.len > sizeof anchors->bytes - anchors->used)
+		return fail_set(why, FAIL_TOO_BIG,
+		                "QSTICKY_TLS_CA_FILE: too many CAs in it have the name of an "
+		                "issuer");
+	memcpy(der, certificate->whole.at, certificate->whole.len);
+	/* It was parsed a moment ago, but elsewhere. */
+	if (!certificate_parse(&anchors->anchors[anchors->count], der, certificate->whole.len))
+		return FAIL_NONE;
+	anchors->used += certificate->whole.len;
+	anchors->count++;
+	return FAIL_NONE;
+}
+
+/* ---- the verdict ---- */
+
+/* Whether the server's certificate is for the name that was asked for. */
+static bool is_for(const struct certificate *leaf, const char *name)
+{
+	unsigned char ip[IP_MAX];
+	size_t ip_len = ip_parse(ip, name);
+
+	if (ip_len > 0)
+		return certificate_names_ip(leaf, ip, ip_len);
+	return name[0] && certificate_names_host(leaf, name);
+}
+
+static enum fail verify_by_file(struct tls_verify *verify, const struct refusal *refusal)
+{
+	const struct certificate *leaf = chain_leaf(refusal->chain);
+	struct tls_anchors *anchors = &verify->anchors;
+	struct path path = {
+		.chain = refusal->chain,
+		.anchors = anchors->anchors,
+		.now = refusal->now,
+	};
+	enum fail f;
+
+	anchors->count = anchors->used = 0;
+	anchors->own = false;
+	f = trust_scan(verify->config->tls_ca_file, refusal->chain, &verify->file, take_anchor,
+	               anchors, &verify->why);
+	if (f == FAIL_UNTRUSTED)
+		return refusal_without_file(refusal, &verify->why);
+	if (f)
+		return f;
+	if (refusal_clock_is_wrong(refusal->now))
+		return refusal_by_clock(refusal, &verify->why);
+	path.anchor_count = anchors->count;
+	path.trusted = anchors->own;
+	if (!path_find(&path))
+		return refusal_of_path(refusal, &path.obstacle, &verify->why);
+	if (!is_for(leaf, refusal->name))
+		return refusal_of_name(refusal, &verify->why);
+	verify->not_after = leaf->not_after;
+	return FAIL_NONE;
+}
+
+static bool is_pinned(const struct config *config, const unsigned char *sha256)
+{
+	for (size_t i = 0; i < config->tls_pin_count; i++)
+		if (memcmp(config->tls_pins[i], sha256, REFUSAL_SHA256_LEN) == 0)
+			return true;
+	return false;
+}
+
+/* What any server's certificate must be able to do, whoever vouches for it. */
+static enum fail take_key(struct tls_verify *verify, const struct refusal *refusal)
+{
+	const struct certificate *leaf = chain_leaf(refusal->chain);
+	const struct path_obstacle unsupported = {
+		.fault = PATH_KEY,
+		.of = leaf,
+		.origin = PATH_SERVER,
+	};
+
+	if (!tls_signature_key(&verify->leaf_key, leaf))
+		return refusal_of_path(refusal, &unsupported, &verify->why);
+	verify->key = &verify->leaf_key;
+	verify->usages = BR_KEYTYPE_SIGN;
+	return FAIL_NONE;
+}
+
+static enum fail examine(struct tls_verify *verify)
+{
+	const struct config *config = verify->config;
+	const struct chain *chain = &verify->chain;
+	const struct certificate *leaf = chain_leaf(chain);
+	char name[LIMITS_HOST_MAX];
+	const struct refusal refusal = {
+		.config = config,
+		.name = name,
+		.chain = chain,
+		.sha256 = verify->sha256,
+		.now = now_s(),
+	};
+	br_sha256_context hash;
+	enum fail f = FAIL_NONE;
+
+	tls_verify_name(name, config);
+	if (chain->too_big)
+		return fail_set(&verify->why, FAIL_TOO_BIG,
+		                "the server sends more than %d certificates, or %d KiB of them",
+		                CHAIN_MAX, CHAIN_BYTES_MAX / 1024);
+	if (chain->malformed || chain->count == 0)
+		return fail_set(&verify->why, FAIL_UNTRUSTED,
+		                "the server sends something that is not a certificate");
+	br_sha256_init(&hash);
+	br_sha256_update(&hash, leaf->whole.at, leaf->whole.len);
+	br_sha256_out(&hash, verify->sha256);
+	if (config->tls_pin_count == 0 && config->verify_ssl)
+		f = verify_by_file(verify, &refusal);
+	else if (config->tls_pin_count > 0 && !is_pinned(config, verify->sha256))
+		f = refusal_of_pin(&refusal, &verify->why);
+	return f ? f : take_key(verify, &refusal);
+}
+
+/* ---- what the engine calls ---- */
+
+static struct tls_verify *verify_of(const br_x509_class **methods)
+{
+	return (struct tls_verify *)(void *)methods;
+}
+
+static void start_chain(const br_x509_class **methods, const char *server_name)
+{
+	(void)server_name; /* tls_verify_name() says it, for addresses too */
+	chain_start(&verify_of(methods)->chain);
+}
+
+static void start_cert(const br_x509_class **methods, uint32_t len)
+{
+	(void)len;
+	chain_begin(&verify_of(methods)->chain);
+}
+
+static void append(const br_x509_class **methods, const unsigned char *bytes, size_t len)
+{
+	chain_add(&verify_of(methods)->chain, bytes, len);
+}
+
+static void end_cert(const br_x509_class **methods)
+{
+	chain_end(&verify_of(methods)->chain);
+}
+
+static unsigned end_chain(const br_x509_class **methods)
+{
+	struct tls_verify *verify = verify_of(methods);
+
+	verify->verdict = examine(verify);
+	return verify->verdict ? BR_ERR_X509_NOT_TRUSTED : 0;
+}
+
+static const br_x509_pkey *get_pkey(const br_x509_class *const *methods, unsigned *usages)
+{
+	const struct tls_verify *verify = (const struct tls_verify *)(const void *)methods;
+
+	if (usages)
+		*usages = verify->usages;
+	return verify->key;
+}
+
+static const br_x509_class verify_methods = {
+	.context_size = sizeof(struct tls_verify),
+	.start_chain = start_chain,
+	.start_cert = start_cert,
+	.append = append,
+	.end_cert = end_cert,
+	.end_chain = end_chain,
+	.get_pkey = get_pkey,
+};
+
+void tls_verify_start(struct tls_verify *verify, const struct config *config)
+{
+	verify->methods = &verify_methods;
+	verify->config = config;
+	verify->verdict = FAIL_NONE;
+	verify->key = NULL;
+	verify->usages = 0;
+	verify->not_after = 0;
+	verify->file = (struct trust_file){ 0 };
+}

@@ -1,0 +1,243 @@
+#include "vpn/netlink.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- messages ---- */
+
+/* Both messages and attributes are padded to four bytes, the last one perhaps not. */
+static size_t padded(size_t len, size_t left)
+{
+	size_t step = (len + 3) & ~(size_t)3;
+
+	return step < left ? step : left;
+}
+
+bool netlink_next(const unsigned char **at, size_t *left, struct netlink_message *message)
+{
+	struct nlmsghdr header;
+	size_t step;
+
+	if (*left < sizeof header)
+		return false;
+	memcpy(&header, *at, sizeof header);
+	if (header.nlmsg_len < sizeof header || header.nlmsg_len > *left)
+		return false;
+	*message = (struct netlink_message){
+		.type = header.nlmsg_type,
+		.flags = header.nlmsg_flags,
+		.payload = *at + sizeof header,
+		.len = header.nlmsg_len - sizeof header,
+	};
+	step = padded(header.nlmsg_len, *left);
+	*at += step;
+	*left -= step;
+	return true;
+}
+
+/* Finds the attribute of a type behind the fixed part of a message. */
+static bool find_attribute(const struct netlink_message *message, size_t fixed, uint16_t type,
+                           const unsigned char **value, size_t *len)
+{
+	const unsigned char *at = message->payload;
+	size_t left = message->len;
+	size_t step = padded(fixed, left);
+	struct rtattr header;
+
+	for (;;) {
+		at += step;
+		left -= step;
+		if (left < sizeof header)
+			return false;
+		memcpy(&header, at, sizeof header);
+		if (header.rta_len < sizeof header || header.rta_len > left)
+			return false;
+		if (header.rta_type == type) {
+			*value = at + sizeof header;
+			*len = header.rta_len - sizeof header;
+			return true;
+		}
+		step = padded(header.rta_len, left);
+	}
+}
+
+bool netlink_link(const struct netlink_message *message, struct netlink_link *link)
+{
+	struct ifinfomsg info;
+	const unsigned char *name;
+	size_t len;
+
+	if ((message->type != RTM_NEWLINK && message->type != RTM_DELLINK) ||
+	    message->len < sizeof info)
+		return false;
+	memcpy(&info, message->payload, sizeof info);
+	/* A bridge tells of its ports in messages of the same type. */
+	if (info.ifi_family != AF_UNSPEC || info.ifi_index <= 0 ||
+	    !find_attribute(message, sizeof info, IFLA_IFNAME, &name, &len) || len == 0 ||
+	    len > sizeof link->name || name[len - 1] != '\0')
+		return false;
+	*link = (struct netlink_link){
+		.index = (uint32_t)info.ifi_index,
+		.gone = message->type == RTM_DELLINK,
+		.loopback = info.ifi_flags & IFF_LOOPBACK,
+		.up = info.ifi_flags & IFF_UP,
+	};
+	memcpy(link->name, name, len);
+	return true;
+}
+
+bool netlink_address(const struct netlink_message *message, struct netlink_address *address)
+{
+	struct ifaddrmsg info;
+	const unsigned char *value;
+	uint32_t flags;
+	size_t len, want;
+
+	if ((message->type != RTM_NEWADDR && message->type != RTM_DELADDR) ||
+	    message->len < sizeof info)
+		return false;
+	memcpy(&info, message->payload, sizeof info);
+	if (info.ifa_family != AF_INET && info.ifa_family != AF_INET6)
+		return false;
+	want = info.ifa_family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
+	/* On a point-to-point interface IFA_ADDRESS is the other end. */
+	if (!find_attribute(message, sizeof info, IFA_LOCAL, &value, &len) &&
+	    !find_attribute(message, sizeof info, IFA_ADDRESS, &value, &len))
+		return false;
+	if (len != want)
+		return false;
+	*address = (struct netlink_address){
+		.index = info.ifa_index,
+		.gone = message->type == RTM_DELADDR,
+		.family = info.ifa_family,
+	};
+	memcpy(&address->address, value, len);
+	/* There are more flags than fit into the fixed part (since Linux 3.14). */
+	flags = info.ifa_flags;
+	if (find_attribute(message, sizeof info, IFA_FLAGS, &value, &len) && len == sizeof flags)
+		memcpy(&flags, value, sizeof flags);
+	address->usable =
+		info.ifa_scope <= RT_SCOPE_SITE && !(flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED));
+	return true;
+}
+
+/* ---- sockets ---- */
+
+static enum fail open_socket(int *fd, struct failure *why)
+{
+	int opened = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+
+	if (opened < 0)
+		return fail_errno(why, "netlink socket");
+	*fd = opened;
+	return FAIL_NONE;
+}
+
+enum fail netlink_listen(int *fd, struct failure *why)
+{
+	const struct sockaddr_nl here = {
+		.nl_family = AF_NETLINK,
+		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
+	};
+	int opened = -1;
+	enum fail f = open_socket(&opened, why);
+
+	if (f)
+		return f;
+	if (bind(opened, (const struct sockaddr *)&here, sizeof here) < 0) {
+		f = fail_errno(why, "netlink bind");
+		close(opened);
+		return f;
+	}
+	*fd = opened;
+	return FAIL_NONE;
+}
+
+enum reception {
+	RECEPTION_NOTHING,
+	RECEPTION_FAILED,
+	RECEPTION_LOST, /* a part of it, or what came before (ENOBUFS, which is told once) */
+	RECEPTION_TAKEN,
+	RECEPTION_LAST, /* the end of a dump was in it */
+};
+
+/* Receives one datagram and hands its messages over. */
+static enum reception receive(int fd, netlink_take *take, void *context)
+{
+	_Alignas(struct nlmsghdr) unsigned char buf[NETLINK_MAX];
+	struct sockaddr_nl from = { 0 };
+	socklen_t from_len = sizeof from;
+	const unsigned char *at = buf;
+	struct netlink_message message;
+	ssize_t got;
+	size_t left;
+
+	/* Not waiting, it is not interrupted. */
+	got = recvfrom(fd, buf, sizeof buf, MSG_DONTWAIT | MSG_TRUNC, (struct sockaddr *)&from,
+	               &from_len);
+	if (got < 0 && errno == EAGAIN)
+		return RECEPTION_NOTHING;
+	if (got < 0)
+		return errno == ENOBUFS ? RECEPTION_LOST : RECEPTION_FAILED;
+	if ((size_t)got > sizeof buf)
+		return RECEPTION_LOST;
+	/* Root may send here, too; only the kernel is asked. */
+	if (from.nl_pid != 0)
+		return RECEPTION_TAKEN;
+	left = (size_t)got;
+	while (netlink_next(&at, &left, &message)) {
+		/* What it tells of was changed meanwhile: some of it may be there twice, or not at
+		 * all. */
+		if (message.flags & NLM_F_DUMP_INTR)
+			return RECEPTION_LOST;
+		if (message.type == NLMSG_DONE)
+			return RECEPTION_LAST;
+		if (message.type == NLMSG_ERROR)
+			return RECEPTION_FAILED;
+		take(context, &message);
+	}
+	return RECEPTION_TAKEN;
+}
+
+bool netlink_drain(int fd, netlink_take *take, void *context)
+{
+	enum reception reception = RECEPTION_TAKEN;
+
+	/* After a loss, or so many, there may be more: then poll() says so again, and a stop is seen
+	 * meanwhile. */
+	for (unsigned left = 100; left > 0 && reception >= RECEPTION_TAKEN; left--)
+		reception = receive(fd, take, context);
+	return reception == RECEPTION_NOTHING || reception >= RECEPTION_TAKEN;
+}
+
+enum fail netlink_dump(uint16_t kind, netlink_take *take, void *context, struct failure *why)
+{
+	struct {
+		struct nlmsghdr header;
+		struct rtgenmsg family;
+	} request = {
+		.header = {
+			.nlmsg_len = NLMSG_LENGTH(sizeof request.family),
+			.nlmsg_type = kind,
+			.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+		},
+		.family = { .rtgen_family = AF_UNSPEC },
+	};
+	enum reception reception = RECEPTION_TAKEN;
+	int fd = -1;
+	enum fail f = open_socket(&fd, why); /* the kernel gives it an address as it is used */
+
+	if (f)
+		return f;
+	if (send(fd, &request, request.header.nlmsg_len, 0) < 0)
+		f = fail_errno(why, "netlink request");
+	while (!f && reception == RECEPTION_TAKEN)
+		reception = receive(fd, take, context);
+	if (!f && reception != RECEPTION_LAST)
+		f = fail_set(why, FAIL_IO, "netlink: the kernel's answer is not whole");
+	close(fd);
+	return f;
+}

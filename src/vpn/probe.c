@@ -1,0 +1,91 @@
+#include "vpn/probe.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/mono.h"
+#include "net/tcp.h"
+
+/* Where nobody has the port, the kernel may give it to the probe as its own end, and then connects a
+ * socket to itself. It gives none away that somebody has. */
+static bool is_connected_to_itself(int fd, uint16_t port)
+{
+	/* The port is at the same place in an IPv6 address. */
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} own = { 0 };
+	socklen_t len = sizeof own;
+
+	return getsockname(fd, &own.any, &len) == 0 && own.v4.sin_port == htons(port);
+}
+
+/* ---- UDP ---- */
+
+/* Returns the socket, or -1 where it could not be sent. A refusal may be there already: inside this
+ * machine it comes while send() is at work. */
+static int send_datagram(const struct resolve_address *to)
+{
+	int fd = socket(to->sa.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -1;
+	if (connect(fd, &to->sa.any, to->len) == 0 && send(fd, "", 0, MSG_NOSIGNAL) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static enum probe_udp judge_datagram(int fd, uint16_t port)
+{
+	char byte;
+	ssize_t got = recv(fd, &byte, sizeof byte, MSG_DONTWAIT);
+
+	if (got < 0 && errno == EAGAIN)
+		return PROBE_UDP_SILENT;
+	if (got < 0)
+		return errno == ECONNREFUSED ? PROBE_UDP_REFUSED : PROBE_UDP_UNKNOWN;
+	return is_connected_to_itself(fd, port) ? PROBE_UDP_REFUSED : PROBE_UDP_SILENT;
+}
+
+/* ---- TCP ---- */
+
+static enum fail probe_tcp(const struct resolve_address *to, uint16_t port, const struct stop *stop,
+                           int64_t deadline_ms, struct failure *why)
+{
+	struct net_tcp tcp = { .fd = -1, .peer = *to };
+	enum fail f;
+
+	deadline_ms = mono_earlier(deadline_ms, mono_now_ms() + PROBE_MS);
+	f = net_connect_again(&tcp, stop, deadline_ms, why);
+	if (!f && is_connected_to_itself(tcp.fd, port)) {
+		/* Reset it: in TIME-WAIT it would keep qBittorrent off the port for a minute. */
+		(void)setsockopt(tcp.fd, SOL_SOCKET, SO_LINGER, &(const struct linger){ 1, 0 },
+		                 sizeof(struct linger));
+		f = fail_set(why, FAIL_REFUSED, "connection refused");
+	}
+	net_close(&tcp);
+	return f;
+}
+
+enum fail probe_port(const struct tunnel_view *view, sa_family_t family, uint16_t port,
+                     const struct stop *stop, int64_t deadline_ms, enum probe_udp *udp,
+                     struct failure *why)
+{
+	struct resolve_address to = family == AF_INET
+	                                    ? resolve_ip(&view->v4, sizeof view->v4, port)
+	                                    : resolve_ip(&view->v6, sizeof view->v6, port);
+	/* First, so that a refusal which the kernel has put off is there after the connect. */
+	int fd = send_datagram(&to);
+	enum fail f = probe_tcp(&to, port, stop, deadline_ms, why);
+
+	*udp = PROBE_UDP_UNKNOWN;
+	if (fd >= 0) {
+		*udp = judge_datagram(fd, port);
+		close(fd);
+	}
+	return f;
+}

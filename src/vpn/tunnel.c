@@ -1,0 +1,133 @@
+#include "vpn/tunnel.h"
+
+#include <linux/rtnetlink.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "vpn/netlink.h"
+
+struct tunnel tunnel_on(const char *name)
+{
+	return (struct tunnel){ .name = name, .events_fd = -1 };
+}
+
+enum fail tunnel_listen(struct tunnel *tunnel, struct failure *why)
+{
+	return netlink_listen(&tunnel->events_fd, why);
+}
+
+/* ---- changes ---- */
+
+struct hearing {
+	struct tunnel *tunnel;
+	enum tunnel_event heard;
+};
+
+static void note(struct hearing *hearing, enum tunnel_event event)
+{
+	if (event > hearing->heard)
+		hearing->heard = event;
+}
+
+static void hear(void *context, const struct netlink_message *message)
+{
+	struct hearing *hearing = context;
+	struct tunnel *tunnel = hearing->tunnel;
+	struct netlink_link link;
+	struct netlink_address address;
+
+	if (netlink_link(message, &link)) {
+		bool named = strcmp(link.name, tunnel->name) == 0;
+		/* It may have been given another name. */
+		bool ours = named || link.index == tunnel->index;
+
+		if (ours) {
+			tunnel->index = named && !link.gone ? link.index : 0;
+			note(hearing, TUNNEL_CHANGED);
+		} else if (link.gone) {
+			note(hearing, TUNNEL_OTHER_GONE);
+		}
+	} else if (netlink_address(message, &address) && address.index == tunnel->index) {
+		note(hearing, TUNNEL_CHANGED);
+	}
+}
+
+enum tunnel_event tunnel_drain(struct tunnel *tunnel)
+{
+	struct hearing hearing = { .tunnel = tunnel };
+
+	return netlink_drain(tunnel->events_fd, hear, &hearing) ? hearing.heard : TUNNEL_CHANGED;
+}
+
+/* ---- a look ---- */
+
+struct looking {
+	struct tunnel *tunnel;
+	struct tunnel_view *view;
+};
+
+static void see_link(void *context, const struct netlink_message *message)
+{
+	struct looking *looking = context;
+	struct netlink_link link;
+
+	if (!netlink_link(message, &link))
+		return;
+	/* Where the kernel has modules for tunnels, some (tunl0, sit0) are in every namespace, down. */
+	if (!link.loopback && link.up)
+		looking->view->lo_only = false;
+	if (strcmp(link.name, looking->tunnel->name) != 0)
+		return;
+	looking->tunnel->index = looking->view->index = link.index;
+	looking->view->exists = true;
+	looking->view->up = link.up;
+}
+
+static void put_ip(char *out, size_t cap, const void *ip, size_t len)
+{
+	struct text text = text_on(out, cap);
+
+	text_add_ip(&text, ip, len);
+}
+
+static void see_address(void *context, const struct netlink_message *message)
+{
+	struct looking *looking = context;
+	struct tunnel_view *view = looking->view;
+	struct netlink_address address;
+
+	if (!netlink_address(message, &address) || address.index != looking->tunnel->index ||
+	    !address.usable)
+		return;
+	if (address.family == AF_INET && !view->has_v4) {
+		view->has_v4 = true;
+		view->v4 = address.address.v4;
+		put_ip(view->v4_text, sizeof view->v4_text, &view->v4, sizeof view->v4);
+	}
+	if (address.family == AF_INET6 && !view->has_v6) {
+		view->has_v6 = true;
+		view->v6 = address.address.v6;
+		put_ip(view->v6_text, sizeof view->v6_text, &view->v6, sizeof view->v6);
+	}
+}
+
+enum fail tunnel_look(struct tunnel *tunnel, struct tunnel_view *view, struct failure *why)
+{
+	struct looking looking = { .tunnel = tunnel, .view = view };
+	unsigned looks = 0;
+	enum fail f;
+
+	/* Again, where something was changed during the look; that has to end. */
+	do {
+		/* All of it, padding too: views are compared. */
+		memset(view, 0, sizeof *view);
+		view->lo_only = true;
+		tunnel->index = 0;
+		f = netlink_dump(RTM_GETLINK, see_link, &looking, why);
+		if (!f && tunnel->index != 0)
+			f = netlink_dump(RTM_GETADDR, see_address, &looking, why);
+	} while (f && ++looks < 3);
+	if (f)
+		memset(view, 0, sizeof *view);
+	return f;
+}

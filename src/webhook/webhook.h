@@ -1,0 +1,108 @@
+/* webhook: tells a receiver of changed ports and of turns of health, by a POST of JSON each.
+ *
+ * What is to be told waits until the main job rests, and gives way when that wakes. Of several changes
+ * that wait, the last one is told; what cannot be told in some minutes is dropped. */
+#ifndef QSTICKY_WEBHOOK_WEBHOOK_H
+#define QSTICKY_WEBHOOK_WEBHOOK_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "base/fail.h"
+#include "base/stop.h"
+#include "base/text.h"
+#include "config/config.h"
+#include "http/http.h"
+
+/* Longest time for one attempt, in milliseconds. */
+#define WEBHOOK_SEND_MS 5000
+
+/* Pause after an attempt for which the main job left no time: it counts as none. */
+#define WEBHOOK_CUT_MS 1000
+
+/* For how long there are attempts after the last change, in milliseconds. */
+#define WEBHOOK_LIFE_MS (5 * 60 * 1000)
+
+/* Room for a body: a message of FAILURE_MAX stands in it three times, with escapes. */
+#define WEBHOOK_BODY_MAX (16 * 1024)
+
+enum webhook_event {
+	WEBHOOK_PORT_CHANGED,
+	WEBHOOK_UNHEALTHY,
+	WEBHOOK_HEALTHY,
+	WEBHOOK_NOTHING,
+};
+
+/* How an attempt to tell ended. */
+enum webhook_end {
+	WEBHOOK_TOLD,
+	WEBHOOK_CUT,     /* the main job left it no time, and nothing was sent */
+	WEBHOOK_FAILED,  /* may go well another time */
+	WEBHOOK_REFUSED, /* will not */
+};
+
+/* What waits to be told. All zeros: nothing; it counts as healthy. Times in ms. */
+struct webhook {
+	bool changed; /* the port; the others of its members count with this only */
+	int64_t previous_port;
+	uint16_t port;
+	bool unhealthy;      /* as last judged */
+	bool told_unhealthy; /* as last told, or given up to tell */
+	int64_t turned_ms;   /* when it was last judged otherwise than before */
+	int64_t lasted_ms;   /* and how long it had been that way */
+	unsigned failures;   /* in a row */
+	int64_t due_ms;
+	int64_t until_ms;
+};
+
+/* The port was `from`, and is `to` now, proved. */
+void webhook_port_changed(struct webhook *webhook, int64_t from, uint16_t to, int64_t now_ms);
+
+/* A cycle has ended, and this is the verdict. */
+void webhook_judged(struct webhook *webhook, bool healthy, int64_t now_ms);
+
+/* What is to be told next. */
+enum webhook_event webhook_next(const struct webhook *webhook);
+
+/* When; MONO_NEVER: nothing waits. */
+int64_t webhook_due_ms(const struct webhook *webhook);
+
+/* An attempt to tell webhook_next() has ended; the receiver wants none before `wait_ms` from now. Returns
+ * whether that was the last one for it. */
+bool webhook_ended(struct webhook *webhook, enum webhook_end end, int64_t wait_ms, int64_t now_ms);
+
+/* What there is to say, for a person. `error`: the present one, needed while unhealthy. `port`: the
+ * one forwarded, or 0. */
+void webhook_say(struct failure *message, const struct webhook *webhook, const char *error,
+                 uint16_t port);
+
+/* Appends the body that says so. `port` and `state` are the present ones. */
+void webhook_put(struct text *text, const struct webhook *webhook, uint16_t port, const char *state,
+                 time_t now, const struct failure *message);
+
+/* What there is to tell of: the present moment. */
+struct webhook_facts {
+	const struct config *config; /* borrowed, as the strings are */
+	int64_t cycle_ms;            /* when the next cycle is due */
+	uint16_t port;               /* the one forwarded, or 0 */
+	const char *state;           /* its name in the health file */
+	const char *error;           /* the present one, while unhealthy; NULL: none */
+};
+
+/* Tells what is due, unless a cycle is. Takes WEBHOOK_SEND_MS at most, ends before the next cycle is due
+ * and when one of the `count` descriptors is readable, of which the first is the stop's; says in the log how it
+ * went, bar the path of the URL. `reply` may be shared. Returns when to come again, or for the next
+ * cycle. */
+int64_t webhook_work(struct webhook *webhook, const struct webhook_facts *facts,
+                     const struct pollfd fds[], size_t count, struct http_reply *reply);
+
+/* Connects to the receiver, and sends nothing. `why` then says what was seen; FAIL_NONE also where none
+ * is configured. Else as secret_read() and net_connect(); FAIL_FORMAT: not a URL; FAIL_UNTRUSTED: no CA
+ * file. */
+enum fail webhook_try(const struct config *config, const struct stop *stop, int64_t deadline_ms,
+                      struct failure *why);
+
+#endif
