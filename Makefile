@@ -57,22 +57,21 @@ AR := ar
 rooms := $(sort $(patsubst src/%/,%,$(dir $(wildcard src/*/*.c))))
 sources := src/main.c $(sort $(wildcard src/*/*.c))
 headers := $(sort $(wildcard src/*/*.h))
-test_sources := $(sort $(wildcard tests/*.c))
+test_sources := $(sort $(wildcard tests/*/*.c))
 scripts := .ci/run tests/setup.sh third_party/apt.sh third_party/fetch third_party/musl \
 	$(sort $(wildcard findings/*.sh))
-python_sources := $(sort $(wildcard tests/*.py))
+python_sources := $(sort $(wildcard tests/*/*.py))
 
 objects = $(sources:src/%.c=$(BUILD)/$1/%.o)
-programs_in = $(patsubst tests/%.c,$(BUILD)/$1/%,$(filter $2,$(test_sources)))
+programs_in = $(patsubst %.c,$(BUILD)/$1/%,$(notdir $(filter $2,$(test_sources))))
 
-unit_tests := $(call programs_in,tests,tests/test_%.c)
-covered_tests := $(call programs_in,gcov/tests,tests/test_%.c)
-fuzz_targets := $(call programs_in,fuzz,tests/fuzz_%.c)
-# qsticky that does harm on purpose: what users get, and tests/hostile.c.
+unit_tests := $(call programs_in,tests,tests/unit/%.c)
+covered_tests := $(call programs_in,gcov/tests,tests/unit/%.c)
+fuzz_targets := $(call programs_in,fuzz,tests/fuzz/%.c)
+# qsticky that does harm on purpose: what users get, and tests/e2e/hostile.c.
 hostile := $(BUILD)/tests/hostile
 # Small programs that the tests in Python use.
-test_programs := $(filter-out $(unit_tests) $(hostile),\
-	$(call programs_in,tests,$(filter-out tests/fuzz_%.c,$(test_sources))))
+test_programs := $(filter-out $(hostile),$(call programs_in,tests,tests/e2e/%.c tests/bench/%.c))
 # Those of them that our own code is linked into.
 verdicts := $(BUILD)/tests/verdicts
 
@@ -115,6 +114,8 @@ warnings.gcc := $(filter-out -Wmissing-variable-declarations,$(warnings))
 warnings.clang := $(filter-out -Wformat-signedness,$(warnings))
 
 language := -std=c11 -D_GNU_SOURCE -DQSTICKY_VERSION='"$(VERSION)"' -Isrc
+# What the tests include, too.
+in_tests := -Itests/lib
 
 processor := $(firstword $(subst -, ,$(shell $(firstword $(MUSL_CC)) -dumpmachine 2>/dev/null)))
 # ARM: kernels have pages of up to 64 KiB (a Raspberry Pi 5 16, some NAS 32); binutils assumes 4 for
@@ -140,7 +141,7 @@ compile.asan = $(HOST_CC) -O1 -g $(sanitizers)
 compile.host = $(HOST_CC) -O1 -g -fno-omit-frame-pointer -fPIE -pie
 compile.gcov = $(compile.host)
 compile.fuzz = $(CLANG) -O1 -g -fsanitize=fuzzer-no-link $(sanitizers)
-# What was reached is written where tests/fuzz.py says, and by hand nowhere.
+# What was reached is written where tests/fuzz/fuzz.py says, and by hand nowhere.
 reached := -fprofile-instr-generate=/dev/null -fcoverage-mapping
 
 # A static PIE: musl's start for it is not what its specs name. What is written only at the start lies
@@ -266,34 +267,39 @@ $(BUILD)/asan/libqsticky.a $(BUILD)/gcov/libqsticky.a $(BUILD)/fuzz/libqsticky.a
 	@rm -f $@
 	$(call say,AR) $(AR) rcs $@ $^
 
-$(unit_tests): $(BUILD)/tests/%: tests/%.c $(BUILD)/asan/libqsticky.a $(call libraries,asan)
+$(unit_tests): $(BUILD)/tests/%: tests/unit/%.c $(BUILD)/asan/libqsticky.a $(call libraries,asan)
 	@mkdir -p $(@D)
-	$(call say,CC) $(ours.asan) $(track) $(filter %.c %.a,$^) -lcmocka -o $@
+	$(call say,CC) $(ours.asan) $(in_tests) $(track) $(filter %.c %.a,$^) -lcmocka -o $@
 
 # Of the tests themselves nothing is counted.
-$(covered_tests): $(BUILD)/gcov/tests/%: tests/%.c $(BUILD)/gcov/libqsticky.a $(call libraries,gcov)
+$(covered_tests): $(BUILD)/gcov/tests/%: tests/unit/%.c $(BUILD)/gcov/libqsticky.a $(call libraries,gcov)
 	@mkdir -p $(@D)
-	$(call say,CC) $(compile.gcov) $(language) $(warnings.gcc) $(includes) $(track) \
+	$(call say,CC) $(compile.gcov) $(language) $(in_tests) $(warnings.gcc) $(includes) $(track) \
 		$(filter %.c %.a,$^) -lcmocka -lgcov -o $@
 
-$(verdicts): $(BUILD)/tests/%: tests/%.c $(BUILD)/asan/libqsticky.a $(call libraries,asan)
+$(verdicts): $(BUILD)/tests/%: tests/e2e/%.c $(BUILD)/asan/libqsticky.a $(call libraries,asan)
 	@mkdir -p $(@D)
-	$(call say,CC) $(ours.asan) $(track) $(filter %.c %.a,$^) -o $@
+	$(call say,CC) $(ours.asan) $(in_tests) $(track) $(filter %.c %.a,$^) -o $@
 
 # At fixed addresses, for which the specs of musl-gcc name the right start.
-$(filter-out $(verdicts),$(test_programs)): $(BUILD)/tests/%: tests/%.c $(BUILD)/musl/command
-	@mkdir -p $(@D)
-	$(call say,CC) $(ours.musl) -fno-pie $(track) -static -no-pie $< -o $@
+define plain_program
+@mkdir -p $(@D)
+$(call say,CC) $(ours.musl) $(in_tests) -fno-pie $(track) -static -no-pie $< -o $@
+endef
+$(BUILD)/tests/%: tests/e2e/%.c $(BUILD)/musl/command
+	$(plain_program)
+$(BUILD)/tests/%: tests/bench/%.c $(BUILD)/musl/command
+	$(plain_program)
 
 # Not optimized as a whole: the linker is to put its poll() before the C library's.
-$(hostile): tests/hostile.c $(call objects,musl) $(call libraries,musl)
+$(hostile): tests/e2e/hostile.c $(call objects,musl) $(call libraries,musl)
 	@mkdir -p $(@D)
-	$(call say,CC) $(ours.musl) -fno-lto $(track) -c $< -o $@.o
+	$(call say,CC) $(ours.musl) $(in_tests) -fno-lto $(track) -c $< -o $@.o
 	$(call say,LINK) $(compile.musl) $(link.musl) -Wl,--wrap=poll \
 		$(filter %.o,$^) $@.o $(filter %.a,$^) -o $@
 
-$(fuzz_targets): $(BUILD)/fuzz/%: tests/%.c $(BUILD)/fuzz/libqsticky.a $(call libraries,fuzz)
-	$(call say,CC) $(ours.fuzz) -fsanitize=fuzzer $(track) $(filter %.c %.a,$^) -o $@
+$(fuzz_targets): $(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/fuzz/libqsticky.a $(call libraries,fuzz)
+	$(call say,CC) $(ours.fuzz) $(in_tests) -fsanitize=fuzzer $(track) $(filter %.c %.a,$^) -o $@
 
 # --- Third parties -----------------------------------------------------------------------------
 
@@ -364,31 +370,31 @@ sources: $(verified) $(if $(ARCH),$(if $(call is_native,$(ARCH)),,$(call specs_f
 demo:
 	tests/setup.sh build demo
 	$(MAKE) all
-	$(PYTHON) tests/demo.py
+	$(PYTHON) tests/e2e/demo.py
 
 # The picture in README.md: these steps of a demo that is run for it.
 PICTURE_STEPS ?= 2 6 7 9
 picture:
 	tests/setup.sh build picture
 	$(MAKE) all
-	$(PYTHON) tests/picture.py docs/demo.svg $(PICTURE_STEPS)
+	$(PYTHON) tests/e2e/picture.py docs/demo.svg $(PICTURE_STEPS)
 
 bench:
 	tests/setup.sh build bench
 	$(MAKE) all $(test_programs)
-	$(PYTHON) tests/bench.py --json $(BUILD)/bench.json
+	$(PYTHON) tests/bench/bench.py --json $(BUILD)/bench.json
 
 # OLD is what another commit's `make bench` left there; NEW the same, if it is not this tree's.
 NEW ?= $(BUILD)/bench.json
 bench-compare:
-	@$(PYTHON) tests/bench_compare.py '$(OLD)' '$(NEW)'
+	@$(PYTHON) tests/bench/bench_compare.py '$(OLD)' '$(NEW)'
 
 # Ten minutes; HOURS=8 for more, SEED=1 for the same again.
 .PHONY: soak
 soak:
 	tests/setup.sh build soak
 	$(MAKE) all
-	$(PYTHON) tests/soak.py --seconds $(if $(HOURS),$$(($(HOURS) * 3600)),600) \
+	$(PYTHON) tests/e2e/soak.py --seconds $(if $(HOURS),$$(($(HOURS) * 3600)),600) \
 		$(if $(SEED),--seed $(SEED))
 
 # --- Tests -------------------------------------------------------------------------------------
@@ -406,10 +412,10 @@ unit: $(unit_tests)
 	@for test in $^; do $$test || exit 1; done
 
 # As many at a time as there are processors. The inputs that reached new code are kept in
-# $(BUILD)/corpus/NAME; tests/corpus has the seeds, and the dictionaries. `make test` has them run
+# $(BUILD)/corpus/NAME; tests/fuzz/corpus has the seeds, and the dictionaries. `make test` has them run
 # beside the end-to-end tests instead.
 fuzz fuzz-long fuzz-coverage: $(fuzz_targets)
-	$(PYTHON) tests/fuzz.py $(fuzz.$@) $(FUZZ)
+	$(PYTHON) tests/fuzz/fuzz.py $(fuzz.$@) $(FUZZ)
 fuzz.fuzz = run --seconds $(SECONDS)
 fuzz.fuzz-long = run --hours $(or $(HOURS),1)
 fuzz.fuzz-coverage = coverage
@@ -418,7 +424,7 @@ e2e: $(BUILD)/qsticky $(BUILD)/asan/qsticky $(BUILD)/host/qsticky $(test_program
 		$(hostile) $(cross_binaries)
 	$(PYTHON) -m pytest -o cache_dir=$(abspath $(BUILD))/pytest -n $(PYTEST_WORKERS) \
 		--dist loadgroup \
-		--timeout=300 $(if $(FUZZ_BESIDE),,--ignore=tests/test_fuzz.py) $(PYTEST_FLAGS) tests
+		--timeout=300 $(if $(FUZZ_BESIDE),,--ignore=tests/e2e/test_fuzz.py) $(PYTEST_FLAGS) tests/e2e
 
 # Each system call with each error at each place, where `make test` takes a part of them.
 .PHONY: faults
@@ -426,12 +432,12 @@ faults:
 	tests/setup.sh build test
 	$(MAKE) $(BUILD)/qsticky $(BUILD)/asan/qsticky
 	QSTICKY_FAULTS=all $(PYTHON) -m pytest -o cache_dir=$(abspath $(BUILD))/pytest \
-		-n $(PYTEST_WORKERS) $(PYTEST_FLAGS) tests/test_faults.py
+		-n $(PYTEST_WORKERS) $(PYTEST_FLAGS) tests/e2e/test_faults.py
 
 # The other qBittorrents, while compilers run. Where they are not to be had, the tests that need them
 # say why.
 roots:
-	-@$(PYTHON) tests/versions.py
+	-@$(PYTHON) tests/lib/versions.py
 
 # --- Coverage ----------------------------------------------------------------------------------
 # All unit tests, and once those of the end-to-end tests that start qsticky itself, on a build that
@@ -447,7 +453,7 @@ coverage:
 
 # umask and chmod: processes of other users count, too. Not while calls still fail at the end: some would
 # be gcov's, which then begins to count anew. And fuzzing reaches nothing here.
-uncounted := tests/test_fuzz.py $(addprefix tests/test_faults.py::,\
+uncounted := tests/e2e/test_fuzz.py $(addprefix tests/e2e/test_faults.py::,\
 	test_a_stop_is_a_stop_whatever_fails \
 	test_a_start_of_which_a_call_fails_gets_there_or_says_why_not \
 	test_a_sandbox_that_cannot_be_made_does_not_stop_the_job)
@@ -459,17 +465,19 @@ coverage-all: $(BUILD)/gcov/qsticky $(covered_tests) $(test_programs) roots
 	done
 	-umask 0; QSTICKY_TEST_BUILD=gcov GCOV_ERROR_FILE=/dev/null \
 		$(PYTHON) -m pytest -q -o cache_dir=$(abspath $(BUILD))/pytest -n $(PYTEST_WORKERS) \
-		--dist loadgroup --timeout=300 $(uncounted:%=--deselect=%) $(PYTEST_FLAGS) tests
-	@$(PYTHON) tests/coverage.py $(BUILD)
+		--dist loadgroup --timeout=300 $(uncounted:%=--deselect=%) $(PYTEST_FLAGS) tests/e2e
+	@$(PYTHON) tests/lint/coverage.py $(BUILD)
 
 # --- Checks ------------------------------------------------------------------------------------
 
 tidied := $(sources:%=$(BUILD)/lint/%.tidy) $(test_sources:%=$(BUILD)/lint/%.tidy)
 scanned := $(sources:%=$(BUILD)/lint/%.scan)
 # Beyond the warnings of every build: gcc's analyzer and what only one of the two can say.
-strict.gcc := $(language) $(warnings.gcc) $(includes) -fanalyzer -Wlogical-op -Wduplicated-cond \
+strict.gcc := $(language) $(in_tests) $(warnings.gcc) $(includes) \
+	-fanalyzer -Wlogical-op -Wduplicated-cond \
 	-Wduplicated-branches -Wjump-misses-init -Walloca -Warith-conversion -Wcast-align=strict
-strict.clang := $(language) $(warnings.clang) $(includes) -Wcomma -Wunreachable-code-aggressive \
+strict.clang := $(language) $(in_tests) $(warnings.clang) $(includes) \
+	-Wcomma -Wunreachable-code-aggressive \
 	-Wconditional-uninitialized -Wassign-enum -Wextra-semi-stmt -Wthread-safety \
 	-Wloop-analysis -Wshift-sign-overflow -Wtautological-compare -Wcovered-switch-default
 
@@ -496,7 +504,7 @@ lint-all: $(tidied) $(scanned) lint-format lint-cppcheck lint-shell lint-python 
 
 # Nothing includes upwards or in circles, in the order that docs/architecture.md shows.
 lint-layers:
-	@$(PYTHON) tests/layers.py
+	@$(PYTHON) tests/lint/layers.py
 
 lint-format:
 	clang-format --dry-run -Werror $(sources) $(headers) $(test_sources)
@@ -509,7 +517,7 @@ lint-cppcheck: $(verified)
 		--enable=warning,style,performance,portability --inline-suppr \
 		--suppress=missingIncludeSystem --suppress=variableScope \
 		--suppress=knownConditionTrueFalse \
-		-D_GNU_SOURCE -DQSTICKY_VERSION='"$(VERSION)"' -Isrc $(sources) $(test_sources)
+		-D_GNU_SOURCE -DQSTICKY_VERSION='"$(VERSION)"' -Isrc $(in_tests) $(sources) $(test_sources)
 
 lint-shell:
 	shellcheck --external-sources $(scripts)
@@ -524,14 +532,14 @@ lint-manual:
 
 # How many sentences are long. README and docs/ must keep to the limit.
 prose:
-	@$(PYTHON) tests/prose.py
+	@$(PYTHON) tests/lint/prose.py
 
 # Both compilers and clang-tidy, a file at a time so that they run in parallel.
 $(BUILD)/lint/%.tidy: % $(headers) Makefile .clang-tidy $(verified)
 	@mkdir -p $(@D)
 	$(call say,LINT) $(HOST_CC) -O2 $(strict.gcc) -c $< -o $(BUILD)/lint/$<.o
 	@$(CLANG) -O2 $(strict.clang) -c $< -o $(BUILD)/lint/$<.o
-	@found=$$(clang-tidy --quiet $< -- $(language) $(includes) 2>&1) || \
+	@found=$$(clang-tidy --quiet $< -- $(language) $(in_tests) $(includes) 2>&1) || \
 		{ printf '%s\n' "$$found"; exit 1; }
 	@touch $@
 

@@ -66,7 +66,7 @@ def test_an_engine_ends_with_the_test_process(root: None, binary_to_import: Path
         "import sys, time; from engine import Engine; e = Engine('own').start();"
         "print(e.directory, flush=True); time.sleep(60)"
     )
-    here = Path(__file__).parent
+    here = Path(__file__).parents[1] / "lib"
     with subprocess.Popen(
         ["/usr/bin/python3", "-c", script], cwd=here, stdout=subprocess.PIPE, text=True
     ) as victim:

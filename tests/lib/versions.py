@@ -4,7 +4,7 @@ The machine's qbittorrent-nox is Debian 12's. The others come as whole root file
 mmdebstrap from the mirror that the machine's apt uses, and kept below build/roots: about 20 s and
 220 MB each, once. The oldest is the only one with libtorrent 1.2, the line that many images keep.
 
-    python3 tests/versions.py          makes those that are missing
+    python3 tests/lib/versions.py          makes those that are missing
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-ROOTS = Path(__file__).resolve().parent.parent / "build" / "roots"
+ROOTS = Path(__file__).resolve().parents[2] / "build" / "roots"
 
 # What each had when this was written; testing moves on, and then a later one runs by that name.
 SUITES = {"4.2.5": "bullseye", "5.1.0": "trixie", "5.3.0": "forky"}

@@ -1,4 +1,4 @@
-/* verdicts: what our parsers and writers make of cases, for tests/test_differential.py.
+/* verdicts: what our parsers and writers make of cases, for tests/e2e/test_differential.py.
  *
  *     verdicts http         a case is a reply; the answer is "STATUS BODY COOKIE...", each cookie
  *                           the value of a Set-Cookie header, or "no REASON"

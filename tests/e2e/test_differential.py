@@ -1,6 +1,6 @@
 """Our parsers and writers beside Python's, over many random cases and the fuzz targets' seeds.
 
-tests/verdicts.c says what ours make of each. Where they are to differ from Python's, the difference
+tests/e2e/verdicts.c says what ours make of each. Where they are to differ from Python's, the difference
 has a name here, and is held in both directions: where it applies they differ, elsewhere they agree.
 """
 
@@ -26,7 +26,7 @@ from conftest import controls, missing
 from harness import ROOT
 
 VERDICTS = ROOT / "build" / "tests" / "verdicts"
-SEEDS = ROOT / "tests" / "corpus"
+SEEDS = ROOT / "tests" / "fuzz" / "corpus"
 
 HEAD_MAX = 16 * 1024
 BODY_MAX = 1024 * 1024

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+
 from documents import DOCS, MANUAL, README, documents
 from harness import ROOT
 
@@ -135,7 +137,7 @@ def main() -> int:
             for file, sentence in long:
                 print(f"  {file.relative_to(ROOT)}: {sentence}")
         if is_held and share > LIMIT:
-            print(f"{name}: at most {float(LIMIT):.1%} may be; see them by tests/prose.py --list")
+            print(f"{name}: at most {float(LIMIT):.1%} may be; see them by tests/lint/prose.py --list")
             status = 1
     return status
 

@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-REASONS = ROOT / "tests" / "coverage.txt"
+ROOT = Path(__file__).resolve().parents[2]
+REASONS = ROOT / "tests" / "lint" / "coverage.txt"
 
 
 @dataclass

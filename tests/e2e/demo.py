@@ -21,6 +21,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+
 from harness import BINARY, PortFile, QBittorrent, Qsticky, free_port, wait_until
 from namespace import TUNNEL, Namespace
 

@@ -67,6 +67,8 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+
 from bench_base import CYCLE_SERVER, LIMIT_CLIENT, Plan, Result, find_program, memory_dir
 from bench_cost import cycle_cost, footprint
 from bench_growth import growth_with_cycles, growth_with_size

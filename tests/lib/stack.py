@@ -64,7 +64,7 @@ def make_images(engine: Engine, binary: Path) -> None:
         ),
         (QBITTORRENT, "stand_in_linuxserver.py", "VOLUME /config\n"),
     ):
-        shutil.copy(ROOT / "tests" / script, context)
+        shutil.copy(ROOT / "tests" / "lib" / script, context)
         (context / "Dockerfile").write_text(
             f'FROM {PEERS}\nCOPY {script} /\nENTRYPOINT ["python3", "/{script}"]\n{more}'
         )

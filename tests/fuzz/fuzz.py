@@ -1,10 +1,10 @@
 """Runs the fuzz targets, several at a time, and says how much of its files each one reaches.
 
-    tests/fuzz.py run --seconds 60 [TARGET...]      each as long
-    tests/fuzz.py run --hours 1 [TARGET...]         all together as long
-    tests/fuzz.py coverage [TARGET...]              the inputs known up to now, once each
+    tests/fuzz/fuzz.py run --seconds 60 [TARGET...]      each as long
+    tests/fuzz/fuzz.py run --hours 1 [TARGET...]         all together as long
+    tests/fuzz/fuzz.py coverage [TARGET...]              the inputs known up to now, once each
 
-Whatever ends this process, the fuzzers end with it. tests/test_fuzz.py runs the same beside the
+Whatever ends this process, the fuzzers end with it. tests/e2e/test_fuzz.py runs the same beside the
 end-to-end tests.
 """
 
@@ -24,14 +24,14 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "fuzz"
 FOUND = ROOT / "build" / "corpus"  # inputs that reached new code, kept from run to run
-SEEDS = ROOT / "tests" / "corpus"
+SEEDS = ROOT / "tests" / "fuzz" / "corpus"
 LOST = BUILD / "artifacts"  # inputs that broke something
 SCRATCH = BUILD / "tmp"  # files of the targets' own
 
-TARGETS = sorted(path.stem for path in (ROOT / "tests").glob("fuzz_*.c"))
+TARGETS = sorted(path.stem for path in (ROOT / "tests" / "fuzz").glob("fuzz_*.c"))
 
 # The files that a target is for, where it is not the one of its name.
 FILES = {

@@ -1,5 +1,5 @@
 """A compromised qsticky, and what it is kept from: by its own means, and by those alone that a kernel
-has. tests/hostile.c takes the steps, inside the binary that users get."""
+has. tests/e2e/hostile.c takes the steps, inside the binary that users get."""
 
 from __future__ import annotations
 

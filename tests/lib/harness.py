@@ -37,7 +37,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import versions
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 BINARY = ROOT / "build" / "qsticky"
 
 # qBittorrent bans and logs by address. The client under test comes from the first one, our own

@@ -33,7 +33,7 @@ def test_half_a_minute_of_trouble_ends_in_sync_with_nothing_grown() -> None:
 
 def test_a_soak_that_is_interrupted_leaves_nothing_behind(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, str(ROOT / "tests" / "soak.py"), "--seconds", "600"],
+        [sys.executable, str(ROOT / "tests" / "e2e" / "soak.py"), "--seconds", "600"],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "TMPDIR": str(tmp_path)},

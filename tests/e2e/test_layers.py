@@ -11,7 +11,7 @@ import pytest
 
 from harness import ROOT
 
-LAYERS = ROOT / "tests" / "layers.py"
+LAYERS = ROOT / "tests" / "lint" / "layers.py"
 
 
 @pytest.fixture
