@@ -1,0 +1,48 @@
+# How the static binary is compiled and linked, for ours and third parties. Included by ../Makefile.
+
+processor := $(firstword $(subst -, ,$(shell $(firstword $(MUSL_CC)) -dumpmachine 2>/dev/null)))
+# ARM: kernels have pages of up to 64 KiB (a Raspberry Pi 5 16, some NAS 32); binutils assumes 4 for
+# the 32-bit ones, and the kernel could not map the result.
+comma := ,
+pages := $(if $(filter arm aarch64,$(processor)),-Wl$(comma)-z$(comma)max-page-size=65536)
+# No variable on the stack begins as what was there before, and no large one passes over the stack's
+# end. 2,600 and 200 bytes; the arithmetic of BearSSL has neither.
+harder.ours := -ftrivial-auto-var-init=zero -fstack-clash-protection
+
+# Without tables for debuggers and exceptions: 14.4 KiB of file. Optimized as a whole (-flto): 3.3.
+# Without six passes that copy code, such as a function's end before each call in last place: 3.3.
+smaller := -fno-asynchronous-unwind-tables -flto=auto -fno-optimize-sibling-calls \
+	-fno-thread-jumps -fno-caller-saves -fno-tree-dominator-opts -fno-move-loop-invariants \
+	-fno-tree-loop-im
+
+# No path of the machine that compiles reaches the binary.
+compile.musl = $(MUSL_CC) $(CFLAGS) $(smaller) -g -ffile-prefix-map=$(CURDIR)=. -fPIE \
+	-fstack-protector-strong
+
+# A static PIE: musl's start for it is not what its specs name. What is written only at the start lies
+# by itself (RELRO), and src/process/relro.c makes it read-only.
+crt = $(shell $(MUSL_CC) -\#\#\# -x c /dev/null 2>&1 | tr ' ' '\n' | sed -n 's|/Scrt1\.o$$|/rcrt1.o|p')
+
+# One segment for code and constants instead of three (noseparate-code): 8 KiB of file. A build ID
+# would be another each time: it counts the compiler's temporary names.
+link.musl = -static -nostartfiles $(crt) -Wl,-pie,--no-dynamic-linker,-z,text,-z,relro,-z,now \
+	-Wl,--build-id=none,-z,noseparate-code $(pages) $(LDFLAGS)
+
+# <linux/...> comes with the host's libc, musl has none and does not look there: a directory of
+# links, since all of /usr/include would bring the other libc with it.
+kernel := $(BUILD)/musl/kernel
+
+# Where they are is the compiler's to say: asm/ is elsewhere on each architecture.
+
+$(kernel)/.linked: third_party/musl.mk
+	@mkdir -p $(@D)
+	@for name in linux asm asm-generic; do \
+		found=$$(echo "#include <$$name/types.h>" | $(HOST_CC) -E -x c - | \
+			sed -n "s|^# 1 \"\(.*/$$name\)/types.h\".*|\1|p" | head -n 1); \
+		[ -n "$$found" ] || \
+			{ echo "no $(HOST_CC) with the kernel's headers: run tests/setup.sh" >&2; exit 1; }; \
+		ln -sfn "$$found" $(@D)/$$name; \
+	done
+	@touch $@
+
+$(BUILD)/musl/command: $(kernel)/.linked
