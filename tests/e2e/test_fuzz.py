@@ -13,7 +13,7 @@ import pytest
 import fuzz
 from conftest import missing
 
-SECONDS = float(os.environ.get("FUZZ_SECONDS", "60"))
+SECONDS = float(os.environ.get("FUZZ_SECONDS", "45"))
 
 AT_ONCE = 3
 
