@@ -74,7 +74,7 @@ include third_party/musl.mk third_party/third_party.mk third_party/cross.mk
 
 binary := $(BUILD)/$(ARCH:%=%/)qsticky
 
-.PHONY: all image image-all FORCE setup prepare sources demo picture install uninstall clean \
+.PHONY: all image image-all FORCE setup prepare sources demo picture install install-binary uninstall clean \
 	distclean help
 all: $(binary)
 
@@ -160,8 +160,11 @@ picture:
 
 # --- The rest --------------------------------------------------------------------------------
 
-install: $(binary)
+# The image has no manual page.
+install-binary: $(binary)
 	install -D -m 0755 $(binary) $(DESTDIR)$(bindir)/qsticky
+
+install: install-binary
 	install -D -m 0644 docs/qsticky.8 $(DESTDIR)$(mandir)/man8/qsticky.8
 
 uninstall:

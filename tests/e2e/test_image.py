@@ -210,6 +210,7 @@ def test_make_image_labels_what_git_knows(tmp_path: Path) -> None:
     below = clone / "below"
     below.mkdir()
     shutil.copy2(ROOT / "Makefile", below)
+    shutil.copytree(ROOT / "third_party", below / "third_party")
     assert labels_by_make(below) == {}
 
 
