@@ -137,7 +137,9 @@ enum check_verdict check_port_file(struct check_walk *walk)
 	if (f == FAIL_IO && access(path, R_OK) < 0 && errno == EACCES)
 		add_owner(walk, path);
 	if (f && ports.replaced)
-		return check_failed(walk, f, NULL);
+		return check_failed(walk, f,
+		                    "then re-create this container (volumes: "
+		                    "gluetun:/tmp/gluetun:ro)");
 	if (f)
 		return check_failed(walk, f,
 		                    "nobody but Gluetun may write it, and this user must be able "
