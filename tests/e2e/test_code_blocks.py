@@ -91,7 +91,8 @@ def test_toml_is_toml(block: Block) -> None:
 
 
 def make_takes(words: list[str]) -> None:
-    text = (ROOT / "Makefile").read_text()
+    files = ("Makefile", "tests/tests.mk", *sorted(map(str, ROOT.glob("third_party/*.mk"))))
+    text = "".join((ROOT / name).read_text() for name in files)
     targets = set(" ".join(re.findall(r"^([a-z][a-z -]*):(?!=)", text, re.M)).split())
     variables = set(re.findall(r"^([A-Z_]+) \?=", text, re.M)) | {"OLD"}
     for word in words:

@@ -186,7 +186,7 @@ def test_the_login_page_of_a_proxy_is_not_given_the_password(
     port_file.write(free_port())
     qsticky = sidecar(None, port=proxy.port, env=trust(root))
     error = qsticky.wait_failed()["last_error"]
-    assert "redirect" in error and "https://login.example/" in error and "secret" not in error
+    assert "redirect" in error and "https://login.example:" in error and "secret" not in error
     assert {access.method for access in proxy.log()} == {"GET"}
 
 
