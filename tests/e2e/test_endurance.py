@@ -31,7 +31,7 @@ def test_thousands_of_changes_and_hundreds_of_restarts_leave_nothing_behind(
     qsticky.wait_health(state="waiting_for_port")
     after_ten = None
     for change in range(1, CHANGES + 1):
-        port = 20000 + change
+        port = 40000 + change  # above those that servers of the tests have
         if change % (CHANGES // RESTARTS) == 0:
             fake.restart(listen_port=6881)
         if change % 2:

@@ -97,7 +97,7 @@ FATAL = {("poll", "ENOMEM"), ("rt_sigprocmask", "EINVAL")} | {
 # glibc's names, of the build with the sanitizers.
 ASAN_NAMES = {"open": "openat", "stat": "newfstatat", "fstat": "newfstatat"}
 
-FIRST_PORT = 20000
+FIRST_PORT = 40000
 NAME = "qbittorrent.example"
 # A cycle is two hundred; where a descriptor cannot be read, there are a hundred turns of some eleven
 # before a pause, counted anew after a cycle. A loop that spins: ten thousands.

@@ -118,7 +118,7 @@ def test_a_port_that_never_rests_does_not_fill_the_log(
 ) -> None:
     """Whoever writes Gluetun's volume could fill the disk by it. Why it ends is told all the same."""
     qsticky = sidecar(fake, log_level="INFO")
-    for port in range(20000, 20200):
+    for port in range(40000, 40200):
         port_file.write(port)
         qsticky.wait_in_sync(port)
     qsticky.stop()
