@@ -9,7 +9,6 @@ import shutil
 import signal
 import struct
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -169,7 +168,7 @@ def test_the_whole_main_path(
         "QSTICKY_USE_HTTPS": "true",
         "QSTICKY_TLS_PIN_SHA256": certificate.sha256,
     }
-    qsticky = sidecar(server, env=trust, interval=5, wrapper=wrapper)
+    qsticky = sidecar(server, env=trust, interval=3600, wrapper=wrapper)
     assert qsticky.wait_health(state="waiting_for_port")["current_port"] == server.listen_port()
 
     first, second, third = free_port(), free_port(), free_port()
@@ -180,13 +179,12 @@ def test_the_whole_main_path(
     code, line = qsticky.healthcheck()
     assert code == 0 and line.startswith(f"healthy: port {first}, "), line
 
-    started = time.monotonic()
     port_file.rename_over(f"{second}\n")
     qsticky.wait_in_sync(second)
-    assert time.monotonic() - started < 4, "on the event, not at the interval"
     assert server.listen_port() == second
 
     server.set_preferences({"listen_port": third})
+    qsticky.signal(signal.SIGHUP)  # the check that the interval would bring
     wait_until(lambda: server.listen_port() == second, what="the drift to be repaired")
     qsticky.wait_in_sync(second)
     assert not qsticky.troubles()
@@ -201,9 +199,9 @@ def test_the_whole_main_path(
     code, line = qsticky.healthcheck()
     assert code == 1 and "which is not a port" in line, line
 
-    process = qsticky.pid
+    process, before = qsticky.pid, len(qsticky.log)
     qsticky.signal(signal.SIGHUP)
-    qsticky.wait_log("SIGHUP")
+    qsticky.wait_log("SIGHUP", after=before)
     assert qsticky.stop() == 0
     assert not qsticky.health_file.exists()
     assert server.listen_port() == second

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from certificates import Pki
-from conftest import AS_NOBODY, AT_ONCE, MakeSidecar, Sidecar, controls
+from conftest import AS_NOBODY, AT_ONCE, CYCLE_DEADLINE, EMPTY_S, MakeSidecar, Sidecar, controls
 from control_server import ControlServer, Role
 from documents import document
 from faults import reply, silence
@@ -521,7 +521,7 @@ def test_the_first_fail_line_names_the_cause(setup: str, bench: Bench) -> None:
     lines = done.stdout.splitlines()
     for line in fails(done.stdout):
         assert FIX.fullmatch(lines[lines.index(line) + 1]), line
-    assert took < 17, "15 s in all, and some for a busy machine"
+    assert took < CYCLE_DEADLINE
 
 
 # -- where nothing is broken -----------------------------------------------------------
@@ -627,14 +627,18 @@ def test_a_port_file_from_before_the_machine_was_started_is_a_warning(bench: Ben
 
 def test_the_instant_between_truncate_and_write_is_waited_out(bench: Bench) -> None:
     bench.fake()
-    bench.port_file.clear()
-    qsticky = bench._qsticky(start=False, args=("check",))
-    with subprocess.Popen(qsticky.command, env=qsticky.env, stdout=subprocess.PIPE) as process:
-        assert process.stdout.readline().startswith(b"ok")  # it is at the port file now
-        time.sleep(0.2)  # less than the second that an empty file is given
-        bench.port_file.write(PORT)
-        assert b"FAIL" not in process.stdout.read()
-    assert process.returncode == 0
+    in_time = False
+    while not in_time:  # a busy machine makes more of the instant than it is
+        began = time.monotonic()
+        bench.port_file.clear()
+        qsticky = bench._qsticky(start=False, args=("check",))
+        with subprocess.Popen(qsticky.command, env=qsticky.env, stdout=subprocess.PIPE) as process:
+            assert process.stdout.readline().startswith(b"ok")  # it is at the port file now
+            time.sleep(0.2)
+            bench.port_file.write(PORT)
+            in_time = time.monotonic() - began < EMPTY_S
+            output = process.stdout.read()
+    assert b"FAIL" not in output and process.returncode == 0
 
 
 def test_without_an_interface_of_that_name_the_probe_is_left_out(bench: Bench) -> None:
@@ -849,7 +853,7 @@ def test_a_server_that_accepts_and_says_nothing_is_waited_for_15_s_at_most(bench
     started = time.monotonic()
     done = bench.check()
     assert done.returncode == 1 and "FAIL" in done.stdout
-    assert time.monotonic() - started < 19
+    assert time.monotonic() - started < CYCLE_DEADLINE
 
 
 def test_a_name_server_that_says_nothing_is_waited_for_5_s_a_hop(
@@ -867,7 +871,7 @@ def test_a_name_server_that_says_nothing_is_waited_for_5_s_a_hop(
         mute.bind(("192.0.2.1", 53))
         started = time.monotonic()
         done = bench.check()
-    assert time.monotonic() - started < 19
+    assert time.monotonic() - started < CYCLE_DEADLINE
     assert done.returncode == 1
     assert re.match("FAIL +name +.*no answer from the name server", fails(done.stdout)[-1])
 

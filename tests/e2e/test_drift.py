@@ -140,7 +140,7 @@ def test_qbittorrent_not_there_at_start_is_one_warning_and_sync_when_it_comes(
 def test_retries_come_after_one_two_and_four_seconds(
     fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
 ) -> None:
-    """Loosely: jitter may take an eighth, a busy machine may add."""
+    """Jitter may take an eighth, a busy machine may add."""
     fake.fault(CONNECT, close_at_once())
     port_file.write(41000)
     qsticky = sidecar(fake, interval=60)
@@ -148,8 +148,7 @@ def test_retries_come_after_one_two_and_four_seconds(
     first, second, third = (
         after - before for before, after in zip(fake.connections, fake.connections[1:4])
     )
-    assert 0.7 <= first < second < third
-    assert second >= 1.5 and third >= 3.1
+    assert first >= 0.85 and second >= 1.7 and third >= 3.4
     assert len(qsticky.lines("WARN")) == 1 and not qsticky.lines("ERROR")
     assert qsticky.health()["consecutive_failures"] >= 3
 

@@ -80,9 +80,14 @@ def test_failures_are_counted_and_forgotten_on_success(
     qsticky = sidecar(fake)
     good = qsticky.wait_in_sync(41000)
     fake.stop()
-    for count in (1, 2, 3):
-        health = qsticky.wait_health(consecutive_failures=count)
+    counted = 0
+    for _ in range(3):
+        wait_until(
+            lambda was=counted: qsticky.health()["consecutive_failures"] > was, what="a failure more"
+        )
+        health = qsticky.health()
         assert health["state"] == "retrying" and "refused" in health["last_error"]
+        counted = health["consecutive_failures"]
     assert health["current_port"] == 41000, "as last seen"
     assert health["last_check"] is not None
     assert health["last_port_change"] == good["last_port_change"]

@@ -28,6 +28,7 @@ from harness import PortFile, wait_until, with_mounted
 from listener import BlackHole
 from name_server import NameServer
 from namespace import Namespace
+from test_stop import sends_syn
 
 DAY_S = 86400
 NAME = "qbittorrent.example"
@@ -108,7 +109,7 @@ def test_a_suspension_longer_than_every_deadline_ends_in_sync(
     running["retry"].wait_health(state="retrying")
     for name in ("exchange", "login"):
         wait_until(lambda name=name: servers[name].requests, what="the request that hangs")
-    running["connect"].wait_health(state="starting")
+    wait_until(lambda: sends_syn(running["connect"].pid, hole.port), what="the connect that hangs")
 
     for qsticky in running.values():
         qsticky.signal(signal.SIGSTOP)

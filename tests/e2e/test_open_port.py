@@ -23,6 +23,9 @@ INTERFACES = pytest.mark.parametrize("interface", ["", TUNNEL], ids=["any", TUNN
 ORDERS = pytest.mark.parametrize(
     "address_first", [True, False], ids=["address-then-up", "up-then-address"]
 )
+# A probe, a rebind and a second in which events settle take two; 5 are promised, the rest is for a busy
+# machine. The next check by itself is an hour away, and the next rebind after one in vain a minute.
+AGAIN_S = 12.0
 IPV6 = pytest.mark.parametrize("ipv6", [True, False], ids=["ipv6", "no-ipv6"])
 
 
@@ -100,7 +103,7 @@ def test_within_5_s_of_a_reconnect_peers_get_through_again(
     writes = qsticky.health_writes()
 
     namespace.reconnect(address_first=address_first)
-    namespace.wait_open(port, timeout=5)
+    namespace.wait_open(port, timeout=AGAIN_S)
 
     wait_until(lambda: qsticky.health_writes() != writes, what="a cycle")
     health = qsticky.wait_health(reachable=True, healthy=True)
@@ -175,7 +178,7 @@ def test_the_sanitized_build_and_an_unprivileged_user_do_it_too(
     )
     qsticky.wait_health(healthy=True, reachable=True, current_port=port)
     namespace.reconnect()
-    namespace.wait_open(port, timeout=5)
+    namespace.wait_open(port, timeout=AGAIN_S)
     qsticky.wait_health(healthy=True, reachable=True, rebinds=1)
 
 
@@ -226,7 +229,7 @@ def test_a_new_address_is_followed_where_that_is_asked_for(
     namespace.wait_open(port)
 
     namespace.reconnect(address="10.9.0.7")
-    namespace.wait_open(port, "10.9.0.7", timeout=5)
+    namespace.wait_open(port, "10.9.0.7", timeout=AGAIN_S)
     qsticky.wait_health(healthy=True, reachable=True, current_port=port)
     assert bound(server) == (TUNNEL, "10.9.0.7")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import AS_NOBODY, MakeSidecar, missing
+from conftest import AS_NOBODY, EMPTY_S, MakeSidecar, missing
 from faulty_server import SET_PREFERENCES, FaultyServer
 from harness import PortFile, QBittorrent, free_port, wait_until, with_mounted
 
@@ -563,12 +563,18 @@ def test_the_instant_between_truncate_and_write_is_not_taken_for_no_port(
     port_file.write(41000)
     qsticky = sidecar(fake)  # reads by itself in the gap, too
     qsticky.wait_in_sync(41000)
-    for port in range(42000, 42010):
+    port, in_time = 42000, 0
+    while in_time < 10:
+        port, before, began = port + 1, len(qsticky.log), time.monotonic()
         port_file.clear()
-        time.sleep(0.5)  # half of the second that an empty file is given
+        time.sleep(0.5)
         port_file.write(port)
+        if time.monotonic() - began > EMPTY_S:  # the machine is busy: it may say so then
+            qsticky.wait_in_sync(port)
+            continue
         qsticky.wait_in_sync(port)
-    assert not any("no forwarded port" in line for line in qsticky.log)
+        assert not any("no forwarded port" in line for line in qsticky.log[before:])
+        in_time += 1
 
 
 def test_no_port_becomes_unhealthy_after_the_grace_and_healthy_with_the_port(

@@ -3,6 +3,7 @@ a scripted qBittorrent whose listening sockets die with the interface, as libtor
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -61,8 +62,9 @@ def test_a_rebind_is_another_valid_port_and_then_the_right_one(
     qsticky.wait_in_sync(41000)
     assert ports_set(server) == []
 
-    namespace.reconnect()
+    namespace.delete(TUNNEL)
     qsticky.wait_health(reachable=False, healthy=False, rebinds=0)
+    namespace.add_tunnel()
     namespace.wait_open(41000)
     health = qsticky.wait_health(reachable=True, healthy=True, rebinds=1)
     assert health["last_error"] is None
@@ -311,12 +313,16 @@ def test_ten_reconnects_in_ten_seconds_are_one_or_two_rebinds(
     qsticky = sidecar(server, interval=3600)
     qsticky.wait_in_sync(port)
     began = time.monotonic()
+    starts = []
     for number in range(10):
         time.sleep(max(0.0, began + number * 0.7 - time.monotonic()))
+        starts.append(time.monotonic())
         namespace.reconnect()
     namespace.wait_open(port)
     health = qsticky.wait_health(healthy=True, reachable=True)
-    assert 1 <= health["rebinds"] <= 2
+    # An event settles for a second: on a busy machine there may be such lulls.
+    lulls = sum(after - before > 0.95 for before, after in itertools.pairwise(starts))
+    assert 1 <= health["rebinds"] <= 2 + lulls
 
 
 # -- in all orders --------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,7 +72,7 @@ def test_the_whole_main_path(
 ) -> None:
     certificate = pki.make(*NAMES, kind=kind)
     server = new_server(certificate, version=version)
-    qsticky = sidecar(server, env=trust(certificate, way), interval=5)
+    qsticky = sidecar(server, env=trust(certificate, way), interval=3600)
 
     health = qsticky.wait_health(state="waiting_for_port")
     assert health["healthy"] is True and health["current_port"] == server.listen_port()
@@ -85,18 +85,18 @@ def test_the_whole_main_path(
     wait_until(lambda: server.accepts_connections(first), what="qBittorrent to listen")
     assert qsticky.healthcheck()[0] == 0
 
-    started = time.monotonic()
     port_file.write(second)
     qsticky.wait_in_sync(second)
-    assert time.monotonic() - started < 4, "on the event, not at the interval"
     assert server.listen_port() == second
 
     server.set_preferences({"listen_port": third})
+    qsticky.signal(signal.SIGHUP)  # the check that the interval would bring
     wait_until(lambda: server.listen_port() == second, what="the drift to be repaired")
     qsticky.wait_in_sync(second)
     assert not qsticky.troubles()
 
     server.restart(listen_port=third)
+    qsticky.signal(signal.SIGHUP)
     wait_until(lambda: server.listen_port() == second, what="the port after a restart")
     qsticky.wait_in_sync(second)
     assert server.logins() == (2, 0, 0), "one session for each start of qBittorrent"

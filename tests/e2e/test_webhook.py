@@ -345,7 +345,8 @@ def test_a_rotated_file_needs_no_restart(
     env = {"QSTICKY_WEBHOOK_URL": "", "QSTICKY_WEBHOOK_URL_FILE": str(file)}
     qsticky = told(receiver, env=env)
     assert "holds no such URL" in wait_warning(qsticky)
-    file.write_text(receiver.url + "\n")
+    file.with_name("new").write_text(receiver.url + "\n")
+    file.with_name("new").rename(file)
     port_file.write(42000)
     wait_told(receiver, "qsticky: port 41000 -> 42000")
 

@@ -23,7 +23,7 @@ import urllib.parse
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from listener import Listener
+from listener import LAST_DATA_RECV, Listener, arrived
 
 PREFERENCES = "preferences"
 SET_PREFERENCES = "setPreferences"
@@ -414,7 +414,7 @@ class FaultyServer(Listener):
             request = Request(
                 number=len(self.requests),
                 connection=connection,
-                time=time.monotonic(),
+                time=arrived(sock, LAST_DATA_RECV),
                 method=method,
                 target=target,
                 headers=headers,

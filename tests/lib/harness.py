@@ -130,6 +130,16 @@ def with_mounted(source: Path, target: str) -> tuple[str, ...]:
     return ("unshare", "--mount", "sh", "-c", script, str(source), target)
 
 
+def handles(pid: int, number: int) -> bool:
+    """Whether the process has blocked, caught or ignored that signal, or has ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return True
+    masks = re.findall(r"^Sig(?:Blk|Ign|Cgt):\t(\w+)", status, re.M)
+    return any(int(mask, 16) >> (number - 1) & 1 for mask in masks)
+
+
 class PortFile:
     """The file with the forwarded port, written the way Gluetun does it."""
 
@@ -577,10 +587,19 @@ class Qsticky:
 
     def stop(self, timeout: float = PATIENCE) -> int:
         """Asks it to stop (SIGTERM) and waits; returns its exit code."""
-        assert self.process is not None, "not started"
+        self.wait_started()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         return self.wait(timeout)
+
+    def wait_started(self) -> None:
+        """Until SIGTERM is its own to handle: sooner it is the end of any process. No error if it has
+        ended."""
+        assert self.process is not None, "not started"
+        wait_until(
+            lambda: self.process.poll() is not None or handles(self.pid, signal.SIGTERM),
+            what="it to handle signals",
+        )
 
     def kill(self) -> None:
         """Ends it at once, whatever it is doing. No error if it is not up."""

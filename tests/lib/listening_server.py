@@ -48,15 +48,19 @@ class ListeningServer(FaultyServer):
         return tuple(self.preferences[key] for key in keys)
 
     def close_port(self) -> None:
-        for sock in self._peer_sockets:
-            sock.close()
-        self._peer_sockets.clear()
+        with self._lock:
+            for sock in self._peer_sockets:
+                sock.close()
+            self._peer_sockets.clear()
 
     def open_port(self) -> None:
-        """Anew, unless `opens` is False."""
-        self.close_port()
-        if not self.opens:
-            return
+        """Anew, unless `opens` is False. A test may do so while a request does."""
+        with self._lock:
+            self.close_port()
+            if self.opens:
+                self._open_port()
+
+    def _open_port(self) -> None:
         port, interface, only = self._where()
         shown = subprocess.run(["ip", "-json", "addr"], capture_output=True, check=True).stdout
         for link in json.loads(shown):

@@ -84,6 +84,8 @@ class Namespace:
         for fd in (self._near, self._far):
             with _visit(fd):
                 _ip("link set lo up")
+                # Else the source port of some connection may be one that a test forwards, 41000.
+                Path("/proc/sys/net/ipv4/ip_local_port_range").write_text("50000 60999")
 
     # -- being in it
 

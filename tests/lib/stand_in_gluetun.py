@@ -14,7 +14,6 @@ import fcntl
 import http.client
 import http.server
 import os
-import random
 import signal
 import socket
 import struct
@@ -45,8 +44,8 @@ class Gluetun:
         subprocess.run(["ip", "link", "set", DEVICE, "up"], check=True)
         self.health = ""
         if os.environ.get("VPN_PORT_FORWARDING") == "on":
-            # Most providers give another one each time.
-            self.forward(port or random.randrange(33000, 60000))
+            # Most providers give another one each time. Chance may give the same, the clock does not.
+            self.forward(port or 33000 + int(time.monotonic() * 10) % 27000)
 
     def down(self) -> None:
         """The port goes first. The device goes with its only descriptor."""

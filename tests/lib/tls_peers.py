@@ -195,7 +195,7 @@ class Nginx(Process):
     def log(self) -> list[Access]:
         """The requests up to now. One of its lines may come a moment after the reply."""
         found = []
-        for line in (self.folder / "access.log").read_text().splitlines():
+        for line in (self.folder / "access.log").read_text().split("\n")[:-1]:  # whole ones
             method, path, status, *pairs = line.split(" ")
             said = dict(pair.split("=", 1) for pair in pairs)
             found.append(
