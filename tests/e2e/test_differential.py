@@ -249,7 +249,7 @@ def http_replies(rng: random.Random) -> Iterator[bytes]:
 
 
 def http_limits() -> Iterator[bytes]:
-    """Just within the limits, and just over them."""
+    """Just within the limits and just over them, and what has each difference that is named."""
     for more in (-1, 0, 1):
         head = b"HTTP/1.1 200 OK\r\nA: "
         yield head + b"a" * (HEAD_MAX - len(head) - 4 + more) + b"\r\n\r\n"
@@ -264,7 +264,12 @@ def http_limits() -> Iterator[bytes]:
         trailer = b"T: " + b"t" * (HEAD_MAX - len(chunked) - 7 + more)
         yield chunked + b"0\r\n" + trailer + b"\r\n\r\n"
         yield b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * (100 + more) + b"\r\n"
+    # What the rest may not bring.
     yield chunked + b"0\r\nT: cut"
+    yield chunked + b"0\r\nT: \x01\r\n\r\n"
+    yield chunked.replace(b"chunked", b"chunked ") + b"0\r\n\r\n"
+    yield chunked.replace(b"200", b"204") + b"0\r\n\r\n"
+    yield b"HTTP/1.1 103 E\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"
 
 
 def http_reply(rng: random.Random) -> bytes:
