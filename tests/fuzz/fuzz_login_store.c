@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "closed_file.h"
 #include "temp_dir.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -50,6 +51,31 @@ static void spend(struct login_budget budget)
 	}
 }
 
+/* The file where it may not be written, and where it may not even be read; it is empty at first. */
+static void check_read_only(struct login_store *store)
+{
+	struct login_budget spent = { .failed = LOGIN_FAILED_MAX }, budget = { .failed = 1 };
+	struct failure why;
+
+	assert(login_store_read_only(store, &budget, &why) == FAIL_NONE && budget.failed == 1);
+	assert(login_store_lock(store, &budget, &why) == FAIL_NONE);
+	assert(login_store_write(store, &spent, &why) == FAIL_NONE);
+	login_store_unlock(store);
+	login_store_unlock(store); /* which does nothing */
+	assert(login_store_read_only(store, &budget, &why) == FAIL_NONE);
+	assert(budget.failed == LOGIN_FAILED_MAX);
+	assert(closed_file_begin(store->path));
+	assert(login_store_read_only(store, &budget, &why) == FAIL_IO);
+	closed_file_end();
+	assert(chmod(store->path, 0600) == 0);
+	/* As after a loss of power. */
+	assert(truncate(store->path, 0) == 0 && truncate(store->path, 64) == 0);
+	assert(login_store_lock(store, &budget, &why) == FAIL_NONE);
+	login_store_unlock(store);
+	assert(temp_dir_write(store->path, "?", 1));
+	assert(login_store_read_only(store, &budget, &why) == FAIL_FORMAT);
+}
+
 /* What is no file, and a file that another one holds. */
 static void check_others(const char *dir)
 {
@@ -70,6 +96,8 @@ static void check_others(const char *dir)
 	assert(login_store_lock(&other, &budget, &why) == FAIL_NONE);
 	login_store_unlock(&other);
 	close(other.fd);
+	assert(chmod(dir, 0711) == 0);
+	check_read_only(&store);
 	assert(unlink(store.path) == 0 && mkdir(store.path, 0700) == 0);
 	assert(login_store_lock(&store, &budget, &why) == FAIL_IO);
 	assert(rmdir(store.path) == 0 && mkfifo(store.path, 0600) == 0);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/redact.h"
+#include "closed_file.h"
 #include "temp_dir.h"
 
 /* Most things that happen in a row. */
@@ -133,6 +134,50 @@ static void happen(uint8_t what, const uint8_t *bytes, size_t len)
 	}
 }
 
+/* ---- what is no such file ---- */
+
+static void check_no_file(enum fail wanted, const char *words)
+{
+	struct port_file_ports ports = { 0 };
+	struct failure why = { "" };
+
+	assert(port_file_read(path, &ports, &why) == wanted);
+	assert(strstr(why.text, words) && strstr(why.text, path));
+	assert(ports.count == 0 && !ports.missing && unlink(path) == 0);
+}
+
+/* Nothing of it is in an input: once is enough. */
+static void check_others(void)
+{
+	static uint8_t bytes[PORT_FILE_MAX + 1];
+	struct port_file_ports ports = { 0 };
+	struct port_file_watch closed;
+	struct failure why;
+
+	name_files();
+	memset(bytes, '1', sizeof bytes);
+	assert(mkdir(outer, 0755) == 0 && mkdir(inner, 0755) == 0);
+	assert(symlink("port", path) == 0);
+	check_no_file(FAIL_IO, "open ");
+	write_file(other, bytes, 1, O_CREAT);
+	assert(symlink("../inner/../../outer/inner/other", path) == 0);
+	check_no_file(FAIL_FORMAT, " leads out of its directory");
+	write_file(path, bytes, sizeof bytes, O_CREAT);
+	check_no_file(FAIL_TOO_BIG, " is over 256 bytes");
+	assert(mkfifo(path, 0644) == 0);
+	check_no_file(FAIL_IO, " is not a regular file");
+	write_file(path, bytes, 1, O_CREAT);
+	assert(closed_file_begin(path) && port_file_read(path, &ports, &why) == FAIL_IO);
+	closed_file_end();
+	assert(strstr(why.text, ": no permission for uid "));
+	closed = port_file_watch_on(path);
+	assert(!port_file_watch_renew(&closed, &why) && closed.inotify_fd >= 0);
+	port_file_watch_close(&closed);
+	assert(closed.inotify_fd < 0);
+}
+
+/* ---- the watch ---- */
+
 struct seen {
 	enum fail f;
 	struct port_file_ports ports;
@@ -186,7 +231,7 @@ static void check_watch(const uint8_t *data, size_t size)
 	bool told = false;
 
 	if (!place)
-		name_files();
+		check_others();
 	remove_all();
 	last = look();
 	(void)port_file_watch_drain(&watch);

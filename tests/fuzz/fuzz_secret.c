@@ -12,6 +12,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "closed_file.h"
+#include "temp_dir.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static char path[64];
@@ -60,16 +63,74 @@ static void check_why(const struct failure *why)
 	assert(known);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static const char value[] = "from the environment";
+
+/* What the usual place gives, where a value was given and where none was. */
+static enum fail read_usual(const char *file, const char *given)
 {
 	static struct secret_store store;
-	static const char value[] = "from the environment";
+	struct secret secret = { .value = given, .usual_file = file };
+	const char *taken = NULL;
+	struct failure why = { "" };
+	enum fail f = secret_read(&secret, &store, &taken, &why);
+
+	assert(!f == !why.text[0] && (f || taken == given) && store.used == 0);
+	return f;
+}
+
+static enum fail read_named(const char *file, const char *words)
+{
+	static struct secret_store store;
+	struct secret secret = { .value = value, .file = file };
+	const char *taken = NULL;
+	struct failure why = { "" };
+	enum fail f = secret_read(&secret, &store, &taken, &why);
+
+	assert(f && !taken && strstr(why.text, words) && strstr(why.text, file));
+	check_wiped(&store);
+	return f;
+}
+
+/* What no content of a file is: once is enough. */
+static void check_others(void)
+{
+	static char bytes[SECRET_MAX + 1], long_name[SECRET_MAX];
+	const char *dir = temp_dir();
+	char file[320], loop[320];
+
+	assert(dir);
+	snprintf(file, sizeof file, "%s/file", dir);
+	snprintf(loop, sizeof loop, "%s/loop", dir);
+	memset(bytes, 'x', sizeof bytes);
+	memset(long_name, '/', sizeof long_name - 1);
+	memset(long_name + 1, 'x', sizeof long_name - 2);
+	assert(symlink(loop, loop) == 0);
+	assert(read_usual(loop, value) == FAIL_NONE);
+	assert(read_named(loop, "open ") == FAIL_IO);
+	assert(read_usual(long_name, value) == FAIL_IO);
+	assert(read_named(dir, "read ") == FAIL_IO);
+	/* One byte is too many, where it is not a newline. */
+	assert(temp_dir_write(file, bytes, sizeof bytes));
+	assert(read_named(file, ": over 4096 bytes") == FAIL_TOO_BIG);
+	assert(closed_file_begin(file));
+	assert(read_named(file, ": no permission for uid ") == FAIL_IO);
+	assert(read_usual(file, value) == FAIL_IO && read_usual(file, "") == FAIL_NONE);
+	closed_file_end();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static bool others_checked;
+	static struct secret_store store;
 	struct secret secret = { .value = value };
 	const char *taken = NULL, *again = NULL;
 	struct failure why = { "" };
 	size_t len;
 	enum fail f;
 
+	if (!others_checked)
+		check_others();
+	others_checked = true;
 	if (size < 1)
 		return 0;
 	write_file(data + 1, size - 1);
