@@ -7,9 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/limits.h"
 #include "base/log.h"
-#include "base/replace.h"
 #include "base/text.h"
 #include "config/table.h"
 
@@ -214,7 +214,7 @@ static void allow_port_file(struct rules *rules, const char *file)
 /* Exactly its directory, made now where it is missing. */
 static void allow_write(struct rules *rules, const char *name, const char *file)
 {
-	replace_make_parents(file);
+	file_make_parents(file);
 	if (!allow_directory(rules, file, true, WRITE))
 		log_line(
 			LEVEL_ERROR,
@@ -236,7 +236,7 @@ static void allow_secret(struct rules *rules, const struct secret *secret)
 static void allow_login_file(struct rules *rules, const char *health, enum sandbox_phase phase)
 {
 	if (phase == SANDBOX_ONCE)
-		replace_make_parents(health);
+		file_make_parents(health);
 	(void)allow_directory(rules, health, true, CREATE);
 }
 

@@ -6,8 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/json.h"
-#include "base/replace.h"
 #include "base/utc.h"
 
 /* ---- writing ---- */
@@ -110,7 +110,7 @@ enum fail health_write(const char *path, const struct health *health, struct fai
 	struct text content = text_on(buf, sizeof buf);
 
 	put_health(&content, health);
-	return replace_file("health file", path, &content, why);
+	return file_write_atomically("health file", path, &content, why);
 }
 
 void health_remove(const char *path)

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/replace.h"
+#include "base/file.h"
 
 _Static_assert(LOGIN_ID_LEN == DIGEST_LEN, "digests are ids");
 
@@ -219,7 +219,7 @@ enum fail login_store_lock(struct login_store *store, struct login_budget *budge
 	if (store->fd < 0)
 		store->fd = open(store->path, flags | O_CREAT, 0600);
 	if (store->fd < 0 && errno == ENOENT) {
-		replace_make_parents(store->path);
+		file_make_parents(store->path);
 		store->fd = open(store->path, flags | O_CREAT, 0600);
 	}
 	if (store->fd < 0)

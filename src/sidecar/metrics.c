@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "base/replace.h"
+#include "base/file.h"
 
 static void put_head(struct text *text, const char *name, const char *type, const char *help)
 {
@@ -104,5 +104,5 @@ enum fail metrics_write(const char *path, const struct health *health, struct fa
 		put_name(&text, numbers[i].name, name);
 		text_printf(&text, "} %lld\n", (long long)numbers[i].value);
 	}
-	return replace_file("metrics file", path, &text, why);
+	return file_write_atomically("metrics file", path, &text, why);
 }

@@ -15,7 +15,7 @@
 
 /* Replaces the file at `path` (under LIMITS_PATH_MAX) by `health` in the text format 0.0.4. What is not
  * known is left out. Every sample has the label `instance_name`: the file's name without ".prom", by
- * which those in one directory differ, as node_exporter wants it. Fails as replace_file(). */
+ * which those in one directory differ, as node_exporter wants it. Fails as file_write_atomically(). */
 enum fail metrics_write(const char *path, const struct health *health, struct failure *why);
 
 #endif

@@ -1,6 +1,6 @@
-/* replace: put a small file in the place of another, so that readers see either of them whole. */
-#ifndef QSTICKY_BASE_REPLACE_H
-#define QSTICKY_BASE_REPLACE_H
+/* file: put a small file in the place of another, so that readers see either of them whole. */
+#ifndef QSTICKY_BASE_FILE_H
+#define QSTICKY_BASE_FILE_H
 
 #include "base/fail.h"
 #include "base/text.h"
@@ -9,10 +9,10 @@
  * is then renamed. Makes the directories that are missing. `what` names the file in `why`.
  * FAIL_IO: it cannot. FAIL_TOO_BIG: `content` is full, or the path too long. Then the old file is gone
  * or empty, or, where the file system refuses that too, as it was. */
-enum fail replace_file(const char *what, const char *path, const struct text *content,
-                       struct failure *why);
+enum fail file_write_atomically(const char *what, const char *path, const struct text *content,
+                                struct failure *why);
 
 /* Makes the directories above `path` that are missing, as far as that goes. */
-void replace_make_parents(const char *path);
+void file_make_parents(const char *path);
 
 #endif

@@ -1,4 +1,4 @@
-#include "base/replace.h"
+#include "base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +9,7 @@
 
 #include "base/limits.h"
 
-void replace_make_parents(const char *path)
+void file_make_parents(const char *path)
 {
 	char parent[LIMITS_PATH_MAX];
 
@@ -42,7 +42,7 @@ static enum fail write_beside(const char *beside, const char *path, const struct
 	int fd = create(beside);
 
 	if (fd < 0 && errno == ENOENT) {
-		replace_make_parents(path);
+		file_make_parents(path);
 		fd = create(beside);
 	}
 	if (fd < 0)
@@ -61,8 +61,8 @@ static enum fail write_beside(const char *beside, const char *path, const struct
 	return f;
 }
 
-enum fail replace_file(const char *what, const char *path, const struct text *content,
-                       struct failure *why)
+enum fail file_write_atomically(const char *what, const char *path, const struct text *content,
+                                struct failure *why)
 {
 	char beside[LIMITS_PATH_MAX + 4];
 	struct text name = text_on(beside, sizeof beside);
