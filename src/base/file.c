@@ -4,10 +4,94 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/beneath.h"
 #include "base/limits.h"
+
+/* ---- reading ---- */
+
+int file_open(const char *path, enum file_links links)
+{
+	/* Without O_NONBLOCK, opening a FIFO would wait for a writer. */
+	const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+
+	if (links == FILE_LINKS_BENEATH)
+		return beneath_open(path);
+	return open(path, links == FILE_LINKS_NONE ? flags | O_NOFOLLOW : flags);
+}
+
+enum fail file_check(struct stat *status, int fd, const char *path, struct failure *why)
+{
+	if (fstat(fd, status) < 0)
+		return fail_errno(why, "%s", path);
+	if (!S_ISREG(status->st_mode))
+		return fail_set(why, FAIL_FORMAT, "%s is not a regular file", path);
+	return FAIL_NONE;
+}
+
+struct file_version file_version(const struct stat *status)
+{
+	return (struct file_version){
+		.device = status->st_dev,
+		.inode = status->st_ino,
+		.size = status->st_size,
+		.modified = status->st_mtim,
+		.changed = status->st_ctim,
+	};
+}
+
+struct file_version file_version_now(const char *path)
+{
+	struct stat status;
+
+	return stat(path, &status) == 0 ? file_version(&status) : (struct file_version){ 0 };
+}
+
+static bool is_same_moment(struct timespec a, struct timespec b)
+{
+	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+bool file_version_same(const struct file_version *a, const struct file_version *b)
+{
+	return a->device == b->device && a->inode == b->inode && a->size == b->size &&
+	       is_same_moment(a->modified, b->modified) && is_same_moment(a->changed, b->changed);
+}
+
+/* A pipe has no positions, and gives its content in pieces. Returns 0 at its end, or -1. */
+static ssize_t read_pipe(struct text *content, int fd)
+{
+	ssize_t got;
+
+	while ((got = read(fd, content->buf + content->len, content->cap - content->len)) > 0)
+		content->len += (size_t)got;
+	return got;
+}
+
+enum fail file_read(struct text *content, int fd, const char *path, const char *wanted,
+                    struct failure *why)
+{
+	ssize_t got;
+
+	/* One call: a writer between two would make a mixture of old and new. The byte that is for the NUL
+	 * tells whether there is more. */
+	do {
+		got = pread(fd, content->buf, content->cap, 0);
+	} while (got < 0 && errno == EINTR);
+	if (got < 0 && errno == ESPIPE)
+		got = read_pipe(content, fd);
+	if (got < 0)
+		return fail_errno(why, "read %s", path);
+	content->len += (size_t)got;
+	if (content->len == content->cap)
+		return fail_set(why, FAIL_TOO_BIG, "%s is over %zu bytes: not %s", path,
+		                content->cap - 1, wanted);
+	content->buf[content->len] = '\0';
+	return FAIL_NONE;
+}
+
+/* ---- writing ---- */
 
 void file_make_parents(const char *path)
 {

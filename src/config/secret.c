@@ -1,62 +1,46 @@
 #include "config/secret.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 
-static enum fail read_all(int fd, const char *path, char *room, size_t size, size_t *len,
-                          struct failure *why)
-{
-	*len = 0;
-	while (*len < size) {
-		ssize_t got = read(fd, room + *len, size - *len);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return fail_errno(why, "read %s", path);
-		if (got == 0)
-			return FAIL_NONE;
-		*len += (size_t)got;
-	}
-	return fail_set(why, FAIL_TOO_BIG, "%s: over %d bytes", path, SECRET_MAX);
-}
-
 /* What was read is in the store even when it fails: secret_forget() finds it. */
-static enum fail take(int fd, const char *path, struct secret_store *store, const char **value,
-                      struct failure *why)
+static enum fail read_open(int fd, const char *path, struct secret_store *store, const char **value,
+                           struct failure *why)
 {
-	char *start = store->bytes + store->used;
 	size_t room = sizeof store->bytes - store->used;
-	size_t len;
-	enum fail f;
+	struct text content = { .len = 0 };
+	enum fail f = FAIL_TOO_BIG;
 
-	/* With its newline, and one more byte that tells whether it is over. */
+	/* With its newline, and a NUL at the end. */
 	if (room > SECRET_MAX + 2)
 		room = SECRET_MAX + 2;
-	f = read_all(fd, path, start, room, &len, why);
-	store->used += len;
+	if (room > 0) {
+		content = text_on(store->bytes + store->used, room);
+		f = file_read(&content, fd, path, "a secret", why);
+	}
+	store->used += content.len;
+	if (!f && content.len > 0 && content.buf[content.len - 1] == '\n')
+		content.len--;
+	if (f == FAIL_TOO_BIG || content.len > SECRET_MAX)
+		return fail_set(why, FAIL_TOO_BIG, "%s: over %d bytes", path, SECRET_MAX);
 	if (f)
 		return f;
-	if (len > 0 && start[len - 1] == '\n')
-		len--;
-	if (len > SECRET_MAX)
-		return fail_set(why, FAIL_TOO_BIG, "%s: over %d bytes", path, SECRET_MAX);
-	if (len == 0)
+	if (content.len == 0)
 		return fail_set(why, FAIL_FORMAT, "%s: is empty", path);
-	if (memchr(start, '\0', len))
+	if (memchr(content.buf, '\0', content.len))
 		return fail_set(why, FAIL_FORMAT, "%s: holds a NUL byte", path);
-	start[len] = '\0';
-	store->used = (size_t)(start - store->bytes) + len + 1;
-	*value = start;
+	content.buf[content.len] = '\0';
+	store->used = (size_t)(content.buf - store->bytes) + content.len + 1;
+	*value = content.buf;
 	return FAIL_NONE;
 }
 
-/* After an open(2) of the usual file that has failed, by errno: whether that is as if there were none. A
+/* After a file_open() of the usual file that has failed, by errno: whether that is as if there were none. A
  * directory that is closed to us was not made for us. But a file that can be seen there was: then no
  * default is to be sent in its place. */
 static bool is_absent(const struct secret *secret, const char *path)
@@ -90,8 +74,7 @@ enum fail secret_read(const struct secret *secret, struct secret_store *store, c
 		*value = secret->value;
 		return FAIL_NONE;
 	}
-	/* Without O_NONBLOCK, opening a FIFO would wait for a writer. */
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	fd = file_open(path, FILE_LINKS_ALL);
 	if (fd < 0 && !secret->file && is_absent(secret, path)) {
 		*value = secret->value;
 		return FAIL_NONE;
@@ -101,7 +84,7 @@ enum fail secret_read(const struct secret *secret, struct secret_store *store, c
 		                (unsigned)geteuid());
 	if (fd < 0)
 		return fail_errno(why, "open %s", path);
-	f = take(fd, path, store, value, why);
+	f = read_open(fd, path, store, value, why);
 	close(fd);
 	return f;
 }

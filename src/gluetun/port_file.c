@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/beneath.h"
+#include "base/file.h"
 #include "base/limits.h"
 #include "base/redact.h"
 #include "base/text.h"
@@ -73,29 +73,19 @@ static enum fail not_a_port(const char *path, const char *text, size_t len, stru
 	                "%s holds %s, which is not a port (1 to 65535) on each line", path, shown);
 }
 
-static enum fail read_fd(int fd, const struct stat *status, const char *path,
-                         struct port_file_ports *ports, struct failure *why)
+static enum fail read_fd(int fd, const char *path, struct port_file_ports *ports,
+                         struct failure *why)
 {
 	char text[PORT_FILE_MAX + 1];
-	ssize_t len;
+	struct text content = text_on(text, sizeof text);
+	enum fail f = file_read(&content, fd, path, "what Gluetun writes", why);
 
-	if (S_ISDIR(status->st_mode))
-		return fail_set(why, FAIL_IO,
-		                "%s is a directory; mount the directory that holds the file", path);
-	if (!S_ISREG(status->st_mode))
-		return fail_set(why, FAIL_IO, "%s is not a regular file", path);
-	len = read(fd, text, sizeof text);
-	if (len < 0)
-		return fail_errno(why, "read %s", path);
-	if (len > PORT_FILE_MAX)
-		return fail_set(why, FAIL_TOO_BIG, "%s is over %d bytes: not what Gluetun writes",
-		                path, PORT_FILE_MAX);
-	if (!port_file_parse(text, (size_t)len, ports))
-		return not_a_port(path, text, (size_t)len, why);
-	return FAIL_NONE;
+	if (!f && !port_file_parse(text, content.len, ports))
+		f = not_a_port(path, text, content.len, why);
+	return f;
 }
 
-/* After beneath_open() or fstat(), by errno. */
+/* After file_open(), by errno. */
 static enum fail cannot_open(const char *path, struct port_file_ports *ports, struct failure *why)
 {
 	switch (errno) {
@@ -121,51 +111,48 @@ static enum fail cannot_open(const char *path, struct port_file_ports *ports, st
 	}
 }
 
-/* Opens it and asks what it is. Returns -1, and errno, where either fails. */
-static int open_file(const char *path, struct stat *status)
+/* What is open at `fd`, where that is anything. FAIL_FORMAT: no regular file. */
+static enum fail look_at(int fd, struct stat *status, const char *path, struct failure *why)
 {
-	int fd = beneath_open(path);
-
-	if (fd >= 0 && fstat(fd, status) < 0) {
-		int error = errno;
-
-		close(fd);
-		errno = error;
-		return -1;
-	}
-	return fd;
+	return fd < 0 ? FAIL_IO : file_check(status, fd, path, why);
 }
 
 enum fail port_file_read(const char *path, struct port_file_ports *ports, struct failure *why)
 {
 	struct stat status, first;
-	int fd = open_file(path, &status);
-	bool replaced = false;
-	enum fail f;
+	int fd = file_open(path, FILE_LINKS_BENEATH), old = -1;
+	enum fail f = look_at(fd, &status, path, why);
 
+	ports->replaced = false;
 	/* Nothing names it any more: it was replaced just now, and the new one is there; or it was mounted
 	 * alone and replaced where it comes from, and this one stays for ever. (A rename takes the old file's
 	 * last link a moment before others find the new one, so one look does not tell the two apart.) */
-	if (fd >= 0 && status.st_nlink == 0) {
-		int old = fd;
-
+	if (f != FAIL_IO && status.st_nlink == 0) {
 		first = status;
-		fd = open_file(path, &status);
-		replaced = fd >= 0 && status.st_nlink == 0 && status.st_dev == first.st_dev &&
-		           status.st_ino == first.st_ino;
-		close(old); /* not before, or another file could get its inode */
+		old = fd; /* stays open, or another file could get its inode */
+		fd = file_open(path, FILE_LINKS_BENEATH);
+		f = look_at(fd, &status, path, why);
+		ports->replaced = f != FAIL_IO && status.st_nlink == 0 &&
+		                  status.st_dev == first.st_dev && status.st_ino == first.st_ino;
 	}
-	ports->replaced = replaced;
 	if (fd < 0)
-		return cannot_open(path, ports, why);
-	if (replaced)
+		f = cannot_open(path, ports, why);
+	else if (ports->replaced)
 		f = fail_set(why, FAIL_IO,
 		             "%s was mounted alone, and has been replaced since: this is the old "
 		             "file, and its port an old one; mount its directory, not the file",
 		             path);
+	else if (f == FAIL_FORMAT && S_ISDIR(status.st_mode))
+		f = fail_set(why, FAIL_IO,
+		             "%s is a directory; mount the directory that holds the file", path);
+	else if (f)
+		f = FAIL_IO;
 	else
-		f = read_fd(fd, &status, path, ports, why);
-	close(fd);
+		f = read_fd(fd, path, ports, why);
+	if (old >= 0)
+		close(old);
+	if (fd >= 0)
+		close(fd);
 	return f;
 }
 

@@ -2,12 +2,12 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/text.h"
 
 #define DNS_PORT 53
@@ -64,7 +64,7 @@ static bool next_word(struct words *words)
 static void open_words(struct words *words, const char *path)
 {
 	*words = (struct words){
-		.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK),
+		.fd = file_open(path, FILE_LINKS_ALL),
 		.new_line = true,
 	};
 	if (words->fd < 0)

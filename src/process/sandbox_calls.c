@@ -24,6 +24,7 @@
  * or a listening socket, sends a signal, or returns from a handler (there is none). */
 static const uint16_t judge_calls[] = {
 	__NR_read,
+	__NR_pread64,
 	__NR_write,
 	__NR_close,
 	__NR_fstat,
@@ -86,7 +87,6 @@ static const uint16_t more_calls[] = {
 #endif
 	__NR_getrandom,
 	__NR_flock, /* src/sidecar/login_store.c */
-	__NR_pread64,
 	__NR_pwrite64,
 	__NR_epoll_create1, /* src/webhook/webhook.c */
 	__NR_epoll_ctl,

@@ -327,7 +327,7 @@ bool sandbox_files_hide(const char *path)
 
 	if (!reached.limits || reached.count > REACHED_MAX)
 		return false;
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	fd = file_open(path, FILE_LINKS_ALL);
 	if (fd >= 0)
 		close(fd);
 	/* What Landlock keeps closed, access(2) and stat(2) still find. */

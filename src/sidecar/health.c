@@ -1,9 +1,7 @@
 #include "sidecar/health.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -122,7 +120,7 @@ void health_remove(const char *path)
 
 int health_open(const char *path)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int fd = file_open(path, FILE_LINKS_ALL);
 
 	return fd < 0 ? -errno : fd;
 }
@@ -130,9 +128,9 @@ int health_open(const char *path)
 static enum fail read_file(int fd, const char *path, char buf[static HEALTH_MAX + 1], size_t *len,
                            struct failure *why)
 {
+	struct text content = text_on(buf, HEALTH_MAX + 1);
 	struct stat status;
-	enum fail f = FAIL_NONE;
-	ssize_t got = 0;
+	enum fail f;
 
 	if (fd == -ENOENT)
 		return fail_set(
@@ -143,19 +141,13 @@ static enum fail read_file(int fd, const char *path, char buf[static HEALTH_MAX 
 		errno = -fd;
 		return fail_errno(why, "open %s", path);
 	}
-	if (fstat(fd, &status) < 0)
-		f = fail_errno(why, "%s", path);
-	else if (!S_ISREG(status.st_mode))
-		f = fail_set(why, FAIL_FORMAT, "%s is not a regular file", path);
-	else if ((got = read(fd, buf, HEALTH_MAX + 1)) < 0)
-		f = fail_errno(why, "read %s", path);
-	else if (got > HEALTH_MAX)
-		f = fail_set(why, FAIL_TOO_BIG, "%s is over %d bytes: not a health file of qsticky",
-		             path, HEALTH_MAX);
-	else if (got == 0)
+	f = file_check(&status, fd, path, why);
+	if (!f)
+		f = file_read(&content, fd, path, "a health file of qsticky", why);
+	if (!f && content.len == 0)
 		f = fail_set(why, FAIL_FORMAT, "%s is empty: qsticky could not write it", path);
 	close(fd);
-	*len = (size_t)got;
+	*len = content.len;
 	return f;
 }
 

@@ -197,17 +197,17 @@ void login_store_keep(struct login_store *store)
 static enum fail read_budget(struct login_store *store, struct login_budget *budget,
                              struct failure *why)
 {
-	char bytes[LOGIN_STORE_MAX];
-	ssize_t len = pread(store->fd, bytes, sizeof bytes, 0);
+	char bytes[LOGIN_STORE_MAX + 1];
+	struct text content = text_on(bytes, sizeof bytes);
+	enum fail f = file_read(&content, store->fd, store->path, "a login budget", why);
 
-	if (len < 0)
-		return fail_errno(why, "read %s", store->path);
 	/* A machine that lost its power may leave a new file empty, or full of zeros. */
-	while (len > 0 && !bytes[len - 1])
-		len--;
-	if (len > 0 && !login_store_parse(bytes, (size_t)len, budget, store->salt))
+	while (!f && content.len > 0 && !bytes[content.len - 1])
+		content.len--;
+	if (f == FAIL_TOO_BIG ||
+	    (!f && content.len > 0 && !login_store_parse(bytes, content.len, budget, store->salt)))
 		return fail_set(why, FAIL_FORMAT, "%s is damaged", store->path);
-	return FAIL_NONE;
+	return f;
 }
 
 enum fail login_store_lock(struct login_store *store, struct login_budget *budget,
@@ -224,10 +224,8 @@ enum fail login_store_lock(struct login_store *store, struct login_budget *budge
 	}
 	if (store->fd < 0)
 		return fail_errno(why, "open %s", store->path);
-	if (fstat(store->fd, &status) < 0)
-		f = fail_errno(why, "%s", store->path);
-	else if (!S_ISREG(status.st_mode))
-		f = fail_set(why, FAIL_IO, "%s is not a regular file", store->path);
+	if (file_check(&status, store->fd, store->path, why))
+		f = FAIL_IO;
 	else if (flock(store->fd, LOCK_EX | LOCK_NB) == 0)
 		f = read_budget(store, budget, why);
 	else if (errno == EWOULDBLOCK)
@@ -257,7 +255,7 @@ enum fail login_store_read_only(struct login_store *store, struct login_budget *
 		close(there);
 	if (!counts)
 		return FAIL_NONE;
-	file.fd = open(store->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	file.fd = file_open(store->path, FILE_LINKS_NONE);
 	if (file.fd < 0)
 		return fail_errno(why, "open %s", store->path);
 	f = read_budget(&file, budget, why);

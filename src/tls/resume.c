@@ -16,15 +16,15 @@ void tls_resume_forget(struct tls_session *session)
 /* Whether the server could still be verified as it was then. */
 static bool holds(const struct tls_session *session, const struct config *config)
 {
-	struct trust_file now;
+	struct file_version now;
 
 	if (!session->known || mono_now_ms() - session->verified_ms >= TLS_SESSION_MS ||
 	    (session->not_after && now_s() > session->not_after))
 		return false;
 	if (config->tls_pin_count > 0 || !config->verify_ssl)
 		return true;
-	now = trust_file_now(config->tls_ca_file);
-	return trust_file_same(&now, &session->file);
+	now = file_version_now(config->tls_ca_file);
+	return file_version_same(&now, &session->file);
 }
 
 bool tls_resume_offer(struct tls_session *session, const struct config *config,

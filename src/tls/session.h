@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <time.h>
 
-#include "tls/trust.h"
+#include "base/file.h"
 
 /* Longest time for which a session that was verified is resumed, in milliseconds. */
 #define TLS_SESSION_MS (60 * 60 * 1000)
@@ -20,8 +20,8 @@
 struct tls_session {
 	bool known;
 	int64_t verified_ms;
-	time_t not_after;       /* of its certificate, where that matters; else 0 */
-	struct trust_file file; /* by which it was verified */
+	time_t not_after;         /* of its certificate, where that matters; else 0 */
+	struct file_version file; /* by which it was verified */
 	unsigned char parameters[TLS_SESSION_BYTES]; /* secret */
 };
 

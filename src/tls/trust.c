@@ -1,11 +1,10 @@
 #include "tls/trust.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/pages.h"
 #include "config/config.h"
 #include "tls/certificate_names.h"
@@ -13,35 +12,6 @@
 
 /* What is being read. */
 static struct pem pem;
-
-static struct trust_file version_of(const struct stat *status)
-{
-	return (struct trust_file){
-		.device = status->st_dev,
-		.inode = status->st_ino,
-		.size = status->st_size,
-		.modified = status->st_mtim,
-		.changed = status->st_ctim,
-	};
-}
-
-struct trust_file trust_file_now(const char *path)
-{
-	struct stat status;
-
-	return stat(path, &status) == 0 ? version_of(&status) : (struct trust_file){ 0 };
-}
-
-static bool same_moment(struct timespec a, struct timespec b)
-{
-	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-}
-
-bool trust_file_same(const struct trust_file *a, const struct trust_file *b)
-{
-	return a->device == b->device && a->inode == b->inode && a->size == b->size &&
-	       same_moment(a->modified, b->modified) && same_moment(a->changed, b->changed);
-}
 
 /* Whether some certificate of the chain says that it is issued by `subject`. */
 static bool is_issuer(const struct chain *chain, struct der_part subject)
@@ -125,11 +95,10 @@ static bool is_absent(int error)
 	return error == ENOENT || error == ENOTDIR || error == EACCES || error == ELOOP;
 }
 
-enum fail trust_scan(const char *path, const struct chain *chain, struct trust_file *version,
+enum fail trust_scan(const char *path, const struct chain *chain, struct file_version *version,
                      trust_take *take, void *context, struct failure *why)
 {
-	/* Not blocking: a FIFO is a mistake, not something to wait for. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int fd = file_open(path, FILE_LINKS_ALL);
 	struct stat status;
 	enum fail f;
 
@@ -137,13 +106,11 @@ enum fail trust_scan(const char *path, const struct chain *chain, struct trust_f
 		return FAIL_UNTRUSTED;
 	if (fd < 0)
 		return fail_errno(why, "QSTICKY_TLS_CA_FILE: open %s", path);
-	if (fstat(fd, &status) < 0) {
-		f = fail_errno(why, "QSTICKY_TLS_CA_FILE: %s", path);
-	} else if (!S_ISREG(status.st_mode)) {
-		f = fail_set(why, FAIL_FORMAT, "QSTICKY_TLS_CA_FILE: %s is not a regular file",
-		             path);
+	f = file_check(&status, fd, path, why);
+	if (f) {
+		fail_in(why, "QSTICKY_TLS_CA_FILE");
 	} else {
-		*version = version_of(&status);
+		*version = file_version(&status);
 		f = scan(path, fd, chain, take, context, why);
 	}
 	close(fd);

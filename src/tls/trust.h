@@ -5,28 +5,14 @@
 #define QSTICKY_TLS_TRUST_H
 
 #include <stdbool.h>
-#include <sys/types.h>
-#include <time.h>
 
 #include "base/fail.h"
+#include "base/file.h"
 #include "tls/certificate.h"
 #include "tls/chain.h"
 
 /* Largest CA file, in bytes. Debian's whole bundle has a quarter of a MiB. */
 #define TRUST_FILE_MAX (4 * 1024 * 1024)
-
-/* A version of the CA file: replaced or changed, it is another. All 0: there is none. */
-struct trust_file {
-	dev_t device;
-	ino_t inode;
-	off_t size;
-	struct timespec modified;
-	struct timespec changed;
-};
-
-/* The present version of the file at `path`; all 0 where there is none. */
-struct trust_file trust_file_now(const char *path);
-bool trust_file_same(const struct trust_file *a, const struct trust_file *b);
 
 /* Takes one certificate of the CA file; `own`: it is the server's own. */
 typedef enum fail trust_take(void *context, const struct certificate *certificate, bool own,
@@ -37,7 +23,7 @@ typedef enum fail trust_take(void *context, const struct certificate *certificat
  * in `*version`.
  * FAIL_UNTRUSTED: there is none at the default path; `why` is left to the caller. FAIL_FORMAT, FAIL_TOO_BIG:
  * not a PEM file of certificates. FAIL_IO: unreadable. Else as `take` says. */
-enum fail trust_scan(const char *path, const struct chain *chain, struct trust_file *version,
+enum fail trust_scan(const char *path, const struct chain *chain, struct file_version *version,
                      trust_take *take, void *context, struct failure *why);
 
 #endif

@@ -219,5 +219,5 @@ void tls_verify_start(struct tls_verify *verify, const struct config *config)
 	verify->key = NULL;
 	verify->usages = 0;
 	verify->not_after = 0;
-	verify->file = (struct trust_file){ 0 };
+	verify->file = (struct file_version){ 0 };
 }

@@ -39,7 +39,7 @@ struct tls_verify {
 	unsigned usages;         /* what the key may be used for */
 	time_t not_after;        /* of its certificate, where that matters; else 0 */
 	unsigned char sha256[REFUSAL_SHA256_LEN]; /* of the server's certificate */
-	struct trust_file file; /* by which it was accepted; all 0: not by a file */
+	struct file_version file; /* by which it was accepted; all 0: not by a file */
 
 	br_x509_pkey leaf_key;
 	struct tls_anchors anchors;

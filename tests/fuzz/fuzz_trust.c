@@ -274,7 +274,7 @@ static void check_refusals(bool verified)
 
 static void scan(void)
 {
-	struct trust_file version = { 0 }, now = trust_file_now(config.tls_ca_file);
+	struct file_version version = { 0 }, now = file_version_now(config.tls_ca_file);
 	struct failure why = { "" };
 	enum fail f;
 
@@ -282,7 +282,7 @@ static void scan(void)
 	taken.anchor_count = 0;
 	taken.honest = taken.own = false;
 	f = trust_scan(config.tls_ca_file, &chain, &version, take, &taken, &why);
-	assert(version.size == 0 || trust_file_same(&version, &now));
+	assert(version.size == 0 || file_version_same(&version, &now));
 	assert(f || (!file.big && taken.count >= due()));
 	assert(f == FAIL_NONE || f == FAIL_FORMAT || f == FAIL_TOO_BIG || f == FAIL_IO ||
 	       f == FAIL_UNTRUSTED);
