@@ -34,40 +34,32 @@ enum config_auth {
 	CONFIG_AUTH_APIKEY,
 };
 
-/* Strings are borrowed from the environment or are literals; both outlive the process's work. */
+/* The field of a setting, by the kind that it has in its row. Strings are borrowed from the environment or are
+ * literals; both outlive the process's work. */
+#define CONFIG_FIELD_HOST(field) char field[LIMITS_HOST_MAX] /* name or address, without brackets */
+#define CONFIG_FIELD_PORT(field) uint16_t field              /* 1 to 65535 */
+#define CONFIG_FIELD_SECONDS(field) unsigned field
+#define CONFIG_FIELD_BOOL(field) bool field
+#define CONFIG_FIELD_PATH(field) const char *field /* absolute; NULL: unset, without a default */
+#define CONFIG_FIELD_INTERFACE(field)                                                              \
+	const char *field /* under IF_NAMESIZE, nothing that JSON escapes */
+#define CONFIG_FIELD_PINS(field) unsigned char field[CONFIG_PINS_MAX][CONFIG_PIN_LEN]
+#define CONFIG_FIELD_SOURCE(field) enum config_source field
+#define CONFIG_FIELD_AUTH(field) enum config_auth field
+#define CONFIG_FIELD_LEVEL(field) enum log_level field
+#define CONFIG_FIELD_FORMAT(field) enum log_format field
+#define CONFIG_FIELD_SECRET(field) struct secret field /* "": none */
+#define CONFIG_FIELD_SECRET_URL(field) struct secret field
+
+/* In the order of --help, whatever padding that takes: 37 bytes.
+ * NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding) */
 struct config {
-	char host[LIMITS_HOST_MAX]; /* name or address, without brackets */
-	uint16_t port;              /* 1 to 65535 */
-	struct secret user;
-	struct secret pass;
-	struct secret api_key; /* "": user and password instead */
-	bool use_https;
-	bool verify_ssl;         /* false: any certificate will do, unless there are pins */
-	const char *tls_ca_file; /* absolute */
+#define SETTING(kind, field, ...) CONFIG_FIELD_##kind(field);
+#include "config/settings.h"
+#undef SETTING
+	/* What follows from them. */
 	size_t tls_pin_count;
-	unsigned char tls_pins[CONFIG_PINS_MAX][CONFIG_PIN_LEN];
-	char tls_server_name[LIMITS_HOST_MAX]; /* "": as `host` */
-	enum config_source port_source;
-	const char *port_file_path; /* absolute */
-	char gluetun_host[LIMITS_HOST_MAX];
-	uint16_t gluetun_port;
-	enum config_auth gluetun_auth;
-	struct secret gluetun_username;
-	struct secret gluetun_password;
-	struct secret gluetun_apikey;
-	struct secret webhook_url; /* "": none */
-	const char *health_path;   /* absolute */
-	const char *metrics_path;  /* absolute; NULL: none */
-	unsigned interval_s;       /* 1 to 86400 */
-	unsigned no_port_grace_s;  /* 0 to 86400 */
-	const char *vpn_interface; /* under IF_NAMESIZE, no character that JSON escapes; "": none */
-	bool vpn_interface_named;  /* by the user: there has to be one of that name */
-	bool rebind;
-	bool bind_interface;
-	bool reannounce;
-	bool sandbox;
-	enum log_level log_level;
-	enum log_format log_format;
+	bool vpn_interface_named; /* by the user: there has to be one of that name */
 };
 
 #endif

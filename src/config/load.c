@@ -19,7 +19,8 @@ _Static_assert(sizeof(enum log_level) == sizeof(unsigned) &&
                        sizeof(enum config_auth) == sizeof(unsigned),
                "enums are as large as unsigned");
 
-static bool take(struct config *config, const struct config_variable *variable, const char *value)
+/* Checks the value and sets the field, which may hold anything where it is not allowed. */
+static bool parse(struct config *config, const struct config_variable *variable, const char *value)
 {
 	void *field = (char *)config + variable->field;
 	unsigned number;
@@ -48,12 +49,15 @@ static bool take(struct config *config, const struct config_variable *variable, 
 		       (variable->kind == CONFIG_KIND_SECRET || !*value || url_parse(&url, value));
 	case CONFIG_KIND_PINS:
 		return config_value_pins(value, config->tls_pins, &config->tls_pin_count);
-	case CONFIG_KIND_WORD:
+	case CONFIG_KIND_LEVEL:
 		/* The documentation has this form of it, too. */
-		if (variable->field == offsetof(struct config, log_level) &&
-		    strcasecmp(value, "WARN") == 0)
+		if (strcasecmp(value, "WARN") == 0)
 			value = "WARNING";
-		return config_value_word(value, variable->words, field);
+		return config_value_word(value, config_takes[variable->kind].words, field);
+	case CONFIG_KIND_SOURCE:
+	case CONFIG_KIND_AUTH:
+	case CONFIG_KIND_FORMAT:
+		return config_value_word(value, config_takes[variable->kind].words, field);
 	}
 	return false;
 }
@@ -101,13 +105,15 @@ static const char *value_of(char *const environment[], const struct config_varia
 }
 
 /* What it takes, as a part of a sentence. */
-static void put_allowed(struct text *text, const struct config_variable *variable)
+static void append_allowed(struct text *text, const struct config_variable *variable)
 {
-	text_puts(text, config_kind_takes[variable->kind]);
+	const struct config_kind_takes *takes = &config_takes[variable->kind];
+
+	text_puts(text, takes->what);
 	if (variable->kind == CONFIG_KIND_SECONDS)
 		text_printf(text, " from %u to %u", variable->least, variable->most);
-	for (size_t i = 0; variable->words && variable->words[i]; i++)
-		text_printf(text, "%s%s", i > 0 ? ", " : "", variable->words[i]);
+	for (size_t i = 0; takes->words && takes->words[i]; i++)
+		text_printf(text, "%s%s", i > 0 ? ", " : "", takes->words[i]);
 }
 
 static void complain_of(const struct config_variable *variable, const char *name, const char *value,
@@ -125,14 +131,14 @@ static void complain_of(const struct config_variable *variable, const char *name
 		text_puts(&sentence, " is not allowed");
 	}
 	text_puts(&sentence, "; it takes ");
-	put_allowed(&sentence, variable);
+	append_allowed(&sentence, variable);
 	complain(context, buf);
 }
 
 /* A secret is in a variable or in a file; in neither, a file in the usual place is looked for. */
-static size_t take_file(struct secret *secret, char *const environment[],
-                        const struct config_variable *variable, config_complain *complain,
-                        void *context)
+static size_t read_file_name(struct secret *secret, char *const environment[],
+                             const struct config_variable *variable, config_complain *complain,
+                             void *context)
 {
 	const char *path = look_up(environment, variable->name, "_FILE");
 	char buf[LOG_LINE_MAX];
@@ -151,7 +157,7 @@ static size_t take_file(struct secret *secret, char *const environment[],
 		/* The secret itself, most often. */
 		redact_put_kind(&sentence, path, strlen(path));
 		text_printf(&sentence, " is not allowed; it takes %s",
-		            config_kind_takes[CONFIG_KIND_PATH]);
+		            config_takes[CONFIG_KIND_PATH].what);
 	} else {
 		return 0;
 	}
@@ -160,18 +166,18 @@ static size_t take_file(struct secret *secret, char *const environment[],
 	return 1;
 }
 
-static size_t take_variable(struct config *config, char *const environment[],
+static size_t read_variable(struct config *config, char *const environment[],
                             const struct config_variable *variable, config_complain *complain,
                             void *context)
 {
 	const char *name;
 	const char *value = value_of(environment, variable, &name);
-	bool wrong = value && !take(config, variable, value);
+	bool wrong = value && !parse(config, variable, value);
 
 	if (wrong)
 		complain_of(variable, name, value, complain, context);
 	if ((wrong || !value) && variable->fallback)
-		take(config, variable, variable->fallback);
+		parse(config, variable, variable->fallback);
 	return wrong;
 }
 
@@ -208,9 +214,9 @@ size_t config_load(struct config *config, char *const environment[], config_comp
 		const struct config_variable *variable = &config_table[i];
 		struct secret *secret = (void *)((char *)config + variable->field);
 
-		wrong += take_variable(config, environment, variable, complain, context);
+		wrong += read_variable(config, environment, variable, complain, context);
 		if (config_variable_is_secret(variable))
-			wrong += take_file(secret, environment, variable, complain, context);
+			wrong += read_file_name(secret, environment, variable, complain, context);
 	}
 	infer(config, environment);
 	return wrong;

@@ -1,6 +1,4 @@
-/* config_table: the variables that there are, and what each of them takes.
- *
- * A new one is a row here, and a field in struct config. */
+/* config_table: what the variables take, and their rows (settings.h) as a table. */
 #ifndef QSTICKY_CONFIG_TABLE_H
 #define QSTICKY_CONFIG_TABLE_H
 
@@ -10,31 +8,38 @@
 #include "base/text.h"
 #include "config/config.h"
 
-/* What a variable takes, and the type of its field. */
+/* What a variable takes; config.h has the types of the fields. */
 enum config_kind {
-	CONFIG_KIND_HOST,      /* char[LIMITS_HOST_MAX] */
-	CONFIG_KIND_PORT,      /* uint16_t */
-	CONFIG_KIND_SECONDS,   /* unsigned, from `least` to `most` */
-	CONFIG_KIND_BOOL,      /* bool */
-	CONFIG_KIND_PATH,      /* const char * */
-	CONFIG_KIND_INTERFACE, /* const char * */
-	CONFIG_KIND_PINS,      /* tls_pins with tls_pin_count, which are the only ones */
-	CONFIG_KIND_WORD,      /* an enum, its value the index of the word */
-	CONFIG_KIND_SECRET,    /* struct secret, as that of what follows */
+	CONFIG_KIND_HOST,
+	CONFIG_KIND_PORT,
+	CONFIG_KIND_SECONDS, /* from `least` to `most` */
+	CONFIG_KIND_BOOL,
+	CONFIG_KIND_PATH,
+	CONFIG_KIND_INTERFACE,
+	CONFIG_KIND_PINS,
+	/* One of their words, in any case; its index is the value. */
+	CONFIG_KIND_SOURCE,
+	CONFIG_KIND_AUTH,
+	CONFIG_KIND_LEVEL,
+	CONFIG_KIND_FORMAT,
+	/* Secrets, which come last. */
+	CONFIG_KIND_SECRET,
 	CONFIG_KIND_SECRET_URL,
 };
 
-/* What one of that kind takes, as a part of a sentence. To it belong: CONFIG_KIND_SECONDS its limits,
- * CONFIG_KIND_WORD its words. */
-extern const char *const config_kind_takes[];
+/* What each kind takes, as a part of a sentence; to CONFIG_KIND_SECONDS belong its limits. */
+struct config_kind_takes {
+	const char *what;
+	const char *const *words; /* ended by NULL; or NULL */
+};
+extern const struct config_kind_takes config_takes[];
 
 struct config_variable {
 	const char *name;
-	const char *old_name;     /* in qSticky 2.x; NULL: there is none */
-	const char *fallback;     /* the default, as text; NULL: the field stays zeroed */
-	const char *purpose;      /* for --help */
-	const char *usual_file;   /* of a secret, in CONFIG_SECRETS */
-	const char *const *words; /* of CONFIG_KIND_WORD, ended by NULL */
+	const char *old_name;   /* in qSticky 2.x; NULL: there is none */
+	const char *fallback;   /* the default, as text; NULL: the field stays zeroed */
+	const char *purpose;    /* for --help */
+	const char *usual_file; /* of a secret, in CONFIG_SECRETS */
 	enum config_kind kind;
 	bool optional; /* empty does not mean unset */
 	size_t field;  /* its offset in struct config */

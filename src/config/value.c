@@ -86,7 +86,7 @@ static int hex_digit(char c)
 }
 
 /* One pin up to a comma or the end: pairs of digits, between which colons may stand. */
-static bool take_pin(unsigned char pin[static CONFIG_PIN_LEN], const char **value)
+static bool parse_pin(unsigned char pin[static CONFIG_PIN_LEN], const char **value)
 {
 	const char *at = *value;
 
@@ -112,7 +112,7 @@ bool config_value_pins(const char *value,
 
 	for (;;) {
 		value += strspn(value, " \t");
-		if (taken == CONFIG_PINS_MAX || !take_pin(pins[taken], &value))
+		if (taken == CONFIG_PINS_MAX || !parse_pin(pins[taken], &value))
 			return false;
 		taken++;
 		value += strspn(value, " \t");
