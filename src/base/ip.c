@@ -24,7 +24,7 @@ static bool parse_v4(unsigned char *ip, const char *text)
 }
 
 /* The value of up to four hex digits, and past them; what is none ends it. */
-static unsigned take_group(const char **text)
+static unsigned parse_group(const char **text)
 {
 	unsigned value = 0;
 
@@ -57,7 +57,7 @@ static bool parse_v6(unsigned char *ip, const char *text)
 			if (!*text || *text == '%')
 				break;
 		}
-		group = take_group(&text);
+		group = parse_group(&text);
 		if (text == first)
 			return false;
 		if (*text == '.' && len <= IP_MAX - 4 && parse_v4(ip + len, first)) {

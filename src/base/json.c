@@ -217,7 +217,7 @@ static size_t read_unicode(const char *at, const char *end, uint32_t *code)
 	return 10;
 }
 
-static size_t put_utf8(char out[static 4], uint32_t code)
+static size_t encode_utf8(char out[static 4], uint32_t code)
 {
 	static const unsigned char lead[] = { 0, 0, 0xc0, 0xe0, 0xf0 };
 	size_t len = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
@@ -246,7 +246,7 @@ static size_t unescape(const char *at, const char *end, char out[static 4], size
 	if (at[1] == 'u') {
 		len = read_unicode(at + 2, end, &code);
 		if (len > 0)
-			*out_len = put_utf8(out, code);
+			*out_len = encode_utf8(out, code);
 		return len > 0 ? len + 2 : 0;
 	}
 	escape = memchr(escapes, at[1], sizeof escapes - 1);

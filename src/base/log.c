@@ -62,7 +62,7 @@ static bool write_line(const struct text *line)
 	return write(log_fd, line->buf, line->len) == (ssize_t)line->len;
 }
 
-static bool put(enum log_level level, const char *message, size_t len)
+static bool emit(enum log_level level, const char *message, size_t len)
 {
 	static const char tail[] = "...\"}\n"; /* the longest end a line can need */
 	char buf[LOG_LINE_MAX + 1];
@@ -92,7 +92,7 @@ static bool warn(unsigned number, const char *sentence)
 	struct text text = text_on(warning, sizeof warning);
 
 	text_printf(&text, "%u %s", number, sentence);
-	return put(LEVEL_WARN, text.buf, text.len);
+	return emit(LEVEL_WARN, text.buf, text.len);
 }
 
 /* Whether this minute has room for a line; else it counts the line, and says so at the first. */
@@ -139,7 +139,7 @@ void log_line(enum log_level level, const char *format, ...)
 	va_end(args);
 	if (lost_lines > 0 && warn(lost_lines, "log lines were lost: nobody read them"))
 		lost_lines = 0;
-	if (!put(level, text.buf, text.len))
+	if (!emit(level, text.buf, text.len))
 		lost_lines++;
 	errno = saved;
 }

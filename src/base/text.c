@@ -51,7 +51,7 @@ struct conversion {
 	char letter;
 };
 
-static size_t take_size(const char **format, va_list *args)
+static size_t parse_size(const char **format, va_list *args)
 {
 	size_t size = 0;
 
@@ -66,7 +66,7 @@ static size_t take_size(const char **format, va_list *args)
 	return size;
 }
 
-static struct conversion take_conversion(const char **format, va_list *args)
+static struct conversion parse_conversion(const char **format, va_list *args)
 {
 	struct conversion c = { .most = SIZE_MAX };
 
@@ -74,10 +74,10 @@ static struct conversion take_conversion(const char **format, va_list *args)
 		c.left = c.left || **format == '-';
 		c.zeros = c.zeros || **format == '0';
 	}
-	c.width = take_size(format, args);
+	c.width = parse_size(format, args);
 	if (**format == '.') {
 		++*format;
-		c.most = take_size(format, args);
+		c.most = parse_size(format, args);
 	}
 	for (; **format == 'l' || **format == 'z'; ++*format)
 		c.longs++; /* size_t is as long as long */
@@ -182,7 +182,7 @@ void text_vprintf(struct text *text, const char *format, va_list args)
 			struct conversion c;
 
 			format++;
-			c = take_conversion(&format, &rest);
+			c = parse_conversion(&format, &rest);
 			add_conversion(text, &c, &rest);
 		}
 	}

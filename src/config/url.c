@@ -45,7 +45,7 @@ bool url_parse(struct url *url, const char *text)
 /* ---- what of it may be shown ---- */
 
 /* Appends "host", "host:port" or "[address]:port"; false, and nothing, where it is none. */
-static bool put_authority(struct text *text, char *authority)
+static bool append_authority(struct text *text, char *authority)
 {
 	char host[LIMITS_HOST_MAX];
 	char *end = authority + strcspn(authority, *authority == '[' ? "]" : ":");
@@ -97,7 +97,7 @@ void url_put_origin(struct text *text, const char *location, size_t len)
 	struct text origin = text_on(shown, sizeof shown);
 	const char *scheme = find_authority(authority, location, len);
 
-	if (scheme && put_authority(&origin, authority))
+	if (scheme && append_authority(&origin, authority))
 		text_printf(text, "%s%s", scheme, shown);
 	else if (!scheme && len > 0 && *location == '/')
 		text_puts(text, "another path of the same server");

@@ -44,7 +44,7 @@ static bool is_address(const char *host)
 	return ip_parse(ip, host) == IP_MAX && (!zone || is_name(zone + 1));
 }
 
-bool config_value_host(const char *value, char taken[static LIMITS_HOST_MAX])
+bool config_value_host(const char *value, char out[static LIMITS_HOST_MAX])
 {
 	size_t len = strlen(value);
 	bool brackets = len >= 2 && value[0] == '[' && value[len - 1] == ']';
@@ -60,17 +60,17 @@ bool config_value_host(const char *value, char taken[static LIMITS_HOST_MAX])
 	host[len] = '\0';
 	if (!is_address(host) && (brackets || !is_name(host)))
 		return false;
-	memcpy(taken, host, sizeof host);
+	memcpy(out, host, sizeof host);
 	return true;
 }
 
-bool config_value_bool(const char *value, bool *taken)
+bool config_value_bool(const char *value, bool *out)
 {
 	static const char *const words[] = { "false", "true", "no", "yes", "off", "on", "0", "1" };
 
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
 		if (strcasecmp(value, words[i]) == 0) {
-			*taken = i % 2;
+			*out = i % 2;
 			return true;
 		}
 	}
@@ -108,20 +108,20 @@ static bool parse_pin(unsigned char pin[static CONFIG_PIN_LEN], const char **val
 bool config_value_pins(const char *value,
                        unsigned char pins[static CONFIG_PINS_MAX][CONFIG_PIN_LEN], size_t *count)
 {
-	size_t taken = 0;
+	size_t found = 0;
 
 	for (;;) {
 		value += strspn(value, " \t");
-		if (taken == CONFIG_PINS_MAX || !parse_pin(pins[taken], &value))
+		if (found == CONFIG_PINS_MAX || !parse_pin(pins[found], &value))
 			return false;
-		taken++;
+		found++;
 		value += strspn(value, " \t");
 		if (!*value)
 			break;
 		if (*value++ != ',')
 			return false;
 	}
-	*count = taken;
+	*count = found;
 	return true;
 }
 

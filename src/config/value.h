@@ -15,13 +15,13 @@
 bool config_value_number(const char *value, unsigned least, unsigned most, unsigned *number);
 
 /* true or false, yes or no, on or off, 1 or 0, in any case. */
-bool config_value_bool(const char *value, bool *taken);
+bool config_value_bool(const char *value, bool *out);
 
 /* One of `words` (ended by NULL) in any case: its index. */
 bool config_value_word(const char *value, const char *const words[], unsigned *index);
 
-/* A name or an address, which may be in brackets, to `taken` without them. */
-bool config_value_host(const char *value, char taken[static LIMITS_HOST_MAX]);
+/* A name or an address, which may be in brackets, to `out` without them. */
+bool config_value_host(const char *value, char out[static LIMITS_HOST_MAX]);
 
 /* The path of a file: absolute, and not that of a directory. */
 bool config_value_path(const char *value, const char **path);

@@ -83,9 +83,9 @@ static size_t skip_name(const unsigned char *reply, size_t at, size_t len)
 	return at < len && reply[at] > 0 ? at + 2 : at + 1;
 }
 
-/* Passes each address to `take`; whether there was one. */
-static bool take_addresses(const unsigned char *reply, size_t at, size_t len, enum dns_type type,
-                           void (*take)(void *context, const unsigned char *ip, size_t len),
+/* Passes each address to `on_address`; whether there was one. */
+static bool find_addresses(const unsigned char *reply, size_t at, size_t len, enum dns_type type,
+                           void (*on_address)(void *context, const unsigned char *ip, size_t len),
                            void *context)
 {
 	bool any = false;
@@ -105,7 +105,7 @@ static bool take_addresses(const unsigned char *reply, size_t at, size_t len, en
 			break;
 		if (number_at(record) == type && number_at(record + 2) == CLASS_INTERNET &&
 		    data_len == (type == DNS_IPV4 ? 4 : 16)) {
-			take(context, record + 10, data_len);
+			on_address(context, record + 10, data_len);
 			any = true;
 		}
 		at += data_len;
@@ -115,7 +115,7 @@ static bool take_addresses(const unsigned char *reply, size_t at, size_t len, en
 
 enum dns_answer dns_read(const struct dns_question *question, const unsigned char *reply,
                          size_t len,
-                         void (*take)(void *context, const unsigned char *ip, size_t len),
+                         void (*on_address)(void *context, const unsigned char *ip, size_t len),
                          void *context)
 {
 	unsigned code;
@@ -127,8 +127,8 @@ enum dns_answer dns_read(const struct dns_question *question, const unsigned cha
 		return DNS_NO_NAME;
 	if (code)
 		return DNS_FAILED;
-	if (!take_addresses(reply, question->len, len, question->bytes[question->len - 3], take,
-	                    context) &&
+	if (!find_addresses(reply, question->len, len, question->bytes[question->len - 3],
+	                    on_address, context) &&
 	    (reply[AT_FLAGS] & FLAG_CUT))
 		return DNS_FAILED;
 	return DNS_ANSWERED;

@@ -34,11 +34,11 @@ enum dns_answer {
 bool dns_ask(struct dns_question *question, uint16_t id, const char *name, const char *domain,
              enum dns_type type);
 
-/* What the `len` bytes of `reply` say. `take` is called with each address in them, of 4 or 16 bytes
+/* What the `len` bytes of `reply` say. `on_address` is called with each address in them, of 4 or 16 bytes
  * (aliases are followed by the server: whatever their name, they are meant). */
 enum dns_answer dns_read(const struct dns_question *question, const unsigned char *reply,
                          size_t len,
-                         void (*take)(void *context, const unsigned char *ip, size_t len),
+                         void (*on_address)(void *context, const unsigned char *ip, size_t len),
                          void *context);
 
 #endif

@@ -43,7 +43,7 @@ static bool is_done(const struct query *query, size_t server)
 	return ((query->answered | query->failed[server]) & ALL_KINDS) == ALL_KINDS;
 }
 
-static void take_found(void *context, const unsigned char *ip, size_t len)
+static void on_address(void *context, const unsigned char *ip, size_t len)
 {
 	struct query *query = context;
 	struct resolve_address address = resolve_ip(ip, len, query->port);
@@ -53,7 +53,7 @@ static void take_found(void *context, const unsigned char *ip, size_t len)
 }
 
 /* Reads one reply of a server: if it never ends to send, waits in between notice the deadline. */
-static void take_reply(struct query *query, size_t server)
+static void read_reply(struct query *query, size_t server)
 {
 	unsigned char reply[DNS_REPLY_MAX];
 	ssize_t len = read(query->fds[server], reply, sizeof reply);
@@ -65,7 +65,7 @@ static void take_reply(struct query *query, size_t server)
 		enum dns_answer answer = DNS_FOREIGN;
 
 		if (!(query->answered & 1u << kind))
-			answer = dns_read(&query->questions[kind], reply, (size_t)len, take_found,
+			answer = dns_read(&query->questions[kind], reply, (size_t)len, on_address,
 			                  query);
 		if (answer == DNS_FAILED)
 			query->failed[server] |= 1u << kind;
@@ -117,7 +117,7 @@ static enum fail listen_to(struct query *query, struct failure *why)
 			return f == FAIL_TIMEOUT ? FAIL_NONE : f;
 		for (size_t i = 0; i < RESOLVE_SERVERS_MAX; i++)
 			if (fds[1 + i].revents)
-				take_reply(query, i);
+				read_reply(query, i);
 	}
 	return FAIL_NONE;
 }

@@ -13,31 +13,31 @@ _Static_assert(LOGIN_ID_LEN == DIGEST_LEN, "digests are ids");
 
 /* ---- its content ---- */
 
-static void put_hex(struct text *text, const unsigned char *bytes)
+static void append_hex(struct text *text, const unsigned char *bytes)
 {
 	for (size_t i = 0; i < DIGEST_LEN; i++)
 		text_printf(text, "%02x", (unsigned)bytes[i]);
 }
 
-void login_store_put(struct text *text, const struct login_budget *budget,
-                     const unsigned char salt[static DIGEST_LEN])
+void login_store_append(struct text *text, const struct login_budget *budget,
+                        const unsigned char salt[static DIGEST_LEN])
 {
 	text_puts(text, "qsticky logins 1\nsalt ");
-	put_hex(text, salt);
+	append_hex(text, salt);
 	text_printf(text, "\nfailed %u\nserver %u ", budget->failed,
 	            (unsigned)budget->server_known);
-	put_hex(text, budget->server);
+	append_hex(text, budget->server);
 	text_printf(text, "\npast %u %u %u\n", (unsigned)budget->unsteady, budget->before,
 	            (unsigned)budget->past_count);
 	for (size_t i = 0; i < LOGIN_PAST_MAX; i++) {
-		put_hex(text, budget->past[i]);
+		append_hex(text, budget->past[i]);
 		text_puts(text, "\n");
 	}
 	text_printf(text, "pairs %u\n", (unsigned)budget->count);
 	for (size_t i = 0; i < LOGIN_PAIRS_MAX; i++) {
 		const struct login_pair *pair = &budget->pairs[i];
 
-		put_hex(text, pair->id);
+		append_hex(text, pair->id);
 		text_printf(text, " %u %u %u %02u %016llx\n", (unsigned)pair->accepted,
 		            (unsigned)pair->banned, pair->rejected, pair->unanswered,
 		            (unsigned long long)pair->last_s);
@@ -49,7 +49,7 @@ struct cursor {
 	const char *at, *end;
 };
 
-static bool take_word(struct cursor *cursor, const char *word)
+static bool parse_word(struct cursor *cursor, const char *word)
 {
 	size_t len = strlen(word);
 
@@ -60,8 +60,8 @@ static bool take_word(struct cursor *cursor, const char *word)
 }
 
 /* Exactly so many digits, of a number of `base` 10 or 16 that is at most `most`. */
-static bool take_number(struct cursor *cursor, size_t digits, unsigned base, uint64_t most,
-                        uint64_t *number)
+static bool parse_number(struct cursor *cursor, size_t digits, unsigned base, uint64_t most,
+                         uint64_t *number)
 {
 	static const char symbols[] = "0123456789abcdef";
 	uint64_t value = 0;
@@ -79,69 +79,70 @@ static bool take_number(struct cursor *cursor, size_t digits, unsigned base, uin
 	return value <= most;
 }
 
-static bool take_count(struct cursor *cursor, size_t digits, unsigned most, unsigned *count)
+static bool parse_count(struct cursor *cursor, size_t digits, unsigned most, unsigned *count)
 {
 	uint64_t number = 0;
 
-	if (!take_number(cursor, digits, 10, most, &number))
+	if (!parse_number(cursor, digits, 10, most, &number))
 		return false;
 	*count = (unsigned)number;
 	return true;
 }
 
-static bool take_flag(struct cursor *cursor, bool *flag)
+static bool parse_flag(struct cursor *cursor, bool *flag)
 {
 	unsigned number = 0;
 
-	if (!take_count(cursor, 1, 1, &number))
+	if (!parse_count(cursor, 1, 1, &number))
 		return false;
 	*flag = number;
 	return true;
 }
 
-static bool take_digest(struct cursor *cursor, unsigned char digest[static DIGEST_LEN])
+static bool parse_digest(struct cursor *cursor, unsigned char digest[static DIGEST_LEN])
 {
 	for (size_t i = 0; i < DIGEST_LEN; i++) {
 		uint64_t byte = 0;
 
-		if (!take_number(cursor, 2, 16, UINT8_MAX, &byte))
+		if (!parse_number(cursor, 2, 16, UINT8_MAX, &byte))
 			return false;
 		digest[i] = (unsigned char)byte;
 	}
 	return true;
 }
 
-static bool take_pair(struct cursor *cursor, struct login_pair *pair)
+static bool parse_pair(struct cursor *cursor, struct login_pair *pair)
 {
 	uint64_t last_s = 0;
 
-	if (!take_digest(cursor, pair->id) || !take_word(cursor, " ") ||
-	    !take_flag(cursor, &pair->accepted) || !take_word(cursor, " ") ||
-	    !take_flag(cursor, &pair->banned) || !take_word(cursor, " ") ||
-	    !take_count(cursor, 1, LOGIN_REJECTED_MAX, &pair->rejected) ||
-	    !take_word(cursor, " ") ||
-	    !take_count(cursor, 2, LOGIN_UNANSWERED_MAX, &pair->unanswered) ||
-	    !take_word(cursor, " ") ||
+	if (!parse_digest(cursor, pair->id) || !parse_word(cursor, " ") ||
+	    !parse_flag(cursor, &pair->accepted) || !parse_word(cursor, " ") ||
+	    !parse_flag(cursor, &pair->banned) || !parse_word(cursor, " ") ||
+	    !parse_count(cursor, 1, LOGIN_REJECTED_MAX, &pair->rejected) ||
+	    !parse_word(cursor, " ") ||
+	    !parse_count(cursor, 2, LOGIN_UNANSWERED_MAX, &pair->unanswered) ||
+	    !parse_word(cursor, " ") ||
 	    /* Far from where adding a pause could overflow. */
-	    !take_number(cursor, 16, 16, (uint64_t)1 << 60, &last_s) || !take_word(cursor, "\n"))
+	    !parse_number(cursor, 16, 16, (uint64_t)1 << 60, &last_s) || !parse_word(cursor, "\n"))
 		return false;
 	pair->last_s = (int64_t)last_s;
 	return true;
 }
 
 /* The part about restarts, up to the end of its last line. */
-static bool take_past(struct cursor *cursor, struct login_budget *budget)
+static bool parse_past(struct cursor *cursor, struct login_budget *budget)
 {
 	unsigned count = 0;
 
-	if (!take_word(cursor, "past ") || !take_flag(cursor, &budget->unsteady) ||
-	    !take_word(cursor, " ") || !take_count(cursor, 1, LOGIN_FAILED_MAX, &budget->before) ||
-	    !take_word(cursor, " ") || !take_count(cursor, 1, LOGIN_PAST_MAX, &count) ||
-	    !take_word(cursor, "\n"))
+	if (!parse_word(cursor, "past ") || !parse_flag(cursor, &budget->unsteady) ||
+	    !parse_word(cursor, " ") ||
+	    !parse_count(cursor, 1, LOGIN_FAILED_MAX, &budget->before) ||
+	    !parse_word(cursor, " ") || !parse_count(cursor, 1, LOGIN_PAST_MAX, &count) ||
+	    !parse_word(cursor, "\n"))
 		return false;
 	budget->past_count = count;
 	for (size_t i = 0; i < LOGIN_PAST_MAX; i++)
-		if (!take_digest(cursor, budget->past[i]) || !take_word(cursor, "\n"))
+		if (!parse_digest(cursor, budget->past[i]) || !parse_word(cursor, "\n"))
 			return false;
 	return true;
 }
@@ -154,18 +155,18 @@ bool login_store_parse(const char *bytes, size_t len, struct login_budget *budge
 	unsigned char found_salt[DIGEST_LEN];
 	unsigned count = 0;
 
-	if (!take_word(&cursor, "qsticky logins 1\nsalt ") || !take_digest(&cursor, found_salt) ||
-	    !take_word(&cursor, "\nfailed ") ||
-	    !take_count(&cursor, 1, LOGIN_FAILED_MAX, &found.failed) ||
-	    !take_word(&cursor, "\nserver ") || !take_flag(&cursor, &found.server_known) ||
-	    !take_word(&cursor, " ") || !take_digest(&cursor, found.server) ||
-	    !take_word(&cursor, "\n") || !take_past(&cursor, &found) ||
-	    !take_word(&cursor, "pairs ") || !take_count(&cursor, 1, LOGIN_PAIRS_MAX, &count) ||
-	    !take_word(&cursor, "\n"))
+	if (!parse_word(&cursor, "qsticky logins 1\nsalt ") || !parse_digest(&cursor, found_salt) ||
+	    !parse_word(&cursor, "\nfailed ") ||
+	    !parse_count(&cursor, 1, LOGIN_FAILED_MAX, &found.failed) ||
+	    !parse_word(&cursor, "\nserver ") || !parse_flag(&cursor, &found.server_known) ||
+	    !parse_word(&cursor, " ") || !parse_digest(&cursor, found.server) ||
+	    !parse_word(&cursor, "\n") || !parse_past(&cursor, &found) ||
+	    !parse_word(&cursor, "pairs ") || !parse_count(&cursor, 1, LOGIN_PAIRS_MAX, &count) ||
+	    !parse_word(&cursor, "\n"))
 		return false;
 	found.count = count;
 	for (size_t i = 0; i < LOGIN_PAIRS_MAX; i++)
-		if (!take_pair(&cursor, &found.pairs[i]))
+		if (!parse_pair(&cursor, &found.pairs[i]))
 			return false;
 	if (cursor.at != cursor.end)
 		return false;
@@ -271,7 +272,7 @@ enum fail login_store_write(const struct login_store *store, const struct login_
 	struct text text = text_on(bytes, sizeof bytes);
 	ssize_t written;
 
-	login_store_put(&text, budget, store->salt);
+	login_store_append(&text, budget, store->salt);
 	written = pwrite(store->fd, text.buf, text.len, 0);
 	if (written < 0)
 		return fail_errno(why, "write %s", store->path);

@@ -56,8 +56,8 @@ void login_store_unlock(struct login_store *store);
 
 /* The content of the file for a budget, and back. The second returns whether the `len` bytes are such
  * a content; else it changes nothing. */
-void login_store_put(struct text *text, const struct login_budget *budget,
-                     const unsigned char salt[static DIGEST_LEN]);
+void login_store_append(struct text *text, const struct login_budget *budget,
+                        const unsigned char salt[static DIGEST_LEN]);
 bool login_store_parse(const char *bytes, size_t len, struct login_budget *budget,
                        unsigned char salt[static DIGEST_LEN]);
 

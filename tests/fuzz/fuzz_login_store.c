@@ -126,7 +126,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_limits(&budget);
 	assert(is_one || budget.failed == 1);
 	if (is_one) {
-		login_store_put(&text, &budget, salt);
+		login_store_append(&text, &budget, salt);
 		assert(text.len == size && memcmp(bytes, data, size) == 0);
 		spend(budget);
 	}

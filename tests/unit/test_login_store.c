@@ -51,9 +51,9 @@ static void assert_same(const struct login_budget *a, const struct login_budget 
 	const unsigned char salt[DIGEST_LEN] = "salt";
 	struct text text = text_on(one, sizeof one);
 
-	login_store_put(&text, a, salt);
+	login_store_append(&text, a, salt);
 	text = text_on(other, sizeof other);
-	login_store_put(&text, b, salt);
+	login_store_append(&text, b, salt);
 	assert_false(text.full);
 	assert_string_equal(one, other);
 }
@@ -110,7 +110,7 @@ static void login_store_always_has_the_same_length(void **state)
 	for (size_t i = 0; i < 2; i++) {
 		struct text text = text_on(bytes, sizeof bytes);
 
-		login_store_put(&text, &budgets[i], budgets[i].server);
+		login_store_append(&text, &budgets[i], budgets[i].server);
 		assert_false(text.full);
 		lens[i] = text.len;
 	}
@@ -239,7 +239,7 @@ static void login_store_reads_nothing_but_exactly_its_own(void **state)
 	struct text text = text_on(bytes, sizeof bytes);
 	(void)state;
 
-	login_store_put(&text, &wanted, wanted.server);
+	login_store_append(&text, &wanted, wanted.server);
 	assert_true(login_store_parse(bytes, text.len, &budget, salt));
 	assert_memory_equal(salt, wanted.server, DIGEST_LEN);
 	assert_false(login_store_parse(bytes, text.len - 1, &budget, salt));
