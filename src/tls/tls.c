@@ -1,27 +1,26 @@
 #include "tls/tls.h"
 
+#include <assert.h>
 #include <bearssl.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/random.h>
-#include <unistd.h>
 
 #include "base/ip.h"
 #include "base/limits.h"
+#include "base/mono.h"
+#include "base/now.h"
 #include "base/pages.h"
-#include "tls/ciphers.h"
+#include "tls/engine.h"
 #include "tls/fault.h"
-#include "tls/proof.h"
 #include "tls/refusal.h"
-#include "tls/resume.h"
 #include "tls/verify.h"
+
+static_assert(sizeof(br_ssl_session_parameters) <= TLS_SESSION_BYTES, "no room for a session");
 
 /* The one open connection. */
 static struct {
 	br_ssl_client_context client; /* secret */
 	unsigned char records[BR_SSL_BUFSIZE_MONO];
-	struct tls_proof proof;
+	struct tls_engine_proof proof;
 	unsigned char first[4]; /* the first bytes that the server sent */
 	size_t first_len;
 	bool greeted;             /* the handshake is over */
@@ -30,43 +29,76 @@ static struct {
 
 /* ---- set-up ---- */
 
-static enum fail seed(br_ssl_engine_context *engine, struct failure *why)
-{
-	unsigned char bytes[32];
-	ssize_t got = getrandom(bytes, sizeof bytes, GRND_NONBLOCK);
-
-	if (got < 0 && errno == ENOSYS) { /* Linux before 3.17 */
-		int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
-
-		got = fd < 0 ? -1 : read(fd, bytes, sizeof bytes);
-		if (fd >= 0)
-			close(fd);
-	}
-	if (got < 0 && errno == EAGAIN)
-		return fail_set(why, FAIL_IO,
-		                "TLS needs random numbers, and the kernel has none yet");
-	if (got < 0)
-		return fail_errno(why, "TLS needs random numbers: getrandom");
-	if ((size_t)got < sizeof bytes)
-		return fail_set(why, FAIL_IO, "TLS needs random numbers, and got too few");
-	br_ssl_engine_inject_entropy(engine, bytes, sizeof bytes);
-	engine->rng_os_rand_done = 1; /* BearSSL would open /dev/urandom for the same */
-	explicit_bzero(bytes, sizeof bytes);
-	return FAIL_NONE;
-}
-
 static void set_up(struct tls *tls)
 {
 	br_ssl_engine_context *engine = &space.client.eng;
 
 	br_ssl_client_zero(&space.client);
-	tls_ciphers_set(engine);
+	tls_engine_set_ciphers(engine);
 	br_ssl_engine_add_flags(engine, BR_OPT_NO_RENEGOTIATION);
 	tls_verify_start(&space.verify, tls->config);
 	br_ssl_engine_set_x509(engine, &space.verify.methods);
-	space.proof = tls_proof_for(&tls->asked_for_proof);
+	space.proof = tls_engine_proof_for(&tls->asked_for_proof);
 	br_ssl_client_set_client_certificate(&space.client, &space.proof.methods);
 	br_ssl_engine_set_buffer(engine, space.records, sizeof space.records, 0);
+}
+
+/* ---- the session of last time, taken up again while its server could still be verified so ---- */
+
+/* Wipes what is remembered. */
+static void forget_session(struct tls_session *session)
+{
+	explicit_bzero(session, sizeof *session);
+}
+
+/* Whether the server could still be verified as it was then. */
+static bool holds(const struct tls_session *session, const struct config *config)
+{
+	struct trust_file now;
+
+	if (!session->known || mono_now_ms() - session->verified_ms >= TLS_SESSION_MS ||
+	    (session->not_after && now_s() > session->not_after))
+		return false;
+	if (config->tls_pin_count > 0 || !config->verify_ssl)
+		return true;
+	now = trust_file_now(config->tls_ca_file);
+	return trust_file_same(&now, &session->file);
+}
+
+/* Has the engine offer the session to a server that is to be verified as `config` says; returns whether
+ * there is one. One that does not hold any more is forgotten. */
+static bool offer_session(struct tls_session *session, const struct config *config,
+                          br_ssl_engine_context *engine)
+{
+	br_ssl_session_parameters parameters;
+
+	if (!holds(session, config)) {
+		forget_session(session);
+		return false;
+	}
+	memcpy(&parameters, session->parameters, sizeof parameters);
+	br_ssl_engine_set_session_parameters(engine, &parameters);
+	explicit_bzero(&parameters, sizeof parameters);
+	return true;
+}
+
+/* Remembers the session of `engine`, whose server `verify` has accepted, in the place of any other;
+ * none where the server has named none. */
+static void keep_session(struct tls_session *session, const struct tls_verify *verify,
+                         const br_ssl_engine_context *engine)
+{
+	br_ssl_session_parameters parameters;
+
+	forget_session(session);
+	br_ssl_engine_get_session_parameters(engine, &parameters);
+	if (parameters.session_id_len > 0) {
+		session->known = true;
+		session->verified_ms = mono_now_ms();
+		session->not_after = verify->not_after;
+		session->file = verify->file;
+		memcpy(session->parameters, &parameters, sizeof parameters);
+	}
+	explicit_bzero(&parameters, sizeof parameters);
 }
 
 /* ---- records ---- */
@@ -230,12 +262,12 @@ static enum fail shake_hands(struct tls *tls, int64_t deadline_ms, struct failur
 	unsigned char ip[IP_MAX];
 	char name[LIMITS_HOST_MAX];
 	bool resumes, ended = false;
-	enum fail f = seed(engine, why);
+	enum fail f = tls_engine_seed(engine, why);
 
 	if (f)
 		return f;
 	tls_verify_name(name, tls->config);
-	resumes = tls_resume_offer(&tls->session, tls->config, engine);
+	resumes = offer_session(&tls->session, tls->config, engine);
 	if (!br_ssl_client_reset(&space.client, ip_parse(ip, name) > 0 ? NULL : name, resumes))
 		return fail_set(why, FAIL_TLS, "TLS cannot start (error %d)",
 		                br_ssl_engine_last_error(engine));
@@ -254,9 +286,9 @@ static void remember(struct tls *tls)
 	/* In a resumed session the server would not ask for a certificate of ours again, and its
 	 * later refusal could not be told apart. */
 	if (tls->asked_for_proof)
-		tls_resume_forget(&tls->session);
+		forget_session(&tls->session);
 	else
-		tls_resume_keep(&tls->session, &space.verify, &space.client.eng);
+		keep_session(&tls->session, &space.verify, &space.client.eng);
 }
 
 struct tls tls_for(const struct config *config)
@@ -278,7 +310,7 @@ enum fail tls_open(struct tls *tls, struct stream *inner, int64_t deadline_ms, s
 	set_up(tls);
 	f = shake_hands(tls, deadline_ms, why);
 	if (f) {
-		tls_resume_forget(&tls->session);
+		forget_session(&tls->session);
 		tls->inner = NULL;
 		release();
 		return f;

@@ -11,12 +11,29 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "base/fail.h"
 #include "base/text.h"
 #include "config/config.h"
 #include "net/tcp.h"
-#include "tls/session.h"
+#include "tls/trust.h"
+
+/* Longest time for which a session that was verified is resumed, in milliseconds. */
+#define TLS_SESSION_MS (60 * 60 * 1000)
+
+/* Room for the parameters of a session. */
+#define TLS_SESSION_BYTES 96
+
+/* What is remembered of the last server that was verified. Parameters of a session are as secret as
+ * what they protect: no copy is left behind. */
+struct tls_session {
+	bool known;
+	int64_t verified_ms;
+	time_t not_after;       /* of its certificate, where that matters; else 0 */
+	struct trust_file file; /* by which it was verified */
+	unsigned char parameters[TLS_SESSION_BYTES]; /* secret */
+};
 
 struct tls {
 	struct stream stream; /* must be first: the stream's functions find the rest behind it */

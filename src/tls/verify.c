@@ -6,8 +6,8 @@
 #include "base/ip.h"
 #include "base/now.h"
 #include "tls/certificate_names.h"
+#include "tls/engine.h"
 #include "tls/path.h"
-#include "tls/signature.h"
 
 static_assert(REFUSAL_SHA256_LEN == br_sha256_SIZE, "SHA-256 has 32 bytes");
 
@@ -114,7 +114,7 @@ static enum fail take_key(struct tls_verify *verify, const struct refusal *refus
 		.origin = PATH_SERVER,
 	};
 
-	if (!tls_signature_key(&verify->leaf_key, leaf))
+	if (!tls_engine_key(&verify->leaf_key, leaf))
 		return refusal_of_path(refusal, &unsupported, &verify->why);
 	verify->key = &verify->leaf_key;
 	verify->usages = BR_KEYTYPE_SIGN;
