@@ -36,7 +36,7 @@ static void set_up(struct tls *tls)
 	br_ssl_client_zero(&space.client);
 	tls_engine_set_ciphers(engine);
 	br_ssl_engine_add_flags(engine, BR_OPT_NO_RENEGOTIATION);
-	tls_verify_start(&space.verify, tls->config);
+	tls_verify_start(&space.verify, &tls->trust);
 	br_ssl_engine_set_x509(engine, &space.verify.methods);
 	space.proof = tls_engine_proof_for(&tls->asked_for_proof);
 	br_ssl_client_set_client_certificate(&space.client, &space.proof.methods);
@@ -52,27 +52,27 @@ static void forget_session(struct tls_session *session)
 }
 
 /* Whether the server could still be verified as it was then. */
-static bool holds(const struct tls_session *session, const struct config *config)
+static bool holds(const struct tls_session *session, const struct trust *trust)
 {
 	struct trust_file now;
 
 	if (!session->known || mono_now_ms() - session->verified_ms >= TLS_SESSION_MS ||
 	    (session->not_after && now_s() > session->not_after))
 		return false;
-	if (config->tls_pin_count > 0 || !config->verify_ssl)
+	if (trust->pin_count > 0 || trust->accepts_any)
 		return true;
-	now = trust_file_now(config->tls_ca_file);
+	now = trust_file_now(trust->ca_file);
 	return trust_file_same(&now, &session->file);
 }
 
-/* Has the engine offer the session to a server that is to be verified as `config` says; returns whether
+/* Has the engine offer the session to a server that is to be verified by `trust`; returns whether
  * there is one. One that does not hold any more is forgotten. */
-static bool offer_session(struct tls_session *session, const struct config *config,
+static bool offer_session(struct tls_session *session, const struct trust *trust,
                           br_ssl_engine_context *engine)
 {
 	br_ssl_session_parameters parameters;
 
-	if (!holds(session, config)) {
+	if (!holds(session, trust)) {
 		forget_session(session);
 		return false;
 	}
@@ -110,16 +110,19 @@ static enum fail broken(struct tls *tls, struct failure *why)
 
 	if (space.verify.verdict) {
 		*why = space.verify.why;
+		tls->reason = space.verify.reason;
 		return space.verify.verdict;
 	}
 	if (error >= BR_ERR_RECV_FATAL_ALERT && error < BR_ERR_SEND_FATAL_ALERT) {
 		error -= BR_ERR_RECV_FATAL_ALERT;
 		if (space.greeted)
 			return fail_set(why, FAIL_TLS, "the server broke off: TLS alert %d", error);
-		return tls_fault_alert(error, tls->asked_for_proof, space.client.eng.server_name,
-		                       why);
+		tls->reason = tls_fault_alert(error, tls->asked_for_proof,
+		                              space.client.eng.server_name, why);
+	} else {
+		tls->reason = tls_fault_engine(error, space.first, space.first_len, why);
 	}
-	return tls_fault_engine(error, space.first, space.first_len, why);
+	return FAIL_TLS;
 }
 
 static enum fail send_records(struct tls *tls, bool reading, int64_t deadline_ms,
@@ -248,12 +251,10 @@ static enum fail tls_write(struct stream *stream, const void *data, size_t len, 
 
 /* ---- open and close ---- */
 
-/* Wipes what is secret and gives back all memory. */
-static void release(void)
+static void wipe(void)
 {
 	explicit_bzero(&space.client, sizeof space.client);
 	explicit_bzero(space.records, sizeof space.records);
-	pages_release(&space, sizeof space);
 }
 
 static enum fail shake_hands(struct tls *tls, int64_t deadline_ms, struct failure *why)
@@ -266,8 +267,8 @@ static enum fail shake_hands(struct tls *tls, int64_t deadline_ms, struct failur
 
 	if (f)
 		return f;
-	tls_verify_name(name, tls->config);
-	resumes = offer_session(&tls->session, tls->config, engine);
+	tls_verify_name(name, &tls->trust);
+	resumes = offer_session(&tls->session, &tls->trust, engine);
 	if (!br_ssl_client_reset(&space.client, ip_parse(ip, name) > 0 ? NULL : name, resumes))
 		return fail_set(why, FAIL_TLS, "TLS cannot start (error %d)",
 		                br_ssl_engine_last_error(engine));
@@ -275,7 +276,7 @@ static enum fail shake_hands(struct tls *tls, int64_t deadline_ms, struct failur
 	if (!f && ended)
 		f = fail_set(why, FAIL_CLOSED, "closed");
 	if (f == FAIL_CLOSED || f == FAIL_TIMEOUT)
-		return tls_fault_interrupted(f, space.first_len == 0, why);
+		tls->reason = tls_fault_interrupted(f, space.first_len == 0, why);
 	if (!f && !space.verify.key && !tls->session.known)
 		return fail_set(why, FAIL_UNTRUSTED, "the server was not verified"); /* never */
 	return f;
@@ -291,11 +292,11 @@ static void remember(struct tls *tls)
 		keep_session(&tls->session, &space.verify, &space.client.eng);
 }
 
-struct tls tls_for(const struct config *config)
+struct tls tls_for(const struct trust *trust)
 {
 	return (struct tls){
 		.stream = { .read = tls_read, .write = tls_write },
-		.config = config,
+		.trust = *trust,
 	};
 }
 
@@ -311,8 +312,7 @@ enum fail tls_open(struct tls *tls, struct stream *inner, int64_t deadline_ms, s
 	f = shake_hands(tls, deadline_ms, why);
 	if (f) {
 		forget_session(&tls->session);
-		tls->inner = NULL;
-		release();
+		wipe();
 		return f;
 	}
 	space.greeted = true;
@@ -322,11 +322,22 @@ enum fail tls_open(struct tls *tls, struct stream *inner, int64_t deadline_ms, s
 	return FAIL_NONE;
 }
 
+bool tls_can_be_pinned(void)
+{
+	const struct certificate *leaf = chain_leaf(&space.verify.chain);
+
+	return leaf->key == CERTIFICATE_RSA || leaf->key == CERTIFICATE_EC;
+}
+
+void tls_put_pin(struct text *text)
+{
+	for (size_t i = 0; i < TRUST_PIN_LEN; i++)
+		text_printf(text, "%02x", (unsigned)space.verify.sha256[i]);
+}
+
 void tls_put_certificate(struct text *text)
 {
 	refusal_put_presented(text, &space.verify.chain);
-	text_puts(text, "; ");
-	refusal_put_pin(text, space.verify.sha256);
 }
 
 void tls_close(struct tls *tls)
@@ -335,9 +346,13 @@ void tls_close(struct tls *tls)
 
 	if (!tls->inner)
 		return;
-	br_ssl_engine_close(&space.client.eng);
-	if (br_ssl_engine_current_state(&space.client.eng) & BR_SSL_SENDREC)
-		(void)send_records(tls, false, 0, &unused);
+	if (space.greeted) {
+		br_ssl_engine_close(&space.client.eng);
+		if (br_ssl_engine_current_state(&space.client.eng) & BR_SSL_SENDREC)
+			(void)send_records(tls, false, 0, &unused);
+		wipe();
+	}
 	tls->inner = NULL;
-	release();
+	tls->reason = TLS_REASON_OTHER;
+	pages_release(&space, sizeof space);
 }
