@@ -51,6 +51,7 @@ struct config {
 	const char *port_file_path; /* absolute */
 	char gluetun_host[LIMITS_HOST_MAX];
 	uint16_t gluetun_port;
+	bool gluetun_use_https;
 	enum config_auth gluetun_auth;
 	struct secret gluetun_username;
 	struct secret gluetun_password;

@@ -135,6 +135,13 @@ const struct config_variable config_table[] = {
 		.purpose = "port of Gluetun's control server",
 	},
 	{
+		.name = "QSTICKY_GLUETUN_USE_HTTPS",
+		.kind = CONFIG_KIND_BOOL,
+		FIELD(gluetun_use_https),
+		.fallback = "false",
+		.purpose = "true where a proxy in front of the control server speaks HTTPS",
+	},
+	{
 		.name = "QSTICKY_GLUETUN_AUTH_TYPE",
 		.old_name = "GLUETUN_AUTH_TYPE",
 		.kind = CONFIG_KIND_WORD,

@@ -23,7 +23,8 @@ struct gluetun gluetun_for(const struct peer_address *address,
 	gluetun.peer.ca_variable = "QSTICKY_TLS_CA_FILE";
 	gluetun.peer.https_variable = "QSTICKY_GLUETUN_USE_HTTPS";
 	gluetun.peer.name_variable = "QSTICKY_GLUETUN_HOST";
-	gluetun.peer.if_refused = "is it running, and is this its HTTP_CONTROL_SERVER_ADDRESS?";
+	gluetun.peer.if_refused =
+		"connection refused: is it running, and is this its HTTP_CONTROL_SERVER_ADDRESS?";
 	gluetun.peer.step_ms = GLUETUN_ASK_MS;
 	return gluetun;
 }

@@ -123,7 +123,7 @@ enum fail peer_connect(struct peer *peer, struct failure *why)
 			f = connect_once(peer, why);
 	}
 	if (f == FAIL_REFUSED && peer->if_refused)
-		fail_set(why, f, "connection refused: %s", peer->if_refused);
+		fail_set(why, f, "%s", peer->if_refused);
 	return f;
 }
 

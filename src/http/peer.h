@@ -41,7 +41,7 @@ struct peer {
 	const char *https_variable;
 	const char *name_variable;
 	const char *pin_variable;
-	const char *if_refused; /* what to ask oneself then */
+	const char *if_refused; /* the sentence then; NULL: as net_connect() says */
 	const struct stop *stop;
 	int64_t step_ms;     /* longest time for a handshake, and for a request with its reply */
 	int64_t deadline_ms; /* the end of all steps; set before the first */

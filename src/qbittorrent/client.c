@@ -29,7 +29,7 @@ struct qbittorrent qbittorrent_for(const struct peer_address *address,
 	qb.peer.https_variable = "QSTICKY_USE_HTTPS";
 	qb.peer.name_variable = "QSTICKY_TLS_SERVER_NAME";
 	qb.peer.pin_variable = "QSTICKY_TLS_PIN_SHA256";
-	qb.peer.if_refused = "is it running, and is this its Web UI port?";
+	qb.peer.if_refused = "connection refused: is it running, and is this its Web UI port?";
 	qb.peer.step_ms = QBITTORRENT_EXCHANGE_MS;
 	/* It refuses a Host header with a port that is not the one it listens on itself, as behind a
 	 * port mapping or a proxy. */
@@ -316,9 +316,9 @@ void qbittorrent_ask_version(struct qbittorrent *qb)
 
 static void log_out(struct qbittorrent *qb)
 {
-	const struct http_request logout = {
-		.post = true, .path = "/api/v2/auth/logout", .cookies = &qb->cookies
-	};
+	const struct http_request logout = { .post = true,
+		                             .path = "/api/v2/auth/logout",
+		                             .cookies = &qb->cookies };
 	const struct qbittorrent_wanted owed = { .port = qb->owed_port };
 	struct setting setting;
 	struct failure unused;

@@ -36,6 +36,7 @@ struct gluetun servers_gluetun(const struct config *config, const struct stop *s
 	const struct peer_address address = {
 		.host = config->gluetun_host,
 		.port = config->gluetun_port,
+		.https = config->gluetun_use_https,
 		.trust = trust_in(config, config->gluetun_host),
 	};
 	struct gluetun_account account = { 0 };

@@ -74,7 +74,7 @@ static enum fail check_reach_of_all(const struct sidecar *s, struct failure *why
 
 	while (!f && (secret = config_secret(config, &cursor)))
 		f = check_reach(s, secret->file ? secret->file : secret->usual_file, why);
-	if (!f && config->use_https)
+	if (!f && (config->use_https || config->gluetun_use_https))
 		f = check_reach(s, config->tls_ca_file, why);
 	return f;
 }
