@@ -10,7 +10,7 @@
 #include "check/walk.h"
 #include "config/load.h"
 #include "process/sandbox.h"
-#include "qbittorrent/client.h"
+#include "sidecar/servers.h"
 
 /* Longest wait for the logout. */
 #define LOGOUT_MS 200
@@ -98,9 +98,9 @@ static int walk_along(char *const environment[])
 	enum check_verdict verdict = CHECK_FAILS;
 	bool holds = true;
 
-	*qb = qbittorrent_for(&walk.config, &walk.stop, &walk.reply);
 	if (config_load(&walk.config, environment, complain, &verdict) > 0)
 		return CHECK_EXIT_CONFIG;
+	*qb = servers_qbittorrent(&walk.config, &walk.stop, &walk.reply);
 	verdict = CHECK_WARN;
 	config_unknown(environment, complain, &verdict);
 	check_open_beside(&walk);

@@ -15,7 +15,7 @@
 #include "gluetun/control_server.h"
 #include "gluetun/port_file.h"
 #include "sidecar/health.h"
-#include "webhook/webhook.h"
+#include "sidecar/servers.h"
 
 void check_open_beside(struct check_walk *walk)
 {
@@ -159,13 +159,13 @@ enum check_verdict check_port_file(struct check_walk *walk)
 
 enum check_verdict check_control_server(struct check_walk *walk)
 {
-	struct gluetun gluetun = gluetun_for(&walk->config, &walk->stop, &walk->reply);
+	struct gluetun gluetun = servers_gluetun(&walk->config, &walk->stop, &walk->reply);
 	char name[GLUETUN_NAME_MAX];
 	enum fail f;
 
 	if (!walk->ask_gluetun)
 		return check_see(walk, CHECK_SKIPPED, NULL, "the port file is read instead");
-	gluetun_name(name, &walk->config);
+	gluetun_name(name, walk->config.gluetun_host, walk->config.gluetun_port);
 	f = gluetun_ask(&gluetun, mono_now_ms() + GLUETUN_ASK_MS, &walk->port, &walk->found.seen);
 	if (f)
 		return check_failed(
@@ -237,7 +237,8 @@ enum check_verdict check_health(struct check_walk *walk)
 /* The job is done without it, so it is nothing to fail for. */
 enum check_verdict check_webhook(struct check_walk *walk)
 {
-	enum fail f = webhook_try(&walk->config, &walk->stop, walk->qbittorrent.deadline_ms,
+	const struct webhook_receiver receiver = servers_webhook(&walk->config);
+	enum fail f = webhook_try(&receiver, &walk->stop, walk->qbittorrent.peer.deadline_ms,
 	                          &walk->found.seen);
 
 	if (!f)

@@ -3,14 +3,12 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "base/mono.h"
 #include "base/text.h"
 #include "core/sync.h"
 #include "net/resolve.h"
 #include "qbittorrent/exchange.h"
 #include "sidecar/probe_port.h"
 #include "sidecar/tell.h"
-#include "tls/tls.h"
 
 /* As check_failed(), after a failure in reaching qBittorrent. */
 static enum check_verdict failed(struct check_walk *walk, enum fail f)
@@ -35,7 +33,7 @@ static enum check_verdict failed(struct check_walk *walk, enum fail f)
 /* The same, naming the server. */
 static enum check_verdict unreached(struct check_walk *walk, enum fail f)
 {
-	return failed(walk, qbittorrent_told(&walk->qbittorrent, f, &walk->found.seen));
+	return failed(walk, peer_told(&walk->qbittorrent.peer, f, &walk->found.seen));
 }
 
 static void add_address(struct failure *seen, const struct resolve_address *address)
@@ -56,7 +54,7 @@ enum check_verdict check_name(struct check_walk *walk)
 	const struct config *config = &walk->config;
 	struct resolve_found found;
 	enum fail f = resolve_host(&found, config->host, config->port, &walk->stop,
-	                           walk->qbittorrent.deadline_ms, &walk->found.seen);
+	                           walk->qbittorrent.peer.deadline_ms, &walk->found.seen);
 
 	if (f)
 		return unreached(walk, f);
@@ -69,12 +67,12 @@ enum check_verdict check_name(struct check_walk *walk)
 enum check_verdict check_connection(struct check_walk *walk)
 {
 	struct qbittorrent *qb = &walk->qbittorrent;
-	enum fail f = qbittorrent_connect(qb, &walk->found.seen);
+	enum fail f = peer_connect(&qb->peer, &walk->found.seen);
 
 	if (f)
 		return unreached(walk, f);
 	(void)check_see(walk, CHECK_OK, NULL, "port %u accepts at", (unsigned)walk->config.port);
-	add_address(&walk->found.seen, &qb->tcp.peer);
+	add_address(&walk->found.seen, &qb->peer.tcp.peer);
 	return CHECK_OK;
 }
 
@@ -83,15 +81,13 @@ enum check_verdict check_tls(struct check_walk *walk)
 	const struct config *config = &walk->config;
 	struct qbittorrent *qb = &walk->qbittorrent;
 	struct text text = text_on(walk->found.seen.text, sizeof walk->found.seen.text);
-	enum fail f = qbittorrent_secure(
-		qb, mono_earlier(qb->deadline_ms, mono_now_ms() + QBITTORRENT_EXCHANGE_MS),
-		&walk->found.seen);
+	enum fail f = peer_secure(&qb->peer, &walk->found.seen);
 
 	if (f)
 		return unreached(walk, f);
 	if (!config->use_https)
 		return check_see(walk, CHECK_OK, NULL, "plain HTTP, as configured");
-	tls_put_certificate(&text);
+	qbittorrent_put_certificate(&text);
 	if (config->verify_ssl || config->tls_pin_count > 0)
 		return CHECK_OK;
 	fail_in(&walk->found.seen, "not verified");

@@ -46,6 +46,8 @@ SETTING(HOST, gluetun_host, .name = "QSTICKY_GLUETUN_HOST", .old_name = "GLUETUN
         .purpose = "where Gluetun's control server is; set, it is the port source")
 SETTING(PORT, gluetun_port, .name = "QSTICKY_GLUETUN_PORT", .old_name = "GLUETUN_PORT",
         .fallback = "8000", .purpose = "port of Gluetun's control server")
+SETTING(BOOL, gluetun_use_https, .name = "QSTICKY_GLUETUN_USE_HTTPS", .fallback = "false",
+        .purpose = "true where a proxy in front of the control server speaks HTTPS")
 SETTING(AUTH, gluetun_auth, .name = "QSTICKY_GLUETUN_AUTH_TYPE", .old_name = "GLUETUN_AUTH_TYPE",
         .fallback = "none", .purpose = "what the control server asks for: none, basic or apikey")
 SETTING(SECRET, gluetun_username, .name = "QSTICKY_GLUETUN_USERNAME",

@@ -4,27 +4,37 @@
 
 #include "base/json.h"
 #include "base/text.h"
-#include "config/secret.h"
 #include "config/url.h"
 
 /* By `old_route`. */
 static const char *const routes[] = { "/v1/portforward", "/v1/openvpn/portforwarded" };
 
-struct gluetun gluetun_for(const struct config *config, const struct stop *stop,
+struct gluetun gluetun_for(const struct peer_address *address,
+                           const struct gluetun_account *account, const struct stop *stop,
                            struct http_reply *reply)
 {
-	return (struct gluetun){ .config = config, .stop = stop, .reply = reply };
+	struct gluetun gluetun = {
+		.peer = peer_for(address, stop),
+		.account = *account,
+		.reply = reply,
+	};
+
+	gluetun.peer.name = GLUETUN_NAME;
+	gluetun.peer.ca_variable = "QSTICKY_TLS_CA_FILE";
+	gluetun.peer.https_variable = "QSTICKY_GLUETUN_USE_HTTPS";
+	gluetun.peer.name_variable = "QSTICKY_GLUETUN_HOST";
+	gluetun.peer.if_refused =
+		"connection refused: is it running, and is this its HTTP_CONTROL_SERVER_ADDRESS?";
+	gluetun.peer.step_ms = GLUETUN_ASK_MS;
+	return gluetun;
 }
 
-void gluetun_name(char out[static GLUETUN_NAME_MAX], const struct config *config)
+void gluetun_name(char out[static GLUETUN_NAME_MAX], const char *host, uint16_t port)
 {
 	struct text text = text_on(out, GLUETUN_NAME_MAX);
-	const char *host = config->gluetun_host;
 
-	/* The zone of a link-local address means nothing to the other side. */
-	text_puts(&text, GLUETUN_NAME);
-	text_printf(&text, strchr(host, ':') ? "[%.*s]:%u" : "%.*s:%u", (int)strcspn(host, "%"),
-	            host, (unsigned)config->gluetun_port);
+	text_puts(&text, GLUETUN_NAME " at ");
+	peer_put_authority(&text, host, port);
 }
 
 /* ---- who we are ---- */
@@ -55,30 +65,27 @@ static void put_basic(struct text *text, const char *user, const char *password)
 }
 
 /* What it gives is in the environment, `store` or `basic`, until forget_credential(). */
-static enum fail read_credential(const struct config *config, struct http_request *request,
-                                 struct failure *why)
+static enum fail read_credential(const struct gluetun_account *account,
+                                 struct http_request *request, struct failure *why)
 {
 	struct text text = text_on(basic, sizeof basic);
 	const char *user, *password;
 	enum fail f;
 
-	switch (config->gluetun_auth) {
-	case CONFIG_AUTH_NONE:
-		break;
-	case CONFIG_AUTH_APIKEY:
+	if (account->apikey) {
 		request->credential_name = "X-API-Key: ";
-		return secret_read(&config->gluetun_apikey, &store, &request->credential, why);
-	case CONFIG_AUTH_BASIC:
-		f = secret_read(&config->gluetun_username, &store, &user, why);
-		if (!f)
-			f = secret_read(&config->gluetun_password, &store, &password, why);
-		if (f)
-			return f;
-		put_basic(&text, user, password);
-		request->credential_name = "Authorization: Basic ";
-		request->credential = basic;
-		break;
+		return secret_read(account->apikey, &store, &request->credential, why);
 	}
+	if (!account->username)
+		return FAIL_NONE;
+	f = secret_read(account->username, &store, &user, why);
+	if (!f)
+		f = secret_read(account->password, &store, &password, why);
+	if (f)
+		return f;
+	put_basic(&text, user, password);
+	request->credential_name = "Authorization: Basic ";
+	request->credential = basic;
 	return FAIL_NONE;
 }
 
@@ -155,32 +162,23 @@ static enum fail parse(const struct http_reply *reply, uint16_t *port, struct fa
 
 /* ---- asking ---- */
 
+/* Each on a connection of its own. */
 static enum fail get(struct gluetun *gluetun, const struct http_request *request,
-                     int64_t deadline_ms, struct failure *why)
+                     struct failure *why)
 {
-	const struct config *config = gluetun->config;
-	struct net_tcp tcp;
-	enum fail f = net_connect(&tcp, config->gluetun_host, config->gluetun_port, gluetun->stop,
-	                          deadline_ms, why);
+	struct peer *peer = &gluetun->peer;
+	enum fail f = peer_exchange(peer, *request, gluetun->reply, false, why);
 
-	if (f == FAIL_REFUSED)
-		return fail_set(why, f,
-		                "connection refused: is it running, and is this its "
-		                "HTTP_CONTROL_SERVER_ADDRESS?");
-	if (f)
-		return f;
-	f = http_send(&tcp.stream, request, gluetun->reply, deadline_ms, why);
-	net_close(&tcp);
-	if (f == FAIL_TIMEOUT && !gluetun->reply->begun)
-		return fail_set(why, f,
-		                "no answer within %d s (it gives none while its up or down command "
-		                "runs)",
-		                GLUETUN_ASK_MS / 1000);
+	if (f == FAIL_TIMEOUT && peer->used && !gluetun->reply->begun)
+		fail_set(why, f,
+		         "no answer within %d s (it gives none while its up or down command runs)",
+		         GLUETUN_ASK_MS / 1000);
+	peer_close(peer);
 	return f;
 }
 
-static enum fail ask(struct gluetun *gluetun, struct http_request *request, int64_t deadline_ms,
-                     uint16_t *port, struct failure *why)
+static enum fail ask(struct gluetun *gluetun, struct http_request *request, uint16_t *port,
+                     struct failure *why)
 {
 	bool old = gluetun->old_route, unauthorized = false;
 	int status;
@@ -190,7 +188,7 @@ static enum fail ask(struct gluetun *gluetun, struct http_request *request, int6
 		enum fail f;
 
 		request->path = routes[old];
-		f = get(gluetun, request, deadline_ms, why);
+		f = get(gluetun, request, why);
 		if (f)
 			return f;
 		status = gluetun->reply->status;
@@ -207,17 +205,13 @@ static enum fail ask(struct gluetun *gluetun, struct http_request *request, int6
 enum fail gluetun_ask(struct gluetun *gluetun, int64_t deadline_ms, uint16_t *port,
                       struct failure *why)
 {
-	char name[GLUETUN_NAME_MAX];
-	struct http_request request = { .host = name + sizeof GLUETUN_NAME - 1 };
-	enum fail f;
+	struct http_request request = { .post = false };
+	enum fail f = read_credential(&gluetun->account, &request, why);
 
-	gluetun_name(name, gluetun->config);
-	f = read_credential(gluetun->config, &request, why);
+	gluetun->peer.deadline_ms = deadline_ms;
 	if (!f)
-		f = ask(gluetun, &request, deadline_ms, port, why);
+		f = ask(gluetun, &request, port, why);
 	forget_credential();
 	http_forget(gluetun->reply);
-	if (f && f != FAIL_STOPPED)
-		fail_in(why, "%s", name);
-	return f;
+	return peer_told(&gluetun->peer, f, why);
 }

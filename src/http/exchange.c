@@ -1,5 +1,9 @@
 #include "http/exchange.h"
 
+#include <string.h>
+
+#include "base/text.h"
+
 enum fail http_malformed(struct http_exchange *x, const char *what)
 {
 	return fail_set(x->why, FAIL_FORMAT, "not a reply in HTTP: %s", what);
@@ -43,4 +47,229 @@ bool http_is_text(const char *at, const char *stop)
 		if (((unsigned char)*at < 0x20 && *at != '\t') || *at == 0x7f)
 			return false;
 	return true;
+}
+
+/* ---- the body ---- */
+
+static enum fail body_too_big(struct http_exchange *x)
+{
+	return fail_set(x->why, FAIL_TOO_BIG, "the reply's body is over 1 MiB");
+}
+
+/* Adds to the raw bytes, as many as there are and `want` at most. `ended`: NULL where the end of
+ * the stream is a failure. */
+static enum fail read_raw(struct http_exchange *x, size_t want, bool *ended)
+{
+	char *space = x->reply->space + x->raw_at + x->raw_len;
+	size_t len = 0;
+	enum fail f = ended ? http_read_more(x, space, want, &len, "body")
+	                    : http_read_some(x, space, want, &len, "body");
+
+	if (f)
+		return f;
+	x->raw_len += len;
+	http_touch(x->reply, x->raw_at + x->raw_len);
+	if (ended)
+		*ended = len == 0;
+	return FAIL_NONE;
+}
+
+static size_t room(const struct http_exchange *x)
+{
+	return sizeof x->reply->space - x->raw_at - x->raw_len;
+}
+
+static enum fail read_sized(struct http_exchange *x, size_t size)
+{
+	while (x->raw_len < size) {
+		enum fail f = read_raw(x, size - x->raw_len, NULL);
+
+		if (f)
+			return f;
+	}
+	/* More than was promised: whose it is nobody knows, so the connection ends here. */
+	if (x->raw_len > size)
+		x->reply->keep_alive = false;
+	x->reply->body_len = size;
+	return FAIL_NONE;
+}
+
+static enum fail read_to_end(struct http_exchange *x)
+{
+	bool ended = false;
+
+	x->reply->keep_alive = false;
+	while (!ended) {
+		enum fail f;
+
+		if (x->raw_len > HTTP_BODY_MAX)
+			return body_too_big(x);
+		f = read_raw(x, room(x), &ended);
+		if (f)
+			return f;
+	}
+	x->reply->body_len = x->raw_len;
+	return FAIL_NONE;
+}
+
+/* Chunks are undone in place: the body grows from its front, the raw bytes follow somewhere behind
+ * it. They are moved up only when more must be read, so every byte moves a few times at most,
+ * however small the chunks. */
+static void skip_raw(struct http_exchange *x, size_t len)
+{
+	x->raw_at += len;
+	x->raw_len -= len;
+}
+
+static enum fail read_more_raw(struct http_exchange *x)
+{
+	size_t body_end = x->body_at + x->reply->body_len;
+
+	memmove(x->reply->space + body_end, x->reply->space + x->raw_at, x->raw_len);
+	x->raw_at = body_end;
+	return read_raw(x, room(x), NULL);
+}
+
+/* Reads until a whole line stands first among the raw bytes; `*len` counts it without CRLF. */
+static enum fail read_line(struct http_exchange *x, size_t most, size_t *len)
+{
+	for (;;) {
+		const char *raw = x->reply->space + x->raw_at;
+		const char *stop = text_find(raw, x->raw_len, "\r\n");
+		enum fail f;
+
+		if (stop && (size_t)(stop - raw) + 2 <= most) {
+			*len = (size_t)(stop - raw);
+			return http_is_text(raw, stop)
+			               ? FAIL_NONE
+			               : http_malformed(x, "its chunks hold control bytes");
+		}
+		if (stop || x->raw_len >= most)
+			return fail_set(x->why, FAIL_TOO_BIG,
+			                "the reply's chunk extensions or trailers are over 16 KiB");
+		f = read_more_raw(x);
+		if (f)
+			return f;
+	}
+}
+
+static bool parse_chunk_size(const char *line, size_t len, size_t *size)
+{
+	size_t value = 0, digits = 0;
+
+	for (; digits < len; digits++) {
+		char c = line[digits];
+		size_t digit = c >= '0' && c <= '9'   ? (size_t)(c - '0')
+		               : c >= 'a' && c <= 'f' ? (size_t)(c - 'a') + 10
+		               : c >= 'A' && c <= 'F' ? (size_t)(c - 'A') + 10
+		                                      : 16;
+
+		if (digit == 16)
+			break;
+		/* Stops growing over the limit, so that no number of digits can wrap it. */
+		if (value <= HTTP_BODY_MAX)
+			value = value * 16 + digit;
+	}
+	while (digits < len && (line[digits] == ' ' || line[digits] == '\t'))
+		digits++;
+	*size = value;
+	return digits > 0 && line[0] != ' ' && line[0] != '\t' &&
+	       (digits == len || line[digits] == ';');
+}
+
+/* Reads the data of one chunk and the CRLF behind it. */
+static enum fail read_chunk(struct http_exchange *x, size_t size)
+{
+	struct http_reply *reply = x->reply;
+
+	if (size > HTTP_BODY_MAX - reply->body_len)
+		return body_too_big(x);
+	while (x->raw_len < size + 2) {
+		enum fail f = read_more_raw(x);
+
+		if (f)
+			return f;
+	}
+	memmove(reply->space + x->body_at + reply->body_len, reply->space + x->raw_at, size);
+	reply->body_len += size;
+	skip_raw(x, size);
+	if (memcmp(reply->space + x->raw_at, "\r\n", 2) != 0)
+		return http_malformed(x, "a chunk is longer than it says");
+	skip_raw(x, 2);
+	return FAIL_NONE;
+}
+
+static enum fail read_chunked(struct http_exchange *x)
+{
+	struct http_reply *reply = x->reply;
+	size_t size = 0, len = 0;
+	enum fail f;
+
+	do {
+		f = read_line(x, HTTP_HEAD_MAX, &len);
+		if (f)
+			return f;
+		if (!parse_chunk_size(x->reply->space + x->raw_at, len, &size))
+			return http_malformed(x, "a chunk has no size");
+		skip_raw(x, len + 2);
+		f = size > 0 ? read_chunk(x, size) : FAIL_NONE;
+		if (f)
+			return f;
+	} while (size > 0);
+	do { /* trailers, up to the empty line */
+		f = read_line(x, x->head_room, &len);
+		if (f)
+			return f;
+		x->head_room -= len + 2;
+		skip_raw(x, len + 2);
+	} while (len > 0);
+	if (x->raw_len > 0)
+		reply->keep_alive = false;
+	return FAIL_NONE;
+}
+
+/* Plain digits, once (RFC 9110, section 8.6). */
+static enum fail content_length(struct http_exchange *x, bool *there, size_t *size)
+{
+	size_t cursor = 0, len;
+	const char *value = http_header(x->reply, "Content-Length", &cursor, &len);
+
+	*there = value;
+	*size = 0;
+	if (!value)
+		return FAIL_NONE;
+	for (size_t i = 0; i < len; i++) {
+		if (value[i] < '0' || value[i] > '9')
+			return http_malformed(x, "its Content-Length is not a number");
+		if (*size <= HTTP_BODY_MAX)
+			*size = *size * 10 + (size_t)(value[i] - '0');
+	}
+	if (len == 0)
+		return http_malformed(x, "its Content-Length is empty");
+	if (http_header(x->reply, "Content-Length", &cursor, &len))
+		return http_malformed(x, "it has two Content-Length headers");
+	return *size > HTTP_BODY_MAX ? body_too_big(x) : FAIL_NONE;
+}
+
+enum fail http_read_body(struct http_exchange *x)
+{
+	struct http_reply *reply = x->reply;
+	size_t cursor = 0, len = 0, size = 0;
+	const char *coding = http_header(reply, "Transfer-Encoding", &cursor, &len);
+	bool sized = false;
+	enum fail f;
+
+	if (reply->status == 204 || reply->status == 304) {
+		reply->keep_alive = reply->keep_alive && x->raw_len == 0;
+		return FAIL_NONE;
+	}
+	f = content_length(x, &sized, &size);
+	if (f)
+		return f;
+	if (coding && sized)
+		return http_malformed(x, "it has both Content-Length and Transfer-Encoding");
+	if (coding && (!http_value_is(coding, len, "chunked") ||
+	               http_header(reply, "Transfer-Encoding", &cursor, &len)))
+		return http_malformed(x, "its Transfer-Encoding is not chunked");
+	return coding ? read_chunked(x) : sized ? read_sized(x, size) : read_to_end(x);
 }

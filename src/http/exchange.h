@@ -39,4 +39,8 @@ enum fail http_read_some(struct http_exchange *x, char *space, size_t room, size
 /* Whether there are no control bytes, which others may take for the end of a line. */
 bool http_is_text(const char *at, const char *stop);
 
+/* Reads the body that belongs to the head that was read, however its end is marked (RFC 9112,
+ * section 6.3). */
+enum fail http_read_body(struct http_exchange *x);
+
 #endif

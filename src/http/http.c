@@ -5,7 +5,7 @@
 #include <strings.h>
 
 #include "base/text.h"
-#include "http/body.h"
+#include "http/exchange.h"
 
 /* ---- request ---- */
 

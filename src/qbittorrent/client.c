@@ -4,7 +4,6 @@
 
 #include "base/ip.h"
 #include "base/json.h"
-#include "base/limits.h"
 #include "base/mono.h"
 #include "base/redact.h"
 #include "qbittorrent/exchange.h"
@@ -15,28 +14,42 @@ static const char preferences_path[] = "/api/v2/app/preferences";
 /* Kept for the last time that a port is read back. */
 #define LAST_LOOK_MS 1000
 
-struct qbittorrent qbittorrent_for(const struct config *config, const struct stop *stop,
-                                   struct http_reply *reply)
+struct qbittorrent qbittorrent_for(const struct peer_address *address,
+                                   const struct qbittorrent_account *account,
+                                   const struct stop *stop, struct http_reply *reply)
 {
-	return (struct qbittorrent){
-		.config = config,
-		.stop = stop,
+	struct qbittorrent qb = {
+		.peer = peer_for(address, stop),
+		.account = *account,
 		.reply = reply,
-		.tcp = { .fd = -1 },
-		.tls = tls_for(config),
 	};
+
+	qb.peer.name = "qBittorrent";
+	qb.peer.ca_variable = "QSTICKY_TLS_CA_FILE";
+	qb.peer.https_variable = "QSTICKY_USE_HTTPS";
+	qb.peer.name_variable = "QSTICKY_TLS_SERVER_NAME";
+	qb.peer.pin_variable = "QSTICKY_TLS_PIN_SHA256";
+	qb.peer.if_refused = "connection refused: is it running, and is this its Web UI port?";
+	qb.peer.step_ms = QBITTORRENT_EXCHANGE_MS;
+	/* It refuses a Host header with a port that is not the one it listens on itself, as behind a
+	 * port mapping or a proxy. */
+	qb.peer.omits_port = true;
+	/* A 4.x qBittorrent closes and opens the socket its Web UI listens on with every change of its
+	 * preferences, by whomever; a connect at that instant is refused. */
+	qb.peer.is_patient = true;
+	return qb;
 }
 
 void qbittorrent_begin(struct qbittorrent *qb, int64_t deadline_ms, struct qbittorrent_gate *gate)
 {
-	qb->deadline_ms = deadline_ms;
+	qb->peer.deadline_ms = deadline_ms;
 	qb->gate = gate;
 	qb->login = QBITTORRENT_LOGIN_NONE;
 }
 
 void qbittorrent_end(struct qbittorrent *qb)
 {
-	qbittorrent_close(qb);
+	peer_close(&qb->peer);
 	qbittorrent_forget_key(qb);
 	http_forget(qb->reply);
 }
@@ -99,7 +112,7 @@ static enum fail read_view(struct qbittorrent *qb, struct qbittorrent_view *view
 enum fail qbittorrent_read(struct qbittorrent *qb, struct qbittorrent_view *view,
                            struct failure *why)
 {
-	return qbittorrent_told(qb, read_view(qb, view, why), why);
+	return peer_told(&qb->peer, read_view(qb, view, why), why);
 }
 
 /* ---- setting them ---- */
@@ -116,7 +129,7 @@ bool qbittorrent_has(const struct qbittorrent_view *view, const struct qbittorre
 bool qbittorrent_is_web_ui(const struct qbittorrent *qb, const struct qbittorrent_view *view,
                            uint16_t port)
 {
-	return port == (view->web_ui_port ? view->web_ui_port : qb->config->port);
+	return port == (view->web_ui_port ? view->web_ui_port : qb->peer.port);
 }
 
 /* 200 and 204 alone prove nothing: qBittorrent answers 200 to any number. */
@@ -125,8 +138,8 @@ static enum fail verify(struct qbittorrent *qb, const struct qbittorrent_wanted 
 {
 	const int64_t longest_pause_ms = 250;
 	/* The last look needs some time of the cycle too. */
-	int64_t until_ms =
-		mono_earlier(mono_now_ms() + QBITTORRENT_VERIFY_MS, qb->deadline_ms - LAST_LOOK_MS);
+	int64_t until_ms = mono_earlier(mono_now_ms() + QBITTORRENT_VERIFY_MS,
+	                                qb->peer.deadline_ms - LAST_LOOK_MS);
 	int64_t pause_ms = 20;
 
 	for (;;) {
@@ -144,7 +157,7 @@ static enum fail verify(struct qbittorrent *qb, const struct qbittorrent_wanted 
 			return fail_set(why, FAIL_UNPROVEN,
 			                "it accepted port %u, but still reports port %lld",
 			                (unsigned)wanted->port, (long long)view->listen_port);
-		f = stop_sleep(qb->stop, mono_earlier(now_ms + pause_ms, until_ms), why);
+		f = stop_sleep(qb->peer.stop, mono_earlier(now_ms + pause_ms, until_ms), why);
 		if (f)
 			return f;
 		pause_ms = mono_earlier(2 * pause_ms, longest_pause_ms);
@@ -205,7 +218,7 @@ static enum fail set_and_verify(struct qbittorrent *qb, const struct qbittorrent
 enum fail qbittorrent_set(struct qbittorrent *qb, const struct qbittorrent_wanted *wanted,
                           struct qbittorrent_view *view, struct failure *why)
 {
-	return qbittorrent_told(qb, set_and_verify(qb, wanted, view, why), why);
+	return peer_told(&qb->peer, set_and_verify(qb, wanted, view, why), why);
 }
 
 enum fail qbittorrent_rebind(struct qbittorrent *qb, const struct qbittorrent_wanted *wanted,
@@ -224,7 +237,7 @@ enum fail qbittorrent_rebind(struct qbittorrent *qb, const struct qbittorrent_wa
 		view->listen_port = other.port;
 		f = set_and_verify(qb, wanted, view, why);
 	}
-	return qbittorrent_told(qb, f, why);
+	return peer_told(&qb->peer, f, why);
 }
 
 /* ---- what else it can do ---- */
@@ -237,7 +250,7 @@ enum fail qbittorrent_reannounce(struct qbittorrent *qb, struct failure *why)
 	};
 
 	qb->gate = NULL;
-	return qbittorrent_told(qb, qbittorrent_ask(qb, request, why), why);
+	return peer_told(&qb->peer, qbittorrent_ask(qb, request, why), why);
 }
 
 /* The words that all versions have for it. */
@@ -301,42 +314,41 @@ void qbittorrent_ask_version(struct qbittorrent *qb)
 		text_add(&text, qb->reply->body, qb->reply->body_len);
 }
 
-static void log_out(struct qbittorrent *qb, int64_t longest_ms)
+static void log_out(struct qbittorrent *qb)
 {
-	struct stop none = { .fd = -1 };
-	int64_t deadline_ms = mono_now_ms() + longest_ms;
-	char host[LIMITS_HOST_MAX + 2];
-	struct http_request logout = { .post = true, .path = "/api/v2/auth/logout" };
+	const struct http_request logout = { .post = true,
+		                             .path = "/api/v2/auth/logout",
+		                             .cookies = &qb->cookies };
 	const struct qbittorrent_wanted owed = { .port = qb->owed_port };
 	struct setting setting;
 	struct failure unused;
-	enum fail f = FAIL_NONE;
 
-	qbittorrent_close(qb);
-	/* To the address of last time: a lookup could take longer than the stop may. */
-	if ((qb->cookies.count == 0 && !owed.port) ||
-	    net_connect_again(&qb->tcp, &none, deadline_ms, &unused) ||
-	    qbittorrent_secure(qb, deadline_ms, &unused))
+	if (qb->cookies.count == 0 && !owed.port)
 		return;
-	qbittorrent_host(host, qb->config);
-	make_setting(&setting, &owed, &(const struct qbittorrent_view){ 0 });
-	setting.request.host = logout.host = host;
-	setting.request.cookies = logout.cookies = &qb->cookies;
-	if (owed.port)
-		f = qbittorrent_authorize(qb, &setting.request, &unused);
-	if (owed.port && !f)
-		f = http_send(qbittorrent_stream(qb), &setting.request, qb->reply, deadline_ms,
-		              &unused);
-	if (!f)
-		(void)http_send(qbittorrent_stream(qb), &logout, qb->reply, deadline_ms, &unused);
+	if (owed.port) {
+		make_setting(&setting, &owed, &(const struct qbittorrent_view){ 0 });
+		if (qbittorrent_exchange(qb, setting.request, false, &unused))
+			return;
+	}
+	(void)peer_exchange(&qb->peer, logout, qb->reply, false, &unused);
 }
 
 void qbittorrent_logout_within(struct qbittorrent *qb, int64_t longest_ms)
 {
-	log_out(qb, longest_ms);
+	const struct stop none = { .fd = -1 };
+	const struct stop *stop = qb->peer.stop;
+
+	peer_close(&qb->peer);
+	qb->peer.stop = &none;
+	qb->peer.deadline_ms = mono_now_ms() + longest_ms;
+	/* To the address of last time: a lookup could take longer than the stop may. */
+	qb->peer.looks_up_none = true;
+	log_out(qb);
 	qbittorrent_end(qb);
 	explicit_bzero(&qb->cookies, sizeof qb->cookies);
-	explicit_bzero(&qb->tls.session, sizeof qb->tls.session);
+	peer_forget(&qb->peer);
+	qb->peer.looks_up_none = false;
+	qb->peer.stop = stop;
 }
 
 void qbittorrent_logout(struct qbittorrent *qb)

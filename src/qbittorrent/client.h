@@ -11,10 +11,11 @@
 
 #include "qbittorrent/session.h"
 
-/* A session with the qBittorrent that `config` names; nothing is sent yet. All three are borrowed
+/* A session with the qBittorrent at that address; nothing is sent yet. Strings, `stop` and `reply` are borrowed
  * for its life. */
-struct qbittorrent qbittorrent_for(const struct config *config, const struct stop *stop,
-                                   struct http_reply *reply);
+struct qbittorrent qbittorrent_for(const struct peer_address *address,
+                                   const struct qbittorrent_account *account,
+                                   const struct stop *stop, struct http_reply *reply);
 
 /* Begins a cycle, all of which must end by `deadline_ms`. One login is sent at most, and only if `gate`
  * lets it pass; NULL: none. It is borrowed until the cycle ends. */

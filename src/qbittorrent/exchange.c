@@ -4,73 +4,17 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/mono.h"
 #include "base/text.h"
 #include "config/url.h"
 
-/* A 4.x qBittorrent closes and opens the socket its Web UI listens on with every change of its
- * preferences, by whomever; a connect at that instant is refused. */
-#define REFUSED_AGAIN_MS 50
-
-void qbittorrent_close(struct qbittorrent *qb)
+void qbittorrent_put_certificate(struct text *text)
 {
-	tls_close(&qb->tls);
-	net_close(&qb->tcp);
-}
-
-struct stream *qbittorrent_stream(struct qbittorrent *qb)
-{
-	return qb->config->use_https ? &qb->tls.stream : &qb->tcp.stream;
+	tls_put_certificate(text);
+	text_puts(text, "; QSTICKY_TLS_PIN_SHA256=");
+	tls_put_pin(text);
 }
 
 /* ---- one exchange ---- */
-
-static int64_t exchange_deadline(const struct qbittorrent *qb)
-{
-	return mono_earlier(mono_now_ms() + QBITTORRENT_EXCHANGE_MS, qb->deadline_ms);
-}
-
-/* Makes the new connection one that nobody else can read or change, where that is asked for. */
-enum fail qbittorrent_secure(struct qbittorrent *qb, int64_t deadline_ms, struct failure *why)
-{
-	enum fail f = FAIL_NONE;
-
-	if (qb->config->use_https)
-		f = tls_open(&qb->tls, &qb->tcp.stream, deadline_ms, why);
-	if (f)
-		net_close(&qb->tcp);
-	return f;
-}
-
-enum fail qbittorrent_connect(struct qbittorrent *qb, struct failure *why)
-{
-	const struct config *config = qb->config;
-	enum fail f;
-
-	qb->used = false;
-	f = net_connect(&qb->tcp, config->host, config->port, qb->stop, qb->deadline_ms, why);
-	if (f == FAIL_REFUSED) {
-		f = stop_sleep(qb->stop, mono_now_ms() + REFUSED_AGAIN_MS, why);
-		if (f)
-			return f;
-		f = net_connect(&qb->tcp, config->host, config->port, qb->stop, qb->deadline_ms,
-		                why);
-	}
-	if (f == FAIL_REFUSED)
-		return fail_set(why, f,
-		                "connection refused: is it running, and is this its Web UI port?");
-	return f;
-}
-
-static enum fail open_connection(struct qbittorrent *qb, struct failure *why)
-{
-	enum fail f;
-
-	if (qb->tcp.fd >= 0)
-		return FAIL_NONE;
-	f = qbittorrent_connect(qb, why);
-	return f ? f : qbittorrent_secure(qb, exchange_deadline(qb), why);
-}
 
 static void take_cookies(struct qbittorrent *qb)
 {
@@ -82,57 +26,6 @@ static void take_cookies(struct qbittorrent *qb)
 			qb->version_at_ms = 0; /* another session, perhaps of another version */
 }
 
-/* The value of the Host header: never with the port, since qBittorrent refuses one that is not the
- * port it listens on itself, as behind a port mapping or a proxy. */
-void qbittorrent_host_header(char out[static LIMITS_HOST_MAX + 2], const char *host)
-{
-	struct text text = text_on(out, LIMITS_HOST_MAX + 2);
-
-	/* The zone of a link-local address means nothing to the other side. */
-	if (strchr(host, ':'))
-		text_printf(&text, "[%.*s]", (int)strcspn(host, "%"), host);
-	else
-		text_puts(&text, host);
-}
-
-enum fail qbittorrent_told(const struct qbittorrent *qb, enum fail f, struct failure *why)
-{
-	char host[LIMITS_HOST_MAX + 2];
-
-	qbittorrent_host_header(host, qb->config->host);
-	if (f && f != FAIL_STOPPED)
-		fail_in(why, "qBittorrent at %s:%u", host, (unsigned)qb->config->port);
-	return f;
-}
-
-/* What the Host header says. A proxy picks the site by it as it does by the name in TLS, and
- * refuses a request where the two differ (RFC 9110, section 7.4). */
-void qbittorrent_host(char out[static LIMITS_HOST_MAX + 2], const struct config *config)
-{
-	bool named = config->use_https && config->tls_server_name[0];
-
-	qbittorrent_host_header(out, named ? config->tls_server_name : config->host);
-}
-
-/* Where a server says, in its way, that it wants HTTPS or a certificate of ours: that it is so. */
-static enum fail judge_scheme(const struct qbittorrent *qb, struct failure *why)
-{
-	const struct http_reply *reply = qb->reply;
-
-	if (reply->status != 400)
-		return FAIL_NONE;
-	if (qb->config->use_https && qb->tls.asked_for_proof)
-		return fail_set(why, FAIL_TLS,
-		                "HTTP 400, and the server demands a client certificate (mutual "
-		                "TLS), which qsticky cannot present");
-	if (!qb->config->use_https && (text_find(reply->body, reply->body_len, "HTTPS") ||
-	                               text_find(reply->body, reply->body_len, "SSL")))
-		return fail_set(why, FAIL_TLS,
-		                "HTTP 400: the server speaks TLS on this port (https, not http): "
-		                "set QSTICKY_USE_HTTPS=true");
-	return FAIL_NONE;
-}
-
 /* Not on the stack, whose every page counts. */
 static struct secret_store store;
 
@@ -140,7 +33,7 @@ enum fail qbittorrent_authorize(struct qbittorrent *qb, struct http_request *req
                                 struct failure *why)
 {
 	if (!qb->api_key) {
-		enum fail f = secret_read(&qb->config->api_key, &store, &qb->api_key, why);
+		enum fail f = secret_read(qb->account.api_key, &store, &qb->api_key, why);
 
 		if (f)
 			return f;
@@ -158,55 +51,24 @@ void qbittorrent_forget_key(struct qbittorrent *qb)
 	qb->api_key = NULL;
 }
 
-/* A connection that was closed while idle is replaced silently where `repeatable`. */
-static enum fail exchange(struct qbittorrent *qb, struct http_request request, bool repeatable,
-                          struct failure *why)
-{
-	char host[LIMITS_HOST_MAX + 2];
-	enum fail f;
-
-	qbittorrent_host(host, qb->config);
-	request.host = host;
-	request.cookies = &qb->cookies;
-	f = qbittorrent_authorize(qb, &request, why);
-	if (f)
-		return f;
-	for (;;) {
-		bool stale;
-
-		f = open_connection(qb, why);
-		if (f)
-			return f;
-		f = http_send(qbittorrent_stream(qb), &request, qb->reply, exchange_deadline(qb),
-		              why);
-		stale = f == FAIL_CLOSED && qb->used && !qb->reply->begun;
-		if (f || !qb->reply->keep_alive)
-			qbittorrent_close(qb);
-		qb->used = true;
-		if (!stale || !repeatable)
-			break;
-	}
-	if (!f)
-		f = judge_scheme(qb, why);
-	if (f) {
-		if (f == FAIL_CLOSED && !qb->reply->begun && !qb->config->use_https)
-			fail_in(why, "no answer to plain HTTP (does this port speak HTTPS?)");
-		if (f != FAIL_STOPPED)
-			fail_in(why, "%s %s", request.post ? "POST" : "GET", request.path);
-		return f;
-	}
-	take_cookies(qb);
-	return FAIL_NONE;
-}
-
 enum fail qbittorrent_exchange(struct qbittorrent *qb, struct http_request request, bool repeatable,
                                struct failure *why)
 {
-	enum fail f = exchange(qb, request, repeatable, why);
+	struct peer *peer = &qb->peer;
+	enum fail f = qbittorrent_authorize(qb, &request, why);
 
-	/* Who answers next may be another version. */
+	request.cookies = &qb->cookies;
+	if (!f) {
+		f = peer_exchange(peer, request, qb->reply, repeatable, why);
+		if (f == FAIL_CLOSED && peer->used && !qb->reply->begun && !peer->https)
+			fail_in(why, "no answer to plain HTTP (does this port speak HTTPS?)");
+		if (f && f != FAIL_STOPPED && peer->used)
+			fail_in(why, "%s %s", request.post ? "POST" : "GET", request.path);
+	}
 	if (f)
-		qb->version_at_ms = 0;
+		qb->version_at_ms = 0; /* who answers next may be another version */
+	else
+		take_cookies(qb);
 	return f;
 }
 

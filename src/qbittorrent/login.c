@@ -49,15 +49,15 @@ static enum fail judge_login(struct qbittorrent *qb, struct failure *why)
 static struct secret_store secrets;
 
 /* Gives the login form; its secrets stay until secret_forget(). */
-static enum fail read_credentials(const struct config *config, struct http_field form[static 2],
-                                  struct failure *why)
+static enum fail read_credentials(const struct qbittorrent_account *account,
+                                  struct http_field form[static 2], struct failure *why)
 {
 	enum fail f;
 
 	form[0].name = "username";
 	form[1].name = "password";
-	f = secret_read(&config->user, &secrets, &form[0].value, why);
-	return f ? f : secret_read(&config->pass, &secrets, &form[1].value, why);
+	f = secret_read(account->user, &secrets, &form[0].value, why);
+	return f ? f : secret_read(account->pass, &secrets, &form[1].value, why);
 }
 
 bool qbittorrent_ask_cache_id(struct qbittorrent *qb,
@@ -93,7 +93,7 @@ static enum fail log_in(struct qbittorrent *qb, struct failure *why)
 	const struct http_request request = {
 		.post = true, .path = "/api/v2/auth/login", .form = form, .form_count = 2
 	};
-	enum fail f = read_credentials(qb->config, form, why);
+	enum fail f = read_credentials(&qb->account, form, why);
 
 	if (!f)
 		f = qb->gate->before(qb->gate, qb, form[0].value, form[1].value, why);
@@ -104,11 +104,11 @@ static enum fail log_in(struct qbittorrent *qb, struct failure *why)
 
 	/* On a connection of its own: where one that was used before turns out to be closed, nobody
 	 * can tell whether the login was counted. For the same reason it is not repeated. */
-	qbittorrent_close(qb);
+	peer_close(&qb->peer);
 	qb->login = QBITTORRENT_LOGIN_UNANSWERED;
 	f = qbittorrent_exchange(qb, request, false, why);
 	secret_forget(&secrets);
-	if (!qb->used)
+	if (!qb->peer.used)
 		qb->login = QBITTORRENT_LOGIN_NONE;
 	if (!f)
 		f = judge_login(qb, why);

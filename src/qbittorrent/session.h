@@ -8,11 +8,10 @@
 #include <stdint.h>
 
 #include "base/fail.h"
-#include "config/config.h"
+#include "config/secret.h"
 #include "http/cookies.h"
 #include "http/http.h"
-#include "net/tcp.h"
-#include "tls/tls.h"
+#include "http/peer.h"
 
 /* Longest wait for one request and its reply, in milliseconds. */
 #define QBITTORRENT_EXCHANGE_MS 10000
@@ -79,20 +78,23 @@ struct qbittorrent_gate {
 	                   struct failure *why);
 };
 
+/* Who we are to it; borrowed. */
+struct qbittorrent_account {
+	const struct secret *user;
+	const struct secret *pass;
+	const struct secret *api_key; /* "": user and password instead */
+};
+
 struct qbittorrent {
-	const struct config *config; /* borrowed */
-	const struct stop *stop;     /* borrowed */
-	struct http_reply *reply;    /* borrowed */
-	struct net_tcp tcp;
-	struct tls tls; /* over `tcp`, with QSTICKY_USE_HTTPS */
-	bool used;      /* the connection has carried a reply */
+	struct peer peer; /* with the end of the present cycle */
+	struct qbittorrent_account account;
+	struct http_reply *reply; /* borrowed */
 	struct cookies cookies;
 	char version[32];      /* "v4.5.2"; "" while not known */
 	int64_t version_at_ms; /* when to ask for it */
 	uint16_t owed_port;    /* to be set again: a rebind has begun; 0: none */
 
 	/* Of the present cycle. */
-	int64_t deadline_ms;
 	struct qbittorrent_gate *gate; /* borrowed; NULL: no login is sent */
 	enum qbittorrent_login login;
 

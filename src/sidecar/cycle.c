@@ -6,6 +6,7 @@
 #include "base/mono.h"
 #include "base/now.h"
 #include "core/sync.h"
+#include "sidecar/servers.h"
 
 /* Trackers are told a while after the change: by then the port is open. */
 #define REANNOUNCE_LAG_MS 2000
@@ -16,7 +17,7 @@ void sidecar_cycle_start(struct sidecar_cycle *cycle, const struct config *confi
 	int64_t now_ms = mono_now_ms();
 
 	port_source_start(&cycle->source, config, stop, reply);
-	cycle->qbittorrent = qbittorrent_for(config, stop, reply);
+	cycle->qbittorrent = servers_qbittorrent(config, stop, reply);
 	cycle->reach = reach_on(config);
 	cycle->gate = login_gate_for(config);
 	cycle->reannounce_at_ms = MONO_NEVER;

@@ -15,7 +15,7 @@
 #include "sidecar/port_source.h"
 #include "sidecar/reach.h"
 #include "sidecar/tell.h"
-#include "webhook/webhook.h"
+#include "webhook/queue.h"
 
 /* Longest cycle, in milliseconds, with the look for the port before it. */
 #define SIDECAR_CYCLE_MS 15000

@@ -6,7 +6,6 @@
 
 #include "base/text.h"
 #include "base/utc.h"
-#include "qbittorrent/exchange.h"
 #include "qbittorrent/login.h"
 
 static const char *const names[] = {
@@ -185,7 +184,7 @@ static bool look_at_server(struct login_gate *gate, struct qbittorrent *qb)
 		return false;
 	for (int look = 1; look < LOOKS && login_budget_is_new_server(budget, server); look++) {
 		/* A load balancer may choose for each connection. */
-		qbittorrent_close(qb);
+		peer_close(&qb->peer);
 		if (!ask_server(gate, qb, again))
 			return false;
 		if (memcmp(again, server, LOGIN_ID_LEN) == 0)

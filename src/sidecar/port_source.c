@@ -5,12 +5,13 @@
 #include "base/text.h"
 #include "core/sync.h"
 #include "process/sandbox_files.h"
+#include "sidecar/servers.h"
 
 void port_source_start(struct port_source *source, const struct config *config,
                        const struct stop *stop, struct http_reply *reply)
 {
 	source->watch = port_file_watch_on(config->port_file_path);
-	source->gluetun = gluetun_for(config, stop, reply);
+	source->gluetun = servers_gluetun(config, stop, reply);
 	source->replaced_at_ms = MONO_NEVER;
 }
 

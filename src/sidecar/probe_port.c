@@ -71,18 +71,19 @@ static enum fail probe_one(const struct tunnel_view *view, sa_family_t family, u
 	int64_t pause_ms = 5;
 
 	for (;;) {
-		enum fail f = probe_port(view, family, port, qb->stop, qb->deadline_ms, udp, why);
+		enum fail f = probe_port(view, family, port, qb->peer.stop, qb->peer.deadline_ms,
+		                         udp, why);
 		int64_t now_ms = mono_now_ms();
 
 		*accepted = !f;
 		if (!f && *udp == PROBE_UDP_REFUSED) {
 			f = FAIL_REFUSED;
 			if (until_ms < pair_until_ms)
-				until_ms = mono_earlier(pair_until_ms, qb->deadline_ms);
+				until_ms = mono_earlier(pair_until_ms, qb->peer.deadline_ms);
 		}
 		if (f != FAIL_REFUSED || now_ms >= until_ms)
 			return f;
-		f = stop_sleep(qb->stop, mono_earlier(now_ms + pause_ms, until_ms), why);
+		f = stop_sleep(qb->peer.stop, mono_earlier(now_ms + pause_ms, until_ms), why);
 		if (f)
 			return f;
 		pause_ms = mono_earlier(2 * pause_ms, 100);
@@ -122,7 +123,7 @@ enum fail reach_probe(const struct tunnel *tunnel, const struct tunnel_view *vie
 {
 	static const sa_family_t families[] = { AF_INET, AF_INET6 };
 	const char *setting = set->address;
-	int64_t until_ms = mono_earlier(mono_now_ms() + patience_ms, qb->deadline_ms);
+	int64_t until_ms = mono_earlier(mono_now_ms() + patience_ms, qb->peer.deadline_ms);
 	enum fail refused = FAIL_NONE;
 	bool all_taken = true;
 

@@ -19,9 +19,10 @@
 #include "sidecar/cycle.h"
 #include "sidecar/health.h"
 #include "sidecar/port_source.h"
+#include "sidecar/servers.h"
 #include "sidecar/tell.h"
 #include "vpn/tunnel.h"
-#include "webhook/webhook.h"
+#include "webhook/send.h"
 
 /* The largest thing here; see http/http.h. */
 static struct http_reply reply;
@@ -73,7 +74,7 @@ static enum fail check_reach_of_all(const struct sidecar *s, struct failure *why
 
 	while (!f && (secret = config_secret(config, &cursor)))
 		f = check_reach(s, secret->file ? secret->file : secret->usual_file, why);
-	if (!f && config->use_https)
+	if (!f && (config->use_https || config->gluetun_use_https))
 		f = check_reach(s, config->tls_ca_file, why);
 	return f;
 }
@@ -149,15 +150,15 @@ static int64_t send_messages(struct sidecar_cycle *cycle, const struct pollfd fd
 	const struct situation *now = &cycle->now;
 	const bool waits = webhook_due_ms(&cycle->webhook) != MONO_NEVER;
 	struct failure buf;
+	const struct webhook_receiver receiver = servers_webhook(now->config);
 	const struct webhook_facts facts = {
-		.config = now->config,
 		.cycle_ms = sync_due_ms(&now->sync),
 		.port = sync_port(&now->sync),
 		.state = tell_state(now),
 		.error = waits ? tell_error(now, &buf) : NULL,
 	};
 
-	return webhook_work(&cycle->webhook, &facts, fds, count, &reply);
+	return webhook_work(&cycle->webhook, &receiver, &facts, fds, count, &reply);
 }
 
 static enum fail loop(struct sidecar *s, struct failure *why)

@@ -25,7 +25,7 @@ void tell_source(char out[static TELL_SOURCE_MAX], const struct config *config,
 		text_printf(&text, "in %s", config->port_file_path);
 	if (source == CONFIG_SOURCE_AUTO)
 		text_puts(&text, ", else ");
-	gluetun_name(name, config);
+	gluetun_name(name, config->gluetun_host, config->gluetun_port);
 	if (source != CONFIG_SOURCE_FILE)
 		text_printf(&text, "from %s", name);
 }

@@ -11,85 +11,89 @@ enum {
 	ALERT_UNRECOGNIZED_NAME = 112,
 };
 
-enum fail tls_fault_alert(int alert, bool asked_for_proof, const char *name, struct failure *why)
+enum tls_reason tls_fault_alert(int alert, bool asked_for_proof, const char *name,
+                                struct failure *why)
 {
-	if (asked_for_proof)
-		return fail_set(why, FAIL_TLS,
-		                "the server demands a client certificate (mutual TLS), which "
-		                "qsticky cannot present (TLS alert %d)",
-		                alert);
+	if (asked_for_proof) {
+		fail_set(why, FAIL_TLS,
+		         "the server demands a client certificate (mutual TLS), which qsticky "
+		         "cannot present (TLS alert %d)",
+		         alert);
+		return TLS_REASON_OTHER;
+	}
 	switch (alert) {
 	case ALERT_HANDSHAKE_FAILURE:
 	case ALERT_INSUFFICIENT_SECURITY:
-		return fail_set(
-			why, FAIL_TLS,
-			"the server finds no cipher in common (TLS alert %d): most likely "
-			"its key is Ed25519, RSA-PSS or EC on an unusual curve, which are not "
-			"supported; give it an RSA or EC (P-256, P-384, P-521) certificate. It "
-			"needs ECDHE with AES-GCM or ChaCha20, in TLS 1.2",
-			alert);
+		fail_set(why, FAIL_TLS,
+		         "the server finds no cipher in common (TLS alert %d): most likely "
+		         "its key is Ed25519, RSA-PSS or EC on an unusual curve, which are not "
+		         "supported; give it an RSA or EC (P-256, P-384, P-521) certificate. It "
+		         "needs ECDHE with AES-GCM or ChaCha20, in TLS 1.2",
+		         alert);
+		break;
 	case ALERT_PROTOCOL_VERSION:
-		return fail_set(why, FAIL_TLS,
-		                "the server refuses TLS 1.2 (TLS alert %d): it insists on TLS 1.3, "
-		                "which is not supported, or on something outdated; allow TLS 1.2 "
-		                "there",
-		                alert);
+		fail_set(why, FAIL_TLS,
+		         "the server refuses TLS 1.2 (TLS alert %d): it insists on TLS 1.3, "
+		         "which is not supported, or on something outdated; allow TLS 1.2 "
+		         "there",
+		         alert);
+		break;
 	case ALERT_UNRECOGNIZED_NAME:
-		return fail_set(why, FAIL_TLS,
-		                "the server knows no site of the name %s (TLS alert %d): set "
-		                "QSTICKY_TLS_SERVER_NAME",
-		                name[0] ? name : "that it was not told", alert);
+		fail_set(why, FAIL_TLS, "the server knows no site of the name %s (TLS alert %d)",
+		         name[0] ? name : "that it was not told", alert);
+		return TLS_REASON_UNKNOWN_SITE;
 	default:
-		return fail_set(why, FAIL_TLS, "the server gave up: TLS alert %d", alert);
+		fail_set(why, FAIL_TLS, "the server gave up: TLS alert %d", alert);
+		break;
 	}
+	return TLS_REASON_OTHER;
 }
 
-enum fail tls_fault_interrupted(enum fail f, bool silent, struct failure *why)
+enum tls_reason tls_fault_interrupted(enum fail f, bool silent, struct failure *why)
 {
-	if (f == FAIL_TIMEOUT && silent)
-		return fail_set(why, f,
-		                "timed out: no answer to the TLS greeting; if this port speaks "
-		                "plain HTTP, set QSTICKY_USE_HTTPS=false");
 	if (f == FAIL_TIMEOUT)
-		return fail_set(why, f, "timed out in the middle of the TLS handshake");
-	if (f == FAIL_CLOSED && silent)
-		return fail_set(why, f,
-		                "the server closed the connection at the TLS greeting; if this "
-		                "port speaks plain HTTP, set QSTICKY_USE_HTTPS=false");
-	if (f == FAIL_CLOSED)
-		return fail_set(why, f,
-		                "the server closed the connection in the middle of the TLS "
-		                "handshake");
-	return f;
+		fail_set(why, f,
+		         silent ? "timed out: no answer to the TLS greeting"
+		                : "timed out in the middle of the TLS handshake");
+	else
+		fail_set(why, f, "the server closed the connection %s",
+		         silent ? "at the TLS greeting" : "in the middle of the TLS handshake");
+	return silent ? TLS_REASON_SILENT : TLS_REASON_OTHER;
 }
 
-enum fail tls_fault_engine(int error, const unsigned char *first, size_t len, struct failure *why)
+static const char *sentence_of(int error)
 {
-	if (len >= 4 && memcmp(first, "HTTP", 4) == 0)
-		return fail_set(why, FAIL_TLS,
-		                "the server speaks plain HTTP on this port (http, not https): "
-		                "QSTICKY_USE_HTTPS=false, or another port");
-	/* The types of record: RFC 5246, appendix A.1. */
-	if (len > 0 && (first[0] < 20 || first[0] > 23))
-		return fail_set(why, FAIL_TLS, "the server does not speak TLS on this port");
 	switch (error) {
 	case BR_ERR_UNSUPPORTED_VERSION:
 	case BR_ERR_BAD_VERSION:
-		return fail_set(why, FAIL_TLS, "the server offers only a TLS older than 1.2");
+		return "the server offers only a TLS older than 1.2";
 	case BR_ERR_BAD_SIGNATURE:
-		return fail_set(why, FAIL_TLS,
-		                "the server cannot prove that its certificate is its own");
+		return "the server cannot prove that its certificate is its own";
 	case BR_ERR_WRONG_KEY_USAGE:
-		return fail_set(why, FAIL_TLS,
-		                "the server's certificate does not allow its use for TLS (key "
-		                "usage: digital signature)");
+		return "the server's certificate does not allow its use for TLS (key usage: "
+		       "digital signature)";
 	case BR_ERR_TOO_LARGE:
 	case BR_ERR_BAD_LENGTH:
-		return fail_set(why, FAIL_TLS, "the server sends TLS records that are too long");
+		return "the server sends TLS records that are too long";
 	case BR_ERR_BAD_MAC:
-		return fail_set(why, FAIL_TLS, "TLS data was damaged or forged on its way");
+		return "TLS data was damaged or forged on its way";
 	default:
-		return fail_set(why, FAIL_TLS, "the server breaks the rules of TLS (error %d)",
-		                error);
+		return "the server breaks the rules of TLS";
 	}
+}
+
+enum tls_reason tls_fault_engine(int error, const unsigned char *first, size_t len,
+                                 struct failure *why)
+{
+	if (len >= 4 && memcmp(first, "HTTP", 4) == 0) {
+		fail_set(why, FAIL_TLS,
+		         "the server speaks plain HTTP on this port (http, not https)");
+		return TLS_REASON_PLAIN;
+	}
+	/* The types of record: RFC 5246, appendix A.1. */
+	if (len > 0 && (first[0] < 20 || first[0] > 23))
+		fail_set(why, FAIL_TLS, "the server does not speak TLS on this port");
+	else
+		fail_set(why, FAIL_TLS, "%s (error %d)", sentence_of(error), error);
+	return TLS_REASON_OTHER;
 }

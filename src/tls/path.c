@@ -1,7 +1,7 @@
 #include "tls/path.h"
 
 #include "tls/certificate_names.h"
-#include "tls/signature.h"
+#include "tls/engine.h"
 
 /* A way that is being tried. */
 struct walk {
@@ -170,7 +170,7 @@ static bool vouches(struct walk *walk, const struct certificate *issuer, enum pa
 		return false;
 	}
 	walk->cost += cost_of(issuer);
-	if (!tls_signature_holds(step, issuer)) {
+	if (!tls_engine_signature_holds(step, issuer)) {
 		note(walk, PATH_NOT_SIGNER, issuer, origin, false);
 		return false;
 	}
@@ -229,6 +229,6 @@ bool path_find(struct path *path)
 		;
 	if (!found)
 		path->obstacle.self_signed = certificate_same_name(leaf->issuer, leaf->subject) &&
-		                             tls_signature_holds(leaf, leaf);
+		                             tls_engine_signature_holds(leaf, leaf);
 	return found;
 }

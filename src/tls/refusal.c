@@ -1,7 +1,5 @@
 #include "tls/refusal.h"
 
-#include <stdarg.h>
-
 #include "base/utc.h"
 #include "tls/certificate_names.h"
 
@@ -23,13 +21,6 @@ static void put_date(struct text *text, time_t moment)
 	text_add(text, utc, sizeof "2026-11-22" - 1);
 }
 
-void refusal_put_pin(struct text *text, const unsigned char sha256[static REFUSAL_SHA256_LEN])
-{
-	text_puts(text, "QSTICKY_TLS_PIN_SHA256=");
-	for (size_t i = 0; i < REFUSAL_SHA256_LEN; i++)
-		text_printf(text, "%02x", (unsigned)sha256[i]);
-}
-
 void refusal_put_presented(struct text *text, const struct chain *chain)
 {
 	const struct certificate *leaf = chain_leaf(chain);
@@ -46,64 +37,23 @@ void refusal_put_presented(struct text *text, const struct chain *chain)
 	certificate_put_names(text, leaf);
 }
 
-/* How to accept exactly what the server presented, and what that is. The line to paste comes first:
- * it must not be cut. */
-static void put_way_out(struct text *text, const struct refusal *refusal)
-{
-	const struct certificate *leaf = chain_leaf(refusal->chain);
-
-	/* A key that cannot be used is of no use pinned either. */
-	if (leaf->key == CERTIFICATE_RSA || leaf->key == CERTIFICATE_EC) {
-		text_puts(text, ". If it is the right one, set ");
-		refusal_put_pin(text, refusal->sha256);
-	}
-	text_puts(text, " - presented: ");
-	refusal_put_presented(text, refusal->chain);
-}
-
-__attribute__((format(printf, 3, 4))) static enum fail
-refuse(const struct refusal *refusal, struct failure *why, const char *format, ...)
-{
-	struct text text = text_on(why->text, sizeof why->text);
-	va_list args;
-
-	va_start(args, format);
-	text_vprintf(&text, format, args);
-	va_end(args);
-	put_way_out(&text, refusal);
-	return FAIL_UNTRUSTED;
-}
-
 /* ---- by itself ---- */
-
-enum fail refusal_of_pin(const struct refusal *refusal, struct failure *why)
-{
-	return refuse(refusal, why,
-	              "its certificate is not the pinned one (QSTICKY_TLS_PIN_SHA256)");
-}
-
-enum fail refusal_without_file(const struct refusal *refusal, struct failure *why)
-{
-	return refuse(refusal, why,
-	              "nothing here can vouch for its certificate: no pin, and no CA file");
-}
 
 enum fail refusal_by_clock(const struct refusal *refusal, struct failure *why)
 {
 	char utc[UTC_MAX];
 
 	utc_format(utc, refusal->now);
-	return refuse(refusal, why,
-	              "its certificate cannot be judged: this machine's clock says %s, which is "
-	              "plainly wrong; set it",
-	              utc);
+	return fail_set(why, FAIL_UNTRUSTED,
+	                "its certificate cannot be judged: this machine's clock says %s, which is "
+	                "plainly wrong; set it",
+	                utc);
 }
 
 enum fail refusal_of_name(const struct refusal *refusal, struct failure *why)
 {
-	return refuse(refusal, why,
-	              "its certificate is for another name than %s (see QSTICKY_TLS_SERVER_NAME)",
-	              refusal->name);
+	return fail_set(why, FAIL_UNTRUSTED, "its certificate is for another name than %s",
+	                refusal->name);
 }
 
 /* ---- by its issuers ---- */
@@ -119,7 +69,7 @@ static void put_who(struct text *text, const struct refusal *refusal,
 	text_puts(text, "its issuer \"");
 	certificate_put_name(text, obstacle->of->subject);
 	if (obstacle->origin == PATH_FILE)
-		text_printf(text, "\" in %.100s", refusal->config->tls_ca_file);
+		text_printf(text, "\" in %.100s", refusal->trust->ca_file);
 	else
 		text_puts(text, "\", which it sends,");
 }
@@ -141,17 +91,18 @@ static enum fail refuse_dates(const struct refusal *refusal, const char *who,
 	utc_format(now, refusal->now);
 	if (refusal->now < certificate->not_before) {
 		utc_format(limit, certificate->not_before);
-		return refuse(refusal, why,
-		              "%s is not yet valid: from %s, and the clock here says %s", who,
-		              limit, now);
+		return fail_set(why, FAIL_UNTRUSTED,
+		                "%s is not yet valid: from %s, and the clock here says %s", who,
+		                limit, now);
 	}
 	utc_format(limit, certificate->not_after);
-	return refuse(refusal, why, "%s has expired on %s, and the clock here says %s; renew it",
-	              who, limit, now);
+	return fail_set(why, FAIL_UNTRUSTED,
+	                "%s has expired on %s, and the clock here says %s; renew it", who, limit,
+	                now);
 }
 
-static enum fail refuse_key(const struct refusal *refusal, const char *who,
-                            const struct certificate *certificate, struct failure *why)
+static enum fail refuse_key(const char *who, const struct certificate *certificate,
+                            struct failure *why)
 {
 	static const char *const kinds[] = {
 		[CERTIFICATE_OTHER] = "of an unknown kind",
@@ -170,14 +121,14 @@ static enum fail refuse_key(const struct refusal *refusal, const char *who,
 		text_printf(&text, "RSA of %u bits", rsa_bits(certificate));
 	else
 		text_puts(&text, kinds[certificate->key]);
-	return refuse(refusal, why,
-	              "%s has a key that is %s: not supported; give it one of RSA (2048 to 4096 "
-	              "bits) or EC (P-256, P-384, P-521)",
-	              who, kind);
+	return fail_set(why, FAIL_UNTRUSTED,
+	                "%s has a key that is %s: not supported; give it one of RSA (2048 to 4096 "
+	                "bits) or EC (P-256, P-384, P-521)",
+	                who, kind);
 }
 
-static enum fail refuse_signature(const struct refusal *refusal, const char *who,
-                                  const struct certificate *certificate, struct failure *why)
+static enum fail refuse_signature(const char *who, const struct certificate *certificate,
+                                  struct failure *why)
 {
 	static const char *const kinds[] = {
 		[CERTIFICATE_OTHER] = "of an unknown kind",
@@ -190,27 +141,27 @@ static enum fail refuse_signature(const struct refusal *refusal, const char *who
 		[CERTIFICATE_SHA1] = "SHA-1 or MD5",
 	};
 
-	return refuse(refusal, why,
-	              "%s has a signature that is %s: not supported; have it signed with RSA "
-	              "(PKCS#1) or ECDSA, over SHA-2",
-	              who, kinds[certificate->signature]);
+	return fail_set(why, FAIL_UNTRUSTED,
+	                "%s has a signature that is %s: not supported; have it signed with RSA "
+	                "(PKCS#1) or ECDSA, over SHA-2",
+	                who, kinds[certificate->signature]);
 }
 
 static enum fail refuse_issuer(const struct refusal *refusal, const struct path_obstacle *obstacle,
                                struct failure *why)
 {
-	const char *path = refusal->config->tls_ca_file;
+	const char *path = refusal->trust->ca_file;
 	char issuer[128];
 	struct text text = text_on(issuer, sizeof issuer);
 
 	certificate_put_name(&text, obstacle->of->issuer);
 	if (obstacle->others)
-		return refuse(refusal, why, "its issuer is unknown: \"%s\" is not in %.100s",
-		              issuer, path);
-	return refuse(refusal, why,
-	              "its issuer \"%s\" is not in %.100s, and it sends no intermediate "
-	              "certificate (serve the full chain)",
-	              issuer, path);
+		return fail_set(why, FAIL_UNTRUSTED,
+		                "its issuer is unknown: \"%s\" is not in %.100s", issuer, path);
+	return fail_set(why, FAIL_UNTRUSTED,
+	                "its issuer \"%s\" is not in %.100s, and it sends no intermediate "
+	                "certificate (serve the full chain)",
+	                issuer, path);
 }
 
 static enum fail refuse_signer(const struct refusal *refusal, const struct path_obstacle *obstacle,
@@ -221,14 +172,15 @@ static enum fail refuse_signer(const struct refusal *refusal, const struct path_
 
 	certificate_put_name(&text, obstacle->of->subject);
 	if (obstacle->origin == PATH_FILE)
-		return refuse(refusal, why,
-		              "%.100s holds a CA of the name of its issuer \"%s\", but not the one "
-		              "that signed it",
-		              refusal->config->tls_ca_file, issuer);
-	return refuse(refusal, why,
-	              "a signature on its certificates is wrong: the issuer \"%s\" that it sends "
-	              "is not the one that signed",
-	              issuer);
+		return fail_set(
+			why, FAIL_UNTRUSTED,
+			"%.100s holds a CA of the name of its issuer \"%s\", but not the one "
+			"that signed it",
+			refusal->trust->ca_file, issuer);
+	return fail_set(why, FAIL_UNTRUSTED,
+	                "a signature on its certificates is wrong: the issuer \"%s\" that it sends "
+	                "is not the one that signed",
+	                issuer);
 }
 
 /* What a certificate may not be used for, though it is. */
@@ -248,15 +200,15 @@ static const char *misuse(const struct path_obstacle *obstacle)
 	return "may vouch for some names only (name constraints), which qsticky cannot judge";
 }
 
-static enum fail refuse_extension(const struct refusal *refusal, const char *who,
-                                  const struct certificate *certificate, struct failure *why)
+static enum fail refuse_extension(const char *who, const struct certificate *certificate,
+                                  struct failure *why)
 {
 	char oid[64];
 	struct text text = text_on(oid, sizeof oid);
 
 	certificate_put_oid(&text, certificate->unknown);
-	return refuse(refusal, why, "%s has a critical extension that qsticky cannot judge (%s)",
-	              who, oid);
+	return fail_set(why, FAIL_UNTRUSTED,
+	                "%s has a critical extension that qsticky cannot judge (%s)", who, oid);
 }
 
 /* Whether the obstacle only says that a self-signed certificate is not in the file. Another of its
@@ -278,41 +230,42 @@ enum fail refusal_of_path(const struct refusal *refusal, const struct path_obsta
 
 	put_who(&text, refusal, obstacle);
 	if (obstacle->self_signed && is_about_self_signed(obstacle))
-		return refuse(refusal, why, "its certificate is self-signed, and not in %.100s%s",
-		              refusal->config->tls_ca_file,
-		              obstacle->origin == PATH_FILE ? ", which holds another of that name"
-		                                            : "");
+		return fail_set(
+			why, FAIL_UNTRUSTED, "its certificate is self-signed, and not in %.100s%s",
+			refusal->trust->ca_file,
+			obstacle->origin == PATH_FILE ? ", which holds another of that name" : "");
 	switch (obstacle->fault) {
 	case PATH_NO_ISSUER:
 		return refuse_issuer(refusal, obstacle, why);
 	case PATH_NOT_SIGNER:
 		return refuse_signer(refusal, obstacle, why);
 	case PATH_KEY:
-		return refuse_key(refusal, who, obstacle->of, why);
+		return refuse_key(who, obstacle->of, why);
 	case PATH_SIGNATURE:
-		return refuse_signature(refusal, who, obstacle->of, why);
+		return refuse_signature(who, obstacle->of, why);
 	case PATH_WEAK:
-		return refuse(refusal, why,
-		              "%s has an RSA key of %u bits: too weak; 2048 is the least", who,
-		              rsa_bits(obstacle->of));
+		return fail_set(why, FAIL_UNTRUSTED,
+		                "%s has an RSA key of %u bits: too weak; 2048 is the least", who,
+		                rsa_bits(obstacle->of));
 	case PATH_DATES:
 		return refuse_dates(refusal, who, obstacle->of, why);
 	case PATH_TOO_MANY:
-		return refuse(
-			refusal, why,
+		return fail_set(
+			why, FAIL_UNTRUSTED,
 			"it sends issuers with too many signatures to verify; have it send each "
 			"issuer once");
 	case PATH_DEPTH:
-		return refuse(refusal, why,
-		              "%s allows at most %u CAs below it (path length), and there are more",
-		              who, obstacle->of->depth_max);
+		return fail_set(
+			why, FAIL_UNTRUSTED,
+			"%s allows at most %u CAs below it (path length), and there are more", who,
+			obstacle->of->depth_max);
 	case PATH_EXTENSION:
-		return refuse_extension(refusal, who, obstacle->of, why);
+		return refuse_extension(who, obstacle->of, why);
 	case PATH_NOT_CA:
 	case PATH_KEY_USAGE:
 	case PATH_PURPOSE:
 	case PATH_CONSTRAINED:
 		break;
 	}
-	return refuse(refusal, why, "%s %s", who, misuse(obstacle));
+	return fail_set(why, FAIL_UNTRUSTED, "%s %s", who, misuse(obstacle));
 }

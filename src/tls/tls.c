@@ -1,27 +1,26 @@
 #include "tls/tls.h"
 
+#include <assert.h>
 #include <bearssl.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/random.h>
-#include <unistd.h>
 
 #include "base/ip.h"
 #include "base/limits.h"
+#include "base/mono.h"
+#include "base/now.h"
 #include "base/pages.h"
-#include "tls/ciphers.h"
+#include "tls/engine.h"
 #include "tls/fault.h"
-#include "tls/proof.h"
 #include "tls/refusal.h"
-#include "tls/resume.h"
 #include "tls/verify.h"
+
+static_assert(sizeof(br_ssl_session_parameters) <= TLS_SESSION_BYTES, "no room for a session");
 
 /* The one open connection. */
 static struct {
 	br_ssl_client_context client; /* secret */
 	unsigned char records[BR_SSL_BUFSIZE_MONO];
-	struct tls_proof proof;
+	struct tls_engine_proof proof;
 	unsigned char first[4]; /* the first bytes that the server sent */
 	size_t first_len;
 	bool greeted;             /* the handshake is over */
@@ -30,43 +29,76 @@ static struct {
 
 /* ---- set-up ---- */
 
-static enum fail seed(br_ssl_engine_context *engine, struct failure *why)
-{
-	unsigned char bytes[32];
-	ssize_t got = getrandom(bytes, sizeof bytes, GRND_NONBLOCK);
-
-	if (got < 0 && errno == ENOSYS) { /* Linux before 3.17 */
-		int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
-
-		got = fd < 0 ? -1 : read(fd, bytes, sizeof bytes);
-		if (fd >= 0)
-			close(fd);
-	}
-	if (got < 0 && errno == EAGAIN)
-		return fail_set(why, FAIL_IO,
-		                "TLS needs random numbers, and the kernel has none yet");
-	if (got < 0)
-		return fail_errno(why, "TLS needs random numbers: getrandom");
-	if ((size_t)got < sizeof bytes)
-		return fail_set(why, FAIL_IO, "TLS needs random numbers, and got too few");
-	br_ssl_engine_inject_entropy(engine, bytes, sizeof bytes);
-	engine->rng_os_rand_done = 1; /* BearSSL would open /dev/urandom for the same */
-	explicit_bzero(bytes, sizeof bytes);
-	return FAIL_NONE;
-}
-
 static void set_up(struct tls *tls)
 {
 	br_ssl_engine_context *engine = &space.client.eng;
 
 	br_ssl_client_zero(&space.client);
-	tls_ciphers_set(engine);
+	tls_engine_set_ciphers(engine);
 	br_ssl_engine_add_flags(engine, BR_OPT_NO_RENEGOTIATION);
-	tls_verify_start(&space.verify, tls->config);
+	tls_verify_start(&space.verify, &tls->trust);
 	br_ssl_engine_set_x509(engine, &space.verify.methods);
-	space.proof = tls_proof_for(&tls->asked_for_proof);
+	space.proof = tls_engine_proof_for(&tls->asked_for_proof);
 	br_ssl_client_set_client_certificate(&space.client, &space.proof.methods);
 	br_ssl_engine_set_buffer(engine, space.records, sizeof space.records, 0);
+}
+
+/* ---- the session of last time, taken up again while its server could still be verified so ---- */
+
+/* Wipes what is remembered. */
+static void forget_session(struct tls_session *session)
+{
+	explicit_bzero(session, sizeof *session);
+}
+
+/* Whether the server could still be verified as it was then. */
+static bool holds(const struct tls_session *session, const struct trust *trust)
+{
+	struct file_version now;
+
+	if (!session->known || mono_now_ms() - session->verified_ms >= TLS_SESSION_MS ||
+	    (session->not_after && now_s() > session->not_after))
+		return false;
+	if (trust->pin_count > 0 || trust->accepts_any)
+		return true;
+	now = file_version_now(trust->ca_file);
+	return file_version_same(&now, &session->file);
+}
+
+/* Has the engine offer the session to a server that is to be verified by `trust`; returns whether
+ * there is one. One that does not hold any more is forgotten. */
+static bool offer_session(struct tls_session *session, const struct trust *trust,
+                          br_ssl_engine_context *engine)
+{
+	br_ssl_session_parameters parameters;
+
+	if (!holds(session, trust)) {
+		forget_session(session);
+		return false;
+	}
+	memcpy(&parameters, session->parameters, sizeof parameters);
+	br_ssl_engine_set_session_parameters(engine, &parameters);
+	explicit_bzero(&parameters, sizeof parameters);
+	return true;
+}
+
+/* Remembers the session of `engine`, whose server `verify` has accepted, in the place of any other;
+ * none where the server has named none. */
+static void keep_session(struct tls_session *session, const struct tls_verify *verify,
+                         const br_ssl_engine_context *engine)
+{
+	br_ssl_session_parameters parameters;
+
+	forget_session(session);
+	br_ssl_engine_get_session_parameters(engine, &parameters);
+	if (parameters.session_id_len > 0) {
+		session->known = true;
+		session->verified_ms = mono_now_ms();
+		session->not_after = verify->not_after;
+		session->file = verify->file;
+		memcpy(session->parameters, &parameters, sizeof parameters);
+	}
+	explicit_bzero(&parameters, sizeof parameters);
 }
 
 /* ---- records ---- */
@@ -78,16 +110,19 @@ static enum fail broken(struct tls *tls, struct failure *why)
 
 	if (space.verify.verdict) {
 		*why = space.verify.why;
+		tls->reason = space.verify.reason;
 		return space.verify.verdict;
 	}
 	if (error >= BR_ERR_RECV_FATAL_ALERT && error < BR_ERR_SEND_FATAL_ALERT) {
 		error -= BR_ERR_RECV_FATAL_ALERT;
 		if (space.greeted)
 			return fail_set(why, FAIL_TLS, "the server broke off: TLS alert %d", error);
-		return tls_fault_alert(error, tls->asked_for_proof, space.client.eng.server_name,
-		                       why);
+		tls->reason = tls_fault_alert(error, tls->asked_for_proof,
+		                              space.client.eng.server_name, why);
+	} else {
+		tls->reason = tls_fault_engine(error, space.first, space.first_len, why);
 	}
-	return tls_fault_engine(error, space.first, space.first_len, why);
+	return FAIL_TLS;
 }
 
 static enum fail send_records(struct tls *tls, bool reading, int64_t deadline_ms,
@@ -216,12 +251,10 @@ static enum fail tls_write(struct stream *stream, const void *data, size_t len, 
 
 /* ---- open and close ---- */
 
-/* Wipes what is secret and gives back all memory. */
-static void release(void)
+static void wipe(void)
 {
 	explicit_bzero(&space.client, sizeof space.client);
 	explicit_bzero(space.records, sizeof space.records);
-	pages_release(&space, sizeof space);
 }
 
 static enum fail shake_hands(struct tls *tls, int64_t deadline_ms, struct failure *why)
@@ -230,12 +263,12 @@ static enum fail shake_hands(struct tls *tls, int64_t deadline_ms, struct failur
 	unsigned char ip[IP_MAX];
 	char name[LIMITS_HOST_MAX];
 	bool resumes, ended = false;
-	enum fail f = seed(engine, why);
+	enum fail f = tls_engine_seed(engine, why);
 
 	if (f)
 		return f;
-	tls_verify_name(name, tls->config);
-	resumes = tls_resume_offer(&tls->session, tls->config, engine);
+	tls_verify_name(name, &tls->trust);
+	resumes = offer_session(&tls->session, &tls->trust, engine);
 	if (!br_ssl_client_reset(&space.client, ip_parse(ip, name) > 0 ? NULL : name, resumes))
 		return fail_set(why, FAIL_TLS, "TLS cannot start (error %d)",
 		                br_ssl_engine_last_error(engine));
@@ -243,7 +276,7 @@ static enum fail shake_hands(struct tls *tls, int64_t deadline_ms, struct failur
 	if (!f && ended)
 		f = fail_set(why, FAIL_CLOSED, "closed");
 	if (f == FAIL_CLOSED || f == FAIL_TIMEOUT)
-		return tls_fault_interrupted(f, space.first_len == 0, why);
+		tls->reason = tls_fault_interrupted(f, space.first_len == 0, why);
 	if (!f && !space.verify.key && !tls->session.known)
 		return fail_set(why, FAIL_UNTRUSTED, "the server was not verified"); /* never */
 	return f;
@@ -254,16 +287,16 @@ static void remember(struct tls *tls)
 	/* In a resumed session the server would not ask for a certificate of ours again, and its
 	 * later refusal could not be told apart. */
 	if (tls->asked_for_proof)
-		tls_resume_forget(&tls->session);
+		forget_session(&tls->session);
 	else
-		tls_resume_keep(&tls->session, &space.verify, &space.client.eng);
+		keep_session(&tls->session, &space.verify, &space.client.eng);
 }
 
-struct tls tls_for(const struct config *config)
+struct tls tls_for(const struct trust *trust)
 {
 	return (struct tls){
 		.stream = { .read = tls_read, .write = tls_write },
-		.config = config,
+		.trust = *trust,
 	};
 }
 
@@ -278,9 +311,8 @@ enum fail tls_open(struct tls *tls, struct stream *inner, int64_t deadline_ms, s
 	set_up(tls);
 	f = shake_hands(tls, deadline_ms, why);
 	if (f) {
-		tls_resume_forget(&tls->session);
-		tls->inner = NULL;
-		release();
+		forget_session(&tls->session);
+		wipe();
 		return f;
 	}
 	space.greeted = true;
@@ -290,11 +322,22 @@ enum fail tls_open(struct tls *tls, struct stream *inner, int64_t deadline_ms, s
 	return FAIL_NONE;
 }
 
+bool tls_can_be_pinned(void)
+{
+	const struct certificate *leaf = chain_leaf(&space.verify.chain);
+
+	return leaf->key == CERTIFICATE_RSA || leaf->key == CERTIFICATE_EC;
+}
+
+void tls_put_pin(struct text *text)
+{
+	for (size_t i = 0; i < TRUST_PIN_LEN; i++)
+		text_printf(text, "%02x", (unsigned)space.verify.sha256[i]);
+}
+
 void tls_put_certificate(struct text *text)
 {
 	refusal_put_presented(text, &space.verify.chain);
-	text_puts(text, "; ");
-	refusal_put_pin(text, space.verify.sha256);
 }
 
 void tls_close(struct tls *tls)
@@ -303,9 +346,13 @@ void tls_close(struct tls *tls)
 
 	if (!tls->inner)
 		return;
-	br_ssl_engine_close(&space.client.eng);
-	if (br_ssl_engine_current_state(&space.client.eng) & BR_SSL_SENDREC)
-		(void)send_records(tls, false, 0, &unused);
+	if (space.greeted) {
+		br_ssl_engine_close(&space.client.eng);
+		if (br_ssl_engine_current_state(&space.client.eng) & BR_SSL_SENDREC)
+			(void)send_records(tls, false, 0, &unused);
+		wipe();
+	}
 	tls->inner = NULL;
-	release();
+	tls->reason = TLS_REASON_OTHER;
+	pages_release(&space, sizeof space);
 }

@@ -6,7 +6,6 @@
 
 #include "base/file.h"
 #include "base/pages.h"
-#include "config/config.h"
 #include "tls/certificate_names.h"
 #include "tls/pem.h"
 
@@ -53,11 +52,10 @@ static enum fail scan(const char *path, int fd, const struct chain *chain, trust
 		enum pem_event event;
 
 		if (got < 0)
-			return fail_errno(why, "QSTICKY_TLS_CA_FILE: read %s", path);
+			return fail_errno(why, "read %s", path);
 		total += len;
 		if (total > TRUST_FILE_MAX)
-			return fail_set(why, FAIL_TOO_BIG, "QSTICKY_TLS_CA_FILE: %s is over 4 MiB",
-			                path);
+			return fail_set(why, FAIL_TOO_BIG, "%s is over 4 MiB", path);
 		ended = len == 0;
 		if (ended) {
 			bytes = "\n";
@@ -77,13 +75,13 @@ static enum fail scan(const char *path, int fd, const struct chain *chain, trust
 		}
 		if (event == PEM_DAMAGED || (ended && pem.inside))
 			return fail_set(why, FAIL_FORMAT,
-			                "QSTICKY_TLS_CA_FILE: certificate number %u in %s is "
+			                "certificate number %u in %s is "
 			                "damaged: it is not whole, or not PEM",
 			                found + 1, path);
 	}
 	if (found == 0)
 		return fail_set(why, FAIL_FORMAT,
-		                "QSTICKY_TLS_CA_FILE: %s holds no certificate in PEM form (\"BEGIN "
+		                "%s holds no certificate in PEM form (\"BEGIN "
 		                "CERTIFICATE\")",
 		                path);
 	return FAIL_NONE;
@@ -95,21 +93,21 @@ static bool is_absent(int error)
 	return error == ENOENT || error == ENOTDIR || error == EACCES || error == ELOOP;
 }
 
-enum fail trust_scan(const char *path, const struct chain *chain, struct file_version *version,
-                     trust_take *take, void *context, struct failure *why)
+enum fail trust_scan(const struct trust *trust, const struct chain *chain,
+                     struct file_version *version, trust_take *take, void *context,
+                     struct failure *why)
 {
+	const char *path = trust->ca_file;
 	int fd = file_open(path, FILE_LINKS_ALL);
 	struct stat status;
 	enum fail f;
 
-	if (fd < 0 && is_absent(errno) && strcmp(path, CONFIG_TLS_CA_FILE) == 0)
+	if (fd < 0 && is_absent(errno) && trust->ca_file_is_usual)
 		return FAIL_UNTRUSTED;
 	if (fd < 0)
-		return fail_errno(why, "QSTICKY_TLS_CA_FILE: open %s", path);
+		return fail_errno(why, "open %s", path);
 	f = file_check(&status, fd, path, why);
-	if (f) {
-		fail_in(why, "QSTICKY_TLS_CA_FILE");
-	} else {
+	if (f == FAIL_NONE) {
 		*version = file_version(&status);
 		f = scan(path, fd, chain, take, context, why);
 	}

@@ -6,14 +6,15 @@
 #include "base/ip.h"
 #include "base/now.h"
 #include "tls/certificate_names.h"
+#include "tls/engine.h"
 #include "tls/path.h"
-#include "tls/signature.h"
+#include "tls/refusal.h"
 
-static_assert(REFUSAL_SHA256_LEN == br_sha256_SIZE, "SHA-256 has 32 bytes");
+static_assert(TRUST_PIN_LEN == br_sha256_SIZE, "SHA-256 has 32 bytes");
 
-void tls_verify_name(char name[static LIMITS_HOST_MAX], const struct config *config)
+void tls_verify_name(char name[static LIMITS_HOST_MAX], const struct trust *trust)
 {
-	const char *wanted = config->tls_server_name[0] ? config->tls_server_name : config->host;
+	const char *wanted = trust->name;
 	size_t len = strlen(wanted);
 
 	if (len > 0 && wanted[len - 1] == '.')
@@ -40,9 +41,7 @@ static enum fail take_anchor(void *context, const struct certificate *certificat
 			return FAIL_NONE;
 	if (anchors->count == TLS_ANCHORS_MAX ||
 	    certificate->whole.len > sizeof anchors->bytes - anchors->used)
-		return fail_set(why, FAIL_TOO_BIG,
-		                "QSTICKY_TLS_CA_FILE: too many CAs in it have the name of an "
-		                "issuer");
+		return fail_set(why, FAIL_TOO_BIG, "too many CAs in it have the name of an issuer");
 	memcpy(der, certificate->whole.at, certificate->whole.len);
 	/* It was parsed a moment ago, but elsewhere. */
 	if (!certificate_parse(&anchors->anchors[anchors->count], der, certificate->whole.len))
@@ -67,10 +66,10 @@ static bool is_for(const struct certificate *leaf, const char *name)
 
 static enum fail verify_by_file(struct tls_verify *verify, const struct refusal *refusal)
 {
-	const struct certificate *leaf = chain_leaf(refusal->chain);
+	const struct certificate *leaf = chain_leaf(&verify->chain);
 	struct tls_anchors *anchors = &verify->anchors;
 	struct path path = {
-		.chain = refusal->chain,
+		.chain = &verify->chain,
 		.anchors = anchors->anchors,
 		.now = refusal->now,
 	};
@@ -78,28 +77,33 @@ static enum fail verify_by_file(struct tls_verify *verify, const struct refusal 
 
 	anchors->count = anchors->used = 0;
 	anchors->own = false;
-	f = trust_scan(verify->config->tls_ca_file, refusal->chain, &verify->file, take_anchor,
-	               anchors, &verify->why);
-	if (f == FAIL_UNTRUSTED)
-		return refusal_without_file(refusal, &verify->why);
-	if (f)
+	f = trust_scan(refusal->trust, &verify->chain, &verify->file, take_anchor, anchors,
+	               &verify->why);
+	if (f && f != FAIL_UNTRUSTED) {
+		verify->reason = TLS_REASON_CA_FILE;
 		return f;
+	}
+	verify->reason = f ? TLS_REASON_NO_CA_FILE : TLS_REASON_CERTIFICATE;
+	if (f)
+		return fail_set(&verify->why, f, "nothing here can vouch for its certificate");
 	if (refusal_clock_is_wrong(refusal->now))
 		return refusal_by_clock(refusal, &verify->why);
 	path.anchor_count = anchors->count;
 	path.trusted = anchors->own;
 	if (!path_find(&path))
 		return refusal_of_path(refusal, &path.obstacle, &verify->why);
-	if (!is_for(leaf, refusal->name))
+	if (!is_for(leaf, refusal->name)) {
+		verify->reason = TLS_REASON_NAME;
 		return refusal_of_name(refusal, &verify->why);
+	}
 	verify->not_after = leaf->not_after;
 	return FAIL_NONE;
 }
 
-static bool is_pinned(const struct config *config, const unsigned char *sha256)
+static bool is_pinned(const struct trust *trust, const unsigned char *sha256)
 {
-	for (size_t i = 0; i < config->tls_pin_count; i++)
-		if (memcmp(config->tls_pins[i], sha256, REFUSAL_SHA256_LEN) == 0)
+	for (size_t i = 0; i < trust->pin_count; i++)
+		if (memcmp(trust->pins + i * TRUST_PIN_LEN, sha256, TRUST_PIN_LEN) == 0)
 			return true;
 	return false;
 }
@@ -107,14 +111,15 @@ static bool is_pinned(const struct config *config, const unsigned char *sha256)
 /* What any server's certificate must be able to do, whoever vouches for it. */
 static enum fail take_key(struct tls_verify *verify, const struct refusal *refusal)
 {
-	const struct certificate *leaf = chain_leaf(refusal->chain);
+	const struct certificate *leaf = chain_leaf(&verify->chain);
 	const struct path_obstacle unsupported = {
 		.fault = PATH_KEY,
 		.of = leaf,
 		.origin = PATH_SERVER,
 	};
 
-	if (!tls_signature_key(&verify->leaf_key, leaf))
+	verify->reason = TLS_REASON_CERTIFICATE;
+	if (!tls_engine_key(&verify->leaf_key, leaf))
 		return refusal_of_path(refusal, &unsupported, &verify->why);
 	verify->key = &verify->leaf_key;
 	verify->usages = BR_KEYTYPE_SIGN;
@@ -123,21 +128,19 @@ static enum fail take_key(struct tls_verify *verify, const struct refusal *refus
 
 static enum fail examine(struct tls_verify *verify)
 {
-	const struct config *config = verify->config;
+	const struct trust *trust = verify->trust;
 	const struct chain *chain = &verify->chain;
 	const struct certificate *leaf = chain_leaf(chain);
 	char name[LIMITS_HOST_MAX];
 	const struct refusal refusal = {
-		.config = config,
+		.trust = trust,
 		.name = name,
-		.chain = chain,
-		.sha256 = verify->sha256,
 		.now = now_s(),
 	};
 	br_sha256_context hash;
 	enum fail f = FAIL_NONE;
 
-	tls_verify_name(name, config);
+	tls_verify_name(name, trust);
 	if (chain->too_big)
 		return fail_set(&verify->why, FAIL_TOO_BIG,
 		                "the server sends more than %d certificates, or %d KiB of them",
@@ -148,10 +151,12 @@ static enum fail examine(struct tls_verify *verify)
 	br_sha256_init(&hash);
 	br_sha256_update(&hash, leaf->whole.at, leaf->whole.len);
 	br_sha256_out(&hash, verify->sha256);
-	if (config->tls_pin_count == 0 && config->verify_ssl)
+	if (trust->pin_count == 0 && !trust->accepts_any) {
 		f = verify_by_file(verify, &refusal);
-	else if (config->tls_pin_count > 0 && !is_pinned(config, verify->sha256))
-		f = refusal_of_pin(&refusal, &verify->why);
+	} else if (trust->pin_count > 0 && !is_pinned(trust, verify->sha256)) {
+		verify->reason = TLS_REASON_NOT_PINNED;
+		f = fail_set(&verify->why, FAIL_UNTRUSTED, "its certificate is not the pinned one");
+	}
 	return f ? f : take_key(verify, &refusal);
 }
 
@@ -211,10 +216,11 @@ static const br_x509_class verify_methods = {
 	.get_pkey = get_pkey,
 };
 
-void tls_verify_start(struct tls_verify *verify, const struct config *config)
+void tls_verify_start(struct tls_verify *verify, const struct trust *trust)
 {
 	verify->methods = &verify_methods;
-	verify->config = config;
+	verify->trust = trust;
+	verify->reason = TLS_REASON_OTHER;
 	verify->verdict = FAIL_NONE;
 	verify->key = NULL;
 	verify->usages = 0;

@@ -31,6 +31,7 @@ DEFAULTS = {
     "QSTICKY_PORT_FILE_PATH": "/tmp/gluetun/forwarded_port",
     "QSTICKY_GLUETUN_HOST": "localhost",
     "QSTICKY_GLUETUN_PORT": "8000",
+    "QSTICKY_GLUETUN_USE_HTTPS": "false",
     "QSTICKY_GLUETUN_AUTH_TYPE": "none",
     "QSTICKY_GLUETUN_USERNAME": "",
     "QSTICKY_GLUETUN_USERNAME_FILE": "",

@@ -5,19 +5,23 @@ from __future__ import annotations
 
 import base64
 import os
+import subprocess
 import tomllib
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from certificates import Certificate, Pki
 from conftest import MakeSidecar, Sidecar
 from control_server import NEW, OLD, VERSIONS, ControlServer, Role
 from documents import DOCS, blocks
 from faults import raw, reply, silence
 from faulty_server import ANY, PREFERENCES, SET_PREFERENCES, FaultyServer, Reply
 from harness import PortFile, QBittorrent, free_port, wait_until
+from tls_peers import Nginx, TlsFront, https_site
 
 SINCE_3_41 = ("v3.41.0", "v3.41.3", "master")
 
@@ -661,6 +665,149 @@ def test_the_first_line_names_the_source(
     first = qsticky.log[0]
     assert (f"port in {port_file.path}" in first) == (source != "gluetun")
     assert (f"from {where(gluetun)}" in first) == (source != "file")
+
+
+# -- https ---------------------------------------------------------------------------
+
+HERE = "IP:127.0.0.1"
+
+
+def https(port: int, ca: Certificate, **others: str) -> dict[str, str]:
+    """The control server is behind a proxy on `port`."""
+    return {
+        "QSTICKY_GLUETUN_PORT": str(port),
+        "QSTICKY_GLUETUN_USE_HTTPS": "true",
+        "QSTICKY_TLS_CA_FILE": str(ca.path),
+    } | others
+
+
+@pytest.mark.parametrize("by", ["its CA", "itself"])
+def test_https_through_nginx(
+    by: str,
+    pki: Pki,
+    nginx: str,
+    place: Path,
+    peers: ExitStack,
+    fake: FaultyServer,
+    new_gluetun: NewGluetun,
+    start: Start,
+) -> None:
+    leaf = pki.root().issue(HERE) if by == "its CA" else pki.make(HERE)
+    role = Role([f"GET {NEW}"], "apikey", apikey="hush42")
+    gluetun = new_gluetun("v3.41.3", 41000, roles=[role])
+    proxy = peers.enter_context(Nginx(place / "nginx", nginx, https_site(leaf, gluetun.port)))
+    env = key("hush42") | https(proxy.port, leaf.root if by == "its CA" else leaf)
+    qsticky = start(fake, gluetun, env=env)
+    qsticky.wait_in_sync(41000)
+    gluetun.ports = [42000]
+    qsticky.wait_in_sync(42000)
+    assert not qsticky.troubles()
+    access = wait_until(proxy.log, what="nginx's log")[0]
+    assert (access.method, access.status) == ("GET", 200)
+    once = start(fake, gluetun, start=False, env=env, args=("check",))
+    told = subprocess.run(once.command, env=once.env, capture_output=True, text=True, check=False)
+    name = f"Gluetun's control server at 127.0.0.1:{proxy.port}"
+    assert f"ok    control server  port 42000 at {name}\n" in told.stdout, told.stdout
+
+
+def test_qbittorrent_and_the_control_server_may_both_speak_https(
+    pki: Pki, peers: ExitStack, fake: FaultyServer, new_gluetun: NewGluetun, start: Start
+) -> None:
+    """Each is verified by its own, and each session is taken up again."""
+    pinned, root = pki.make("DNS:nas"), pki.root()
+    gluetun = new_gluetun("v3.41.3", 41000)
+    webui = peers.enter_context(TlsFront(pinned, fake.port))
+    front = peers.enter_context(TlsFront(root.issue(HERE), gluetun.port))
+    own = {"QSTICKY_USE_HTTPS": "true", "QSTICKY_TLS_PIN_SHA256": pinned.sha256}
+    qsticky = start(fake, gluetun, port=webui.port, env=https(front.port, root) | own)
+    qsticky.wait_in_sync(41000)
+    for server in (webui, front):
+        wait_until(lambda: len(server.handshakes) >= 3, what="more connections")
+        assert [handshake.resumed for handshake in server.handshakes[:3]] == [False, True, True]
+        assert server.failures == []
+    assert not qsticky.troubles()
+
+
+REFUSED: dict[str, tuple[Callable[[Pki, Certificate], Certificate], str]] = {
+    "by nobody known": (lambda pki, root: pki.root().issue(HERE), "its issuer"),
+    "self-signed": (lambda pki, root: pki.make(HERE), "its certificate is self-signed, and not in"),
+    "expired": (lambda pki, root: root.issue(HERE, start=-7200, end=-3600), "has expired on"),
+    "another name": (
+        lambda pki, root: root.issue("DNS:other.example"),
+        "its certificate is for another name than 127.0.0.1 (see QSTICKY_GLUETUN_HOST)",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_control_server_that_proves_nothing_gets_no_key(
+    case: str,
+    pki: Pki,
+    peers: ExitStack,
+    fake: FaultyServer,
+    new_gluetun: NewGluetun,
+    start: Start,
+) -> None:
+    """Whatever is accepted of qBittorrent; nor would another pin of that help."""
+    make, words = REFUSED[case]
+    root = pki.root()
+    leaf = make(pki, root)
+    role = Role([f"GET {NEW}"], "apikey", apikey="hush42")
+    gluetun = new_gluetun("v3.41.3", 41000, roles=[role])
+    front = peers.enter_context(TlsFront(leaf, gluetun.port))
+    others = {"QSTICKY_VERIFY_SSL": "false", "QSTICKY_TLS_PIN_SHA256": leaf.sha256}
+    qsticky = start(fake, gluetun, env=key("hush42") | https(front.port, root, **others))
+    said = qsticky.wait_failed()["last_error"]
+    assert said.startswith(f"Gluetun's control server at 127.0.0.1:{front.port}: "), said
+    assert words in said and " - presented: subject " in said
+    assert "QSTICKY_TLS_" not in said
+    assert not gluetun.requests and not front.received
+    assert fake.count(SET_PREFERENCES) == 0
+
+
+def test_the_wrong_scheme_of_the_control_server_is_named(
+    pki: Pki,
+    nginx: str,
+    place: Path,
+    peers: ExitStack,
+    fake: FaultyServer,
+    new_gluetun: NewGluetun,
+    start: Start,
+) -> None:
+    root = pki.root()
+    gluetun = new_gluetun("v3.41.3", 41000)
+    site = https_site(root.issue(HERE), gluetun.port)
+    proxy = peers.enter_context(Nginx(place / "nginx", nginx, site))
+    plain = start(fake, gluetun, env={"QSTICKY_GLUETUN_PORT": str(proxy.port)})
+    said = plain.wait_failed()["last_error"]
+    assert "speaks TLS on this port" in said and "set QSTICKY_GLUETUN_USE_HTTPS=true" in said
+    assert plain.stop() == 0
+
+    site = "server { listen 127.0.0.1:PORT; }"
+    other = peers.enter_context(Nginx(place / "plain", nginx, site))
+    secure = start(fake, gluetun, env=https(other.port, root))
+    said = secure.wait_failed()["last_error"]
+    assert "speaks plain HTTP on this port" in said
+    assert "QSTICKY_GLUETUN_USE_HTTPS=false" in said
+    assert not gluetun.requests
+
+
+def test_a_ca_file_that_cannot_be_used_is_named(
+    place: Path,
+    pki: Pki,
+    peers: ExitStack,
+    fake: FaultyServer,
+    new_gluetun: NewGluetun,
+    start: Start,
+) -> None:
+    gluetun = new_gluetun("v3.41.3", 41000)
+    front = peers.enter_context(TlsFront(pki.make(HERE), gluetun.port))
+    file = place / "none.pem"
+    env = https(front.port, pki.root()) | {"QSTICKY_TLS_CA_FILE": str(file)}
+    qsticky = start(fake, gluetun, env=env)
+    said = qsticky.wait_failed()["last_error"]
+    assert f"QSTICKY_TLS_CA_FILE: open {file}: No such file" in said
+    assert not gluetun.requests
 
 
 # -- once ------------------------------------------------------------------------------

@@ -122,7 +122,8 @@ static void write_health(const char *path, const char *bytes, size_t len)
 static void judge_certificates(const char *folder, const char *bytes, size_t len)
 {
 	static struct tls_verify verify;
-	static struct config config = { .verify_ssl = true, .use_https = true };
+	struct trust trust;
+	char name[LIMITS_HOST_MAX];
 	const br_x509_class **methods = &verify.methods;
 	const char *at = bytes, *end = bytes + len;
 	const char *file = next_string(&at, end), *host = next_string(&at, end);
@@ -130,10 +131,10 @@ static void judge_certificates(const char *folder, const char *bytes, size_t len
 	uint32_t size;
 
 	snprintf(path, sizeof path, "%.3000s/%.255s", folder, file ? file : "");
-	config.tls_ca_file = path;
-	snprintf(config.host, sizeof config.host, "%.200s", host ? host : "");
-	tls_verify_start(&verify, &config);
-	verify.methods->start_chain(methods, config.host);
+	snprintf(name, sizeof name, "%.200s", host ? host : "");
+	trust = (struct trust){ .name = name, .ca_file = path };
+	tls_verify_start(&verify, &trust);
+	verify.methods->start_chain(methods, name);
 	while ((size_t)(end - at) >= sizeof size) {
 		memcpy(&size, at, sizeof size);
 		at += sizeof size;

@@ -14,6 +14,7 @@
 #include "qbittorrent/login.h"
 #include "qbittorrent_replies.h"
 #include "qbittorrent_requests.h"
+#include "sidecar/servers.h"
 
 #define PASSWORD "Pa55 of=qBittorrent"
 #define ESCAPED "Pa55%20of%3DqBittorrent"
@@ -143,7 +144,7 @@ static enum fail write_all(struct stream *stream, const void *data, size_t len, 
                            struct failure *why)
 {
 	(void)stream;
-	assert(net.open && !(setup & HTTPS) == !qb.tls.inner);
+	assert(net.open && !(setup & HTTPS) == !qb.peer.tls.inner);
 	check_request(data, len);
 	return array_net_write(&net, data, len, deadline_ms, why);
 }
@@ -159,7 +160,7 @@ static enum fail connect_to(struct net_tcp *tcp, struct failure *why)
 {
 	enum fail f;
 
-	assert(!net.open && tcp == &qb.tcp && tcp->fd < 0);
+	assert(!net.open && tcp == &qb.peer.tcp && tcp->fd < 0);
 	f = array_net_connect(&net, why);
 	if (!f) {
 		tcp->stream = (struct stream){ read_some, write_plainly };
@@ -188,14 +189,14 @@ enum fail net_connect_again(struct net_tcp *tcp, const struct stop *stop, int64_
 
 void net_close(struct net_tcp *tcp)
 {
-	assert(tcp == &qb.tcp && net.open == (tcp->fd >= 0) && !qb.tls.inner);
+	assert(tcp == &qb.peer.tcp && net.open == (tcp->fd >= 0) && !qb.peer.tls.inner);
 	net.open = false;
 	tcp->fd = -1;
 }
 
-struct tls tls_for(const struct config *config)
+struct tls tls_for(const struct trust *trust)
 {
-	return (struct tls){ .config = config };
+	return (struct tls){ .trust = *trust };
 }
 
 enum fail tls_open(struct tls *tls, struct stream *inner, int64_t deadline_ms, struct failure *why)
@@ -203,10 +204,11 @@ enum fail tls_open(struct tls *tls, struct stream *inner, int64_t deadline_ms, s
 	int fault = array_net_fault(&net);
 
 	(void)deadline_ms;
-	assert((setup & HTTPS) && net.open && tls == &qb.tls && inner == &qb.tcp.stream);
+	assert((setup & HTTPS) && net.open && tls == &qb.peer.tls && inner == &qb.peer.tcp.stream);
 	assert(!tls->inner && net.requests == 0);
 	if (fault == 5 || fault == 6) {
 		array_net_skip(&net);
+		tls->reason = fault == 5 ? TLS_REASON_NAME : TLS_REASON_PLAIN;
 		return fail_set(why, fault == 5 ? FAIL_UNTRUSTED : FAIL_TLS, "no TLS");
 	}
 	tls->stream = (struct stream){ read_some, write_all };
@@ -217,13 +219,29 @@ enum fail tls_open(struct tls *tls, struct stream *inner, int64_t deadline_ms, s
 
 void tls_close(struct tls *tls)
 {
-	assert(tls == &qb.tls);
+	assert(tls == &qb.peer.tls);
 	tls->inner = NULL;
+	tls->reason = TLS_REASON_OTHER;
+}
+
+bool tls_can_be_pinned(void)
+{
+	return setup & NAMED;
+}
+
+void tls_put_pin(struct text *text)
+{
+	text_puts(text, "00");
+}
+
+void tls_put_certificate(struct text *text)
+{
+	text_puts(text, "subject CN=nas");
 }
 
 enum fail stop_sleep(const struct stop *stop, int64_t due_ms, struct failure *why)
 {
-	assert(stop == qb.stop && due_ms <= mono_now_ms() + 250);
+	assert(stop == qb.peer.stop && due_ms <= mono_now_ms() + 250);
 	return (setup & STOPPED) ? fail_set(why, FAIL_STOPPED, "stopped") : FAIL_NONE;
 }
 
@@ -275,11 +293,11 @@ static void check_zeros(const void *bytes, size_t len)
 /* Nothing of what passed through stays once a cycle has ended, and of a session once it has. */
 static void check_forgotten(bool ended)
 {
-	assert(!net.open && !qb.tls.inner && !qb.api_key && reply.touched == 0);
+	assert(!net.open && !qb.peer.tls.inner && !qb.api_key && reply.touched == 0);
 	check_zeros(reply.space, 16384);
 	if (ended) {
 		check_zeros(&qb.cookies, sizeof qb.cookies);
-		check_zeros(&qb.tls.session, sizeof qb.tls.session);
+		check_zeros(&qb.peer.tls.session, sizeof qb.peer.tls.session);
 	}
 }
 
@@ -399,6 +417,7 @@ static void choose(const uint8_t *data)
 		                      : way() == BY_BAD_KEY ? KEY "\r\nX: y"
 		                                            : "" },
 		.use_https = setup & HTTPS,
+		.tls_ca_file = "",
 	};
 	snprintf(settings.host, sizeof settings.host, "%s",
 	         (setup & IPV6) ? "fe80::1%eth0" : "localhost");
@@ -421,8 +440,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	asked_version = NULL;
 	owed_port = 0;
 	view = (struct qbittorrent_view){ 0 };
-	qb = qbittorrent_for(&settings, &stop, &reply);
-	qb.tls.asked_for_proof = data[BINDING] & 0x80;
+	qb = servers_qbittorrent(&settings, &stop, &reply);
+	qb.peer.tls.asked_for_proof = data[BINDING] & 0x80;
 	for (unsigned i = 0; i < 3 && (i == 0 || net.rest_len > 0); i++) {
 		may_login = data[LOGINS] & 1 << i;
 		looks = data[LOGINS] & 8 << i;

@@ -70,7 +70,7 @@ static void *serve(void *unused)
 /* ---- who asks it ---- */
 
 static struct http_reply reply;
-static struct config config;
+static struct peer_address address;
 static struct gluetun gluetun;
 static struct stop stop = { .fd = -1 };
 static struct failure why;
@@ -78,22 +78,22 @@ static uint16_t port;
 
 static void begin(const char *const script[])
 {
-	struct sockaddr_in address = { .sin_family = AF_INET,
-		                       .sin_addr = { htonl(INADDR_LOOPBACK) } };
-	socklen_t len = sizeof address;
+	const struct gluetun_account nobody = { NULL };
+	struct sockaddr_in local = { .sin_family = AF_INET,
+		                     .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	socklen_t len = sizeof local;
 
 	memset(&server, 0, sizeof server);
 	server.runs = true;
 	for (size_t i = 0; script[i]; i++)
 		server.script[i] = script[i];
 	server.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(server.listener, (struct sockaddr *)&address, len), 0);
-	assert_int_equal(getsockname(server.listener, (struct sockaddr *)&address, &len), 0);
+	assert_int_equal(bind(server.listener, (struct sockaddr *)&local, len), 0);
+	assert_int_equal(getsockname(server.listener, (struct sockaddr *)&local, &len), 0);
 	assert_int_equal(listen(server.listener, 8), 0);
 	assert_int_equal(pthread_create(&server.thread, NULL, serve, NULL), 0);
-	config = (struct config){ .gluetun_host = "127.0.0.1",
-		                  .gluetun_port = ntohs(address.sin_port) };
-	gluetun = gluetun_for(&config, &stop, &reply);
+	address = (struct peer_address){ .host = "127.0.0.1", .port = ntohs(local.sin_port) };
+	gluetun = gluetun_for(&address, &nobody, &stop, &reply);
 	port = 7;
 }
 
@@ -330,11 +330,9 @@ static void gluetun_sends_nothing_where_nothing_is_asked_for(void **state)
 	(void)state;
 
 	begin(SCRIPT(TOLD("{\"port\":41000}")));
-	config.gluetun_apikey.value = "unused";
 	assert_told(41000);
 	end(NULL);
-	snprintf(wanted, sizeof wanted, NEW "Host: 127.0.0.1:%u\r\n\r\n",
-	         (unsigned)config.gluetun_port);
+	snprintf(wanted, sizeof wanted, NEW "Host: 127.0.0.1:%u\r\n\r\n", (unsigned)address.port);
 	assert_string_equal(server.requests[0], wanted);
 }
 
@@ -343,8 +341,7 @@ static void gluetun_sends_a_key(void **state)
 	(void)state;
 
 	begin(SCRIPT(TOLD("{\"port\":41000}")));
-	config.gluetun_auth = CONFIG_AUTH_APIKEY;
-	config.gluetun_apikey.value = "3Kd9";
+	gluetun.account.apikey = &(const struct secret){ .value = "3Kd9" };
 	assert_told(41000);
 	assert_requests(SCRIPT("\r\nX-API-Key: 3Kd9\r\n\r\n"));
 }
@@ -366,9 +363,8 @@ static void gluetun_sends_name_and_password_in_base64(void **state)
 		char wanted[128];
 
 		begin(SCRIPT(TOLD("{\"port\":41000}")));
-		config.gluetun_auth = CONFIG_AUTH_BASIC;
-		config.gluetun_username.value = pairs[i][0];
-		config.gluetun_password.value = pairs[i][1];
+		gluetun.account.username = &(const struct secret){ .value = pairs[i][0] };
+		gluetun.account.password = &(const struct secret){ .value = pairs[i][1] };
 		assert_told(41000);
 		snprintf(wanted, sizeof wanted, "\r\nAuthorization: Basic %s\r\n\r\n", pairs[i][2]);
 		assert_requests(SCRIPT(wanted));
@@ -384,8 +380,8 @@ static void gluetun_has_room_for_the_longest_name_and_password(void **state)
 
 	memset(longest, 'U', SECRET_MAX);
 	begin(SCRIPT(TOLD("{\"port\":41000}")));
-	config.gluetun_auth = CONFIG_AUTH_BASIC;
-	config.gluetun_username.value = config.gluetun_password.value = longest;
+	gluetun.account.username = &(const struct secret){ .value = longest };
+	gluetun.account.password = gluetun.account.username;
 	assert_told(41000);
 	end(NULL);
 	sent = strstr(server.requests[0], "Basic ");
@@ -408,8 +404,7 @@ static void gluetun_reads_secrets_anew_for_each_question(void **state)
 	temp_dir_path(path, state, "key");
 	begin(SCRIPT(STATUS("401 Unauthorized"), TOLD("{\"port\":41000}"),
 	             TOLD("{\"port\":41000}")));
-	config.gluetun_auth = CONFIG_AUTH_APIKEY;
-	config.gluetun_apikey.file = path;
+	gluetun.account.apikey = &(const struct secret){ .file = path };
 	assert_true(temp_dir_write(path, "first\n", 6));
 	assert_told(41000);
 	assert_true(temp_dir_write(path, "second", 6));
@@ -425,8 +420,7 @@ static void gluetun_keeps_nothing_of_a_question(void **state)
 	(void)state;
 
 	begin(SCRIPT(TOLD("{\"port\":41000,\"B0DY\":1}")));
-	config.gluetun_auth = CONFIG_AUTH_APIKEY;
-	config.gluetun_apikey.value = "3Kd9";
+	gluetun.account.apikey = &(const struct secret){ .value = "3Kd9" };
 	assert_told(41000);
 	for (size_t i = 0; i < 1024; i++)
 		assert_int_equal(reply.space[i], '\0');
@@ -471,13 +465,13 @@ static void gluetun_stops_when_it_is_asked_to(void **state)
 static void gluetun_name_has_brackets_around_an_ipv6_address_and_no_zone(void **state)
 {
 	char name[GLUETUN_NAME_MAX];
+	char host[LIMITS_HOST_MAX] = "";
 	(void)state;
 
-	config = (struct config){ .gluetun_host = "fe80::1%eth0", .gluetun_port = 65535 };
-	gluetun_name(name, &config);
+	gluetun_name(name, "fe80::1%eth0", 65535);
 	assert_string_equal(name, "Gluetun's control server at [fe80::1]:65535");
-	memset(config.gluetun_host, 'h', LIMITS_HOST_MAX - 1);
-	gluetun_name(name, &config);
+	memset(host, 'h', LIMITS_HOST_MAX - 1);
+	gluetun_name(name, host, 65535);
 	assert_non_null(strstr(name, "hhh:65535"));
 }
 

@@ -12,7 +12,7 @@
 
 #include "array_stream.h"
 #include "base/text.h"
-#include "config/config.h"
+#include "config/secret.h"
 
 #define OK_HEAD "HTTP/1.1 200 OK\r\n"
 #define SIZED(len) OK_HEAD "Content-Length: " #len "\r\n\r\n"

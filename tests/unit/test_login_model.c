@@ -119,7 +119,7 @@ void digest_salt(unsigned char salt[static DIGEST_LEN])
 	memset(salt, next++, DIGEST_LEN);
 }
 
-/* ---- in place of qbittorrent/exchange.c and qbittorrent/login.c ---- */
+/* ---- in place of http/peer.c and qbittorrent/login.c ---- */
 
 /* Whatever is between it and us chooses for each connection. */
 static void choose_server(void)
@@ -128,9 +128,9 @@ static void choose_server(void)
 		w.at ^= 1;
 }
 
-void qbittorrent_close(struct qbittorrent *qb)
+void peer_close(struct peer *peer)
 {
-	(void)qb;
+	(void)peer;
 	choose_server();
 }
 

@@ -13,6 +13,7 @@
 #include "base/mono.h"
 #include "qbittorrent/login.h"
 #include "scripted_server.h"
+#include "sidecar/servers.h"
 
 /* ---- a client of it ---- */
 
@@ -71,10 +72,11 @@ static void begin(const char *const script[])
 	server_start(&server, script);
 	config = (struct config){ .host = "127.0.0.1",
 		                  .port = server.port,
+		                  .tls_ca_file = "",
 		                  .user = { .value = "admin" },
 		                  .pass = { .value = "&=+% \"\u00e9#" },
 		                  .api_key = { .value = "" } };
-	qb = qbittorrent_for(&config, &never, &reply);
+	qb = servers_qbittorrent(&config, &never, &reply);
 	memset(&login_gate, 0, sizeof login_gate);
 	qbittorrent_begin(&qb, MONO_NEVER, open_gate(true));
 }
@@ -819,7 +821,7 @@ static void qbittorrent_rebinds_by_way_of_a_port_that_is_not_the_web_uis(void **
 		assert_int_equal(rebind((uint16_t)port), FAIL_FORMAT);
 		neighbour = (uint32_t)view.listen_port;
 		/* As the preferences say it, and as it is configured where they do not. */
-		config.port = server.port;
+		qb.peer.port = server.port;
 		view = (struct qbittorrent_view){ .listen_port = port, .web_ui_port = neighbour };
 		assert_int_equal(rebind((uint16_t)port), FAIL_FORMAT);
 		assert_int_not_equal(view.listen_port, port);
@@ -835,7 +837,7 @@ static void qbittorrent_knows_the_port_of_its_web_ui(void **state)
 	begin(SCRIPT(NULL));
 	/* Behind a mapping the two differ, and qBittorrent's own word counts. */
 	view = (struct qbittorrent_view){ .web_ui_port = 8080 };
-	config.port = 9090;
+	qb.peer.port = 9090;
 	assert_true(qbittorrent_is_web_ui(&qb, &view, 8080));
 	assert_false(qbittorrent_is_web_ui(&qb, &view, 9090));
 	view.web_ui_port = 0;

@@ -16,6 +16,7 @@
 #include "base/mono.h"
 #include "netns.h"
 #include "scripted_server.h"
+#include "sidecar/servers.h"
 #include "vpn/probe.h"
 
 /* Nothing else is in the namespace that could have it. */
@@ -61,10 +62,11 @@ static void begin(const char *const script[])
 	config = (struct config){ .host = "127.0.0.1",
 		                  .api_key = { .value = "" },
 		                  .port = server.port,
+		                  .tls_ca_file = "",
 		                  .vpn_interface = "tun0",
 		                  .rebind = true,
 		                  .interval_s = 30 };
-	qb = qbittorrent_for(&config, &stop, &reply);
+	qb = servers_qbittorrent(&config, &stop, &reply);
 	view = (struct qbittorrent_view){ .listen_port = PORT, .can_bind = true };
 	reach = reach_on(&config);
 	reach.hints_at_ms = MONO_NEVER;

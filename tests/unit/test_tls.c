@@ -22,9 +22,11 @@
 #define REPLY "the answer"
 
 static struct tls_server server;
-static struct config config;
+static unsigned char pins[2][TRUST_PIN_LEN];
 static struct tls tls;
 static struct failure why;
+static enum tls_reason reason;
+static char presented[FAILURE_MAX];
 static char ca_path[PATH_MAX];
 
 /* A client that expects nas.home.arpa and has no trust yet, and a server that has its certificate. */
@@ -33,11 +35,8 @@ static int start(void **state)
 	if (temp_dir_make(state))
 		return -1;
 	temp_dir_path(ca_path, state, "ca.pem");
-	config = (struct config){ .host = "nas.home.arpa",
-		                  .use_https = true,
-		                  .verify_ssl = true,
-		                  .tls_ca_file = ca_path };
-	tls = tls_for(&config);
+	tls = tls_for(
+		&(const struct trust){ .name = "nas.home.arpa", .ca_file = ca_path, .pins = pins[0] });
 	tls_server_start(&server, NAS_PEM, NAS_KEY);
 	server.reply = REPLY;
 	return 0;
@@ -56,13 +55,8 @@ static void trust_file(const char *pem)
 
 static void trust_pin(const char *sha256)
 {
-	memcpy(config.tls_pins[config.tls_pin_count++], sha256, CONFIG_PIN_LEN);
-}
-
-static void set_name(char set[static LIMITS_HOST_MAX], const char *name)
-{
-	assert_true(strlen(name) < LIMITS_HOST_MAX);
-	memcpy(set, name, strlen(name) + 1);
+	assert_true(tls.trust.pin_count < sizeof pins / sizeof pins[0]);
+	memcpy(pins[tls.trust.pin_count++], sha256, TRUST_PIN_LEN);
 }
 
 static enum fail open_tls(void)
@@ -76,12 +70,25 @@ static void assert_opens(void)
 		fail_msg("%s", why.text);
 }
 
-static void assert_refused(enum fail kind, const char *reason)
+/* What the server presented is kept in `presented`, with the pin before it. */
+static void assert_refused(enum fail kind, enum tls_reason expected, const char *part)
 {
+	struct text text = text_on(presented, sizeof presented);
+
 	assert_int_equal(open_tls(), kind);
-	if (!strstr(why.text, reason))
-		fail_msg("\"%s\" is not in: %s", reason, why.text);
+	if (!strstr(why.text, part))
+		fail_msg("\"%s\" is not in: %s", part, why.text);
+	assert_null(strstr(why.text, "QSTICKY_"));
 	assert_int_equal(server.received_len, 0);
+	reason = tls.reason;
+	assert_int_equal(reason, expected);
+	if (kind == FAIL_UNTRUSTED) {
+		assert_true(tls_can_be_pinned());
+		tls_put_pin(&text);
+		text_puts(&text, " ");
+		tls_put_certificate(&text);
+	}
+	tls_close(&tls);
 	assert_null(tls.inner);
 }
 
@@ -123,8 +130,8 @@ static void assert_exchange(void)
 static void tls_trusts_a_pin_and_nothing_else_then(void **state)
 {
 	(void)state;
-	config.tls_ca_file = "/nonexistent";
-	set_name(config.host, "another.name");
+	tls.trust.ca_file = "/nonexistent";
+	tls.trust.name = "another.name";
 	trust_pin(NAS_SHA256);
 	assert_opens();
 	assert_exchange();
@@ -144,7 +151,7 @@ static void tls_sends_nothing_to_a_server_that_is_not_pinned(void **state)
 	trust_file(OTHER_PEM);
 	trust_pin(NAS_SHA256);
 	tls_server_start(&server, OTHER_PEM, OTHER_KEY);
-	assert_refused(FAIL_UNTRUSTED, "not the pinned one");
+	assert_refused(FAIL_UNTRUSTED, TLS_REASON_NOT_PINNED, "not the pinned one");
 }
 
 static void tls_trusts_the_certificate_in_the_ca_file(void **state)
@@ -156,23 +163,22 @@ static void tls_trusts_the_certificate_in_the_ca_file(void **state)
 	assert_exchange();
 }
 
-static void tls_says_how_to_trust_what_it_does_not_know(void **state)
+static void tls_shows_what_it_does_not_trust(void **state)
 {
 	(void)state;
 	trust_file(ROOT_PEM);
-	assert_refused(FAIL_UNTRUSTED, "self-signed, and not in");
-	assert_non_null(strstr(why.text, "set QSTICKY_TLS_PIN_SHA256="
-	                                 "b7d5d36d3e61a4f2cb9ababce23192fe"
-	                                 "051dc5f89078c050ce5c14661"));
-	assert_non_null(strstr(why.text, "subject O=Home, CN=nas; issuer O=Home, CN=nas; valid "
-	                                 "2020-01-01 to 2120-01-01; for nas.home.arpa, "));
+	assert_refused(FAIL_UNTRUSTED, TLS_REASON_CERTIFICATE, "self-signed, and not in");
+	assert_non_null(strstr(presented, "b7d5d36d3e61a4f2cb9ababce23192fe"
+	                                  "051dc5f89078c050ce5c14661"));
+	assert_non_null(strstr(presented, " subject O=Home, CN=nas; issuer O=Home, CN=nas; valid "
+	                                  "2020-01-01 to 2120-01-01; for nas.home.arpa, "));
 }
 
 static void tls_does_not_trust_another_key_of_the_same_name(void **state)
 {
 	(void)state;
 	trust_file(OTHER_PEM);
-	assert_refused(FAIL_UNTRUSTED, "self-signed, and not in");
+	assert_refused(FAIL_UNTRUSTED, TLS_REASON_CERTIFICATE, "self-signed, and not in");
 }
 
 static void tls_trusts_a_chain_in_any_order(void **state)
@@ -195,10 +201,11 @@ static void tls_tells_a_missing_intermediate_from_an_unknown_issuer(void **state
 	(void)state;
 	trust_file(ROOT_PEM);
 	tls_server_start(&server, LEAF_PEM, LEAF_KEY);
-	assert_refused(FAIL_UNTRUSTED, "sends no intermediate");
+	assert_refused(FAIL_UNTRUSTED, TLS_REASON_CERTIFICATE, "sends no intermediate");
 	trust_file(NAS_PEM);
 	tls_server_start(&server, LEAF_PEM INTER_PEM, LEAF_KEY);
-	assert_refused(FAIL_UNTRUSTED, "its issuer is unknown: \"O=Home, CN=Root\"");
+	assert_refused(FAIL_UNTRUSTED, TLS_REASON_CERTIFICATE,
+	               "its issuer is unknown: \"O=Home, CN=Root\"");
 }
 
 static void tls_refuses_what_is_expired_or_for_clients(void **state)
@@ -206,15 +213,18 @@ static void tls_refuses_what_is_expired_or_for_clients(void **state)
 	(void)state;
 	trust_file(ROOT_PEM);
 	tls_server_start(&server, OLD_PEM, OLD_KEY);
-	assert_refused(FAIL_UNTRUSTED, "expired on 2020-01-01T00:00:00Z");
+	assert_refused(FAIL_UNTRUSTED, TLS_REASON_CERTIFICATE, "expired on 2020-01-01T00:00:00Z");
 	tls_server_start(&server, CLIENT_PEM, CLIENT_KEY);
-	assert_refused(FAIL_UNTRUSTED, "is not for a server (extended key usage: no serverAuth)");
+	assert_refused(FAIL_UNTRUSTED, TLS_REASON_CERTIFICATE,
+	               "is not for a server (extended key usage: no serverAuth)");
 }
 
 static void assert_name(const char *name, const char *sent)
 {
-	set_name(config.tls_server_name, name);
-	tls = tls_for(&config);
+	struct trust trust = tls.trust;
+
+	trust.name = name;
+	tls = tls_for(&trust);
 	tls_server_reset(&server);
 	assert_opens();
 	assert_string_equal(server.name, sent);
@@ -241,17 +251,17 @@ static void tls_refuses_other_names_and_addresses(void **state)
 	(void)state;
 	trust_file(NAS_PEM);
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-		set_name(config.host, names[i]);
+		tls.trust.name = names[i];
 		tls_server_reset(&server);
-		assert_refused(FAIL_UNTRUSTED, "for another name than ");
+		assert_refused(FAIL_UNTRUSTED, TLS_REASON_NAME, "for another name than ");
 	}
 }
 
 static void tls_without_verification_takes_any(void **state)
 {
 	(void)state;
-	config.verify_ssl = false;
-	config.tls_ca_file = "/nonexistent";
+	tls.trust.accepts_any = true;
+	tls.trust.ca_file = "/nonexistent";
 	tls_server_start(&server, OLD_PEM, OLD_KEY);
 	server.reply = REPLY;
 	assert_opens();
@@ -261,31 +271,30 @@ static void tls_without_verification_takes_any(void **state)
 static void tls_names_a_ca_file_that_cannot_be_used(void **state)
 {
 	(void)state;
-	assert_refused(FAIL_IO, "No such file");
+	assert_refused(FAIL_IO, TLS_REASON_CA_FILE, "No such file");
 	tls_server_reset(&server);
 	trust_file("not PEM\n");
-	assert_refused(FAIL_FORMAT, "holds no certificate");
+	assert_refused(FAIL_FORMAT, TLS_REASON_CA_FILE, "holds no certificate");
 	tls_server_reset(&server);
 	trust_file(NAS_PEM "-----BEGIN CERTIFICATE-----\nAAAA\n");
-	assert_refused(FAIL_FORMAT, "certificate number 2");
+	assert_refused(FAIL_FORMAT, TLS_REASON_CA_FILE, "certificate number 2");
 	tls_server_reset(&server);
 	*strrchr(ca_path, '/') = '\0';
-	assert_refused(FAIL_FORMAT, "not a regular file");
+	assert_refused(FAIL_FORMAT, TLS_REASON_CA_FILE, "not a regular file");
+}
+
+static void tls_takes_a_ca_file_that_nobody_has_named_for_none(void **state)
+{
+	(void)state;
+	tls.trust.ca_file_is_usual = true;
+	assert_refused(FAIL_UNTRUSTED, TLS_REASON_NO_CA_FILE, "nothing here can vouch");
 }
 
 static void refusal_tells_of_a_wrong_clock(void **state)
 {
-	static struct chain chain;
-	static const unsigned char sha256[REFUSAL_SHA256_LEN];
-	const struct refusal refusal = {
-		.config = &config, .chain = &chain, .sha256 = sha256, .name = "", .now = 60
-	};
+	const struct refusal refusal = { .trust = &tls.trust, .name = "", .now = 60 };
 
 	(void)state;
-	chain_start(&chain);
-	chain_begin(&chain);
-	chain_add(&chain, server.certificates[0], server.chain[0].data_len);
-	chain_end(&chain);
 	assert_true(refusal_clock_is_wrong(refusal.now));
 	assert_false(refusal_clock_is_wrong(time(NULL)));
 	assert_int_equal(refusal_by_clock(&refusal, &why), FAIL_UNTRUSTED);
@@ -318,7 +327,7 @@ static void tls_verifies_again_once_the_ca_file_has_changed(void **state)
 	tls_close(&tls);
 	tls_server_reset(&server);
 	trust_file(ROOT_PEM);
-	assert_refused(FAIL_UNTRUSTED, "not in");
+	assert_refused(FAIL_UNTRUSTED, TLS_REASON_CERTIFICATE, "not in");
 	assert_false(tls.session.known);
 }
 
@@ -343,7 +352,7 @@ static void tls_sends_nothing_to_one_who_takes_the_servers_place(void **state)
 	assert_exchange();
 	tls_close(&tls);
 	tls_server_start(&server, OTHER_PEM, OTHER_KEY);
-	assert_refused(FAIL_UNTRUSTED, "self-signed, and not in");
+	assert_refused(FAIL_UNTRUSTED, TLS_REASON_CERTIFICATE, "self-signed, and not in");
 	assert_false(tls.session.known);
 }
 
@@ -413,21 +422,23 @@ static void tls_tells_silence_from_a_stall(void **state)
 	array.end = FAIL_TIMEOUT;
 	assert_int_equal(tls_open(&tls, &array.stream, 0, &why), FAIL_TIMEOUT);
 	assert_non_null(strstr(why.text, "no answer to the TLS greeting"));
+	assert_int_equal(tls.reason, TLS_REASON_SILENT);
 	server.end = FAIL_TIMEOUT;
 	server.cut_at = 100;
-	assert_refused(FAIL_TIMEOUT, "in the middle of the TLS handshake");
+	assert_refused(FAIL_TIMEOUT, TLS_REASON_OTHER, "in the middle of the TLS handshake");
 }
 
 static void tls_recognizes_what_is_not_tls(void **state)
 {
 	static const struct {
 		const char *bytes;
-		const char *reason;
+		enum tls_reason reason;
+		const char *part;
 	} answers[] = {
-		{ "HTTP/1.1 400 Bad Request\r\n\r\n", "plain HTTP on this port" },
-		{ "SSH-2.0-OpenSSH_9.2\r\n", "does not speak TLS" },
-		{ "\x15\x03\x01\xff\xff\x02\x46", "too long" },
-		{ "\x17\x03\x03\x01\x05hello", "breaks the rules" },
+		{ "HTTP/1.1 400 Bad Request\r\n\r\n", TLS_REASON_PLAIN, "plain HTTP on this port" },
+		{ "SSH-2.0-OpenSSH_9.2\r\n", TLS_REASON_OTHER, "does not speak TLS" },
+		{ "\x15\x03\x01\xff\xff\x02\x46", TLS_REASON_OTHER, "too long" },
+		{ "\x17\x03\x03\x01\x05hello", TLS_REASON_OTHER, "breaks the rules" },
 	};
 
 	(void)state;
@@ -436,33 +447,36 @@ static void tls_recognizes_what_is_not_tls(void **state)
 
 		array_stream_on(&array, answers[i].bytes, strlen(answers[i].bytes));
 		assert_true(tls_open(&tls, &array.stream, INT64_MAX, &why) != FAIL_NONE);
-		if (!strstr(why.text, answers[i].reason))
-			fail_msg("\"%s\" is not in: %s", answers[i].reason, why.text);
+		if (!strstr(why.text, answers[i].part))
+			fail_msg("\"%s\" is not in: %s", answers[i].part, why.text);
+		assert_int_equal(tls.reason, answers[i].reason);
 	}
 }
 
-static void assert_alert(int alert, bool asked_for_proof, const char *reason)
+static void assert_alert(int alert, bool asked_for_proof, enum tls_reason expected,
+                         const char *part)
 {
 	const unsigned char record[] = { 21, 3, 3, 0, 2, 2, (unsigned char)alert };
 	struct array_stream array;
 
-	assert_int_equal(tls_fault_alert(alert, asked_for_proof, "nas", &why), FAIL_TLS);
-	assert_non_null(strstr(why.text, reason));
+	assert_int_equal(tls_fault_alert(alert, asked_for_proof, "nas", &why), expected);
+	assert_non_null(strstr(why.text, part));
 	if (asked_for_proof)
 		return;
 	array_stream_on(&array, record, sizeof record);
 	assert_int_equal(tls_open(&tls, &array.stream, INT64_MAX, &why), FAIL_TLS);
-	assert_non_null(strstr(why.text, reason));
+	assert_non_null(strstr(why.text, part));
+	assert_int_equal(tls.reason, expected);
 }
 
 static void tls_explains_why_the_server_gave_up(void **state)
 {
 	(void)state;
-	assert_alert(70, false, "TLS 1.3");
-	assert_alert(40, false, "Ed25519, RSA-PSS or EC on an unusual curve");
-	assert_alert(112, false, "QSTICKY_TLS_SERVER_NAME");
-	assert_alert(80, false, "alert 80");
-	assert_alert(40, true, "client certificate");
+	assert_alert(70, false, TLS_REASON_OTHER, "TLS 1.3");
+	assert_alert(40, false, TLS_REASON_OTHER, "Ed25519, RSA-PSS or EC on an unusual curve");
+	assert_alert(112, false, TLS_REASON_UNKNOWN_SITE, "no site of the name nas");
+	assert_alert(80, false, TLS_REASON_OTHER, "alert 80");
+	assert_alert(40, true, TLS_REASON_OTHER, "client certificate");
 }
 
 int main(void)
@@ -474,8 +488,7 @@ int main(void)
 		                                start, end),
 		cmocka_unit_test_setup_teardown(tls_trusts_the_certificate_in_the_ca_file, start,
 		                                end),
-		cmocka_unit_test_setup_teardown(tls_says_how_to_trust_what_it_does_not_know, start,
-		                                end),
+		cmocka_unit_test_setup_teardown(tls_shows_what_it_does_not_trust, start, end),
 		cmocka_unit_test_setup_teardown(tls_does_not_trust_another_key_of_the_same_name,
 		                                start, end),
 		cmocka_unit_test_setup_teardown(tls_trusts_a_chain_in_any_order, start, end),
@@ -489,6 +502,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(tls_without_verification_takes_any, start, end),
 		cmocka_unit_test_setup_teardown(tls_names_a_ca_file_that_cannot_be_used, start,
 		                                end),
+		cmocka_unit_test_setup_teardown(tls_takes_a_ca_file_that_nobody_has_named_for_none,
+		                                start, end),
 		cmocka_unit_test_setup_teardown(refusal_tells_of_a_wrong_clock, start, end),
 		cmocka_unit_test_setup_teardown(tls_resumes_a_session, start, end),
 		cmocka_unit_test_setup_teardown(tls_verifies_again_once_the_ca_file_has_changed,

@@ -1,4 +1,4 @@
-#include "webhook/webhook.h"
+#include "webhook/queue.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,24 +1,16 @@
-/* webhook: tells a receiver of changed ports and of turns of health, by a POST of JSON each.
+/* webhook_queue: what a receiver is still to be told: changed ports and turns of health. Pure.
  *
- * What is to be told waits until the main job rests, and gives way when that wakes. Of several changes
- * that wait, the last one is told; what cannot be told in some minutes is dropped. */
-#ifndef QSTICKY_WEBHOOK_WEBHOOK_H
-#define QSTICKY_WEBHOOK_WEBHOOK_H
+ * Of several changes that wait, the last one is told; what cannot be told in some minutes is
+ * dropped. */
+#ifndef QSTICKY_WEBHOOK_QUEUE_H
+#define QSTICKY_WEBHOOK_QUEUE_H
 
-#include <poll.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <time.h>
 
 #include "base/fail.h"
-#include "base/stop.h"
 #include "base/text.h"
-#include "config/config.h"
-#include "http/http.h"
-
-/* Longest time for one attempt, in milliseconds. */
-#define WEBHOOK_SEND_MS 5000
 
 /* Pause after an attempt for which the main job left no time: it counts as none. */
 #define WEBHOOK_CUT_MS 1000
@@ -82,27 +74,5 @@ void webhook_say(struct failure *message, const struct webhook *webhook, const c
 /* Appends the body that says so. `port` and `state` are the present ones. */
 void webhook_put(struct text *text, const struct webhook *webhook, uint16_t port, const char *state,
                  time_t now, const struct failure *message);
-
-/* What there is to tell of: the present moment. */
-struct webhook_facts {
-	const struct config *config; /* borrowed, as the strings are */
-	int64_t cycle_ms;            /* when the next cycle is due */
-	uint16_t port;               /* the one forwarded, or 0 */
-	const char *state;           /* its name in the health file */
-	const char *error;           /* the present one, while unhealthy; NULL: none */
-};
-
-/* Tells what is due, unless a cycle is. Takes WEBHOOK_SEND_MS at most, ends before the next cycle is due
- * and when one of the `count` descriptors is readable, of which the first is the stop's; says in the log how it
- * went, bar the path of the URL. `reply` may be shared. Returns when to come again, or for the next
- * cycle. */
-int64_t webhook_work(struct webhook *webhook, const struct webhook_facts *facts,
-                     const struct pollfd fds[], size_t count, struct http_reply *reply);
-
-/* Connects to the receiver, and sends nothing. `why` then says what was seen; FAIL_NONE also where none
- * is configured. Else as secret_read() and net_connect(); FAIL_FORMAT: not a URL; FAIL_UNTRUSTED: no CA
- * file. */
-enum fail webhook_try(const struct config *config, const struct stop *stop, int64_t deadline_ms,
-                      struct failure *why);
 
 #endif

@@ -1,0 +1,64 @@
+#include "sidecar/servers.h"
+
+#include <string.h>
+
+/* By the CA file, which is everybody's. */
+static struct trust trust_in(const struct config *config, const char *name)
+{
+	return (struct trust){
+		.name = name,
+		.ca_file = config->tls_ca_file,
+		.ca_file_is_usual = strcmp(config->tls_ca_file, CONFIG_TLS_CA_FILE) == 0,
+	};
+}
+
+struct qbittorrent servers_qbittorrent(const struct config *config, const struct stop *stop,
+                                       struct http_reply *reply)
+{
+	const char *name = config->tls_server_name[0] ? config->tls_server_name : config->host;
+	const struct qbittorrent_account account = { &config->user, &config->pass, &config->api_key };
+	struct peer_address address = {
+		.host = config->host,
+		.port = config->port,
+		.https = config->use_https,
+		.trust = trust_in(config, name),
+	};
+
+	address.trust.accepts_any = !config->verify_ssl;
+	address.trust.pins = config->tls_pins[0];
+	address.trust.pin_count = config->tls_pin_count;
+	return qbittorrent_for(&address, &account, stop, reply);
+}
+
+struct gluetun servers_gluetun(const struct config *config, const struct stop *stop,
+                               struct http_reply *reply)
+{
+	const struct peer_address address = {
+		.host = config->gluetun_host,
+		.port = config->gluetun_port,
+		.https = config->gluetun_use_https,
+		.trust = trust_in(config, config->gluetun_host),
+	};
+	struct gluetun_account account = { 0 };
+
+	switch (config->gluetun_auth) {
+	case CONFIG_AUTH_NONE:
+		break;
+	case CONFIG_AUTH_BASIC:
+		account.username = &config->gluetun_username;
+		account.password = &config->gluetun_password;
+		break;
+	case CONFIG_AUTH_APIKEY:
+		account.apikey = &config->gluetun_apikey;
+		break;
+	}
+	return gluetun_for(&address, &account, stop, reply);
+}
+
+struct webhook_receiver servers_webhook(const struct config *config)
+{
+	return (struct webhook_receiver){
+		.url = &config->webhook_url,
+		.ca_file = config->tls_ca_file,
+	};
+}

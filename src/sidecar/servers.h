@@ -1,0 +1,19 @@
+/* servers: those that the configuration names, for the rooms that know no configuration. */
+#ifndef QSTICKY_SIDECAR_SERVERS_H
+#define QSTICKY_SIDECAR_SERVERS_H
+
+#include "base/stop.h"
+#include "config/config.h"
+#include "gluetun/control_server.h"
+#include "http/http.h"
+#include "qbittorrent/client.h"
+#include "webhook/send.h"
+
+/* Not connected yet. All are borrowed for their lives; `reply` may be shared. */
+struct qbittorrent servers_qbittorrent(const struct config *config, const struct stop *stop,
+                                       struct http_reply *reply);
+struct gluetun servers_gluetun(const struct config *config, const struct stop *stop,
+                               struct http_reply *reply);
+struct webhook_receiver servers_webhook(const struct config *config);
+
+#endif
