@@ -10,7 +10,7 @@ import pytest
 
 from conftest import MakeSidecar
 from faults import reply, with_headers
-from faulty_server import LOGIN, LOGOUT, PREFERENCES, SET_PREFERENCES, VERSION, FaultyServer
+from faulty_server import LOGIN, LOGOUT, PREFERENCES, SET_PREFERENCES, VERSION, Exchange, FaultyServer
 from harness import PortFile, QBittorrent, free_port, wait_until
 
 
@@ -324,10 +324,13 @@ def test_a_cookie_set_anew_is_the_one_sent_next(
     qsticky = sidecar(server)
     qsticky.wait_in_sync(41000)
     turned = with_headers("Set-Cookie: " + server.set_cookie("turned/over+")[1])
-    server.fault(PREFERENCES, turned, times=1)
-    before = server.count(PREFERENCES)
-    wait_until(lambda: server.count(PREFERENCES) > before, what="the answer with the new cookie")
-    server.sessions = {"1": "turned/over+"}
+
+    def turn(exchange: Exchange) -> None:
+        turned(exchange)  # the request has the old one
+        server.sessions = {"1": "turned/over+"}
+
+    server.fault(PREFERENCES, turn, times=1)
+    wait_until(lambda: "turned/over+" in server.sessions.values(), what="the answer with the new cookie")
     qsticky.wait_cycles(3)
     assert server.requests[-1].cookies() == {server.cookie_name(): "turned/over+"}
     assert server.count(LOGIN) == 1

@@ -138,6 +138,7 @@ def test_where_a_restart_cannot_be_seen_it_says_what_helps_and_that_helps(
     with Clock(qsticky.pid) as moved:
         moved.move(TEN_MINUTES)
         wait_until(lambda: server.count(LOGIN) == 2, what="the second login")
+        wait_checks(server, 1)  # it is answered
         server.password = WRONG
         server.restart()
         wait_checks(server)
