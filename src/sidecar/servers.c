@@ -16,7 +16,8 @@ struct qbittorrent servers_qbittorrent(const struct config *config, const struct
                                        struct http_reply *reply)
 {
 	const char *name = config->tls_server_name[0] ? config->tls_server_name : config->host;
-	const struct qbittorrent_account account = { &config->user, &config->pass, &config->api_key };
+	const struct qbittorrent_account account = { &config->user, &config->pass,
+		                                     &config->api_key };
 	struct peer_address address = {
 		.host = config->host,
 		.port = config->port,

@@ -30,7 +30,7 @@
 struct tls_session {
 	bool known;
 	int64_t verified_ms;
-	time_t not_after;       /* of its certificate, where that matters; else 0 */
+	time_t not_after;         /* of its certificate, where that matters; else 0 */
 	struct file_version file; /* by which it was verified */
 	unsigned char parameters[TLS_SESSION_BYTES]; /* secret */
 };
