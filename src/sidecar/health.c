@@ -7,118 +7,12 @@
 #include <unistd.h>
 
 #include "base/json.h"
-#include "base/replace.h"
 #include "base/utc.h"
-
-/* ---- writing ---- */
-
-static void put_key(struct text *text, const char *key)
-{
-	text_printf(text, "%s\"%s\": ", text->len > 1 ? ", " : "", key);
-}
-
-static void put_bool(struct text *text, const char *key, bool value)
-{
-	put_key(text, key);
-	text_puts(text, value ? "true" : "false");
-}
-
-static void put_string(struct text *text, const char *key, const char *value)
-{
-	put_key(text, key);
-	if (!value) {
-		text_puts(text, "null");
-		return;
-	}
-	text_puts(text, "\"");
-	text_add_json(text, value, strlen(value));
-	text_puts(text, "\"");
-}
-
-static void put_number(struct text *text, const char *key, uint64_t value)
-{
-	put_key(text, key);
-	text_printf(text, "%llu", (unsigned long long)value);
-}
-
-static void put_port(struct text *text, const char *key, int64_t port)
-{
-	put_key(text, key);
-	if (port < 0)
-		text_puts(text, "null");
-	else
-		text_printf(text, "%lld", (long long)port);
-}
-
-static void put_reachable(struct text *text, const char *key, enum reachable reachable)
-{
-	if (reachable == REACHABLE_UNKNOWN)
-		put_string(text, key, NULL);
-	else
-		put_bool(text, key, reachable == REACHABLE_YES);
-}
-
-static void put_time(struct text *text, const char *key, time_t moment)
-{
-	char utc[UTC_MAX];
-
-	utc_format(utc, moment);
-	put_string(text, key, moment ? utc : NULL);
-}
-
-static void put_uptime(struct text *text, uint64_t uptime_s)
-{
-	char uptime[64];
-	struct text words = text_on(uptime, sizeof uptime);
-	uint64_t days = uptime_s / 86400;
-
-	if (days > 0)
-		text_printf(&words, "%llu days, ", (unsigned long long)days);
-	text_printf(&words, "%u:%02u:%02u", (unsigned)(uptime_s / 3600 % 24),
-	            (unsigned)(uptime_s / 60 % 60), (unsigned)(uptime_s % 60));
-	put_string(text, "uptime", uptime);
-}
-
-static void put_health(struct text *text, const struct health *health)
-{
-	text_puts(text, "{");
-	put_bool(text, "healthy", health->healthy);
-	put_string(text, "state", health->state);
-	put_port(text, "current_port", health->current_port);
-	put_port(text, "forwarded_port", health->forwarded_port);
-	put_reachable(text, "reachable", health->reachable);
-	put_reachable(text, "reachable_udp", health->reachable_udp);
-	put_string(text, "connection_status", health->connection_status);
-	put_string(text, "external_address", health->external_address);
-	put_string(text, "login", health->login);
-	put_time(text, "last_check", health->last_check);
-	put_time(text, "last_port_change", health->last_port_change);
-	put_time(text, "timestamp", health->timestamp);
-	put_uptime(text, health->uptime_s);
-	put_number(text, "uptime_seconds", health->uptime_s);
-	put_number(text, "consecutive_failures", health->consecutive_failures);
-	put_number(text, "rebinds", health->rebinds);
-	put_string(text, "last_error", health->last_error);
-	put_string(text, "qbittorrent_version", health->qbittorrent_version);
-	put_string(text, "version", health->version);
-	text_puts(text, "}\n");
-}
-
-enum fail health_write(const char *path, const struct health *health, struct failure *why)
-{
-	char buf[HEALTH_MAX];
-	struct text content = text_on(buf, sizeof buf);
-
-	put_health(&content, health);
-	return replace_file("health file", path, &content, why);
-}
 
 void health_remove(const char *path)
 {
 	(void)unlink(path);
 }
-
-/* ---- judging ---- */
 
 int health_open(const char *path)
 {

@@ -5,13 +5,7 @@
 #include "base/mono.h"
 #include "base/now.h"
 #include "sidecar/health.h"
-#include "sidecar/metrics.h"
-
-static const char *const state_names[] = {
-	[SYNC_STARTING] = "starting", [SYNC_WAITING_FOR_PORT] = "waiting_for_port",
-	[SYNC_IN_SYNC] = "in_sync",   [SYNC_RETRYING] = "retrying",
-	[SYNC_ERROR] = "error",
-};
+#include "sidecar/health_write.h"
 
 /* ---- the source ---- */
 
@@ -34,7 +28,7 @@ void tell_source(char out[static TELL_SOURCE_MAX], const struct config *config,
 
 const char *tell_state(const struct situation *now)
 {
-	return state_names[sync_state(&now->sync)];
+	return health_states[sync_state(&now->sync)];
 }
 
 const char *tell_error(const struct situation *now, struct failure *buf)
@@ -106,7 +100,7 @@ void tell_health(struct tell *tell, const struct situation *now)
 	tell->health_unwritable = f;
 	if (!now->config->metrics_path)
 		return;
-	f = metrics_write(now->config->metrics_path, &health, &why);
+	f = health_write_metrics(now->config->metrics_path, &health, &why);
 	if (f && !tell->metrics_unwritable)
 		log_line(LEVEL_ERROR, "%s", why.text);
 	tell->metrics_unwritable = f;
