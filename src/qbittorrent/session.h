@@ -12,6 +12,7 @@
 #include "http/cookies.h"
 #include "http/http.h"
 #include "net/tcp.h"
+#include "qbittorrent/login_verdict.h"
 #include "tls/tls.h"
 
 /* Longest wait for one request and its reply, in milliseconds. */
@@ -25,15 +26,6 @@
 
 /* Longest time that a logout may take: a stop is to be over in 50 ms. One takes about 1 ms. */
 #define QBITTORRENT_LOGOUT_MS 20
-
-/* What became of the login of this cycle. */
-enum qbittorrent_login {
-	QBITTORRENT_LOGIN_NONE, /* none was sent */
-	QBITTORRENT_LOGIN_ACCEPTED,
-	QBITTORRENT_LOGIN_REJECTED,   /* counted by qBittorrent, which bans after five */
-	QBITTORRENT_LOGIN_BANNED,     /* this address may not log in at all */
-	QBITTORRENT_LOGIN_UNANSWERED, /* sent, and no verdict came: it may have counted */
-};
 
 /* The preferences that matter here. */
 struct qbittorrent_view {
