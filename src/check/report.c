@@ -15,10 +15,10 @@ static const struct {
 	char word[5];
 	char colour[5]; /* ECMA-48, section 8.3.117 */
 } verdicts[] = {
-	[CHECK_OK] = { "ok", "32" },
-	[CHECK_WARN] = { "warn", "33" },
-	[CHECK_FAILS] = { "FAIL", "1;31" },
-	[CHECK_SKIPPED] = { "skip", "2" },
+	[VERDICT_OK] = { "ok", "32" },
+	[VERDICT_WARN] = { "warn", "33" },
+	[VERDICT_FAIL] = { "FAIL", "1;31" },
+	[VERDICT_SKIP] = { "skip", "2" },
 };
 
 static bool wants_colour(char *const environment[])
@@ -46,8 +46,7 @@ static void put_quoted(struct text *out, const char *string)
 	text_puts(out, "\"");
 }
 
-static void put_json(struct text *out, const char *name, const char *word,
-                     const struct check_finding *found)
+static void put_json(struct text *out, const char *name, const char *word, const struct step *found)
 {
 	text_printf(out, "%s{\"name\": \"%s\", \"verdict\": \"%s\", \"seen\": ",
 	            report.begun ? ",\n" : "{\"hops\": [\n", name, word);
@@ -61,9 +60,10 @@ static void put_json(struct text *out, const char *name, const char *word,
 	report.begun = true;
 }
 
-static void put_line(struct text *out, const char *name, enum check_verdict verdict,
-                     const struct check_finding *found)
+static void put_line(struct text *out, const char *name, const struct step *found)
 {
+	enum verdict verdict = found->verdict;
+
 	if (report.colour)
 		text_printf(out, "\033[%sm", verdicts[verdict].colour);
 	text_printf(out, "%-4s", verdicts[verdict].word);
@@ -76,16 +76,15 @@ static void put_line(struct text *out, const char *name, enum check_verdict verd
 	text_puts(out, "\n");
 }
 
-void check_report_hop(const char *name, enum check_verdict verdict,
-                      const struct check_finding *found)
+void check_report_hop(const char *name, const struct step *found)
 {
 	char buf[8 * FAILURE_MAX];
 	struct text out = text_on(buf, sizeof buf);
 
 	if (report.json)
-		put_json(&out, name, verdicts[verdict].word, found);
+		put_json(&out, name, verdicts[found->verdict].word, found);
 	else
-		put_line(&out, name, verdict, found);
+		put_line(&out, name, found);
 	text_write(&out, STDOUT_FILENO);
 }
 

@@ -1,21 +1,17 @@
-/* check_walk: what the hops of a check share: what they are given, what one leaves to the next, and how
- * they say what they found. For the files of check; nobody else needs it. */
+/* check_walk: what the hops of a check share: the cycle whose steps they take, and what one leaves to the
+ * next. For the files of check; nobody else needs it. */
 #ifndef QSTICKY_CHECK_WALK_H
 #define QSTICKY_CHECK_WALK_H
 
 #include <stdbool.h>
-#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/fail.h"
 #include "base/stop.h"
-#include "check/report.h"
 #include "config/config.h"
 #include "http/http.h"
 #include "process/sandbox.h"
-#include "qbittorrent/client.h"
-#include "sidecar/login_gate.h"
-#include "sidecar/reach.h"
+#include "sidecar/cycle.h"
 
 /* What the health file tells, as it was found at the start. */
 struct check_beside {
@@ -23,44 +19,55 @@ struct check_beside {
 	bool is_there;
 	uid_t writer; /* whose it is */
 	bool healthy;
-	bool runs;         /* a sidecar has written it lately */
-	bool knows_tunnel; /* which has seen the VPN's interface */
+	bool runs; /* a sidecar has written it lately */
 	struct failure why;
 };
 
 struct check_walk {
-	struct check_finding found; /* by the present hop */
-	bool stopped;               /* a stop was asked for: what was found means nothing */
-
-	/* There from the start. */
 	struct config config;
 	struct stop stop;
 	struct sandbox sandbox;
 	struct check_beside beside;
-	struct qbittorrent qbittorrent;
-	struct login_gate gate;
+	struct sidecar_cycle cycle; /* a dry one */
+	bool has_tunnel;            /* which is sound */
 
-	/* Left by one hop to those after it. */
-	bool ask_gluetun; /* for the port: its file is not used, or not there */
-	bool has_tunnel;  /* it is here, and sound */
-	uint16_t port;    /* forwarded; 0: none is known */
-	struct reach reach;
-	struct qbittorrent_view view;
-	enum fail answer; /* of the first question to qBittorrent, with `answer_why` */
-	struct failure answer_why;
+	/* Of the first question to qBittorrent. */
+	enum fail answer;
+	struct step answer_step;
 
 	struct http_reply reply; /* of whoever sends a request; last, since it is large */
 };
 
-/* Takes one hop. Returns the verdict, having set what was found; until then the fix is NULL. May wait
- * until the deadline of `walk->qbittorrent`. */
-typedef enum check_verdict check_hop(struct check_walk *walk);
+/* Takes one hop, and leaves what it found in `walk->cycle.step`. May wait until the deadline of
+ * `walk->cycle.qbittorrent`. FAIL_STOPPED: a stop was asked for, and what was found means nothing. */
+typedef enum fail check_hop(struct check_walk *walk);
 
-/* Sets what is seen, and what to do about it. Returns `verdict`. */
-enum check_verdict check_see(struct check_walk *walk, enum check_verdict verdict, const char *fix,
-                             const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* Opens the health file: before any right is given up, since it may be another user's. */
+void check_open_beside(struct check_walk *walk);
 
-/* The same after the failure `f`, which has set what is seen, and may be a stop. Returns CHECK_FAILS. */
-enum check_verdict check_failed(struct check_walk *walk, enum fail f, const char *fix);
+/* Looks whether a sidecar has been writing it: before anything else. */
+void check_look_beside(struct check_walk *walk);
+
+/* In their order. On this side: what qsticky itself reads, writes and may do. */
+check_hop check_configuration;
+check_hop check_sandbox;
+check_hop check_port_file;
+check_hop check_control_server;
+check_hop check_tunnel;
+
+/* To qBittorrent, which has begun a cycle, and what is set there. */
+check_hop check_name;
+check_hop check_connection;
+check_hop check_tls;
+check_hop check_qbittorrent;
+check_hop check_login;
+check_hop check_version;
+check_hop check_settings;
+check_hop check_port;
+check_hop check_probe;
+
+/* These two may come at any time. */
+check_hop check_health;
+check_hop check_webhook;
 
 #endif

@@ -1,5 +1,6 @@
 /* sidecar_cycle: compares once what is wanted with what qBittorrent has, repairs the difference, and
- * proves it. For sidecar/sidecar.c; nobody else needs it. */
+ * proves it. For sidecar/sidecar.c, which runs whole cycles, and for `qsticky check`, which takes the same
+ * steps and changes nothing. */
 #ifndef QSTICKY_SIDECAR_CYCLE_H
 #define QSTICKY_SIDECAR_CYCLE_H
 
@@ -14,6 +15,7 @@
 #include "sidecar/login_gate.h"
 #include "sidecar/port_source.h"
 #include "sidecar/reach.h"
+#include "sidecar/step.h"
 #include "sidecar/tell.h"
 #include "webhook/webhook.h"
 
@@ -29,6 +31,10 @@ struct sidecar_cycle {
 	struct qbittorrent qbittorrent;
 	struct reach reach; /* the caller polls and drains its tunnel */
 
+	struct step step; /* what the last step has found */
+
+	struct qbittorrent_wanted wanted;
+	bool just_set;                /* by this cycle: it may still be opening its port */
 	struct qbittorrent_view view; /* as the last cycle found or left qBittorrent */
 	bool view_is_recent;          /* and that was the cycle before this one */
 	int64_t reannounce_at_ms;     /* MONO_NEVER: not */
@@ -41,6 +47,23 @@ struct sidecar_cycle {
 /* Makes a `cycle` of zeros ready for the first. Borrows the others. */
 void sidecar_cycle_start(struct sidecar_cycle *cycle, const struct config *config,
                          const struct stop *stop, struct http_reply *reply);
+
+/* The steps, in their order. Each leaves in `cycle->step` what it has found, the reason where it fails. With
+ * `cycle->reach.dry` they change nothing. */
+
+/* Looks at the tunnel, and for what qBittorrent is wanted to be set to. FAIL_IO: it cannot be seen.
+ * FAIL_CUT_OFF: nobody can connect, or where nobody has named the interface (a warning), that is not known. */
+enum fail sidecar_cycle_tunnel(struct sidecar_cycle *cycle);
+
+/* Reads the preferences into `cycle->view`, with a login where it takes one. As qbittorrent_read(). */
+enum fail sidecar_cycle_read(struct sidecar_cycle *cycle);
+
+/* Compares the port, and the interface where that is to be bound, and sets what differs. FAIL_OWN_PORT: it is
+ * the Web UI's. FAIL_UNPROVEN: it differs, or does so still. Else as qbittorrent_set(). */
+enum fail sidecar_cycle_set(struct sidecar_cycle *cycle);
+
+/* Proves that the port accepts connections. As reach_prove() and reach_judge_missing(). */
+enum fail sidecar_cycle_prove(struct sidecar_cycle *cycle);
 
 /* Runs one, for the port that is wanted after the last look. Blocks for SIDECAR_CYCLE_MS at most, less
  * what that look took. Notes in `cycle->now` how it went, with the reason in `cycle_why` where it failed;

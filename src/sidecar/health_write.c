@@ -174,79 +174,62 @@ static void put_head(struct text *text, const char *name, const char *type, cons
  * and both formats escape these alike. */
 static void put_label(struct text *text, const char *name, const char *value)
 {
-	text_printf(text, "%s=", name);
+	text_printf(text, ",%s=", name);
 	put_quoted(text, value);
 }
 
-/* Begins a sample, within its labels. */
-static void put_name(struct text *text, const char *name, const char *instance)
-{
-	text_printf(text, "qsticky_%s{", name);
-	put_label(text, "instance_name", instance);
-}
-
-static void put_info(struct text *text, const char *instance, const struct health *health)
-{
-	put_head(text, "info", "gauge", "Versions.");
-	put_name(text, "info", instance);
-	text_puts(text, ",");
-	put_label(text, "version", health->version);
-	if (health->qbittorrent_version) {
-		text_puts(text, ",");
-		put_label(text, "qbittorrent_version", health->qbittorrent_version);
-	}
-	text_puts(text, "} 1\n");
-}
-
-/* A sample for each state. */
-static void put_states(struct text *text, const char *instance, const char *state)
-{
-	for (size_t i = 0; i < HEALTH_STATES; i++) {
-		put_name(text, "state", instance);
-		text_puts(text, ",");
-		put_label(text, "state", health_states[i]);
-		text_printf(text, "} %u\n", (unsigned)(strcmp(health_states[i], state) == 0));
-	}
-}
-
-/* What the file is called. */
-static void find_instance(struct text *instance, const char *path)
+/* Begins a sample, within its labels. The first is what the file is called. */
+static void put_name(struct text *text, const char *name, const char *path)
 {
 	static const char suffix[] = ".prom";
-	const char *name = strrchr(path, '/') + 1;
-	size_t len = strlen(name);
+	const char *file = strrchr(path, '/') + 1;
+	size_t len = strlen(file);
+	char buf[METRICS_NAME_MAX];
+	struct text instance = text_on(buf, sizeof buf);
 
-	if (len > sizeof suffix - 1 && strcmp(name + len - (sizeof suffix - 1), suffix) == 0)
+	if (len > sizeof suffix - 1 && strcmp(file + len - (sizeof suffix - 1), suffix) == 0)
 		len -= sizeof suffix - 1;
-	text_add_printable(instance, name, len);
+	text_add_printable(&instance, file, len);
+	text_printf(text, "qsticky_%s{instance_name=", name);
+	put_quoted(text, buf);
+}
+
+static void put_metric(struct text *text, const struct health *health, const char *path,
+                       const struct field *field)
+{
+	int64_t number = field->kind == STATE ? 0 : number_of(health, field);
+	char metric[64];
+	struct text words = text_on(metric, sizeof metric);
+
+	if (number < 0)
+		return;
+	text_printf(&words, "%s%s%s", affixes[field->kind][0], field->name,
+	            affixes[field->kind][1]);
+	put_head(text, metric, field->kind == TOTAL ? "counter" : "gauge", field->help);
+	if (field->kind != STATE) {
+		put_name(text, metric, path);
+		text_printf(text, "} %lld\n", (long long)number);
+		return;
+	}
+	for (size_t i = 0; i < HEALTH_STATES; i++) {
+		put_name(text, metric, path);
+		put_label(text, "state", health_states[i]);
+		text_printf(text, "} %d\n", strcmp(health_states[i], health->state) == 0);
+	}
 }
 
 static void put_metrics(struct text *text, const struct health *health, const char *path)
 {
-	char name[METRICS_NAME_MAX];
-	struct text instance = text_on(name, sizeof name);
 	const struct field *field;
 
-	find_instance(&instance, path);
-	put_info(text, name, health);
-	for (unsigned place = 1; (field = field_at(VIEW_METRICS, place)); place++) {
-		bool is_state = field->kind == STATE;
-		int64_t number = is_state ? 0 : number_of(health, field);
-		char metric[64];
-		struct text words = text_on(metric, sizeof metric);
-
-		if (number < 0)
-			continue;
-		text_printf(&words, "%s%s%s", affixes[field->kind][0], field->name,
-		            affixes[field->kind][1]);
-		put_head(text, metric, field->kind == TOTAL ? "counter" : "gauge", field->help);
-		if (is_state) {
-			put_states(text, name, health->state);
-			continue;
-		}
-		put_name(text, metric, name);
-		text_printf(text, "} %lld\n", (long long)number);
-	}
+	put_head(text, "info", "gauge", "Versions.");
+	put_name(text, "info", path);
+	put_label(text, "version", health->version);
+	if (health->qbittorrent_version)
+		put_label(text, "qbittorrent_version", health->qbittorrent_version);
+	text_puts(text, "} 1\n");
+	for (unsigned place = 1; (field = field_at(VIEW_METRICS, place)); place++)
+		put_metric(text, health, path, field);
 }
 
 /* ---- files ---- */

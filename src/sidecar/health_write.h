@@ -13,10 +13,9 @@
 #include "core/sync.h"
 #include "sidecar/health.h"
 
-/* Longest metrics file, in bytes. */
+/* Longest metrics file, in bytes; and longest value of its label `instance_name`, with its NUL: what is
+ * longer is cut. */
 #define METRICS_MAX 6144
-
-/* Longest value of the label `instance_name`, in bytes with its NUL; what is longer is cut. */
 #define METRICS_NAME_MAX 96
 
 /* The names of the states, by enum sync_state. */

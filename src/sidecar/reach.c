@@ -2,13 +2,12 @@
 
 #include <string.h>
 
-#include "base/log.h"
 #include "base/mono.h"
 #include "sidecar/probe_port.h"
 
 struct reach reach_on(const struct config *config)
 {
-	struct reach reach = {
+	return (struct reach){
 		.tunnel = tunnel_on(config->vpn_interface),
 		.named = config->vpn_interface_named,
 		.grace_ms = (int64_t)config->no_port_grace_s * 1000,
@@ -16,12 +15,11 @@ struct reach reach_on(const struct config *config)
 		.hints_at_ms = mono_now_ms() + REACH_HINTS_LAG_MS,
 		.deaf_at_ms = MONO_NEVER,
 	};
-	struct failure why;
+}
 
-	if (config->vpn_interface[0] && tunnel_listen(&reach.tunnel, &why))
-		log_line(LEVEL_INFO, "%s: the VPN's interface is looked at every %u s only",
-		         why.text, config->interval_s);
-	return reach;
+enum fail reach_listen(struct reach *reach, struct failure *why)
+{
+	return reach->tunnel.name[0] ? tunnel_listen(&reach->tunnel, why) : FAIL_NONE;
 }
 
 /* What qBittorrent says of itself is not true any more, and will not be for a while. */
@@ -66,21 +64,19 @@ static void note_missing(struct reach *reach, struct sync *sync, int64_t now_ms)
 		sync_cycle_at(sync, lost_at_ms(reach));
 }
 
-void reach_look(struct reach *reach, struct situation *now)
+enum fail reach_look(struct reach *reach, struct situation *now, struct failure *why)
 {
 	struct tunnel_view before = reach->view;
-	bool was_blind = reach->blind;
 	int64_t now_ms = mono_now_ms();
-	struct failure why;
+	enum fail f;
 
 	if (!reach->tunnel.name[0])
-		return;
-	reach->blind = tunnel_look(&reach->tunnel, &reach->view, &why);
-	if (!reach->blind) {
+		return FAIL_NONE;
+	f = tunnel_look(&reach->tunnel, &reach->view, why);
+	reach->blind = f;
+	if (!f) {
 		sync_links_seen(&now->sync, reach->view.lo_only, now_ms);
 		note_missing(reach, &now->sync, now_ms);
-	} else if (!was_blind) {
-		log_line(LEVEL_WARN, "%s: whether the port is open is not probed", why.text);
 	}
 	/* tunnel_look() clears all of it first, so that what lies between its members is the same, too.
 	 * NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-exp42-c,cert-flp37-c) */
@@ -88,6 +84,7 @@ void reach_look(struct reach *reach, struct situation *now)
 		sync_tunnel_differs(&now->sync);
 		forget_hints(reach, now);
 	}
+	return f;
 }
 
 struct qbittorrent_wanted reach_wanted(const struct reach *reach, const struct config *config,
@@ -115,6 +112,12 @@ enum fail reach_judge_tunnel(const struct reach *reach, bool alone, struct failu
 			"only the loopback interface is left here: was Gluetun's container "
 			"restarted? Then all that share its network are in the old one, and "
 			"have to be restarted too");
+	if (!view->exists && !reach->seen)
+		return fail_set(why, FAIL_CUT_OFF,
+		                "there is no %s here, which QSTICKY_VPN_INTERFACE names: is the "
+		                "VPN connected, and is this Gluetun's network (network_mode: "
+		                "\"service:gluetun\")?",
+		                name);
 	if (!view->exists)
 		return fail_set(why, FAIL_CUT_OFF,
 		                "%s is gone: the VPN is down or reconnecting, nobody can connect",
@@ -130,13 +133,7 @@ enum fail reach_judge_missing(const struct reach *reach, int64_t now_ms, struct 
 {
 	if (reach->blind || now_ms < lost_at_ms(reach))
 		return FAIL_NONE;
-	if (reach->seen)
-		return reach_judge_tunnel(reach, reach->view.lo_only, why);
-	return fail_set(why, FAIL_CUT_OFF,
-	                "there is no %s here, which QSTICKY_VPN_INTERFACE names: is the VPN "
-	                "connected, and is this Gluetun's network (network_mode: "
-	                "\"service:gluetun\")?",
-	                reach->tunnel.name);
+	return reach_judge_tunnel(reach, reach->seen && reach->view.lo_only, why);
 }
 
 /* ---- a port that is closed ---- */
@@ -158,7 +155,8 @@ static enum fail repair(struct reach *reach, struct qbittorrent *qb, struct qbit
                         const struct qbittorrent_wanted *wanted, struct reach_probed *probed,
                         struct situation *now, struct tell *tell, struct failure *why)
 {
-	bool may_rebind = now->config->rebind && sync_may_rebind(&now->sync, mono_now_ms());
+	bool may_rebind =
+		!reach->dry && now->config->rebind && sync_may_rebind(&now->sync, mono_now_ms());
 	struct failure refusal = *why;
 	enum fail f = reach_judge_settings(&reach->tunnel, &reach->view, view, why);
 
@@ -206,7 +204,10 @@ static enum fail prove_open(struct reach *reach, struct qbittorrent *qb,
 
 	if (!f)
 		f = reach_probe(&reach->tunnel, &reach->view, qb, view, wanted->port,
-		                just_set ? REACH_OPEN_MS : 0, &probed, why);
+		                just_set     ? REACH_OPEN_MS
+		                : reach->dry ? SYNC_CLOSED_MS
+		                             : 0,
+		                &probed, why);
 	if (f == FAIL_REFUSED)
 		f = repair(reach, qb, view, wanted, &probed, now, tell, why);
 	now->reachable_udp = probed.udp;
@@ -219,7 +220,7 @@ static void ask_hints(struct reach *reach, struct qbittorrent *qb, struct situat
 {
 	int64_t now_ms = mono_now_ms();
 
-	if (now_ms < reach->hints_at_ms)
+	if (reach->dry || now_ms < reach->hints_at_ms)
 		return;
 	reach->hints_at_ms = now_ms + REACH_HINTS_EVERY_MS;
 	qbittorrent_ask_hints(qb, &now->hints);

@@ -27,6 +27,7 @@
 
 struct reach {
 	struct tunnel tunnel;
+	bool dry; /* it is only looked: nothing is repaired, and a closed port given a moment at once */
 	struct tunnel_view view;
 	bool named;            /* the user says that there is this interface */
 	int64_t grace_ms;      /* for which a named one may be missing from the start */
@@ -38,11 +39,14 @@ struct reach {
 	int64_t deaf_at_ms; /* since when it has called itself disconnected; MONO_NEVER: it does not */
 };
 
-/* Begins to watch the interface that `config` names, if it names one. */
+/* For the interface that `config` names, if it names one. */
 struct reach reach_on(const struct config *config);
 
-/* Looks at the network namespace, for this cycle, and tells `now->sync`. */
-void reach_look(struct reach *reach, struct situation *now);
+/* Begins to hear of its changes. FAIL_IO: it will be looked at in each cycle only. */
+enum fail reach_listen(struct reach *reach, struct failure *why);
+
+/* Looks at the network namespace, for this cycle, and tells `now->sync`. FAIL_IO: blind. */
+enum fail reach_look(struct reach *reach, struct situation *now, struct failure *why);
 
 /* The tunnel has changed, or may have: what qBittorrent said of itself before is forgotten. */
 void reach_changed(struct reach *reach, struct situation *now);
@@ -51,8 +55,8 @@ void reach_changed(struct reach *reach, struct situation *now);
 struct qbittorrent_wanted reach_wanted(const struct reach *reach, const struct config *config,
                                        uint16_t port);
 
-/* Whether the tunnel itself is what is missing, as seen at the last look. `alone`: nothing but
- * loopback is left here. FAIL_CUT_OFF. */
+/* Whether the tunnel itself is what is missing, as seen at the last look, whether it was ever here or not.
+ * `alone`: nothing but loopback is left here. FAIL_CUT_OFF. */
 enum fail reach_judge_tunnel(const struct reach *reach, bool alone, struct failure *why);
 
 /* Whether the tunnel has been missing for too long, whether a port is forwarded or not: one that was here,

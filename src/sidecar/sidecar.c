@@ -34,8 +34,13 @@ struct sidecar {
 
 static void set_up(struct sidecar *s, const struct config *config, const struct init *init)
 {
+	struct failure why;
+
 	s->init = init;
 	sidecar_cycle_start(&s->cycle, config, &init->stop, &reply);
+	if (reach_listen(&s->cycle.reach, &why))
+		log_line(LEVEL_INFO, "%s: the VPN's interface is looked at every %u s only",
+		         why.text, config->interval_s);
 	if (config->bind_interface && !config->vpn_interface[0])
 		log_line(LEVEL_WARN,
 		         "QSTICKY_BIND_INTERFACE=true does nothing without QSTICKY_VPN_INTERFACE");
@@ -49,7 +54,12 @@ static void set_up(struct sidecar *s, const struct config *config, const struct 
 
 static bool look(struct sidecar_cycle *cycle)
 {
-	return port_source_look(&cycle->source, &cycle->now, &cycle->tell);
+	bool news;
+
+	port_source_watch(&cycle->source, cycle->now.config);
+	news = port_source_look(&cycle->source, &cycle->now);
+	port_source_say(&cycle->source, &cycle->now, news, &cycle->tell);
+	return news;
 }
 
 /* Whether the sandbox keeps `file`, NULL for none, from us, and does so for longer than it takes to
@@ -250,23 +260,6 @@ int sidecar_run(const struct config *config, struct init *init)
 	return EXIT_SUCCESS;
 }
 
-/* A file that is empty, or being replaced, is looked at again, as the loop would. */
-static enum fail look_once(struct sidecar *s, struct failure *why)
-{
-	struct sidecar_cycle *cycle = &s->cycle;
-	int64_t at_ms;
-
-	(void)look(cycle);
-	while ((at_ms = port_source_unsettled_ms(&cycle->source, &cycle->now)) != MONO_NEVER) {
-		enum fail f = stop_sleep(&s->init->stop, at_ms, why);
-
-		if (f)
-			return f;
-		(void)look(cycle);
-	}
-	return cycle->source.fail; /* it has been said */
-}
-
 int sidecar_once(const struct config *config, struct init *init)
 {
 	static struct sidecar s;
@@ -276,7 +269,11 @@ int sidecar_once(const struct config *config, struct init *init)
 	set_up(&s, config, init);
 	login_store_keep(&s.cycle.gate.store);
 	sandbox_enter(config, SANDBOX_ONCE);
-	if (look_once(&s, &why) || s.cycle.now.sync.file == SYNC_FILE_BAD) {
+	port_source_watch(&s.cycle.source, config);
+	f = port_source_settle(&s.cycle.source, &s.cycle.now, &init->stop);
+	port_source_say(&s.cycle.source, &s.cycle.now, sync_port(&s.cycle.now.sync) > 0,
+	                &s.cycle.tell);
+	if (f || s.cycle.now.sync.file == SYNC_FILE_BAD) {
 		if (s.cycle.source.hidden)
 			log_line(LEVEL_ERROR, "%s", s.cycle.now.file_why.text);
 		return EXIT_FAILURE;

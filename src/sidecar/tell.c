@@ -164,38 +164,31 @@ void tell_success(struct tell *tell, const struct situation *now)
 bool tell_setting_is(const struct qbittorrent_view *view, enum tell_setting which,
                      struct failure *text)
 {
-	const char *sentence = "";
-	bool is_so = false;
+	static const char sentences[][128] = {
+		[TELL_PEER_PROXY] =
+			"qBittorrent uses a proxy for peers: it does not listen for them at all",
+		[TELL_LO] = "qBittorrent is bound to interface lo, where no peer can reach it: set "
+			    "its network interface (Advanced) to the VPN's, or to any",
+		[TELL_RANDOM_PORT] =
+			"random_port is on: qBittorrent takes another port at each start",
+		[TELL_UPNP] = "upnp is on: qBittorrent asks a router for its port, not the VPN",
+	};
+	const bool is_so[TELL_SETTINGS_ALL] = {
+		[TELL_ANNOUNCE_PORT] = view->announce_port != 0,
+		[TELL_PEER_PROXY] = view->peer_proxy,
+		[TELL_LO] = strcmp(view->interface, "lo") == 0,
+		[TELL_RANDOM_PORT] = view->random_port,
+		[TELL_UPNP] = view->upnp,
+	};
 
-	switch (which) {
-	case TELL_ANNOUNCE_PORT:
+	if (which == TELL_ANNOUNCE_PORT)
 		fail_set(text, FAIL_NONE,
 		         "qBittorrent tells trackers port %lld, whatever it listens on: set "
 		         "announce_port (Advanced, port reported to trackers) to 0",
 		         (long long)view->announce_port);
-		return view->announce_port != 0;
-	case TELL_PEER_PROXY:
-		sentence = "qBittorrent uses a proxy for peers: it does not listen for them at all";
-		is_so = view->peer_proxy;
-		break;
-	case TELL_LO:
-		sentence = "qBittorrent is bound to interface lo, where no peer can reach it: set "
-			   "its network interface (Advanced) to the VPN's, or to any";
-		is_so = strcmp(view->interface, "lo") == 0;
-		break;
-	case TELL_RANDOM_PORT:
-		sentence = "random_port is on: qBittorrent takes another port at each start";
-		is_so = view->random_port;
-		break;
-	case TELL_UPNP:
-		sentence = "upnp is on: qBittorrent asks a router for its port, not the VPN";
-		is_so = view->upnp;
-		break;
-	case TELL_SETTINGS_ALL:
-		break;
-	}
-	fail_set(text, FAIL_NONE, "%s", sentence);
-	return is_so;
+	else
+		fail_set(text, FAIL_NONE, "%s", sentences[which]);
+	return is_so[which];
 }
 
 void tell_settings(struct tell *tell, const struct qbittorrent_view *view)

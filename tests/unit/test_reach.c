@@ -67,6 +67,7 @@ static void begin(const char *const script[])
 	qb = qbittorrent_for(&config, &stop, &reply);
 	view = (struct qbittorrent_view){ .listen_port = PORT, .can_bind = true };
 	reach = reach_on(&config);
+	(void)reach_listen(&reach, &why);
 	reach.hints_at_ms = MONO_NEVER;
 	situation = (struct situation){ .config = &config,
 		                        .sync = sync_start(30000, 120000, 1, mono_now_ms()),
@@ -74,7 +75,7 @@ static void begin(const char *const script[])
 	sync_file_port(&situation.sync, PORT, mono_now_ms());
 	tell = (struct tell){ 0 };
 	/* What is there at the start is no change. */
-	reach_look(&reach, &situation);
+	(void)reach_look(&reach, &situation, &why);
 	reach.hints_at_ms = MONO_NEVER;
 }
 
@@ -154,7 +155,7 @@ static enum fail prove(bool just_set)
 
 	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK), 0);
 	dup2(pipe_fds[1], STDERR_FILENO);
-	reach_look(&reach, &situation);
+	(void)reach_look(&reach, &situation, &why);
 	wanted = reach_wanted(&reach, &config, PORT);
 	qbittorrent_begin(&qb, mono_now_ms() + 15000, NULL);
 	f = reach_prove(&reach, &qb, &view, &wanted, just_set, &situation, &tell, &why);
@@ -223,6 +224,7 @@ static void reach_is_not_known_where_it_is_switched_off(void **state)
 	config.vpn_interface = "";
 	close(reach.tunnel.events_fd);
 	reach = reach_on(&config);
+	(void)reach_listen(&reach, &why);
 	reach.hints_at_ms = MONO_NEVER;
 	assert_int_equal(reach.tunnel.events_fd, -1);
 	assert_int_equal(prove(false), FAIL_NONE);
@@ -244,7 +246,7 @@ static void reach_is_not_known_where_the_kernel_does_not_tell(void **state)
 	assert_true(getrlimit(RLIMIT_NOFILE, &limit) == 0);
 	few = (struct rlimit){ .rlim_cur = 0, .rlim_max = limit.rlim_max };
 	assert_true(setrlimit(RLIMIT_NOFILE, &few) == 0);
-	reach_look(&reach, &situation);
+	(void)reach_look(&reach, &situation, &why);
 	assert_true(setrlimit(RLIMIT_NOFILE, &limit) == 0);
 	assert_true(reach.blind);
 	assert_false(sync_is_alone(&situation.sync));
@@ -299,7 +301,7 @@ static void reach_says_that_the_tunnel_is_gone(void **state)
 
 	enter();
 	begin_closed(SCRIPT(NULL));
-	reach_look(&reach, &situation);
+	(void)reach_look(&reach, &situation, &why);
 	netns_ip("link del tun0");
 	assert_fails(FAIL_CUT_OFF, "tun0 is gone");
 	assert_not_asked();
@@ -333,7 +335,7 @@ static void reach_says_that_only_loopback_is_left(void **state)
 
 	enter();
 	begin_closed(SCRIPT(NULL));
-	reach_look(&reach, &situation);
+	(void)reach_look(&reach, &situation, &why);
 	assert_false(sync_is_alone(&situation.sync));
 	netns_ip("link del tun0");
 	netns_ip("link del eth0");
@@ -573,7 +575,7 @@ static void reach_wants_no_more_than_the_port_unless_asked_to(void **state)
 
 	enter();
 	begin(SCRIPT(NULL));
-	reach_look(&reach, &situation);
+	(void)reach_look(&reach, &situation, &why);
 	wanted = reach_wanted(&reach, &config, PORT);
 	assert_int_equal(wanted.port, PORT);
 	assert_null(wanted.interface);
@@ -588,22 +590,22 @@ static void reach_wants_the_tunnel_with_its_address_where_asked_to(void **state)
 	enter();
 	begin(SCRIPT(NULL));
 	config.bind_interface = true;
-	reach_look(&reach, &situation);
+	(void)reach_look(&reach, &situation, &why);
 	wanted = reach_wanted(&reach, &config, PORT);
 	assert_string_equal(wanted.interface, "tun0");
 	assert_string_equal(wanted.address, "10.2.0.2");
 	/* Another address after a reconnect. */
 	netns_ip("address del 10.2.0.2/32 dev tun0");
-	reach_look(&reach, &situation);
+	(void)reach_look(&reach, &situation, &why);
 	wanted = reach_wanted(&reach, &config, PORT);
 	assert_null(wanted.interface);
 	assert_null(wanted.address);
 	netns_ip("address add 10.2.0.77/32 dev tun0");
-	reach_look(&reach, &situation);
+	(void)reach_look(&reach, &situation, &why);
 	wanted = reach_wanted(&reach, &config, PORT);
 	assert_string_equal(wanted.address, "10.2.0.77");
 	netns_ip("link del tun0");
-	reach_look(&reach, &situation);
+	(void)reach_look(&reach, &situation, &why);
 	wanted = reach_wanted(&reach, &config, PORT);
 	assert_null(wanted.interface);
 }
@@ -825,12 +827,12 @@ static void reach_misses_a_tunnel_that_was_here_after_a_while(void **state)
 		enter();
 		begin(SCRIPT(NULL));
 		netns_ip(cases[i].command);
-		reach_look(&reach, &situation);
+		(void)reach_look(&reach, &situation, &why);
 		assert_int_equal(reach_judge_missing(&reach, mono_now_ms(), &why), FAIL_NONE);
 		assert_in_range((uintmax_t)(situation.sync.asked_at_ms - mono_now_ms()), 20000,
 		                REACH_LOST_MS);
 		missing_since(REACH_LOST_MS);
-		reach_look(&reach, &situation);
+		(void)reach_look(&reach, &situation, &why);
 		assert_int_equal(reach_judge_missing(&reach, mono_now_ms(), &why), FAIL_CUT_OFF);
 		assert_non_null(strstr(why.text, cases[i].word));
 		end_after_test(NULL);
@@ -863,6 +865,7 @@ static void reach_asks_for_hints_a_while_after_the_start(void **state)
 	begin(SCRIPT(NULL));
 	close(reach.tunnel.events_fd);
 	reach = reach_on(&config);
+	(void)reach_listen(&reach, &why);
 	assert_in_range((uintmax_t)(reach.hints_at_ms - mono_now_ms()), 1, REACH_HINTS_LAG_MS);
 }
 
@@ -905,6 +908,7 @@ static void reach_asks_for_hints_without_a_tunnel_and_without_reach_too(void **s
 	close(reach.tunnel.events_fd);
 	config.vpn_interface = "";
 	reach = reach_on(&config);
+	(void)reach_listen(&reach, &why);
 	reach.hints_at_ms = 0;
 	assert_int_equal(prove(false), FAIL_NONE);
 	assert_asked(SCRIPT("GET ", "GET "));
@@ -972,7 +976,7 @@ static void reach_does_not_believe_hints_from_an_outage(void **state)
 	assert_proved();
 	for (int outage = 0; outage < 3; outage++) {
 		netns_ip("link set tun0 down");
-		reach_look(&reach, &situation);
+		(void)reach_look(&reach, &situation, &why);
 		reach.hints_at_ms = 0;
 		assert_fails(FAIL_CUT_OFF, "tun0 is down");
 		assert_string_equal(situation.hints.connection_status, "disconnected");
