@@ -48,26 +48,14 @@ void check_open_beside(struct check_walk *walk);
 /* Looks whether a sidecar has been writing it: before anything else. */
 void check_look_beside(struct check_walk *walk);
 
-/* In their order. On this side: what qsticky itself reads, writes and may do. */
-check_hop check_configuration;
-check_hop check_sandbox;
-check_hop check_port_file;
-check_hop check_control_server;
-check_hop check_tunnel;
+/* In their order. First on this side: what qsticky itself reads, writes and may do. */
+check_hop check_configuration, check_sandbox, check_port_file, check_control_server, check_tunnel;
 
 /* To qBittorrent, which has begun a cycle, and what is set there. */
-check_hop check_name;
-check_hop check_connection;
-check_hop check_tls;
-check_hop check_qbittorrent;
-check_hop check_login;
-check_hop check_version;
-check_hop check_settings;
-check_hop check_port;
-check_hop check_probe;
+check_hop check_name, check_connection, check_tls, check_qbittorrent, check_login, check_version;
+check_hop check_settings, check_port, check_probe;
 
 /* These two may come at any time. */
-check_hop check_health;
-check_hop check_webhook;
+check_hop check_health, check_webhook;
 
 #endif

@@ -134,8 +134,6 @@ static enum fail set_safely(struct sidecar_cycle *cycle, struct failure *why)
 
 /* ---- the steps ---- */
 
-static const char look_at_gluetun[] = "look at Gluetun's log";
-
 enum fail sidecar_cycle_tunnel(struct sidecar_cycle *cycle)
 {
 	struct situation *now = &cycle->now;
@@ -167,7 +165,7 @@ enum fail sidecar_cycle_tunnel(struct sidecar_cycle *cycle)
 	if (f)
 		return step_failed(step, f,
 		                   alone ? "restart qBittorrent's container, then this one"
-		                         : look_at_gluetun);
+		                         : "look at Gluetun's log");
 	return step_found(step, VERDICT_OK, NULL, "%s has %s", name,
 	                  view->has_v4 ? view->v4_text : view->v6_text);
 }

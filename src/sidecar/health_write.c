@@ -14,18 +14,8 @@ const char health_states[HEALTH_STATES][17] = {
 
 /* ---- the fields ---- */
 
-enum kind {
-	FLAG,
-	PORT,
-	COUNT,
-	TOTAL, /* a count that only grows */
-	REACH,
-	TIME,
-	START, /* in the metrics only */
-	UPTIME,
-	STATE,
-	STRING,
-};
+/* A TOTAL is a COUNT that only grows; a START is in the metrics only. */
+enum kind { FLAG, PORT, COUNT, TOTAL, REACH, TIME, START, UPTIME, STATE, STRING };
 
 /* What shows some of the fields, in an order of its own; the health file shows them as they come. */
 enum view { VIEW_LINES, VIEW_METRICS, VIEWS };

@@ -5,12 +5,7 @@
 
 #include "base/fail.h"
 
-enum verdict {
-	VERDICT_OK,
-	VERDICT_WARN,
-	VERDICT_FAIL,
-	VERDICT_SKIP,
-};
+enum verdict { VERDICT_OK, VERDICT_WARN, VERDICT_FAIL, VERDICT_SKIP };
 
 struct step {
 	enum verdict verdict;
