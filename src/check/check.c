@@ -4,7 +4,7 @@
 
 #include "base/mono.h"
 #include "base/now.h"
-#include "check/report.h"
+#include "check/print.h"
 #include "check/walk.h"
 #include "config/load.h"
 #include "process/sandbox.h"
@@ -71,7 +71,7 @@ static void complain(void *context, const char *sentence)
 	(void)step_found(&step, *verdict,
 	                 "correct it and re-create the container; see qsticky --help", "%s",
 	                 sentence);
-	check_report_hop(hops[CONFIGURATION].name, &step);
+	check_print_hop(hops[CONFIGURATION].name, &step);
 }
 
 /* Takes that hop, if what was found before it allows. */
@@ -113,7 +113,7 @@ static int walk_along(char *const environment[])
 		stopped = take(hop) == FAIL_STOPPED;
 		if (stopped)
 			break;
-		check_report_hop(hops[hop].name, &cycle->step);
+		check_print_hop(hops[hop].name, &cycle->step);
 		verdicts[hop] = cycle->step.verdict;
 		holds &= verdicts[hop] != VERDICT_FAIL;
 	}
@@ -127,8 +127,8 @@ int check_run(char *const environment[], const struct init *init, bool json)
 	int status;
 
 	walk.stop = init->stop;
-	check_report_start(json, environment);
+	check_print_start(json, environment);
 	status = walk_along(environment);
-	check_report_end(status == EXIT_SUCCESS);
+	check_print_end(status == EXIT_SUCCESS);
 	return status;
 }

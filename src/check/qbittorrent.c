@@ -8,7 +8,7 @@
 #include "net/resolve.h"
 #include "qbittorrent/exchange.h"
 #include "sidecar/probe_port.h"
-#include "sidecar/tell.h"
+#include "sidecar/publish.h"
 #include "tls/tls.h"
 
 /* As step_unanswered(), naming the server. */
@@ -140,8 +140,8 @@ enum fail check_settings(struct check_walk *walk)
 		if (f)
 			return step_failed(step, f, fix);
 	}
-	for (enum tell_setting which = 0; which < TELL_SETTINGS_ALL; which++)
-		if (tell_setting_is(&cycle->view, which, &one))
+	for (enum publish_setting which = 0; which < PUBLISH_SETTINGS_ALL; which++)
+		if (publish_setting_is(&cycle->view, which, &one))
 			text_printf(&text, "%s%s", text.len > 0 ? "; " : "", one.text);
 	step->verdict = VERDICT_WARN;
 	step->fix = fix;

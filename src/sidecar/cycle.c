@@ -32,7 +32,7 @@ void sidecar_cycle_start(struct sidecar_cycle *cycle, const struct config *confi
 	};
 }
 
-static void say_change(struct tell *tell, const struct qbittorrent_view *view,
+static void say_change(struct publish *publish, const struct qbittorrent_view *view,
                        const struct qbittorrent_wanted *wanted)
 {
 	struct failure change;
@@ -41,12 +41,12 @@ static void say_change(struct tell *tell, const struct qbittorrent_view *view,
 	if (view->listen_port != wanted->port) {
 		fail_set(&change, FAIL_NONE, "port change needed: %lld -> %u",
 		         (long long)view->listen_port, (unsigned)wanted->port);
-		tell_news(tell, LEVEL_INFO, change.text);
+		publish_news(publish, LEVEL_INFO, change.text);
 		return;
 	}
 	fail_set(&change, FAIL_NONE, "binding qBittorrent to %s (%s)", wanted->interface,
 	         wanted->address);
-	tell_news(tell, LEVEL_INFO, change.text);
+	publish_news(publish, LEVEL_INFO, change.text);
 }
 
 static enum fail set(struct sidecar_cycle *cycle, const struct qbittorrent_wanted *wanted,
@@ -55,7 +55,7 @@ static enum fail set(struct sidecar_cycle *cycle, const struct qbittorrent_wante
 	struct qbittorrent_view *view = &cycle->view;
 	enum fail f;
 
-	say_change(&cycle->tell, view, wanted);
+	say_change(&cycle->publish, view, wanted);
 	if (view->listen_port != wanted->port) {
 		cycle->unproved_port = wanted->port;
 		cycle->previous_port = view->listen_port;
@@ -89,7 +89,7 @@ static void reannounce(struct sidecar_cycle *cycle)
 	if (mono_now_ms() < cycle->reannounce_at_ms)
 		return;
 	if (qbittorrent_reannounce(&cycle->qbittorrent, &why)) {
-		tell_news(&cycle->tell, LEVEL_WARN, why.text);
+		publish_news(&cycle->publish, LEVEL_WARN, why.text);
 		return; /* the next cycle tries again */
 	}
 	cycle->reannounce_at_ms = MONO_NEVER;
@@ -217,7 +217,7 @@ enum fail sidecar_cycle_prove(struct sidecar_cycle *cycle)
 
 	if (cycle->wanted.port)
 		f = reach_prove(&cycle->reach, &cycle->qbittorrent, &cycle->view, &cycle->wanted,
-		                cycle->just_set, now, &cycle->tell, &step->seen);
+		                cycle->just_set, now, &cycle->publish, &step->seen);
 	else if ((f = reach_judge_missing(&cycle->reach, mono_now_ms(), &step->seen)))
 		now->reachable = REACHABLE_NO;
 	if (f)
@@ -253,7 +253,7 @@ static enum fail reconcile(struct sidecar_cycle *cycle)
 	f = sidecar_cycle_prove(cycle);
 	/* Else the reason has been found already, and is said as such. */
 	if (f != FAIL_CUT_OFF)
-		tell_settings(&cycle->tell, view);
+		publish_settings(&cycle->publish, view);
 	now->current_port = view->listen_port;
 	if (port && port == cycle->unproved_port && view->listen_port == port)
 		port_changed(cycle);

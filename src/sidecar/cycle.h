@@ -14,9 +14,9 @@
 #include "qbittorrent/client.h"
 #include "sidecar/login_gate.h"
 #include "sidecar/port_source.h"
+#include "sidecar/publish.h"
 #include "sidecar/reach.h"
 #include "sidecar/step.h"
-#include "sidecar/tell.h"
 #include "webhook/webhook.h"
 
 /* Longest cycle, in milliseconds, with the look for the port before it. */
@@ -25,7 +25,7 @@
 /* What cycles work on, and what one leaves to the next. */
 struct sidecar_cycle {
 	struct situation now;
-	struct tell tell;
+	struct publish publish;
 	struct webhook webhook;
 	struct port_source source; /* the caller looks there first */
 	struct qbittorrent qbittorrent;

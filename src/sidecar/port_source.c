@@ -122,13 +122,13 @@ enum fail port_source_settle(struct port_source *source, struct situation *now,
 }
 
 void port_source_say(const struct port_source *source, const struct situation *now, bool other,
-                     struct tell *tell)
+                     struct publish *publish)
 {
 	if (source->fail && source->fail != FAIL_STOPPED)
-		tell_news(tell, LEVEL_WARN, source->why.text);
+		publish_news(publish, LEVEL_WARN, source->why.text);
 	else if (source->file_fail &&
 	         !source->hidden) /* else the caller says so, if it stays like that */
-		tell_news(tell, LEVEL_ERROR, now->file_why.text);
+		publish_news(publish, LEVEL_ERROR, now->file_why.text);
 	else if (other)
 		log_ports(&source->ports);
 }

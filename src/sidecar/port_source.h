@@ -13,7 +13,7 @@
 #include "gluetun/control_server.h"
 #include "gluetun/port_file.h"
 #include "http/http.h"
-#include "sidecar/tell.h"
+#include "sidecar/publish.h"
 
 struct port_source {
 	struct port_file_watch watch; /* the caller polls and drains it */
@@ -50,6 +50,6 @@ enum fail port_source_settle(struct port_source *source, struct situation *now,
 
 /* Tells the log what the last look has found, where that is news. `other`: what it has returned. */
 void port_source_say(const struct port_source *source, const struct situation *now, bool other,
-                     struct tell *tell);
+                     struct publish *publish);
 
 #endif

@@ -140,10 +140,10 @@ enum fail reach_judge_missing(const struct reach *reach, int64_t now_ms, struct 
 
 static enum fail rebind(struct reach *reach, struct qbittorrent *qb, struct qbittorrent_view *view,
                         const struct qbittorrent_wanted *wanted, bool partly_open,
-                        struct situation *now, struct tell *tell, struct failure *why)
+                        struct situation *now, struct publish *publish, struct failure *why)
 {
 	fail_in(why, "having qBittorrent open its port anew");
-	tell_news(tell, LEVEL_WARN, why->text);
+	publish_news(publish, LEVEL_WARN, why->text);
 	sync_rebound(&now->sync, partly_open, mono_now_ms());
 	now->rebinds++;
 	forget_hints(reach, now);
@@ -153,7 +153,7 @@ static enum fail rebind(struct reach *reach, struct qbittorrent *qb, struct qbit
 /* A port that is refused: what is to blame, or can be done. */
 static enum fail repair(struct reach *reach, struct qbittorrent *qb, struct qbittorrent_view *view,
                         const struct qbittorrent_wanted *wanted, struct reach_probed *probed,
-                        struct situation *now, struct tell *tell, struct failure *why)
+                        struct situation *now, struct publish *publish, struct failure *why)
 {
 	bool may_rebind =
 		!reach->dry && now->config->rebind && sync_may_rebind(&now->sync, mono_now_ms());
@@ -163,7 +163,7 @@ static enum fail repair(struct reach *reach, struct qbittorrent *qb, struct qbit
 	if (f)
 		return f;
 	if (may_rebind) {
-		f = rebind(reach, qb, view, wanted, probed->partly_open, now, tell, why);
+		f = rebind(reach, qb, view, wanted, probed->partly_open, now, publish, why);
 		/* Here "refused" is about qBittorrent's Web UI, below about the port. */
 		if (f)
 			return f;
@@ -196,7 +196,7 @@ static enum fail repair(struct reach *reach, struct qbittorrent *qb, struct qbit
 
 static enum fail prove_open(struct reach *reach, struct qbittorrent *qb,
                             struct qbittorrent_view *view, const struct qbittorrent_wanted *wanted,
-                            bool just_set, struct situation *now, struct tell *tell,
+                            bool just_set, struct situation *now, struct publish *publish,
                             struct failure *why)
 {
 	struct reach_probed probed = { .udp = REACHABLE_UNKNOWN };
@@ -209,7 +209,7 @@ static enum fail prove_open(struct reach *reach, struct qbittorrent *qb,
 		                             : 0,
 		                &probed, why);
 	if (f == FAIL_REFUSED)
-		f = repair(reach, qb, view, wanted, &probed, now, tell, why);
+		f = repair(reach, qb, view, wanted, &probed, now, publish, why);
 	now->reachable_udp = probed.udp;
 	return f;
 }
@@ -255,7 +255,7 @@ static void weigh_hints(struct reach *reach, struct situation *now, enum fail f)
 
 enum fail reach_prove(struct reach *reach, struct qbittorrent *qb, struct qbittorrent_view *view,
                       const struct qbittorrent_wanted *wanted, bool just_set, struct situation *now,
-                      struct tell *tell, struct failure *why)
+                      struct publish *publish, struct failure *why)
 {
 	/* Where there never was a tunnel, it cannot be known, unless there has to be one. */
 	bool known = !reach->blind && (reach->seen || sync_is_alone(&now->sync));
@@ -264,7 +264,7 @@ enum fail reach_prove(struct reach *reach, struct qbittorrent *qb, struct qbitto
 	if (just_set)
 		forget_hints(reach, now);
 	if (known)
-		f = prove_open(reach, qb, view, wanted, just_set, now, tell, why);
+		f = prove_open(reach, qb, view, wanted, just_set, now, publish, why);
 	else
 		f = reach_judge_missing(reach, mono_now_ms(), why);
 	if (f == FAIL_STOPPED)

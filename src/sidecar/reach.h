@@ -10,7 +10,7 @@
 
 #include "base/fail.h"
 #include "qbittorrent/client.h"
-#include "sidecar/tell.h"
+#include "sidecar/publish.h"
 #include "vpn/tunnel.h"
 
 /* Longest wait for a port to open that was set just now: 12 ms are usual (qBittorrent 4.5.2). */
@@ -69,6 +69,6 @@ enum fail reach_judge_missing(const struct reach *reach, int64_t now_ms, struct 
  * changed meanwhile. Else as qbittorrent_rebind(). */
 enum fail reach_prove(struct reach *reach, struct qbittorrent *qb, struct qbittorrent_view *view,
                       const struct qbittorrent_wanted *wanted, bool just_set, struct situation *now,
-                      struct tell *tell, struct failure *why);
+                      struct publish *publish, struct failure *why);
 
 #endif

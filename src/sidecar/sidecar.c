@@ -19,7 +19,7 @@
 #include "sidecar/cycle.h"
 #include "sidecar/health.h"
 #include "sidecar/port_source.h"
-#include "sidecar/tell.h"
+#include "sidecar/publish.h"
 #include "vpn/tunnel.h"
 #include "webhook/webhook.h"
 
@@ -58,7 +58,7 @@ static bool look(struct sidecar_cycle *cycle)
 
 	port_source_watch(&cycle->source, cycle->now.config);
 	news = port_source_look(&cycle->source, &cycle->now);
-	port_source_say(&cycle->source, &cycle->now, news, &cycle->tell);
+	port_source_say(&cycle->source, &cycle->now, news, &cycle->publish);
 	return news;
 }
 
@@ -108,7 +108,7 @@ static enum fail turn(struct sidecar *s, enum port_file_event seen, struct failu
 		sync_file_written(sync, now_ms);
 	/* Proof of the old port is none of the new one: take it back before anything that may
 	 * hang. */
-	tell_health_if_changed(&cycle->tell, &cycle->now);
+	publish_health_if_changed(&cycle->publish, &cycle->now);
 	if (cycle->source.hidden) {
 		f = check_reach(s, cycle->now.config->port_file_path, why);
 		if (f)
@@ -121,13 +121,13 @@ static enum fail turn(struct sidecar *s, enum port_file_event seen, struct failu
 	f = sidecar_cycle_run(cycle);
 	if (f == FAIL_STOPPED || f == FAIL_ORPHANED)
 		return f;
-	tell_health(&cycle->tell, &cycle->now);
-	webhook_judged(&cycle->webhook, cycle->tell.published_healthy, mono_now_ms());
+	publish_health(&cycle->publish, &cycle->now);
+	webhook_judged(&cycle->webhook, cycle->publish.published_healthy, mono_now_ms());
 	if (!f) {
-		tell_success(&cycle->tell, &cycle->now);
+		publish_success(&cycle->publish, &cycle->now);
 		return FAIL_NONE;
 	}
-	tell_failure(&cycle->tell, &cycle->now);
+	publish_failure(&cycle->publish, &cycle->now);
 	return check_reach_of_all(s, why);
 }
 
@@ -163,8 +163,8 @@ static int64_t send_messages(struct sidecar_cycle *cycle, const struct pollfd fd
 		.config = now->config,
 		.cycle_ms = sync_due_ms(&now->sync),
 		.port = sync_port(&now->sync),
-		.state = tell_state(now),
-		.error = waits ? tell_error(now, &buf) : NULL,
+		.state = publish_state(now),
+		.error = waits ? publish_error(now, &buf) : NULL,
 	};
 
 	return webhook_work(&cycle->webhook, &facts, fds, count, &reply);
@@ -224,14 +224,14 @@ static enum fail loop(struct sidecar *s, struct failure *why)
 int sidecar_run(const struct config *config, struct init *init)
 {
 	static struct sidecar s;
-	char source[TELL_SOURCE_MAX];
+	char source[PUBLISH_SOURCE_MAX];
 	struct failure why;
 	enum fail f;
 
 	set_up(&s, config, init);
 	/* A sidecar that may not write its budget is better than none; it remembers what it did. */
 	s.cycle.gate.in_memory = true;
-	tell_source(source, config, config->port_source);
+	publish_source(source, config, config->port_source);
 	log_line(LEVEL_INFO,
 	         "qsticky %s: qBittorrent at %s%s:%u, port %s, a check every %u s, health in %s",
 	         QSTICKY_VERSION, config->use_https ? "https://" : "", config->host,
@@ -239,7 +239,7 @@ int sidecar_run(const struct config *config, struct init *init)
 	sandbox_enter(config, SANDBOX_RUN);
 	/* The first answer may be seconds away, and an old file say healthy until then. */
 	if (config->port_source != CONFIG_SOURCE_FILE)
-		tell_health(&s.cycle.tell, &s.cycle.now);
+		publish_health(&s.cycle.publish, &s.cycle.now);
 	f = loop(&s, &why);
 	log_last();
 	if (f == FAIL_ORPHANED) {
@@ -272,7 +272,7 @@ int sidecar_once(const struct config *config, struct init *init)
 	port_source_watch(&s.cycle.source, config);
 	f = port_source_settle(&s.cycle.source, &s.cycle.now, &init->stop);
 	port_source_say(&s.cycle.source, &s.cycle.now, sync_port(&s.cycle.now.sync) > 0,
-	                &s.cycle.tell);
+	                &s.cycle.publish);
 	if (f || s.cycle.now.sync.file == SYNC_FILE_BAD) {
 		if (s.cycle.source.hidden)
 			log_line(LEVEL_ERROR, "%s", s.cycle.now.file_why.text);
@@ -283,9 +283,9 @@ int sidecar_once(const struct config *config, struct init *init)
 	if (f == FAIL_PORT_CLOSED && !stop_sleep(&init->stop, sync_due_ms(&s.cycle.now.sync), &why))
 		f = sidecar_cycle_run(&s.cycle);
 	if (f == FAIL_NONE)
-		tell_success(&s.cycle.tell, &s.cycle.now);
+		publish_success(&s.cycle.publish, &s.cycle.now);
 	else if (f != FAIL_STOPPED)
-		tell_failure(&s.cycle.tell, &s.cycle.now);
+		publish_failure(&s.cycle.publish, &s.cycle.now);
 	qbittorrent_logout(&s.cycle.qbittorrent);
 	return sync_state(&s.cycle.now.sync) == SYNC_IN_SYNC ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -32,7 +32,7 @@ static struct qbittorrent qb;
 static struct qbittorrent_view view;
 static struct reach reach;
 static struct situation situation;
-static struct tell tell;
+static struct publish publish;
 static struct stop stop;
 static char logged[4096]; /* by the last cycle */
 static int listeners[16];
@@ -73,7 +73,7 @@ static void begin(const char *const script[])
 		                        .sync = sync_start(30000, 120000, 1, mono_now_ms()),
 		                        .version = "" };
 	sync_file_port(&situation.sync, PORT, mono_now_ms());
-	tell = (struct tell){ 0 };
+	publish = (struct publish){ 0 };
 	/* What is there at the start is no change. */
 	(void)reach_look(&reach, &situation, &why);
 	reach.hints_at_ms = MONO_NEVER;
@@ -158,7 +158,7 @@ static enum fail prove(bool just_set)
 	(void)reach_look(&reach, &situation, &why);
 	wanted = reach_wanted(&reach, &config, PORT);
 	qbittorrent_begin(&qb, mono_now_ms() + 15000, NULL);
-	f = reach_prove(&reach, &qb, &view, &wanted, just_set, &situation, &tell, &why);
+	f = reach_prove(&reach, &qb, &view, &wanted, just_set, &situation, &publish, &why);
 	qbittorrent_end(&qb);
 	dup2(real_stderr, STDERR_FILENO);
 	close(real_stderr);

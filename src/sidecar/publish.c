@@ -1,4 +1,4 @@
-#include "sidecar/tell.h"
+#include "sidecar/publish.h"
 
 #include <string.h>
 
@@ -9,10 +9,10 @@
 
 /* ---- the source ---- */
 
-void tell_source(char out[static TELL_SOURCE_MAX], const struct config *config,
-                 enum config_source source)
+void publish_source(char out[static PUBLISH_SOURCE_MAX], const struct config *config,
+                    enum config_source source)
 {
-	struct text text = text_on(out, TELL_SOURCE_MAX);
+	struct text text = text_on(out, PUBLISH_SOURCE_MAX);
 	char name[GLUETUN_NAME_MAX];
 
 	if (source != CONFIG_SOURCE_GLUETUN)
@@ -26,15 +26,15 @@ void tell_source(char out[static TELL_SOURCE_MAX], const struct config *config,
 
 /* ---- health ---- */
 
-const char *tell_state(const struct situation *now)
+const char *publish_state(const struct situation *now)
 {
 	return health_states[sync_state(&now->sync)];
 }
 
-const char *tell_error(const struct situation *now, struct failure *buf)
+const char *publish_error(const struct situation *now, struct failure *buf)
 {
 	const struct sync *sync = &now->sync;
-	char asked[TELL_SOURCE_MAX];
+	char asked[PUBLISH_SOURCE_MAX];
 
 	if (sync->file == SYNC_FILE_BAD)
 		return now->file_why.text;
@@ -51,7 +51,7 @@ const char *tell_error(const struct situation *now, struct failure *buf)
 		return now->cycle_why.text;
 	if (!sync_no_port_too_long(sync, mono_now_ms()))
 		return NULL;
-	tell_source(asked, now->config, now->asked);
+	publish_source(asked, now->config, now->asked);
 	fail_set(buf, FAIL_UNPROVEN,
 	         "no forwarded port %s for over %u s: is Gluetun connected, with "
 	         "VPN_PORT_FORWARDING=on%s?",
@@ -60,7 +60,7 @@ const char *tell_error(const struct situation *now, struct failure *buf)
 	return buf->text;
 }
 
-void tell_health(struct tell *tell, const struct situation *now)
+void publish_health(struct publish *publish, const struct situation *now)
 {
 	const struct qbittorrent_hints *hints = &now->hints;
 	struct failure buf, why;
@@ -68,7 +68,7 @@ void tell_health(struct tell *tell, const struct situation *now)
 	uint16_t port = sync_port(&now->sync);
 	struct health health = {
 		.healthy = sync_healthy(&now->sync, now_ms),
-		.state = tell_state(now),
+		.state = publish_state(now),
 		.current_port = now->current_port,
 		.forwarded_port = port ? port : -1,
 		.reachable = now->reachable,
@@ -83,69 +83,69 @@ void tell_health(struct tell *tell, const struct situation *now)
 		.uptime_s = (uint64_t)(now_ms - now->started_ms) / 1000,
 		.consecutive_failures = now->sync.failures,
 		.rebinds = now->rebinds,
-		.last_error = tell_error(now, &buf),
+		.last_error = publish_error(now, &buf),
 		.qbittorrent_version = now->version[0] ? now->version : NULL,
 		.version = QSTICKY_VERSION,
 	};
 	enum fail f = health_write(now->config->health_path, &health, &why);
 
-	tell->published = true;
-	tell->published_healthy = health.healthy;
-	tell->published_state = sync_state(&now->sync);
-	tell->published_port = port;
-	if (f && !tell->health_unwritable)
+	publish->published = true;
+	publish->published_healthy = health.healthy;
+	publish->published_state = sync_state(&now->sync);
+	publish->published_port = port;
+	if (f && !publish->health_unwritable)
 		log_line(LEVEL_ERROR, "%s; healthcheck will say unhealthy", why.text);
-	else if (!f && tell->health_unwritable)
+	else if (!f && publish->health_unwritable)
 		log_line(LEVEL_INFO, "health file: can be written again");
-	tell->health_unwritable = f;
+	publish->health_unwritable = f;
 	if (!now->config->metrics_path)
 		return;
 	f = health_write_metrics(now->config->metrics_path, &health, &why);
-	if (f && !tell->metrics_unwritable)
+	if (f && !publish->metrics_unwritable)
 		log_line(LEVEL_ERROR, "%s", why.text);
-	tell->metrics_unwritable = f;
+	publish->metrics_unwritable = f;
 }
 
-void tell_health_if_changed(struct tell *tell, const struct situation *now)
+void publish_health_if_changed(struct publish *publish, const struct situation *now)
 {
-	if (!tell->published || tell->published_state != sync_state(&now->sync) ||
-	    tell->published_healthy != sync_healthy(&now->sync, mono_now_ms()) ||
-	    tell->published_port != sync_port(&now->sync))
-		tell_health(tell, now);
+	if (!publish->published || publish->published_state != sync_state(&now->sync) ||
+	    publish->published_healthy != sync_healthy(&now->sync, mono_now_ms()) ||
+	    publish->published_port != sync_port(&now->sync))
+		publish_health(publish, now);
 }
 
 /* ---- log ---- */
 
-void tell_news(struct tell *tell, enum log_level level, const char *text)
+void publish_news(struct publish *publish, enum log_level level, const char *text)
 {
-	if (report_is_news(&tell->report, text, mono_now_ms()))
+	if (news_is_new(&publish->news, text, mono_now_ms()))
 		log_line(level, "%s", text);
 	else
 		log_line(LEVEL_DEBUG, "still: %s", text);
 }
 
-void tell_failure(struct tell *tell, const struct situation *now)
+void publish_failure(struct publish *publish, const struct situation *now)
 {
-	tell_news(tell, now->sync.outcome == SYNC_SHUT_OUT ? LEVEL_ERROR : LEVEL_WARN,
-	          now->cycle_why.text);
-	tell->said_failure = true;
+	publish_news(publish, now->sync.outcome == SYNC_SHUT_OUT ? LEVEL_ERROR : LEVEL_WARN,
+	             now->cycle_why.text);
+	publish->said_failure = true;
 }
 
-void tell_success(struct tell *tell, const struct situation *now)
+void publish_success(struct publish *publish, const struct situation *now)
 {
 	enum sync_state state = sync_state(&now->sync);
 	uint16_t port = sync_port(&now->sync);
 	bool healthy = sync_healthy(&now->sync, mono_now_ms());
-	bool recovered = (healthy || tell->said_failure) && report_all_clear(&tell->report);
-	char asked[TELL_SOURCE_MAX];
+	bool recovered = (healthy || publish->said_failure) && news_all_clear(&publish->news);
+	char asked[PUBLISH_SOURCE_MAX];
 	struct failure buf;
 
 	if (state == SYNC_IN_SYNC &&
-	    (recovered || tell->said_state != state || tell->said_port != port)) {
+	    (recovered || publish->said_state != state || publish->said_port != port)) {
 		log_line(LEVEL_INFO, "in sync: port %u", (unsigned)port);
-		tell->said_port = port;
-	} else if (state == SYNC_WAITING_FOR_PORT && (recovered || tell->said_state != state)) {
-		tell_source(asked, now->config, now->asked);
+		publish->said_port = port;
+	} else if (state == SYNC_WAITING_FOR_PORT && (recovered || publish->said_state != state)) {
+		publish_source(asked, now->config, now->asked);
 		log_line(LEVEL_INFO,
 		         "no forwarded port %s: waiting for one, qBittorrent is left as it is",
 		         asked);
@@ -153,35 +153,36 @@ void tell_success(struct tell *tell, const struct situation *now)
 		log_line(LEVEL_INFO, "qBittorrent answers again");
 	}
 	if (state == SYNC_WAITING_FOR_PORT && !healthy)
-		tell_news(tell, LEVEL_WARN, tell_error(now, &buf));
+		publish_news(publish, LEVEL_WARN, publish_error(now, &buf));
 	if (state == SYNC_ERROR)
-		tell_news(tell, LEVEL_ERROR, tell_error(now, &buf));
+		publish_news(publish, LEVEL_ERROR, publish_error(now, &buf));
 	else
-		tell->said_state = state;
-	tell->said_failure = false;
+		publish->said_state = state;
+	publish->said_failure = false;
 }
 
-bool tell_setting_is(const struct qbittorrent_view *view, enum tell_setting which,
-                     struct failure *text)
+bool publish_setting_is(const struct qbittorrent_view *view, enum publish_setting which,
+                        struct failure *text)
 {
 	static const char sentences[][128] = {
-		[TELL_PEER_PROXY] =
+		[PUBLISH_PEER_PROXY] =
 			"qBittorrent uses a proxy for peers: it does not listen for them at all",
-		[TELL_LO] = "qBittorrent is bound to interface lo, where no peer can reach it: set "
-			    "its network interface (Advanced) to the VPN's, or to any",
-		[TELL_RANDOM_PORT] =
+		[PUBLISH_LO] =
+			"qBittorrent is bound to interface lo, where no peer can reach it: set "
+			"its network interface (Advanced) to the VPN's, or to any",
+		[PUBLISH_RANDOM_PORT] =
 			"random_port is on: qBittorrent takes another port at each start",
-		[TELL_UPNP] = "upnp is on: qBittorrent asks a router for its port, not the VPN",
+		[PUBLISH_UPNP] = "upnp is on: qBittorrent asks a router for its port, not the VPN",
 	};
-	const bool is_so[TELL_SETTINGS_ALL] = {
-		[TELL_ANNOUNCE_PORT] = view->announce_port != 0,
-		[TELL_PEER_PROXY] = view->peer_proxy,
-		[TELL_LO] = strcmp(view->interface, "lo") == 0,
-		[TELL_RANDOM_PORT] = view->random_port,
-		[TELL_UPNP] = view->upnp,
+	const bool is_so[PUBLISH_SETTINGS_ALL] = {
+		[PUBLISH_ANNOUNCE_PORT] = view->announce_port != 0,
+		[PUBLISH_PEER_PROXY] = view->peer_proxy,
+		[PUBLISH_LO] = strcmp(view->interface, "lo") == 0,
+		[PUBLISH_RANDOM_PORT] = view->random_port,
+		[PUBLISH_UPNP] = view->upnp,
 	};
 
-	if (which == TELL_ANNOUNCE_PORT)
+	if (which == PUBLISH_ANNOUNCE_PORT)
 		fail_set(text, FAIL_NONE,
 		         "qBittorrent tells trackers port %lld, whatever it listens on: set "
 		         "announce_port (Advanced, port reported to trackers) to 0",
@@ -191,16 +192,16 @@ bool tell_setting_is(const struct qbittorrent_view *view, enum tell_setting whic
 	return is_so[which];
 }
 
-void tell_settings(struct tell *tell, const struct qbittorrent_view *view)
+void publish_settings(struct publish *publish, const struct qbittorrent_view *view)
 {
 	struct failure text;
 
 	/* Each once, until it is not so any more. */
-	for (enum tell_setting which = 0; which < TELL_SETTINGS; which++) {
-		bool is_so = tell_setting_is(view, which, &text);
+	for (enum publish_setting which = 0; which < PUBLISH_SETTINGS; which++) {
+		bool is_so = publish_setting_is(view, which, &text);
 
-		if (is_so && !tell->said_setting[which])
+		if (is_so && !publish->said_setting[which])
 			log_line(LEVEL_WARN, "%s", text.text);
-		tell->said_setting[which] = is_so;
+		publish->said_setting[which] = is_so;
 	}
 }
