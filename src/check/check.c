@@ -4,8 +4,8 @@
 
 #include "base/mono.h"
 #include "base/now.h"
+#include "check/context.h"
 #include "check/print.h"
-#include "check/walk.h"
 #include "config/load.h"
 #include "process/sandbox.h"
 #include "qbittorrent/client.h"
@@ -60,7 +60,7 @@ static const struct {
 };
 
 /* Static, since there is one, and it is large. */
-static struct check_walk walk;
+static struct check_context check;
 static enum verdict verdicts[HOPS]; /* of the hops so far */
 
 static void complain(void *context, const char *sentence)
@@ -83,31 +83,31 @@ static enum fail take(enum hop hop)
 		/* Without an interface there is nothing to probe. */
 		if ((hops[hop].needs & AFTER(before)) && verdict != VERDICT_OK &&
 		    (verdict != VERDICT_WARN || before == TUNNEL))
-			return step_found(&walk.cycle.step, VERDICT_SKIP, NULL, "not tried: see %s",
-			                  hops[before].name);
+			return step_found(&check.cycle.step, VERDICT_SKIP, NULL,
+			                  "not tried: see %s", hops[before].name);
 	}
-	return hops[hop].take(&walk);
+	return hops[hop].take(&check);
 }
 
 /* Returns the exit status. */
-static int walk_along(char *const environment[])
+static int take_hops(char *const environment[])
 {
-	struct sidecar_cycle *cycle = &walk.cycle;
+	struct sidecar_cycle *cycle = &check.cycle;
 	struct qbittorrent *qb = &cycle->qbittorrent;
 	enum verdict verdict = VERDICT_FAIL;
 	bool holds = true, stopped = false;
 
-	if (config_load(&walk.config, environment, complain, &verdict) > 0)
+	if (config_load(&check.config, environment, complain, &verdict) > 0)
 		return CHECK_EXIT_CONFIG;
 	verdict = VERDICT_WARN;
 	config_unknown(environment, complain, &verdict);
-	sidecar_cycle_start(cycle, &walk.config, &walk.stop, &walk.reply);
+	sidecar_cycle_start(cycle, &check.config, &check.stop, &check.reply);
 	cycle->reach.dry = true;
 	cycle->gate.now_s = now_s();
-	check_open_beside(&walk);
+	check_open_beside(&check);
 	login_store_keep(&cycle->gate.store);
-	walk.sandbox = sandbox_enter(&walk.config, SANDBOX_CHECK);
-	check_look_beside(&walk);
+	check.sandbox = sandbox_enter(&check.config, SANDBOX_CHECK);
+	check_look_beside(&check);
 	qbittorrent_begin(qb, mono_now_ms() + CHECK_MS, &cycle->gate.gate);
 	for (enum hop hop = 0; hop < HOPS; hop++) {
 		stopped = take(hop) == FAIL_STOPPED;
@@ -126,9 +126,9 @@ int check_run(char *const environment[], const struct init *init, bool json)
 {
 	int status;
 
-	walk.stop = init->stop;
+	check.stop = init->stop;
 	check_print_start(json, environment);
-	status = walk_along(environment);
+	status = take_hops(environment);
 	check_print_end(status == EXIT_SUCCESS);
 	return status;
 }

@@ -1,4 +1,4 @@
-#include "check/walk.h"
+#include "check/context.h"
 
 #include <netinet/in.h>
 #include <string.h>
@@ -12,10 +12,11 @@
 #include "tls/tls.h"
 
 /* As step_unanswered(), naming the server. */
-static enum fail unreached(struct check_walk *walk, enum fail f)
+static enum fail unreached(struct check_context *context, enum fail f)
 {
-	return step_unanswered(&walk->cycle.step, qbittorrent_told(&walk->cycle.qbittorrent, f,
-	                                                           &walk->cycle.step.seen));
+	return step_unanswered(
+		&context->cycle.step,
+		qbittorrent_told(&context->cycle.qbittorrent, f, &context->cycle.step.seen));
 }
 
 static void add_address(struct failure *seen, const struct resolve_address *address)
@@ -31,46 +32,47 @@ static void add_address(struct failure *seen, const struct resolve_address *addr
 	text_add_ip(&text, (const unsigned char *)&address->sa + at, is_v4 ? 4 : 16);
 }
 
-enum fail check_name(struct check_walk *walk)
+enum fail check_name(struct check_context *context)
 {
-	const struct config *config = &walk->config;
+	const struct config *config = &context->config;
 	struct resolve_found found;
-	enum fail f = resolve_host(&found, config->host, config->port, &walk->stop,
-	                           walk->cycle.qbittorrent.deadline_ms, &walk->cycle.step.seen);
+	enum fail f =
+		resolve_host(&found, config->host, config->port, &context->stop,
+	                     context->cycle.qbittorrent.deadline_ms, &context->cycle.step.seen);
 
 	if (f)
-		return unreached(walk, f);
-	(void)step_found(&walk->cycle.step, VERDICT_OK, NULL, "%s is", config->host);
+		return unreached(context, f);
+	(void)step_found(&context->cycle.step, VERDICT_OK, NULL, "%s is", config->host);
 	for (size_t i = 0; i < found.count; i++)
-		add_address(&walk->cycle.step.seen, &found.addresses[i]);
+		add_address(&context->cycle.step.seen, &found.addresses[i]);
 	return FAIL_NONE;
 }
 
-enum fail check_connection(struct check_walk *walk)
+enum fail check_connection(struct check_context *context)
 {
-	struct qbittorrent *qb = &walk->cycle.qbittorrent;
-	enum fail f = qbittorrent_connect(qb, &walk->cycle.step.seen);
+	struct qbittorrent *qb = &context->cycle.qbittorrent;
+	enum fail f = qbittorrent_connect(qb, &context->cycle.step.seen);
 
 	if (f)
-		return unreached(walk, f);
-	(void)step_found(&walk->cycle.step, VERDICT_OK, NULL, "port %u accepts at",
-	                 (unsigned)walk->config.port);
-	add_address(&walk->cycle.step.seen, &qb->tcp.peer);
+		return unreached(context, f);
+	(void)step_found(&context->cycle.step, VERDICT_OK, NULL, "port %u accepts at",
+	                 (unsigned)context->config.port);
+	add_address(&context->cycle.step.seen, &qb->tcp.peer);
 	return FAIL_NONE;
 }
 
-enum fail check_tls(struct check_walk *walk)
+enum fail check_tls(struct check_context *context)
 {
-	const struct config *config = &walk->config;
-	struct qbittorrent *qb = &walk->cycle.qbittorrent;
-	struct step *step = &walk->cycle.step;
+	const struct config *config = &context->config;
+	struct qbittorrent *qb = &context->cycle.qbittorrent;
+	struct step *step = &context->cycle.step;
 	struct text text = text_on(step->seen.text, sizeof step->seen.text);
 	enum fail f = qbittorrent_secure(
 		qb, mono_earlier(qb->deadline_ms, mono_now_ms() + QBITTORRENT_EXCHANGE_MS),
 		&step->seen);
 
 	if (f)
-		return unreached(walk, f);
+		return unreached(context, f);
 	if (!config->use_https)
 		return step_found(step, VERDICT_OK, NULL, "plain HTTP, as configured");
 	tls_put_certificate(&text);
@@ -85,57 +87,57 @@ enum fail check_tls(struct check_walk *walk)
 }
 
 /* The one question that may need a login, which has a hop of its own. */
-enum fail check_qbittorrent(struct check_walk *walk)
+enum fail check_qbittorrent(struct check_context *context)
 {
-	struct sidecar_cycle *cycle = &walk->cycle;
+	struct sidecar_cycle *cycle = &context->cycle;
 	enum fail f = sidecar_cycle_read(cycle);
 
-	walk->answer = f;
-	walk->answer_step = cycle->step;
+	context->answer = f;
+	context->answer_step = cycle->step;
 	if (f == FAIL_REJECTED || f == FAIL_BANNED || f == FAIL_HELD_BACK ||
 	    cycle->qbittorrent.login)
 		return step_found(&cycle->step, VERDICT_OK, NULL, "it asks for a login");
 	return f;
 }
 
-enum fail check_login(struct check_walk *walk)
+enum fail check_login(struct check_context *context)
 {
-	const struct qbittorrent *qb = &walk->cycle.qbittorrent;
-	struct step *step = &walk->cycle.step;
+	const struct qbittorrent *qb = &context->cycle.qbittorrent;
+	struct step *step = &context->cycle.step;
 
-	*step = walk->answer_step;
-	if (walk->answer && !qb->login && !qb->api_key[0])
+	*step = context->answer_step;
+	if (context->answer && !qb->login && !qb->api_key[0])
 		fail_in(&step->seen, "not tried now");
-	if (walk->answer == FAIL_HELD_BACK && walk->cycle.gate.useless)
+	if (context->answer == FAIL_HELD_BACK && context->cycle.gate.useless)
 		step->fix = "run it as the sidecar's user, who may write beside HEALTH_FILE";
-	if (walk->answer)
-		return walk->answer;
+	if (context->answer)
+		return context->answer;
 	return step_found(step, VERDICT_OK, NULL,
 	                  qb->login        ? "accepted"
 	                  : qb->api_key[0] ? "the API key is accepted"
 	                                   : "none is needed");
 }
 
-enum fail check_version(struct check_walk *walk)
+enum fail check_version(struct check_context *context)
 {
-	struct qbittorrent *qb = &walk->cycle.qbittorrent;
+	struct qbittorrent *qb = &context->cycle.qbittorrent;
 
 	qbittorrent_ask_version(qb);
-	return step_found(&walk->cycle.step, VERDICT_OK, NULL, "%s",
+	return step_found(&context->cycle.step, VERDICT_OK, NULL, "%s",
 	                  qb->version[0] ? qb->version : "unknown");
 }
 
-enum fail check_settings(struct check_walk *walk)
+enum fail check_settings(struct check_context *context)
 {
 	static const char fix[] = "change that in qBittorrent (Options: Connection, Advanced)";
-	struct sidecar_cycle *cycle = &walk->cycle;
+	struct sidecar_cycle *cycle = &context->cycle;
 	struct step *step = &cycle->step;
 	struct text text = text_on(step->seen.text, sizeof step->seen.text);
 	struct failure one;
 
-	if (walk->has_tunnel) {
-		enum fail f = reach_judge_settings(&cycle->reach.tunnel, &cycle->reach.view,
-		                                   &cycle->view, &step->seen);
+	if (context->has_tunnel) {
+		enum fail f = reachability_judge_settings(&cycle->reach.tunnel, &cycle->reach.view,
+		                                          &cycle->view, &step->seen);
 
 		if (f)
 			return step_failed(step, f, fix);
@@ -148,17 +150,17 @@ enum fail check_settings(struct check_walk *walk)
 	return text.len > 0 ? FAIL_NONE : step_found(step, VERDICT_OK, NULL, "none is against it");
 }
 
-enum fail check_port(struct check_walk *walk)
+enum fail check_port(struct check_context *context)
 {
-	enum fail f = sidecar_cycle_set(&walk->cycle);
+	enum fail f = sidecar_cycle_set(&context->cycle);
 
-	if (f == FAIL_UNPROVEN && walk->beside.runs)
-		walk->cycle.step.fix = "does something set it back (another port updater, "
-				       "--torrenting-port or QBT_TORRENTING_PORT)?";
+	if (f == FAIL_UNPROVEN && context->beside.runs)
+		context->cycle.step.fix = "does something set it back (another port updater, "
+					  "--torrenting-port or QBT_TORRENTING_PORT)?";
 	return f;
 }
 
-enum fail check_probe(struct check_walk *walk)
+enum fail check_probe(struct check_context *context)
 {
-	return sidecar_cycle_prove(&walk->cycle);
+	return sidecar_cycle_prove(&context->cycle);
 }

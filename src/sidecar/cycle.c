@@ -17,7 +17,7 @@ void sidecar_cycle_start(struct sidecar_cycle *cycle, const struct config *confi
 
 	port_source_start(&cycle->source, config, stop, reply);
 	cycle->qbittorrent = qbittorrent_for(config, stop, reply);
-	cycle->reach = reach_on(config);
+	cycle->reach = reachability_on(config);
 	cycle->gate = login_gate_for(config);
 	cycle->reannounce_at_ms = MONO_NEVER;
 	cycle->now = (struct situation){
@@ -137,14 +137,14 @@ static enum fail set_safely(struct sidecar_cycle *cycle, struct failure *why)
 enum fail sidecar_cycle_tunnel(struct sidecar_cycle *cycle)
 {
 	struct situation *now = &cycle->now;
-	struct reach *reach = &cycle->reach;
+	struct reachability *reach = &cycle->reach;
 	struct step *step = &cycle->step;
 	const struct tunnel_view *view = &reach->view;
 	const char *name = reach->tunnel.name;
 	bool alone;
-	enum fail f = reach_look(reach, now, &step->seen);
+	enum fail f = reachability_look(reach, now, &step->seen);
 
-	cycle->wanted = reach_wanted(reach, now->config, sync_port(&now->sync));
+	cycle->wanted = reachability_wanted(reach, now->config, sync_port(&now->sync));
 	alone = sync_is_alone(&now->sync);
 	if (f) {
 		step->verdict = VERDICT_WARN;
@@ -161,7 +161,7 @@ enum fail sidecar_cycle_tunnel(struct sidecar_cycle *cycle)
 			"there is no %s here: whether the port is open cannot be known", name);
 		return FAIL_CUT_OFF;
 	}
-	f = reach_judge_tunnel(reach, alone, &step->seen);
+	f = reachability_judge_tunnel(reach, alone, &step->seen);
 	if (f)
 		return step_failed(step, f,
 		                   alone ? "restart qBittorrent's container, then this one"
@@ -216,9 +216,10 @@ enum fail sidecar_cycle_prove(struct sidecar_cycle *cycle)
 	enum fail f;
 
 	if (cycle->wanted.port)
-		f = reach_prove(&cycle->reach, &cycle->qbittorrent, &cycle->view, &cycle->wanted,
-		                cycle->just_set, now, &cycle->publish, &step->seen);
-	else if ((f = reach_judge_missing(&cycle->reach, mono_now_ms(), &step->seen)))
+		f = reachability_prove(&cycle->reach, &cycle->qbittorrent, &cycle->view,
+		                       &cycle->wanted, cycle->just_set, now, &cycle->publish,
+		                       &step->seen);
+	else if ((f = reachability_judge_missing(&cycle->reach, mono_now_ms(), &step->seen)))
 		now->reachable = REACHABLE_NO;
 	if (f)
 		return step_failed(step, f,

@@ -15,7 +15,7 @@
 #include "sidecar/login_gate.h"
 #include "sidecar/port_source.h"
 #include "sidecar/publish.h"
-#include "sidecar/reach.h"
+#include "sidecar/reachability.h"
 #include "sidecar/step.h"
 #include "webhook/webhook.h"
 
@@ -29,7 +29,7 @@ struct sidecar_cycle {
 	struct webhook webhook;
 	struct port_source source; /* the caller looks there first */
 	struct qbittorrent qbittorrent;
-	struct reach reach; /* the caller polls and drains its tunnel */
+	struct reachability reach; /* the caller polls and drains its tunnel */
 
 	struct step step; /* what the last step has found */
 
@@ -62,7 +62,7 @@ enum fail sidecar_cycle_read(struct sidecar_cycle *cycle);
  * the Web UI's. FAIL_UNPROVEN: it differs, or does so still. Else as qbittorrent_set(). */
 enum fail sidecar_cycle_set(struct sidecar_cycle *cycle);
 
-/* Proves that the port accepts connections. As reach_prove() and reach_judge_missing(). */
+/* Proves that the port accepts connections. As reachability_prove() and reachability_judge_missing(). */
 enum fail sidecar_cycle_prove(struct sidecar_cycle *cycle);
 
 /* Runs one, for the port that is wanted after the last look. Blocks for SIDECAR_CYCLE_MS at most, less
@@ -70,7 +70,7 @@ enum fail sidecar_cycle_prove(struct sidecar_cycle *cycle);
  * says in the log what else is news, and tells the webhook of a new port. The caller tells of the rest.
  * FAIL_STOPPED, or FAIL_ORPHANED as sync_is_orphan(): it has not ended, and nothing is to follow.
  * FAIL_ANSWER: also where only the source has failed. Else as qbittorrent_read(), qbittorrent_set() and
- * reach_prove(). */
+ * reachability_prove(). */
 enum fail sidecar_cycle_run(struct sidecar_cycle *cycle);
 
 #endif

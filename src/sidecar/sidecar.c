@@ -38,7 +38,7 @@ static void set_up(struct sidecar *s, const struct config *config, const struct 
 
 	s->init = init;
 	sidecar_cycle_start(&s->cycle, config, &init->stop, &reply);
-	if (reach_listen(&s->cycle.reach, &why))
+	if (reachability_listen(&s->cycle.reach, &why))
 		log_line(LEVEL_INFO, "%s: the VPN's interface is looked at every %u s only",
 		         why.text, config->interval_s);
 	if (config->bind_interface && !config->vpn_interface[0])
@@ -64,7 +64,7 @@ static bool look(struct sidecar_cycle *cycle)
 
 /* Whether the sandbox keeps `file`, NULL for none, from us, and does so for longer than it takes to
  * replace a directory. FAIL_IO: it does, so that only a restart helps. FAIL_STOPPED. */
-static enum fail check_reach(const struct sidecar *s, const char *file, struct failure *why)
+static enum fail check_hidden(const struct sidecar *s, const char *file, struct failure *why)
 {
 	if (!file || !sandbox_files_hide(file))
 		return FAIL_NONE;
@@ -74,7 +74,7 @@ static enum fail check_reach(const struct sidecar *s, const char *file, struct f
 }
 
 /* The same, of the other files that a cycle reads; not the resolver's, which a new lookup names. */
-static enum fail check_reach_of_all(const struct sidecar *s, struct failure *why)
+static enum fail check_all_hidden(const struct sidecar *s, struct failure *why)
 {
 	const struct config *config = s->cycle.now.config;
 	const struct secret *secret;
@@ -82,9 +82,9 @@ static enum fail check_reach_of_all(const struct sidecar *s, struct failure *why
 	enum fail f = FAIL_NONE;
 
 	while (!f && (secret = config_secret(config, &cursor)))
-		f = check_reach(s, secret->file ? secret->file : secret->usual_file, why);
+		f = check_hidden(s, secret->file ? secret->file : secret->usual_file, why);
 	if (!f && config->use_https)
-		f = check_reach(s, config->tls_ca_file, why);
+		f = check_hidden(s, config->tls_ca_file, why);
 	return f;
 }
 
@@ -110,7 +110,7 @@ static enum fail turn(struct sidecar *s, enum port_file_event seen, struct failu
 	 * hang. */
 	publish_health_if_changed(&cycle->publish, &cycle->now);
 	if (cycle->source.hidden) {
-		f = check_reach(s, cycle->now.config->port_file_path, why);
+		f = check_hidden(s, cycle->now.config->port_file_path, why);
 		if (f)
 			return f;
 		(void)look(cycle);
@@ -128,7 +128,7 @@ static enum fail turn(struct sidecar *s, enum port_file_event seen, struct failu
 		return FAIL_NONE;
 	}
 	publish_failure(&cycle->publish, &cycle->now);
-	return check_reach_of_all(s, why);
+	return check_all_hidden(s, why);
 }
 
 static void hear(struct sidecar_cycle *cycle)
@@ -143,7 +143,7 @@ static void hear(struct sidecar_cycle *cycle)
 		sync_cycle_at(sync, now_ms + SYNC_SETTLE_MS);
 		break;
 	case TUNNEL_CHANGED:
-		reach_changed(&cycle->reach, &cycle->now);
+		reachability_changed(&cycle->reach, &cycle->now);
 		sync_links_changed(sync, now_ms);
 		break;
 	}

@@ -1,7 +1,7 @@
-/* check_walk: what the hops of a check share: the cycle whose steps they take, and what one leaves to the
+/* check_context: what the hops of a check share: the cycle whose steps they take, and what one leaves to the
  * next. For the files of check; nobody else needs it. */
-#ifndef QSTICKY_CHECK_WALK_H
-#define QSTICKY_CHECK_WALK_H
+#ifndef QSTICKY_CHECK_CONTEXT_H
+#define QSTICKY_CHECK_CONTEXT_H
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -23,7 +23,7 @@ struct check_beside {
 	struct failure why;
 };
 
-struct check_walk {
+struct check_context {
 	struct config config;
 	struct stop stop;
 	struct sandbox sandbox;
@@ -38,15 +38,15 @@ struct check_walk {
 	struct http_reply reply; /* of whoever sends a request; last, since it is large */
 };
 
-/* Takes one hop, and leaves what it found in `walk->cycle.step`. May wait until the deadline of
- * `walk->cycle.qbittorrent`. FAIL_STOPPED: a stop was asked for, and what was found means nothing. */
-typedef enum fail check_hop(struct check_walk *walk);
+/* Takes one hop, and leaves what it found in `context->cycle.step`. May wait until the deadline of
+ * `context->cycle.qbittorrent`. FAIL_STOPPED: a stop was asked for, and what was found means nothing. */
+typedef enum fail check_hop(struct check_context *context);
 
 /* Opens the health file: before any right is given up, since it may be another user's. */
-void check_open_beside(struct check_walk *walk);
+void check_open_beside(struct check_context *context);
 
 /* Looks whether a sidecar has been writing it: before anything else. */
-void check_look_beside(struct check_walk *walk);
+void check_look_beside(struct check_context *context);
 
 /* In their order. First on this side: what qsticky itself reads, writes and may do. */
 check_hop check_configuration, check_sandbox, check_port_file, check_control_server, check_tunnel;

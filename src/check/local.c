@@ -1,4 +1,4 @@
-#include "check/walk.h"
+#include "check/context.h"
 
 #include <errno.h>
 #include <string.h>
@@ -16,21 +16,21 @@
 #include "sidecar/health.h"
 #include "webhook/webhook.h"
 
-void check_open_beside(struct check_walk *walk)
+void check_open_beside(struct check_context *context)
 {
-	struct check_beside *beside = &walk->beside;
+	struct check_beside *beside = &context->beside;
 	struct stat status;
 
-	beside->opened = health_open(walk->config.health_path);
+	beside->opened = health_open(context->config.health_path);
 	beside->is_there = beside->opened >= 0 && fstat(beside->opened, &status) == 0;
 	if (beside->is_there)
 		beside->writer = status.st_uid;
 }
 
-void check_look_beside(struct check_walk *walk)
+void check_look_beside(struct check_context *context)
 {
-	const struct config *config = &walk->config;
-	struct check_beside *beside = &walk->beside;
+	const struct config *config = &context->config;
+	struct check_beside *beside = &context->beside;
 	const time_t now = now_s();
 	char buf[HEALTH_MAX + 1];
 	struct json json;
@@ -47,29 +47,29 @@ void check_look_beside(struct check_walk *walk)
 	beside->runs = age <= 2LL * config->interval_s + HEALTH_AGE_SPARE_S;
 	/* Where nobody has named it, either answer tells that it was here; else only the good one does. */
 	if (beside->runs && json_bool(&json, "reachable", &reachable))
-		walk->cycle.reach.seen = reachable || !config->vpn_interface_named;
+		context->cycle.reach.seen = reachable || !config->vpn_interface_named;
 }
 
-enum fail check_configuration(struct check_walk *walk)
+enum fail check_configuration(struct check_context *context)
 {
-	const struct config *config = &walk->config;
+	const struct config *config = &context->config;
 
-	return step_found(&walk->cycle.step, VERDICT_OK, NULL,
+	return step_found(&context->cycle.step, VERDICT_OK, NULL,
 	                  "qBittorrent at %s%s:%u, port file %s, health in %s",
 	                  config->use_https ? "https://" : "", config->host, (unsigned)config->port,
 	                  config->port_file_path, config->health_path);
 }
 
-enum fail check_sandbox(struct check_walk *walk)
+enum fail check_sandbox(struct check_context *context)
 {
-	struct step *step = &walk->cycle.step;
+	struct step *step = &context->cycle.step;
 	char buf[sizeof step->seen.text];
 	struct text text = text_on(buf, sizeof buf);
 
-	if (walk->sandbox.off)
+	if (context->sandbox.off)
 		return step_found(step, VERDICT_WARN, "let it be true, unless you debug",
 		                  "QSTICKY_SANDBOX=false");
-	if (sandbox_put(&text, &walk->sandbox))
+	if (sandbox_put(&text, &context->sandbox))
 		return step_found(step, VERDICT_OK, NULL, "%s", buf);
 	return step_found(step, VERDICT_WARN,
 	                  "none is needed: this kernel lacks it, or Docker refuses it", "%s", buf);
@@ -115,19 +115,19 @@ static enum fail no_port(struct step *step, const char *file)
 	                  "no forwarded port in %s: its directory is not there", file);
 }
 
-enum fail check_port_file(struct check_walk *walk)
+enum fail check_port_file(struct check_context *context)
 {
-	const char *path = walk->config.port_file_path;
-	const struct port_source *source = &walk->cycle.source;
-	struct situation *now = &walk->cycle.now;
-	struct step *step = &walk->cycle.step;
+	const char *path = context->config.port_file_path;
+	const struct port_source *source = &context->cycle.source;
+	struct situation *now = &context->cycle.now;
+	struct step *step = &context->cycle.step;
 	struct timespec up = now_by(CLOCK_BOOTTIME);
 	struct stat status;
 	unsigned port;
 
-	if (port_source_settle(&walk->cycle.source, now, &walk->stop) == FAIL_STOPPED)
+	if (port_source_settle(&context->cycle.source, now, &context->stop) == FAIL_STOPPED)
 		return FAIL_STOPPED;
-	if (walk->config.port_source == CONFIG_SOURCE_GLUETUN)
+	if (context->config.port_source == CONFIG_SOURCE_GLUETUN)
 		return step_found(step, VERDICT_SKIP, NULL, "the control server is asked instead");
 	if (now->asked == CONFIG_SOURCE_GLUETUN)
 		return step_found(step, VERDICT_SKIP, NULL,
@@ -155,43 +155,43 @@ enum fail check_port_file(struct check_walk *walk)
 }
 
 /* The hop before has asked it. */
-enum fail check_control_server(struct check_walk *walk)
+enum fail check_control_server(struct check_context *context)
 {
-	const struct port_source *source = &walk->cycle.source;
-	struct step *step = &walk->cycle.step;
-	unsigned port = sync_port(&walk->cycle.now.sync);
+	const struct port_source *source = &context->cycle.source;
+	struct step *step = &context->cycle.step;
+	unsigned port = sync_port(&context->cycle.now.sync);
 	char name[GLUETUN_NAME_MAX];
 
-	if (walk->cycle.now.asked != CONFIG_SOURCE_GLUETUN)
+	if (context->cycle.now.asked != CONFIG_SOURCE_GLUETUN)
 		return step_found(step, VERDICT_SKIP, NULL, "the port file is read instead");
 	step->seen = source->why;
 	if (source->fail)
 		return step_failed(
 			step, source->fail,
 			"correct QSTICKY_GLUETUN_HOST, _PORT, _AUTH_TYPE and its secrets");
-	gluetun_name(name, &walk->config);
+	gluetun_name(name, &context->config);
 	if (!port)
 		return step_found(step, VERDICT_FAIL, gluetun_fix, "no forwarded port at %s", name);
 	return step_found(step, VERDICT_OK, NULL, "port %u at %s", port, name);
 }
 
-enum fail check_tunnel(struct check_walk *walk)
+enum fail check_tunnel(struct check_context *context)
 {
-	struct sidecar_cycle *cycle = &walk->cycle;
+	struct sidecar_cycle *cycle = &context->cycle;
 	enum fail f;
 
 	/* A container's network had more than loopback once. */
 	sync_links_seen(&cycle->now.sync, false, mono_now_ms());
 	f = sidecar_cycle_tunnel(cycle);
-	walk->has_tunnel = cycle->step.verdict == VERDICT_OK;
+	context->has_tunnel = cycle->step.verdict == VERDICT_OK;
 	return f;
 }
 
-enum fail check_health(struct check_walk *walk)
+enum fail check_health(struct check_context *context)
 {
-	const char *file = walk->config.health_path;
-	const struct check_beside *beside = &walk->beside;
-	struct step *step = &walk->cycle.step;
+	const char *file = context->config.health_path;
+	const struct check_beside *beside = &context->beside;
+	struct step *step = &context->cycle.step;
 	char path[LIMITS_PATH_MAX];
 	struct text copy = text_on(path, sizeof path);
 
@@ -213,11 +213,11 @@ enum fail check_health(struct check_walk *walk)
 }
 
 /* The job is done without it, so it is nothing to fail for. */
-enum fail check_webhook(struct check_walk *walk)
+enum fail check_webhook(struct check_context *context)
 {
-	struct step *step = &walk->cycle.step;
-	enum fail f = webhook_try(&walk->config, &walk->stop, walk->cycle.qbittorrent.deadline_ms,
-	                          &step->seen);
+	struct step *step = &context->cycle.step;
+	enum fail f = webhook_try(&context->config, &context->stop,
+	                          context->cycle.qbittorrent.deadline_ms, &step->seen);
 
 	step->verdict = f ? VERDICT_WARN : VERDICT_OK;
 	step->fix = f ? "correct QSTICKY_WEBHOOK_URL, or let the receiver be there" : NULL;

@@ -1,37 +1,37 @@
-#include "sidecar/reach.h"
+#include "sidecar/reachability.h"
 
 #include <string.h>
 
 #include "base/mono.h"
 #include "sidecar/probe_port.h"
 
-struct reach reach_on(const struct config *config)
+struct reachability reachability_on(const struct config *config)
 {
-	return (struct reach){
+	return (struct reachability){
 		.tunnel = tunnel_on(config->vpn_interface),
 		.named = config->vpn_interface_named,
 		.grace_ms = (int64_t)config->no_port_grace_s * 1000,
 		.missing_at_ms = MONO_NEVER,
-		.hints_at_ms = mono_now_ms() + REACH_HINTS_LAG_MS,
+		.hints_at_ms = mono_now_ms() + REACHABILITY_HINTS_LAG_MS,
 		.deaf_at_ms = MONO_NEVER,
 	};
 }
 
-enum fail reach_listen(struct reach *reach, struct failure *why)
+enum fail reachability_listen(struct reachability *reach, struct failure *why)
 {
 	return reach->tunnel.name[0] ? tunnel_listen(&reach->tunnel, why) : FAIL_NONE;
 }
 
 /* What qBittorrent says of itself is not true any more, and will not be for a while. */
-static void forget_hints(struct reach *reach, struct situation *now)
+static void forget_hints(struct reachability *reach, struct situation *now)
 {
-	reach->hints_at_ms = mono_now_ms() + REACH_HINTS_LAG_MS;
+	reach->hints_at_ms = mono_now_ms() + REACHABILITY_HINTS_LAG_MS;
 	reach->deaf_at_ms = MONO_NEVER;
 	now->hints = (struct qbittorrent_hints){ 0 };
 }
 
 /* An address whose lifetime is renewed every few seconds must not put the question off for ever. */
-void reach_changed(struct reach *reach, struct situation *now)
+void reachability_changed(struct reachability *reach, struct situation *now)
 {
 	int64_t hints_at_ms = reach->hints_at_ms;
 
@@ -46,14 +46,14 @@ static bool is_usable(const struct tunnel_view *view)
 }
 
 /* When the tunnel's absence begins to count, whatever else there is; MONO_NEVER: it does not. */
-static int64_t lost_at_ms(const struct reach *reach)
+static int64_t lost_at_ms(const struct reachability *reach)
 {
 	if (reach->missing_at_ms == MONO_NEVER || (!reach->seen && !reach->named))
 		return MONO_NEVER;
-	return reach->missing_at_ms + (reach->seen ? REACH_LOST_MS : reach->grace_ms);
+	return reach->missing_at_ms + (reach->seen ? REACHABILITY_LOST_MS : reach->grace_ms);
 }
 
-static void note_missing(struct reach *reach, struct sync *sync, int64_t now_ms)
+static void note_missing(struct reachability *reach, struct sync *sync, int64_t now_ms)
 {
 	reach->seen |= reach->view.exists;
 	if (is_usable(&reach->view))
@@ -64,7 +64,7 @@ static void note_missing(struct reach *reach, struct sync *sync, int64_t now_ms)
 		sync_cycle_at(sync, lost_at_ms(reach));
 }
 
-enum fail reach_look(struct reach *reach, struct situation *now, struct failure *why)
+enum fail reachability_look(struct reachability *reach, struct situation *now, struct failure *why)
 {
 	struct tunnel_view before = reach->view;
 	int64_t now_ms = mono_now_ms();
@@ -87,8 +87,8 @@ enum fail reach_look(struct reach *reach, struct situation *now, struct failure 
 	return f;
 }
 
-struct qbittorrent_wanted reach_wanted(const struct reach *reach, const struct config *config,
-                                       uint16_t port)
+struct qbittorrent_wanted reachability_wanted(const struct reachability *reach,
+                                              const struct config *config, uint16_t port)
 {
 	struct qbittorrent_wanted wanted = { .port = port };
 
@@ -101,7 +101,8 @@ struct qbittorrent_wanted reach_wanted(const struct reach *reach, const struct c
 
 /* ---- why not, where to open it anew would not help ---- */
 
-enum fail reach_judge_tunnel(const struct reach *reach, bool alone, struct failure *why)
+enum fail reachability_judge_tunnel(const struct reachability *reach, bool alone,
+                                    struct failure *why)
 {
 	const struct tunnel_view *view = &reach->view;
 	const char *name = reach->tunnel.name;
@@ -129,18 +130,20 @@ enum fail reach_judge_tunnel(const struct reach *reach, bool alone, struct failu
 	return FAIL_NONE;
 }
 
-enum fail reach_judge_missing(const struct reach *reach, int64_t now_ms, struct failure *why)
+enum fail reachability_judge_missing(const struct reachability *reach, int64_t now_ms,
+                                     struct failure *why)
 {
 	if (reach->blind || now_ms < lost_at_ms(reach))
 		return FAIL_NONE;
-	return reach_judge_tunnel(reach, reach->seen && reach->view.lo_only, why);
+	return reachability_judge_tunnel(reach, reach->seen && reach->view.lo_only, why);
 }
 
 /* ---- a port that is closed ---- */
 
-static enum fail rebind(struct reach *reach, struct qbittorrent *qb, struct qbittorrent_view *view,
-                        const struct qbittorrent_wanted *wanted, bool partly_open,
-                        struct situation *now, struct publish *publish, struct failure *why)
+static enum fail rebind(struct reachability *reach, struct qbittorrent *qb,
+                        struct qbittorrent_view *view, const struct qbittorrent_wanted *wanted,
+                        bool partly_open, struct situation *now, struct publish *publish,
+                        struct failure *why)
 {
 	fail_in(why, "having qBittorrent open its port anew");
 	publish_news(publish, LEVEL_WARN, why->text);
@@ -151,14 +154,15 @@ static enum fail rebind(struct reach *reach, struct qbittorrent *qb, struct qbit
 }
 
 /* A port that is refused: what is to blame, or can be done. */
-static enum fail repair(struct reach *reach, struct qbittorrent *qb, struct qbittorrent_view *view,
-                        const struct qbittorrent_wanted *wanted, struct reach_probed *probed,
-                        struct situation *now, struct publish *publish, struct failure *why)
+static enum fail repair(struct reachability *reach, struct qbittorrent *qb,
+                        struct qbittorrent_view *view, const struct qbittorrent_wanted *wanted,
+                        struct reachability_probed *probed, struct situation *now,
+                        struct publish *publish, struct failure *why)
 {
 	bool may_rebind =
 		!reach->dry && now->config->rebind && sync_may_rebind(&now->sync, mono_now_ms());
 	struct failure refusal = *why;
-	enum fail f = reach_judge_settings(&reach->tunnel, &reach->view, view, why);
+	enum fail f = reachability_judge_settings(&reach->tunnel, &reach->view, view, why);
 
 	if (f)
 		return f;
@@ -167,8 +171,8 @@ static enum fail repair(struct reach *reach, struct qbittorrent *qb, struct qbit
 		/* Here "refused" is about qBittorrent's Web UI, below about the port. */
 		if (f)
 			return f;
-		f = reach_probe(&reach->tunnel, &reach->view, qb, view, wanted->port, REACH_OPEN_MS,
-		                probed, why);
+		f = reachability_probe(&reach->tunnel, &reach->view, qb, view, wanted->port,
+		                       REACHABILITY_OPEN_MS, probed, why);
 		if (f != FAIL_REFUSED)
 			return f;
 		refusal = *why;
@@ -194,20 +198,20 @@ static enum fail repair(struct reach *reach, struct qbittorrent *qb, struct qbit
 	return FAIL_PORT_CLOSED;
 }
 
-static enum fail prove_open(struct reach *reach, struct qbittorrent *qb,
+static enum fail prove_open(struct reachability *reach, struct qbittorrent *qb,
                             struct qbittorrent_view *view, const struct qbittorrent_wanted *wanted,
                             bool just_set, struct situation *now, struct publish *publish,
                             struct failure *why)
 {
-	struct reach_probed probed = { .udp = REACHABLE_UNKNOWN };
-	enum fail f = reach_judge_tunnel(reach, sync_is_alone(&now->sync), why);
+	struct reachability_probed probed = { .udp = REACHABLE_UNKNOWN };
+	enum fail f = reachability_judge_tunnel(reach, sync_is_alone(&now->sync), why);
 
 	if (!f)
-		f = reach_probe(&reach->tunnel, &reach->view, qb, view, wanted->port,
-		                just_set     ? REACH_OPEN_MS
-		                : reach->dry ? SYNC_CLOSED_MS
-		                             : 0,
-		                &probed, why);
+		f = reachability_probe(&reach->tunnel, &reach->view, qb, view, wanted->port,
+		                       just_set     ? REACHABILITY_OPEN_MS
+		                       : reach->dry ? SYNC_CLOSED_MS
+		                                    : 0,
+		                       &probed, why);
 	if (f == FAIL_REFUSED)
 		f = repair(reach, qb, view, wanted, &probed, now, publish, why);
 	now->reachable_udp = probed.udp;
@@ -216,20 +220,20 @@ static enum fail prove_open(struct reach *reach, struct qbittorrent *qb,
 
 /* ---- hints ---- */
 
-static void ask_hints(struct reach *reach, struct qbittorrent *qb, struct situation *now)
+static void ask_hints(struct reachability *reach, struct qbittorrent *qb, struct situation *now)
 {
 	int64_t now_ms = mono_now_ms();
 
 	if (reach->dry || now_ms < reach->hints_at_ms)
 		return;
-	reach->hints_at_ms = now_ms + REACH_HINTS_EVERY_MS;
+	reach->hints_at_ms = now_ms + REACHABILITY_HINTS_EVERY_MS;
 	qbittorrent_ask_hints(qb, &now->hints);
 }
 
 /* Whether it listens nowhere, although the probe got through. This tells of one thing only that the
  * probe does not: another program that has TCP and UDP of the port. It says so for its first 1.5 s too
  * (5.1.0 and 5.3.0), therefore only the second time counts, a while later. */
-static bool is_deaf(struct reach *reach, const struct situation *now)
+static bool is_deaf(struct reachability *reach, const struct situation *now)
 {
 	int64_t now_ms = mono_now_ms();
 
@@ -239,12 +243,12 @@ static bool is_deaf(struct reach *reach, const struct situation *now)
 	}
 	reach->deaf_at_ms = mono_earlier(reach->deaf_at_ms, now_ms);
 	reach->hints_at_ms =
-		mono_earlier(reach->hints_at_ms, reach->deaf_at_ms + REACH_HINTS_LAG_MS);
-	return now_ms >= reach->deaf_at_ms + REACH_HINTS_LAG_MS;
+		mono_earlier(reach->hints_at_ms, reach->deaf_at_ms + REACHABILITY_HINTS_LAG_MS);
+	return now_ms >= reach->deaf_at_ms + REACHABILITY_HINTS_LAG_MS;
 }
 
 /* Of the time in which nothing was proved, what it said is no evidence afterwards. */
-static void weigh_hints(struct reach *reach, struct situation *now, enum fail f)
+static void weigh_hints(struct reachability *reach, struct situation *now, enum fail f)
 {
 	if (f)
 		reach->deaf_at_ms = MONO_NEVER;
@@ -253,9 +257,10 @@ static void weigh_hints(struct reach *reach, struct situation *now, enum fail f)
 	reach->failed = f;
 }
 
-enum fail reach_prove(struct reach *reach, struct qbittorrent *qb, struct qbittorrent_view *view,
-                      const struct qbittorrent_wanted *wanted, bool just_set, struct situation *now,
-                      struct publish *publish, struct failure *why)
+enum fail reachability_prove(struct reachability *reach, struct qbittorrent *qb,
+                             struct qbittorrent_view *view, const struct qbittorrent_wanted *wanted,
+                             bool just_set, struct situation *now, struct publish *publish,
+                             struct failure *why)
 {
 	/* Where there never was a tunnel, it cannot be known, unless there has to be one. */
 	bool known = !reach->blind && (reach->seen || sync_is_alone(&now->sync));
@@ -266,7 +271,7 @@ enum fail reach_prove(struct reach *reach, struct qbittorrent *qb, struct qbitto
 	if (known)
 		f = prove_open(reach, qb, view, wanted, just_set, now, publish, why);
 	else
-		f = reach_judge_missing(reach, mono_now_ms(), why);
+		f = reachability_judge_missing(reach, mono_now_ms(), why);
 	if (f == FAIL_STOPPED)
 		return f;
 	if (f == FAIL_NONE)
