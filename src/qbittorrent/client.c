@@ -198,7 +198,7 @@ static enum fail set_and_verify(struct qbittorrent *qb, const struct qbittorrent
 
 	if (f)
 		return f;
-	qb->owed_port = 0;
+	qb->port_to_restore = 0;
 	return verify(qb, wanted, view, why);
 }
 
@@ -218,7 +218,7 @@ enum fail qbittorrent_rebind(struct qbittorrent *qb, const struct qbittorrent_wa
 
 	if (qbittorrent_is_web_ui(qb, view, other.port))
 		other.port ^= 2;
-	qb->owed_port = wanted->port;
+	qb->port_to_restore = wanted->port;
 	f = set(qb, &other, view, why);
 	if (!f) {
 		view->listen_port = other.port;
@@ -307,7 +307,7 @@ static void log_out(struct qbittorrent *qb, int64_t longest_ms)
 	int64_t deadline_ms = mono_now_ms() + longest_ms;
 	char host[LIMITS_HOST_MAX + 2];
 	struct http_request logout = { .post = true, .path = "/api/v2/auth/logout" };
-	const struct qbittorrent_wanted owed = { .port = qb->owed_port };
+	const struct qbittorrent_wanted owed = { .port = qb->port_to_restore };
 	struct setting setting;
 	struct failure unused;
 	enum fail f = FAIL_NONE;

@@ -79,9 +79,9 @@ struct qbittorrent {
 	struct tls tls; /* over `tcp`, with QSTICKY_USE_HTTPS */
 	bool used;      /* the connection has carried a reply */
 	struct cookies cookies;
-	char version[32];      /* "v4.5.2"; "" while not known */
-	int64_t version_at_ms; /* when to ask for it */
-	uint16_t owed_port;    /* to be set again: a rebind has begun; 0: none */
+	char version[32];         /* "v4.5.2"; "" while not known */
+	int64_t version_at_ms;    /* when to ask for it */
+	uint16_t port_to_restore; /* to be set again: a rebind has begun; 0: none */
 
 	/* Of the present cycle. */
 	int64_t deadline_ms;

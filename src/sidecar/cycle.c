@@ -298,11 +298,11 @@ enum fail sidecar_cycle_run(struct sidecar_cycle *cycle)
 	struct sync *sync = &now->sync;
 	int64_t now_ms = mono_now_ms();
 	const char *why = cycle->step.seen.text;
-	bool was_blind = cycle->reach.blind;
+	bool was_unreadable = cycle->reach.unreadable;
 	enum fail f;
 
 	(void)sidecar_cycle_tunnel(cycle);
-	if (cycle->reach.blind && !was_blind)
+	if (cycle->reach.unreadable && !was_unreadable)
 		log_line(LEVEL_WARN, "%s: whether the port is open is not probed", why);
 	if (sync_is_orphan(sync, now_ms))
 		return FAIL_ORPHANED;

@@ -13,7 +13,7 @@ struct reachability reachability_on(const struct config *config)
 		.grace_ms = (int64_t)config->no_port_grace_s * 1000,
 		.missing_at_ms = MONO_NEVER,
 		.hints_at_ms = mono_now_ms() + REACHABILITY_HINTS_LAG_MS,
-		.deaf_at_ms = MONO_NEVER,
+		.disconnected_at_ms = MONO_NEVER,
 	};
 }
 
@@ -26,7 +26,7 @@ enum fail reachability_listen(struct reachability *reach, struct failure *why)
 static void forget_hints(struct reachability *reach, struct situation *now)
 {
 	reach->hints_at_ms = mono_now_ms() + REACHABILITY_HINTS_LAG_MS;
-	reach->deaf_at_ms = MONO_NEVER;
+	reach->disconnected_at_ms = MONO_NEVER;
 	now->hints = (struct qbittorrent_hints){ 0 };
 }
 
@@ -73,7 +73,7 @@ enum fail reachability_look(struct reachability *reach, struct situation *now, s
 	if (!reach->tunnel.name[0])
 		return FAIL_NONE;
 	f = tunnel_look(&reach->tunnel, &reach->view, why);
-	reach->blind = f;
+	reach->unreadable = f;
 	if (!f) {
 		sync_links_seen(&now->sync, reach->view.lo_only, now_ms);
 		note_missing(reach, &now->sync, now_ms);
@@ -133,7 +133,7 @@ enum fail reachability_judge_tunnel(const struct reachability *reach, bool alone
 enum fail reachability_judge_missing(const struct reachability *reach, int64_t now_ms,
                                      struct failure *why)
 {
-	if (reach->blind || now_ms < lost_at_ms(reach))
+	if (reach->unreadable || now_ms < lost_at_ms(reach))
 		return FAIL_NONE;
 	return reachability_judge_tunnel(reach, reach->seen && reach->view.lo_only, why);
 }
@@ -181,13 +181,13 @@ static enum fail repair(struct reachability *reach, struct qbittorrent *qb,
 		return fail_set(why, FAIL_PORT_CLOSED,
 		                "%s; QSTICKY_REBIND=false: restart qBittorrent to repair it",
 		                refusal.text);
-	if (now->sync.rebinds_in_vain > 0 && probed->another)
+	if (now->sync.rebinds_failed_in_a_row > 0 && probed->another)
 		return fail_set(
 			why, FAIL_PORT_CLOSED,
 			"%s, and to open it anew does not help: end that program, or give it "
 			"another port, unless a firewall refuses UDP",
 			refusal.text);
-	if (now->sync.rebinds_in_vain > 0)
+	if (now->sync.rebinds_failed_in_a_row > 0)
 		return fail_set(
 			why, FAIL_PORT_CLOSED,
 			"%s, and to open it anew does not help: another program has that port, or "
@@ -233,25 +233,25 @@ static void ask_hints(struct reachability *reach, struct qbittorrent *qb, struct
 /* Whether it listens nowhere, although the probe got through. This tells of one thing only that the
  * probe does not: another program that has TCP and UDP of the port. It says so for its first 1.5 s too
  * (5.1.0 and 5.3.0), therefore only the second time counts, a while later. */
-static bool is_deaf(struct reachability *reach, const struct situation *now)
+static bool is_disconnected(struct reachability *reach, const struct situation *now)
 {
 	int64_t now_ms = mono_now_ms();
 
 	if (strcmp(now->hints.connection_status, "disconnected") != 0) {
-		reach->deaf_at_ms = MONO_NEVER;
+		reach->disconnected_at_ms = MONO_NEVER;
 		return false;
 	}
-	reach->deaf_at_ms = mono_earlier(reach->deaf_at_ms, now_ms);
-	reach->hints_at_ms =
-		mono_earlier(reach->hints_at_ms, reach->deaf_at_ms + REACHABILITY_HINTS_LAG_MS);
-	return now_ms >= reach->deaf_at_ms + REACHABILITY_HINTS_LAG_MS;
+	reach->disconnected_at_ms = mono_earlier(reach->disconnected_at_ms, now_ms);
+	reach->hints_at_ms = mono_earlier(reach->hints_at_ms,
+	                                  reach->disconnected_at_ms + REACHABILITY_HINTS_LAG_MS);
+	return now_ms >= reach->disconnected_at_ms + REACHABILITY_HINTS_LAG_MS;
 }
 
 /* Of the time in which nothing was proved, what it said is no evidence afterwards. */
 static void weigh_hints(struct reachability *reach, struct situation *now, enum fail f)
 {
 	if (f)
-		reach->deaf_at_ms = MONO_NEVER;
+		reach->disconnected_at_ms = MONO_NEVER;
 	else if (reach->failed)
 		forget_hints(reach, now);
 	reach->failed = f;
@@ -263,7 +263,7 @@ enum fail reachability_prove(struct reachability *reach, struct qbittorrent *qb,
                              struct failure *why)
 {
 	/* Where there never was a tunnel, it cannot be known, unless there has to be one. */
-	bool known = !reach->blind && (reach->seen || sync_is_alone(&now->sync));
+	bool known = !reach->unreadable && (reach->seen || sync_is_alone(&now->sync));
 	enum fail f = FAIL_NONE;
 
 	if (just_set)
@@ -280,7 +280,7 @@ enum fail reachability_prove(struct reachability *reach, struct qbittorrent *qb,
 		now->reachable = REACHABLE_NO;
 	weigh_hints(reach, now, f);
 	ask_hints(reach, qb, now);
-	if (!f && known && is_deaf(reach, now)) {
+	if (!f && known && is_disconnected(reach, now)) {
 		now->reachable = REACHABLE_NO;
 		f = fail_set(why, FAIL_CUT_OFF,
 		             "qBittorrent says that it is disconnected, while somebody accepts "

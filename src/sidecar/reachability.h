@@ -31,12 +31,12 @@ struct reachability {
 	struct tunnel_view view;
 	bool named;            /* the user says that there is this interface */
 	int64_t grace_ms;      /* for which a named one may be missing from the start */
-	bool blind;            /* the kernel does not tell what there is */
+	bool unreadable;       /* the kernel does not tell what there is */
 	bool seen;             /* the tunnel was here once */
 	int64_t missing_at_ms; /* since when it cannot be used; MONO_NEVER: it can */
 	bool failed;           /* the last cycle has proved nothing */
 	int64_t hints_at_ms;
-	int64_t deaf_at_ms; /* since when it has called itself disconnected; MONO_NEVER: it does not */
+	int64_t disconnected_at_ms; /* since when it has called itself disconnected; MONO_NEVER: it does not */
 };
 
 /* For the interface that `config` names, if it names one. */
@@ -45,7 +45,7 @@ struct reachability reachability_on(const struct config *config);
 /* Begins to hear of its changes. FAIL_IO: it will be looked at in each cycle only. */
 enum fail reachability_listen(struct reachability *reach, struct failure *why);
 
-/* Looks at the network namespace, for this cycle, and tells `now->sync`. FAIL_IO: blind. */
+/* Looks at the network namespace, for this cycle, and tells `now->sync`. FAIL_IO: it is unreadable. */
 enum fail reachability_look(struct reachability *reach, struct situation *now, struct failure *why);
 
 /* The tunnel has changed, or may have: what qBittorrent said of itself before is forgotten. */

@@ -29,7 +29,7 @@ static struct http_reply reply;
 struct sidecar {
 	struct sidecar_cycle cycle;
 	const struct init *init;
-	unsigned vain_turns; /* of the loop, since the last cycle or sleep */
+	unsigned idle_wakeups; /* of the loop, since the last cycle or sleep */
 };
 
 static void set_up(struct sidecar *s, const struct config *config, const struct init *init)
@@ -52,7 +52,7 @@ static void set_up(struct sidecar *s, const struct config *config, const struct 
 		log_line(LEVEL_WARN, "QSTICKY_SANDBOX=false: no right is given up");
 }
 
-static bool look(struct sidecar_cycle *cycle)
+static bool read_port_source(struct sidecar_cycle *cycle)
 {
 	bool news;
 
@@ -90,7 +90,7 @@ static enum fail check_all_hidden(const struct sidecar *s, struct failure *why)
 
 /* What is due by now: after events of the file, or because of the time. FAIL_ORPHANED: nothing will
  * ever be again. FAIL_IO: not before a restart, and `why` says so. */
-static enum fail turn(struct sidecar *s, enum port_file_event seen, struct failure *why)
+static enum fail run_due(struct sidecar *s, enum port_file_event seen, struct failure *why)
 {
 	struct sidecar_cycle *cycle = &s->cycle;
 	struct sync *sync = &cycle->now.sync;
@@ -101,7 +101,7 @@ static enum fail turn(struct sidecar *s, enum port_file_event seen, struct failu
 	if (seen == PORT_FILE_MODIFIED)
 		sync_file_modified(sync, now_ms);
 	if (seen > PORT_FILE_MODIFIED || now_ms >= sync_due_ms(sync))
-		news = look(cycle);
+		news = read_port_source(cycle);
 	if (cycle->source.fail == FAIL_STOPPED)
 		return FAIL_STOPPED;
 	if (seen == PORT_FILE_WRITTEN && !news)
@@ -113,11 +113,11 @@ static enum fail turn(struct sidecar *s, enum port_file_event seen, struct failu
 		f = check_hidden(s, cycle->now.config->port_file_path, why);
 		if (f)
 			return f;
-		(void)look(cycle);
+		(void)read_port_source(cycle);
 	}
 	if (!sync_cycle_due(sync, mono_now_ms()))
 		return FAIL_NONE;
-	s->vain_turns = 0;
+	s->idle_wakeups = 0;
 	f = sidecar_cycle_run(cycle);
 	if (f == FAIL_STOPPED || f == FAIL_ORPHANED)
 		return f;
@@ -131,7 +131,7 @@ static enum fail turn(struct sidecar *s, enum port_file_event seen, struct failu
 	return check_all_hidden(s, why);
 }
 
-static void hear(struct sidecar_cycle *cycle)
+static void drain_link_events(struct sidecar_cycle *cycle)
 {
 	struct sync *sync = &cycle->now.sync;
 	int64_t now_ms = mono_now_ms();
@@ -150,8 +150,8 @@ static void hear(struct sidecar_cycle *cycle)
 }
 
 /* A descriptor that is ready and cannot be read, whatever the reason, must not have us spin. */
-#define VAIN_TURNS_MAX 100
-#define VAIN_PAUSE_MS 200
+#define IDLE_WAKEUPS_MAX 100
+#define IDLE_PAUSE_MS 200
 
 /* Sends what is due while no cycle is. Returns when to come again. */
 static int64_t send_messages(struct sidecar_cycle *cycle, const struct pollfd fds[], size_t count)
@@ -192,11 +192,11 @@ static enum fail loop(struct sidecar *s, struct failure *why)
 			return fail_errno(why, "poll");
 		if (ready > 0 && fds[FD_STOP].revents)
 			return FAIL_NONE; /* a stop goes before any work */
-		if (ready == 0 || ++s->vain_turns > VAIN_TURNS_MAX) {
+		if (ready == 0 || ++s->idle_wakeups > IDLE_WAKEUPS_MAX) {
 			if (ready > 0)
-				(void)stop_sleep(&s->init->stop, mono_now_ms() + VAIN_PAUSE_MS,
+				(void)stop_sleep(&s->init->stop, mono_now_ms() + IDLE_PAUSE_MS,
 				                 why);
-			s->vain_turns = 0;
+			s->idle_wakeups = 0;
 		}
 		if (ready > 0 && fds[FD_EVENTS].revents && init_events(s->init)) {
 			log_line(LEVEL_INFO, "SIGHUP: checking now");
@@ -206,8 +206,8 @@ static enum fail loop(struct sidecar *s, struct failure *why)
 		if (ready > 0 && fds[FD_FILE].revents)
 			seen = port_file_watch_drain(&cycle->source.watch);
 		if (ready > 0 && fds[FD_LINKS].revents)
-			hear(cycle);
-		f = turn(s, seen, why);
+			drain_link_events(cycle);
+		f = run_due(s, seen, why);
 		if (f == FAIL_IO)
 			return f;
 		if (f == FAIL_ORPHANED)

@@ -248,13 +248,13 @@ static void reachability_is_not_known_where_the_kernel_does_not_tell(void **stat
 	assert_true(setrlimit(RLIMIT_NOFILE, &few) == 0);
 	(void)reachability_look(&reach, &situation, &why);
 	assert_true(setrlimit(RLIMIT_NOFILE, &limit) == 0);
-	assert_true(reach.blind);
+	assert_true(reach.unreadable);
 	assert_false(sync_is_alone(&situation.sync));
 	assert_false(reach.view.exists);
 	/* And then it tells again. */
 	assert_true(open_port("10.2.0.2", 8));
 	assert_proved();
-	assert_false(reach.blind);
+	assert_false(reach.unreadable);
 }
 
 static void reachability_hears_of_the_interface_it_is_given(void **state)
@@ -537,7 +537,7 @@ static void reachability_tells_a_web_ui_that_refuses_from_a_port_that_does(void 
 	assert_int_equal(prove(false), FAIL_REFUSED);
 	assert_non_null(strstr(why.text, "qBittorrent at 127.0.0.1"));
 	assert_int_equal(situation.rebinds, 1);
-	assert_int_equal(qb.owed_port, PORT);
+	assert_int_equal(qb.port_to_restore, PORT);
 }
 
 static void reachability_does_not_rebind_where_that_is_switched_off(void **state)
@@ -939,9 +939,9 @@ static void reachability_knows_when_another_program_has_the_port(void **state)
 	reach.hints_at_ms = 0;
 	/* It says so while it starts, too. */
 	assert_proved();
-	assert_int_equal(reach.hints_at_ms, reach.deaf_at_ms + REACHABILITY_HINTS_LAG_MS);
+	assert_int_equal(reach.hints_at_ms, reach.disconnected_at_ms + REACHABILITY_HINTS_LAG_MS);
 	assert_proved();
-	reach.deaf_at_ms -= REACHABILITY_HINTS_LAG_MS;
+	reach.disconnected_at_ms -= REACHABILITY_HINTS_LAG_MS;
 	reach.hints_at_ms -= REACHABILITY_HINTS_LAG_MS;
 	assert_fails(FAIL_CUT_OFF, "another program");
 	/* Until it says otherwise. */
@@ -986,7 +986,7 @@ static void reachability_does_not_believe_hints_from_an_outage(void **state)
 		netns_ip("link set tun0 up");
 		assert_proved();
 		assert_string_equal(situation.hints.connection_status, "");
-		assert_int_equal(reach.deaf_at_ms, MONO_NEVER);
+		assert_int_equal(reach.disconnected_at_ms, MONO_NEVER);
 	}
 	reach.hints_at_ms = 0;
 	assert_proved();
@@ -1005,9 +1005,9 @@ reachability_does_not_believe_hints_from_before_a_change_that_was_only_heard(voi
 	assert_true(open_port("10.2.0.2", 8));
 	reach.hints_at_ms = 0;
 	assert_proved();
-	assert_true(reach.deaf_at_ms != MONO_NEVER);
+	assert_true(reach.disconnected_at_ms != MONO_NEVER);
 	reachability_changed(&reach, &situation);
-	assert_int_equal(reach.deaf_at_ms, MONO_NEVER);
+	assert_int_equal(reach.disconnected_at_ms, MONO_NEVER);
 	assert_string_equal(situation.hints.connection_status, "");
 	assert_in_range((uintmax_t)(reach.hints_at_ms - began_ms), 0,
 	                REACHABILITY_HINTS_LAG_MS + 15000);
