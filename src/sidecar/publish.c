@@ -168,8 +168,7 @@ bool publish_setting_is(const struct qbittorrent_view *view, enum publish_settin
 		[PUBLISH_PEER_PROXY] =
 			"qBittorrent uses a proxy for peers: it does not listen for them at all",
 		[PUBLISH_LO] =
-			"qBittorrent is bound to interface lo, where no peer can reach it: set "
-			"its network interface (Advanced) to the VPN's, or to any",
+			"qBittorrent is bound to interface lo, where no peer can reach it: set its network interface (Advanced) to the VPN's, or to any",
 		[PUBLISH_RANDOM_PORT] =
 			"random_port is on: qBittorrent takes another port at each start",
 		[PUBLISH_UPNP] = "upnp is on: qBittorrent asks a router for its port, not the VPN",
