@@ -26,18 +26,39 @@ void text_puts(struct text *text, const char *string)
 	text_add(text, string, strlen(string));
 }
 
+/* Where the longest run of zeros in an IPv6 address begins, the first of several; `*len` is its length in
+ * bytes, or 0 where none has two groups at least (RFC 5952, section 4.2). */
+static size_t find_zeros(const unsigned char *ip, size_t *len)
+{
+	size_t found = 0, start = 0;
+
+	*len = 0;
+	for (size_t i = 0; i < 16; i += 2) {
+		if (ip[i] || ip[i + 1])
+			start = i + 2;
+		else if (i + 2 - start > 2 && i + 2 - start > *len) {
+			found = start;
+			*len = i + 2 - start;
+		}
+	}
+	return found;
+}
+
 void text_add_ip(struct text *text, const unsigned char *ip, size_t len)
 {
-	size_t step = len == 16 ? 2 : 1;
+	size_t zeros_len = 0, zeros = len == 16 ? find_zeros(ip, &zeros_len) : 0;
 
 	/* inet_ntop() would bring all of printf with it. */
-	for (size_t i = 0; i + step <= len; i += step) {
-		if (i > 0)
-			text_puts(text, step == 2 ? ":" : ".");
-		if (step == 2)
-			text_printf(text, "%x", (unsigned)ip[i] << 8 | ip[i + 1]);
-		else
-			text_printf(text, "%u", (unsigned)ip[i]);
+	for (size_t i = 0; len == 4 && i < len; i++)
+		text_printf(text, i > 0 ? ".%u" : "%u", (unsigned)ip[i]);
+	for (size_t i = 0; len == 16 && i < len; i += 2) {
+		if (zeros_len > 0 && i == zeros) {
+			text_puts(text, "::");
+			i += zeros_len - 2;
+		} else {
+			text_printf(text, i > 0 && i != zeros + zeros_len ? ":%x" : "%x",
+			            (unsigned)ip[i] << 8 | ip[i + 1]);
+		}
 	}
 }
 

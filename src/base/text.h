@@ -32,8 +32,8 @@ void text_printf(struct text *text, const char *format, ...) __attribute__((form
 void text_vprintf(struct text *text, const char *format, va_list args)
 	__attribute__((format(printf, 2, 0)));
 
-/* Appends an IPv4 address of 4 bytes or an IPv6 address of 16, in network order; the latter without
- * the short form of zeros. */
+/* Appends an IPv4 address of 4 bytes or an IPv6 address of 16, in network order; the latter as RFC 5952,
+ * section 4, has it. */
 void text_add_ip(struct text *text, const unsigned char *ip, size_t len);
 
 /* Append `len` bytes from outside so that they can do no harm, up to the last character that fits:

@@ -4,13 +4,10 @@
 
 #include "base/mono.h"
 #include "base/now.h"
-#include "check/here.h"
-#include "check/qbittorrent.h"
-#include "check/report.h"
-#include "check/walk.h"
+#include "check/context.h"
+#include "check/print.h"
 #include "config/load.h"
 #include "process/sandbox.h"
-#include "sidecar/servers.h"
 
 /* Longest wait for the logout. */
 #define LOGOUT_MS 200
@@ -62,74 +59,75 @@ static const struct {
 };
 
 /* Static, since there is one, and it is large. */
-static struct check_walk walk;
-static enum check_verdict verdicts[HOPS]; /* of the hops so far */
+static struct check_context check;
+static enum verdict verdicts[HOPS]; /* of the hops so far */
 
 static void complain(void *context, const char *sentence)
 {
-	const enum check_verdict *verdict = context;
+	const enum verdict *verdict = context;
+	struct step step;
 
-	(void)check_see(&walk, *verdict,
-	                "correct it and re-create the container; see qsticky --help", "%s",
-	                sentence);
-	check_report_hop(hops[CONFIGURATION].name, *verdict, &walk.found);
+	(void)step_found(&step, *verdict,
+	                 "correct it and re-create the container; see qsticky --help", "%s",
+	                 sentence);
+	check_print_hop(hops[CONFIGURATION].name, &step);
 }
 
 /* Takes that hop, if what was found before it allows. */
-static enum check_verdict take(enum hop hop)
+static enum fail take(enum hop hop)
 {
 	for (enum hop before = 0; before < hop; before++) {
-		enum check_verdict verdict = verdicts[before];
+		enum verdict verdict = verdicts[before];
 
 		/* Without an interface there is nothing to probe. */
-		if ((hops[hop].needs & AFTER(before)) && verdict != CHECK_OK &&
-		    (verdict != CHECK_WARN || before == TUNNEL))
-			return check_see(&walk, CHECK_SKIPPED, NULL, "not tried: see %s",
-			                 hops[before].name);
+		if ((hops[hop].needs & AFTER(before)) && verdict != VERDICT_OK &&
+		    (verdict != VERDICT_WARN || before == TUNNEL))
+			return step_found(&check.cycle.step, VERDICT_SKIP, NULL,
+			                  "not tried: see %s", hops[before].name);
 	}
-	walk.found.fix = NULL;
-	return hops[hop].take(&walk);
+	return hops[hop].take(&check);
 }
 
 /* Returns the exit status. */
-static int walk_along(char *const environment[])
+static int take_hops(char *const environment[])
 {
-	struct qbittorrent *qb = &walk.qbittorrent;
-	enum check_verdict verdict = CHECK_FAILS;
-	bool holds = true;
+	struct sidecar_cycle *cycle = &check.cycle;
+	struct qbittorrent *qb = &cycle->qbittorrent;
+	enum verdict verdict = VERDICT_FAIL;
+	bool holds = true, stopped = false;
 
-	if (config_load(&walk.config, environment, complain, &verdict) > 0)
+	if (config_load(&check.config, environment, complain, &verdict) > 0)
 		return CHECK_EXIT_CONFIG;
-	*qb = servers_qbittorrent(&walk.config, &walk.stop, &walk.reply);
-	verdict = CHECK_WARN;
+	verdict = VERDICT_WARN;
 	config_unknown(environment, complain, &verdict);
-	check_open_beside(&walk);
-	walk.gate = login_gate_for(&walk.config);
-	walk.gate.now_s = now_s();
-	login_store_keep(&walk.gate.store);
-	walk.sandbox = sandbox_enter(&walk.config, SANDBOX_CHECK);
-	check_look_beside(&walk);
-	qbittorrent_begin(qb, mono_now_ms() + CHECK_MS, &walk.gate.gate);
+	sidecar_cycle_start(cycle, &check.config, &check.stop, &check.reply);
+	cycle->reach.dry = true;
+	cycle->gate.now_s = now_s();
+	check_open_beside(&check);
+	login_store_keep(&cycle->gate.store);
+	check.sandbox = sandbox_enter(&check.config, SANDBOX_CHECK);
+	check_look_beside(&check);
+	qbittorrent_begin(qb, mono_now_ms() + CHECK_MS, &cycle->gate.gate);
 	for (enum hop hop = 0; hop < HOPS; hop++) {
-		verdict = take(hop);
-		if (walk.stopped)
+		stopped = take(hop) == FAIL_STOPPED;
+		if (stopped)
 			break;
-		check_report_hop(hops[hop].name, verdict, &walk.found);
-		verdicts[hop] = verdict;
-		holds &= verdict != CHECK_FAILS;
+		check_print_hop(hops[hop].name, &cycle->step);
+		verdicts[hop] = cycle->step.verdict;
+		holds &= verdicts[hop] != VERDICT_FAIL;
 	}
 	qbittorrent_end(qb);
-	qbittorrent_logout_within(qb, walk.stopped ? QBITTORRENT_LOGOUT_MS : LOGOUT_MS);
-	return holds && !walk.stopped ? EXIT_SUCCESS : EXIT_FAILURE;
+	qbittorrent_logout_within(qb, stopped ? QBITTORRENT_LOGOUT_MS : LOGOUT_MS);
+	return holds && !stopped ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 int check_run(char *const environment[], const struct init *init, bool json)
 {
 	int status;
 
-	walk.stop = init->stop;
-	check_report_start(json, environment);
-	status = walk_along(environment);
-	check_report_end(status == EXIT_SUCCESS);
+	check.stop = init->stop;
+	check_print_start(json, environment);
+	status = take_hops(environment);
+	check_print_end(status == EXIT_SUCCESS);
 	return status;
 }

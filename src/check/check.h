@@ -8,7 +8,7 @@
 
 #include "process/init.h"
 
-/* Longest walk, in milliseconds. */
+/* Longest time for all hops, in milliseconds. */
 #define CHECK_MS 15000
 
 /* Reads the configuration from `environment` and prints what it finds, a hop a line or, with `json`, as

@@ -1,39 +1,19 @@
-#include "check/qbittorrent.h"
+#include "check/context.h"
 
 #include <netinet/in.h>
 #include <string.h>
 
 #include "base/text.h"
-#include "core/sync.h"
 #include "net/resolve.h"
 #include "qbittorrent/exchange.h"
 #include "sidecar/probe_port.h"
-#include "sidecar/tell.h"
+#include "sidecar/publish.h"
 
-/* As check_failed(), after a failure in reaching qBittorrent. */
-static enum check_verdict failed(struct check_walk *walk, enum fail f)
+/* As step_unanswered(), naming the server. */
+static enum fail unreached(struct check_context *context, enum fail f)
 {
-	static const char *const fixes[] = {
-		[FAIL_IO] = "let it be there, and open to this user",
-		[FAIL_RESOLVE] =
-			"QSTICKY_QBITTORRENT_HOST: localhost, or the service's name, or an address",
-		[FAIL_REFUSED] = "start qBittorrent, or correct QSTICKY_QBITTORRENT_HOST and _PORT",
-		[FAIL_TIMEOUT] = "does a firewall drop it, or qBittorrent hang? Then restart that",
-		[FAIL_REJECTED] = "then re-create this container; a changed file is read by itself",
-		[FAIL_HELD_BACK] = "is qBittorrent slow, or a proxy in between? Then wait",
-		[FAIL_BANNED] = "correct user and password, then restart qBittorrent",
-		[FAIL_UNTRUSTED] = "compare it with what your browser shows, then set that pin",
-	};
-	const char *fix = f < sizeof fixes / sizeof fixes[0] ? fixes[f] : NULL;
-
-	return check_failed(
-		walk, f, fix ? fix : "correct QSTICKY_QBITTORRENT_HOST, _PORT, QSTICKY_USE_HTTPS");
-}
-
-/* The same, naming the server. */
-static enum check_verdict unreached(struct check_walk *walk, enum fail f)
-{
-	return failed(walk, peer_told(&walk->qbittorrent.peer, f, &walk->found.seen));
+	return step_unanswered(&context->cycle.step, peer_told(&context->cycle.qbittorrent.peer, f,
+	                                                       &context->cycle.step.seen));
 }
 
 static void add_address(struct failure *seen, const struct resolve_address *address)
@@ -49,144 +29,133 @@ static void add_address(struct failure *seen, const struct resolve_address *addr
 	text_add_ip(&text, (const unsigned char *)&address->sa + at, is_v4 ? 4 : 16);
 }
 
-enum check_verdict check_name(struct check_walk *walk)
+enum fail check_name(struct check_context *context)
 {
-	const struct config *config = &walk->config;
+	const struct config *config = &context->config;
 	struct resolve_found found;
-	enum fail f = resolve_host(&found, config->host, config->port, &walk->stop,
-	                           walk->qbittorrent.peer.deadline_ms, &walk->found.seen);
+	enum fail f = resolve_host(&found, config->host, config->port, &context->stop,
+	                           context->cycle.qbittorrent.peer.deadline_ms,
+	                           &context->cycle.step.seen);
 
 	if (f)
-		return unreached(walk, f);
-	(void)check_see(walk, CHECK_OK, NULL, "%s is", config->host);
+		return unreached(context, f);
+	(void)step_found(&context->cycle.step, VERDICT_OK, NULL, "%s is", config->host);
 	for (size_t i = 0; i < found.count; i++)
-		add_address(&walk->found.seen, &found.addresses[i]);
-	return CHECK_OK;
+		add_address(&context->cycle.step.seen, &found.addresses[i]);
+	return FAIL_NONE;
 }
 
-enum check_verdict check_connection(struct check_walk *walk)
+enum fail check_connection(struct check_context *context)
 {
-	struct qbittorrent *qb = &walk->qbittorrent;
-	enum fail f = peer_connect(&qb->peer, &walk->found.seen);
+	struct qbittorrent *qb = &context->cycle.qbittorrent;
+	enum fail f = peer_connect(&qb->peer, &context->cycle.step.seen);
 
 	if (f)
-		return unreached(walk, f);
-	(void)check_see(walk, CHECK_OK, NULL, "port %u accepts at", (unsigned)walk->config.port);
-	add_address(&walk->found.seen, &qb->peer.tcp.peer);
-	return CHECK_OK;
+		return unreached(context, f);
+	(void)step_found(&context->cycle.step, VERDICT_OK, NULL, "port %u accepts at",
+	                 (unsigned)context->config.port);
+	add_address(&context->cycle.step.seen, &qb->peer.tcp.peer);
+	return FAIL_NONE;
 }
 
-enum check_verdict check_tls(struct check_walk *walk)
+enum fail check_tls(struct check_context *context)
 {
-	const struct config *config = &walk->config;
-	struct qbittorrent *qb = &walk->qbittorrent;
-	struct text text = text_on(walk->found.seen.text, sizeof walk->found.seen.text);
-	enum fail f = peer_secure(&qb->peer, &walk->found.seen);
+	const struct config *config = &context->config;
+	struct qbittorrent *qb = &context->cycle.qbittorrent;
+	struct step *step = &context->cycle.step;
+	struct text text = text_on(step->seen.text, sizeof step->seen.text);
+	enum fail f = peer_secure(&qb->peer, &step->seen);
 
 	if (f)
-		return unreached(walk, f);
+		return unreached(context, f);
 	if (!config->use_https)
-		return check_see(walk, CHECK_OK, NULL, "plain HTTP, as configured");
+		return step_found(step, VERDICT_OK, NULL, "plain HTTP, as configured");
 	qbittorrent_put_certificate(&text);
+	step->verdict = VERDICT_OK;
+	step->fix = NULL;
 	if (config->verify_ssl || config->tls_pin_count > 0)
-		return CHECK_OK;
-	fail_in(&walk->found.seen, "not verified");
-	walk->found.fix = "set that pin instead of QSTICKY_VERIFY_SSL=false";
-	return CHECK_WARN;
+		return FAIL_NONE;
+	fail_in(&step->seen, "not verified");
+	step->verdict = VERDICT_WARN;
+	step->fix = "set that pin instead of QSTICKY_VERIFY_SSL=false";
+	return FAIL_NONE;
 }
 
 /* The one question that may need a login, which has a hop of its own. */
-enum check_verdict check_qbittorrent(struct check_walk *walk)
+enum fail check_qbittorrent(struct check_context *context)
 {
-	struct qbittorrent *qb = &walk->qbittorrent;
-	enum fail f = qbittorrent_read(qb, &walk->view, &walk->answer_why);
-	bool asks = f == FAIL_REJECTED || f == FAIL_BANNED || f == FAIL_HELD_BACK || qb->login;
+	struct sidecar_cycle *cycle = &context->cycle;
+	enum fail f = sidecar_cycle_read(cycle);
 
-	walk->answer = f;
-	walk->found.seen = walk->answer_why;
-	if (f && !asks)
-		return failed(walk, f);
-	return check_see(walk, CHECK_OK, NULL, asks ? "it asks for a login" : "it answers");
+	context->answer = f;
+	context->answer_step = cycle->step;
+	if (f == FAIL_REJECTED || f == FAIL_BANNED || f == FAIL_HELD_BACK ||
+	    cycle->qbittorrent.login)
+		return step_found(&cycle->step, VERDICT_OK, NULL, "it asks for a login");
+	return f;
 }
 
-enum check_verdict check_login(struct check_walk *walk)
+enum fail check_login(struct check_context *context)
 {
-	const struct qbittorrent *qb = &walk->qbittorrent;
+	const struct qbittorrent *qb = &context->cycle.qbittorrent;
+	struct step *step = &context->cycle.step;
 
-	walk->found.seen = walk->answer_why;
-	if (walk->answer && !qb->login && !qb->api_key[0])
-		fail_in(&walk->found.seen, "not tried now");
-	if (walk->answer == FAIL_HELD_BACK && walk->gate.useless)
-		return check_failed(
-			walk, walk->answer,
-			"run it as the sidecar's user, who may write beside HEALTH_FILE");
-	if (walk->answer)
-		return failed(walk, walk->answer);
-	return check_see(walk, CHECK_OK, NULL,
-	                 qb->login        ? "accepted"
-	                 : qb->api_key[0] ? "the API key is accepted"
-	                                  : "none is needed");
+	*step = context->answer_step;
+	if (context->answer && !qb->login && !qb->api_key[0])
+		fail_in(&step->seen, "not tried now");
+	if (context->answer == FAIL_HELD_BACK && context->cycle.gate.useless)
+		step->fix = "run it as the sidecar's user, who may write beside HEALTH_FILE";
+	if (context->answer)
+		return context->answer;
+	return step_found(step, VERDICT_OK, NULL,
+	                  qb->login        ? "accepted"
+	                  : qb->api_key[0] ? "the API key is accepted"
+	                                   : "none is needed");
 }
 
-enum check_verdict check_version(struct check_walk *walk)
+enum fail check_version(struct check_context *context)
 {
-	struct qbittorrent *qb = &walk->qbittorrent;
+	struct qbittorrent *qb = &context->cycle.qbittorrent;
 
 	qbittorrent_ask_version(qb);
-	return check_see(walk, CHECK_OK, NULL, "%s", qb->version[0] ? qb->version : "unknown");
+	return step_found(&context->cycle.step, VERDICT_OK, NULL, "%s",
+	                  qb->version[0] ? qb->version : "unknown");
 }
 
-enum check_verdict check_settings(struct check_walk *walk)
+enum fail check_settings(struct check_context *context)
 {
-	struct text text = text_on(walk->found.seen.text, sizeof walk->found.seen.text);
+	static const char fix[] = "change that in qBittorrent (Options: Connection, Advanced)";
+	struct sidecar_cycle *cycle = &context->cycle;
+	struct step *step = &cycle->step;
+	struct text text = text_on(step->seen.text, sizeof step->seen.text);
 	struct failure one;
 
-	walk->found.fix = "change that in qBittorrent (Options: Connection, Advanced)";
-	if (walk->has_tunnel && reach_judge_settings(&walk->reach.tunnel, &walk->reach.view,
-	                                             &walk->view, &walk->found.seen))
-		return CHECK_FAILS;
-	for (enum tell_setting which = 0; which < TELL_SETTINGS_ALL; which++)
-		if (tell_setting_is(&walk->view, which, &one))
+	if (context->has_tunnel) {
+		enum fail f = reachability_judge_settings(&cycle->reach.tunnel, &cycle->reach.view,
+		                                          &cycle->view, &step->seen);
+
+		if (f)
+			return step_failed(step, f, fix);
+	}
+	for (enum publish_setting which = 0; which < PUBLISH_SETTINGS_ALL; which++)
+		if (publish_setting_is(&cycle->view, which, &one))
 			text_printf(&text, "%s%s", text.len > 0 ? "; " : "", one.text);
-	return text.len > 0 ? CHECK_WARN : check_see(walk, CHECK_OK, NULL, "none is against it");
+	step->verdict = VERDICT_WARN;
+	step->fix = fix;
+	return text.len > 0 ? FAIL_NONE : step_found(step, VERDICT_OK, NULL, "none is against it");
 }
 
-enum check_verdict check_port(struct check_walk *walk)
+enum fail check_port(struct check_context *context)
 {
-	long long set = walk->view.listen_port;
+	enum fail f = sidecar_cycle_set(&context->cycle);
 
-	if (!walk->port)
-		return check_see(walk, CHECK_SKIPPED, NULL,
-		                 "%lld is set, and none known to be forwarded", set);
-	if (qbittorrent_is_web_ui(&walk->qbittorrent, &walk->view, walk->port))
-		return check_see(walk, CHECK_FAILS,
-		                 "change the Web UI's port, or have Gluetun forward another",
-		                 "port %u is forwarded, and is the Web UI's own: qBittorrent would "
-		                 "not survive it at its next start",
-		                 (unsigned)walk->port);
-	if (set == walk->port)
-		return check_see(walk, CHECK_OK, NULL, "%lld is set, and forwarded", set);
-	return check_see(
-		walk, CHECK_FAILS,
-		walk->beside.runs
-			? "does something set it back (another port updater, --torrenting-port "
-			  "or QBT_TORRENTING_PORT)?"
-			: "let qsticky run; this command changes nothing",
-		"qBittorrent has port %lld, but %u is forwarded", set, (unsigned)walk->port);
+	if (f == FAIL_UNPROVEN && context->beside.runs)
+		context->cycle.step.fix = "does something set it back (another port updater, "
+					  "--torrenting-port or QBT_TORRENTING_PORT)?";
+	return f;
 }
 
-enum check_verdict check_probe(struct check_walk *walk)
+enum fail check_probe(struct check_context *context)
 {
-	struct reach_probed probed;
-	enum fail f =
-		reach_probe(&walk->reach.tunnel, &walk->reach.view, &walk->qbittorrent, &walk->view,
-	                    walk->port, SYNC_CLOSED_MS, &probed, &walk->found.seen);
-
-	if (f)
-		return check_failed(
-			walk, f,
-			"let qsticky run, or restart qBittorrent; if that does not help, its "
-			"log says why");
-	return check_see(walk, CHECK_OK, NULL, "open: TCP is accepted%s",
-	                 probed.udp == REACHABLE_YES ? ", and UDP taken" : "");
+	return sidecar_cycle_prove(&context->cycle);
 }

@@ -161,7 +161,7 @@ static void accept(struct login_budget *budget, const struct login_pair *pair)
 }
 
 void login_budget_verdict(struct login_budget *budget, const unsigned char id[static LOGIN_ID_LEN],
-                          enum login_verdict verdict)
+                          enum qbittorrent_login verdict)
 {
 	const struct login_pair *known = find(budget, id);
 	struct login_pair *pair = known ? &budget->pairs[known - budget->pairs] : NULL;
@@ -169,10 +169,12 @@ void login_budget_verdict(struct login_budget *budget, const unsigned char id[st
 	if (!pair)
 		return;
 	switch (verdict) {
-	case LOGIN_ACCEPTED:
+	case QBITTORRENT_LOGIN_NONE:
+		break;
+	case QBITTORRENT_LOGIN_ACCEPTED:
 		accept(budget, pair);
 		break;
-	case LOGIN_REJECTED:
+	case QBITTORRENT_LOGIN_REJECTED:
 		/* Then those without an answer may have failed too. */
 		if (pair->accepted)
 			budget->failed = possibly_failed(budget);
@@ -180,12 +182,12 @@ void login_budget_verdict(struct login_budget *budget, const unsigned char id[st
 		pair->unanswered = 0;
 		pair->rejected = at_most(pair->rejected + 1, LOGIN_REJECTED_MAX);
 		break;
-	case LOGIN_BANNED:
+	case QBITTORRENT_LOGIN_BANNED:
 		pair->banned = true;
 		pair->unanswered -= pair->unanswered > 0;
 		budget->failed -= !pair->accepted && budget->failed > 0;
 		break;
-	case LOGIN_UNANSWERED:
+	case QBITTORRENT_LOGIN_UNANSWERED:
 		break;
 	}
 }

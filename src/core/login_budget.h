@@ -25,6 +25,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "qbittorrent/login_verdict.h"
+
 /* Logins that may have failed since the counter was known to be zero. The next could be the fifth. */
 #define LOGIN_FAILED_MAX 4
 
@@ -50,14 +52,7 @@
 /* Length of a digest, in bytes: of a pair of user and password, or of a cache id. */
 #define LOGIN_ID_LEN 16
 
-enum login_verdict {
-	LOGIN_ACCEPTED,
-	LOGIN_REJECTED,
-	LOGIN_BANNED,     /* the address is banned: not counted */
-	LOGIN_UNANSWERED, /* sent, and no verdict came: it may have been counted */
-};
-
-/* How a pair stands. */
+/* How a pair stands: not what became of its last login, but what that and others mean for the next. */
 enum login_state {
 	LOGIN_IN_ORDER,  /* or not needed, or never tried */
 	LOGIN_HELD_BACK, /* for want of an answer, or since others have used the budget */
@@ -118,9 +113,9 @@ bool login_budget_clock(struct login_budget *budget, int64_t now_s);
 void login_budget_attempt(struct login_budget *budget, const unsigned char id[static LOGIN_ID_LEN],
                           int64_t now_s);
 
-/* What became of it. */
+/* What became of it, which was sent. */
 void login_budget_verdict(struct login_budget *budget, const unsigned char id[static LOGIN_ID_LEN],
-                          enum login_verdict verdict);
+                          enum qbittorrent_login verdict);
 
 /* Whether the cache id `server` would show a restart. Several requests have to confirm it: see
  * login_budget_unsteady(). */

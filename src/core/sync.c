@@ -54,14 +54,14 @@ bool sync_is_orphan(const struct sync *sync, int64_t now_ms)
 /* No rebind before. */
 static int64_t rebind_at_ms(const struct sync *sync)
 {
-	unsigned vain = sync->rebinds_in_vain;
+	unsigned failed = sync->rebinds_failed_in_a_row;
 	int64_t longest = sync->rebinds_cost ? SYNC_REBIND_COSTLY_MAX_MS : SYNC_REBIND_MAX_MS;
 	int64_t pause = longest;
 
 	if (sync->changed_since)
 		return sync->rebound_at_ms[1] + SYNC_REBIND_MS;
-	if (vain <= 5)
-		pause = (int64_t)SYNC_REBIND_MS << (vain > 0 ? vain - 1 : 0);
+	if (failed <= 5)
+		pause = (int64_t)SYNC_REBIND_MS << (failed > 0 ? failed - 1 : 0);
 	return sync->rebound_at_ms[0] + mono_earlier(pause, longest);
 }
 
@@ -76,7 +76,7 @@ void sync_rebound(struct sync *sync, bool costly, int64_t now_ms)
 	sync->rebinds_cost = costly;
 	sync->rebound_at_ms[1] = sync->rebound_at_ms[0];
 	sync->rebound_at_ms[0] = now_ms;
-	sync->rebinds_in_vain++;
+	sync->rebinds_failed_in_a_row++;
 	sync->changed_since = false;
 }
 
@@ -97,7 +97,7 @@ void sync_tunnel_differs(struct sync *sync)
 {
 	sync->changed_since = true;
 	/* Things are not what they were when it did not help. */
-	sync->rebinds_in_vain = 0;
+	sync->rebinds_failed_in_a_row = 0;
 }
 
 /* ---- the file ---- */
@@ -221,7 +221,7 @@ void sync_cycle_ended(struct sync *sync, enum sync_outcome outcome, int64_t now_
 	sync->failures =
 		outcome == SYNC_PROVED && sync->file != SYNC_FILE_BAD ? 0 : sync->failures + 1;
 	if (outcome == SYNC_PROVED)
-		sync->rebinds_in_vain = 0;
+		sync->rebinds_failed_in_a_row = 0;
 	if (outcome != SYNC_CLOSED)
 		sync->closed_at_ms = MONO_NEVER;
 	else if (sync->closed_at_ms == MONO_NEVER)

@@ -74,11 +74,11 @@ struct sync {
 	int64_t settled_at_ms; /* when an event has settled; MONO_NEVER: there is none */
 	int64_t asked_at_ms;   /* when a cycle was asked for; MONO_NEVER: not */
 
-	int64_t closed_at_ms;     /* since when the port is closed; MONO_NEVER: it is not */
-	int64_t rebound_at_ms[2]; /* the last rebind, and the one before it */
-	unsigned rebinds_in_vain; /* in a row */
-	bool changed_since;       /* the tunnel, since the last rebind */
-	bool rebinds_cost;        /* the last one has dropped peers */
+	int64_t closed_at_ms;             /* since when the port is closed; MONO_NEVER: it is not */
+	int64_t rebound_at_ms[2];         /* the last rebind, and the one before it */
+	unsigned rebinds_failed_in_a_row; /* they did not help */
+	bool changed_since;               /* the tunnel, since the last rebind */
+	bool rebinds_cost;                /* the last one has dropped peers */
 
 	bool had_company;     /* there was more than loopback once */
 	bool alone;           /* and now there is not */

@@ -211,7 +211,7 @@ static enum fail set_and_verify(struct qbittorrent *qb, const struct qbittorrent
 
 	if (f)
 		return f;
-	qb->owed_port = 0;
+	qb->port_to_restore = 0;
 	return verify(qb, wanted, view, why);
 }
 
@@ -231,7 +231,7 @@ enum fail qbittorrent_rebind(struct qbittorrent *qb, const struct qbittorrent_wa
 
 	if (qbittorrent_is_web_ui(qb, view, other.port))
 		other.port ^= 2;
-	qb->owed_port = wanted->port;
+	qb->port_to_restore = wanted->port;
 	f = set(qb, &other, view, why);
 	if (!f) {
 		view->listen_port = other.port;
@@ -319,7 +319,7 @@ static void log_out(struct qbittorrent *qb)
 	const struct http_request logout = { .post = true,
 		                             .path = "/api/v2/auth/logout",
 		                             .cookies = &qb->cookies };
-	const struct qbittorrent_wanted owed = { .port = qb->owed_port };
+	const struct qbittorrent_wanted owed = { .port = qb->port_to_restore };
 	struct setting setting;
 	struct failure unused;
 

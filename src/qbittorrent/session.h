@@ -12,6 +12,7 @@
 #include "http/cookies.h"
 #include "http/http.h"
 #include "http/peer.h"
+#include "qbittorrent/login_verdict.h"
 
 /* Longest wait for one request and its reply, in milliseconds. */
 #define QBITTORRENT_EXCHANGE_MS 10000
@@ -24,15 +25,6 @@
 
 /* Longest time that a logout may take: a stop is to be over in 50 ms. One takes about 1 ms. */
 #define QBITTORRENT_LOGOUT_MS 20
-
-/* What became of the login of this cycle. */
-enum qbittorrent_login {
-	QBITTORRENT_LOGIN_NONE, /* none was sent */
-	QBITTORRENT_LOGIN_ACCEPTED,
-	QBITTORRENT_LOGIN_REJECTED,   /* counted by qBittorrent, which bans after five */
-	QBITTORRENT_LOGIN_BANNED,     /* this address may not log in at all */
-	QBITTORRENT_LOGIN_UNANSWERED, /* sent, and no verdict came: it may have counted */
-};
 
 /* The preferences that matter here. */
 struct qbittorrent_view {
@@ -90,9 +82,9 @@ struct qbittorrent {
 	struct qbittorrent_account account;
 	struct http_reply *reply; /* borrowed */
 	struct cookies cookies;
-	char version[32];      /* "v4.5.2"; "" while not known */
-	int64_t version_at_ms; /* when to ask for it */
-	uint16_t owed_port;    /* to be set again: a rebind has begun; 0: none */
+	char version[32];         /* "v4.5.2"; "" while not known */
+	int64_t version_at_ms;    /* when to ask for it */
+	uint16_t port_to_restore; /* to be set again: a rebind has begun; 0: none */
 
 	/* Of the present cycle. */
 	struct qbittorrent_gate *gate; /* borrowed; NULL: no login is sent */

@@ -18,7 +18,7 @@ void sidecar_cycle_start(struct sidecar_cycle *cycle, const struct config *confi
 
 	port_source_start(&cycle->source, config, stop, reply);
 	cycle->qbittorrent = servers_qbittorrent(config, stop, reply);
-	cycle->reach = reach_on(config);
+	cycle->reach = reachability_on(config);
 	cycle->gate = login_gate_for(config);
 	cycle->reannounce_at_ms = MONO_NEVER;
 	cycle->now = (struct situation){
@@ -33,7 +33,7 @@ void sidecar_cycle_start(struct sidecar_cycle *cycle, const struct config *confi
 	};
 }
 
-static void say_change(struct tell *tell, const struct qbittorrent_view *view,
+static void say_change(struct publish *publish, const struct qbittorrent_view *view,
                        const struct qbittorrent_wanted *wanted)
 {
 	struct failure change;
@@ -42,12 +42,12 @@ static void say_change(struct tell *tell, const struct qbittorrent_view *view,
 	if (view->listen_port != wanted->port) {
 		fail_set(&change, FAIL_NONE, "port change needed: %lld -> %u",
 		         (long long)view->listen_port, (unsigned)wanted->port);
-		tell_news(tell, LEVEL_INFO, change.text);
+		publish_news(publish, LEVEL_INFO, change.text);
 		return;
 	}
 	fail_set(&change, FAIL_NONE, "binding qBittorrent to %s (%s)", wanted->interface,
 	         wanted->address);
-	tell_news(tell, LEVEL_INFO, change.text);
+	publish_news(publish, LEVEL_INFO, change.text);
 }
 
 static enum fail set(struct sidecar_cycle *cycle, const struct qbittorrent_wanted *wanted,
@@ -56,7 +56,7 @@ static enum fail set(struct sidecar_cycle *cycle, const struct qbittorrent_wante
 	struct qbittorrent_view *view = &cycle->view;
 	enum fail f;
 
-	say_change(&cycle->tell, view, wanted);
+	say_change(&cycle->publish, view, wanted);
 	if (view->listen_port != wanted->port) {
 		cycle->unproved_port = wanted->port;
 		cycle->previous_port = view->listen_port;
@@ -90,7 +90,7 @@ static void reannounce(struct sidecar_cycle *cycle)
 	if (mono_now_ms() < cycle->reannounce_at_ms)
 		return;
 	if (qbittorrent_reannounce(&cycle->qbittorrent, &why)) {
-		tell_news(&cycle->tell, LEVEL_WARN, why.text);
+		publish_news(&cycle->publish, LEVEL_WARN, why.text);
 		return; /* the next cycle tries again */
 	}
 	cycle->reannounce_at_ms = MONO_NEVER;
@@ -116,9 +116,9 @@ static enum fail refuse_own_port(const struct qbittorrent_view *view, uint16_t p
 
 /* Sets what is wanted. Where the preferences were not asked for before, they may turn out to forbid it:
  * then the port before is set again. */
-static enum fail set_safely(struct sidecar_cycle *cycle, const struct qbittorrent_wanted *wanted,
-                            struct failure *why)
+static enum fail set_safely(struct sidecar_cycle *cycle, struct failure *why)
 {
+	const struct qbittorrent_wanted *wanted = &cycle->wanted;
 	struct qbittorrent *qb = &cycle->qbittorrent;
 	struct qbittorrent_view *view = &cycle->view;
 	int64_t before = view->listen_port;
@@ -133,44 +133,131 @@ static enum fail set_safely(struct sidecar_cycle *cycle, const struct qbittorren
 	return f ? f : refuse_own_port(view, wanted->port, why);
 }
 
-/* Compares what is wanted with what qBittorrent says, and repairs the difference. */
-static enum fail reconcile(struct sidecar_cycle *cycle, struct failure *why)
+/* ---- the steps ---- */
+
+enum fail sidecar_cycle_tunnel(struct sidecar_cycle *cycle)
 {
 	struct situation *now = &cycle->now;
-	struct tell *tell = &cycle->tell;
-	struct qbittorrent *qb = &cycle->qbittorrent;
-	struct qbittorrent_view *view = &cycle->view;
-	struct qbittorrent_wanted wanted =
-		reach_wanted(&cycle->reach, now->config, sync_port(&now->sync));
+	struct reachability *reach = &cycle->reach;
+	struct step *step = &cycle->step;
+	const struct tunnel_view *view = &reach->view;
+	const char *name = reach->tunnel.name;
+	bool alone;
+	enum fail f = reachability_look(reach, now, &step->seen);
+
+	cycle->wanted = reachability_wanted(reach, now->config, sync_port(&now->sync));
+	alone = sync_is_alone(&now->sync);
+	if (f) {
+		step->verdict = VERDICT_WARN;
+		step->fix = NULL;
+		return f;
+	}
+	if (!name[0])
+		return step_found(step, VERDICT_SKIP, NULL,
+		                  "QSTICKY_VPN_INTERFACE is set to nothing");
+	if (!view->exists && !alone && !reach->seen && !reach->named) {
+		(void)step_found(
+			step, VERDICT_WARN,
+			"network_mode: \"service:gluetun\", or another QSTICKY_VPN_INTERFACE",
+			"there is no %s here: whether the port is open cannot be known", name);
+		return FAIL_CUT_OFF;
+	}
+	f = reachability_judge_tunnel(reach, alone, &step->seen);
+	if (f)
+		return step_failed(step, f,
+		                   alone ? "restart qBittorrent's container, then this one"
+		                         : "look at Gluetun's log");
+	return step_found(step, VERDICT_OK, NULL, "%s has %s", name,
+	                  view->has_v4 ? view->v4_text : view->v6_text);
+}
+
+enum fail sidecar_cycle_read(struct sidecar_cycle *cycle)
+{
+	struct step *step = &cycle->step;
+	enum fail f = qbittorrent_read(&cycle->qbittorrent, &cycle->view, &step->seen);
+
+	return f ? step_unanswered(step, f) : step_found(step, VERDICT_OK, NULL, "it answers");
+}
+
+enum fail sidecar_cycle_set(struct sidecar_cycle *cycle)
+{
+	const struct qbittorrent_view *view = &cycle->view;
+	const struct qbittorrent_wanted *wanted = &cycle->wanted;
+	struct step *step = &cycle->step;
+	enum fail f = FAIL_NONE;
+
+	cycle->just_set = false;
+	if (!wanted->port)
+		return step_found(step, VERDICT_SKIP, NULL,
+		                  "%lld is set, and none known to be forwarded",
+		                  (long long)view->listen_port);
+	if (qbittorrent_is_web_ui(&cycle->qbittorrent, view, wanted->port)) {
+		f = refuse_own_port(view, wanted->port, &step->seen);
+	} else if (cycle->reach.dry && view->listen_port != wanted->port) {
+		f = fail_set(&step->seen, FAIL_UNPROVEN,
+		             "qBittorrent has port %lld, but %u is forwarded",
+		             (long long)view->listen_port, (unsigned)wanted->port);
+	} else if (!cycle->reach.dry && !qbittorrent_has(view, wanted)) {
+		f = set_safely(cycle, &step->seen);
+		cycle->just_set = true;
+	}
+	if (f)
+		return step_failed(step, f,
+		                   f == FAIL_OWN_PORT
+		                           ? "change the Web UI's port in qBittorrent"
+		                           : "let qsticky run; this command changes nothing");
+	return step_found(step, VERDICT_OK, NULL, "%u is set, and forwarded",
+	                  (unsigned)wanted->port);
+}
+
+enum fail sidecar_cycle_prove(struct sidecar_cycle *cycle)
+{
+	struct situation *now = &cycle->now;
+	struct step *step = &cycle->step;
+	enum fail f;
+
+	if (cycle->wanted.port)
+		f = reachability_prove(&cycle->reach, &cycle->qbittorrent, &cycle->view,
+		                       &cycle->wanted, cycle->just_set, now, &cycle->publish,
+		                       &step->seen);
+	else if ((f = reachability_judge_missing(&cycle->reach, mono_now_ms(), &step->seen)))
+		now->reachable = REACHABLE_NO;
+	if (f)
+		return step_failed(step, f,
+		                   "let qsticky run, or restart qBittorrent; if that does not "
+		                   "help, its log says why");
+	return step_found(step, VERDICT_OK, NULL, "open: TCP is accepted%s",
+	                  now->reachable_udp == REACHABLE_YES ? ", and UDP taken" : "");
+}
+
+/* Compares what is wanted with what qBittorrent says, and repairs the difference. */
+static enum fail reconcile(struct sidecar_cycle *cycle)
+{
+	struct situation *now = &cycle->now;
+	const struct qbittorrent_view *view = &cycle->view;
+	uint16_t port = cycle->wanted.port;
 	/* A new port while all was well: that it differs is known, and set() reads it back. */
-	bool ask_first = !wanted.port || !cycle->view_is_recent || view->listen_port == wanted.port;
-	bool differs;
+	bool ask_first = !port || !cycle->view_is_recent || view->listen_port == port;
 	enum fail f = FAIL_NONE;
 
 	cycle->view_is_recent = false;
 	now->reachable = now->reachable_udp = REACHABLE_UNKNOWN;
 	if (ask_first)
-		f = qbittorrent_read(qb, view, why);
-	if (!f && wanted.port && qbittorrent_is_web_ui(qb, view, wanted.port))
-		f = refuse_own_port(view, wanted.port, why);
-	differs = !f && wanted.port && !qbittorrent_has(view, &wanted);
-	if (differs)
-		f = set_safely(cycle, &wanted, why);
+		f = sidecar_cycle_read(cycle);
+	if (!f)
+		f = sidecar_cycle_set(cycle);
 	if (!f || f == FAIL_UNPROVEN || f == FAIL_OWN_PORT)
 		now->current_port = view->listen_port;
 	if (f)
 		return f;
 	cycle->gate.state = LOGIN_IN_ORDER;
-	qbittorrent_ask_version(qb);
-	f = wanted.port ? reach_prove(&cycle->reach, qb, view, &wanted, differs, now, tell, why)
-	                : reach_judge_missing(&cycle->reach, mono_now_ms(), why);
-	if (f && !wanted.port)
-		now->reachable = REACHABLE_NO;
+	qbittorrent_ask_version(&cycle->qbittorrent);
+	f = sidecar_cycle_prove(cycle);
 	/* Else the reason has been found already, and is said as such. */
 	if (f != FAIL_CUT_OFF)
-		tell_settings(tell, view);
+		publish_settings(&cycle->publish, view);
 	now->current_port = view->listen_port;
-	if (wanted.port && wanted.port == cycle->unproved_port && view->listen_port == wanted.port)
+	if (port && port == cycle->unproved_port && view->listen_port == port)
 		port_changed(cycle);
 	cycle->view_is_recent = !f;
 	if (!f)
@@ -178,35 +265,14 @@ static enum fail reconcile(struct sidecar_cycle *cycle, struct failure *why)
 	return f;
 }
 
+/* Of all the reasons to fail, the machine tells those apart that change when it tries again. */
 static enum sync_outcome outcome_of(enum fail f)
 {
-	switch (f) {
-	case FAIL_NONE:
-		return SYNC_PROVED;
-	case FAIL_REJECTED:
-	case FAIL_BANNED:
-	case FAIL_UNTRUSTED:
-	case FAIL_OWN_PORT:
+	if (f == FAIL_REJECTED || f == FAIL_BANNED || f == FAIL_UNTRUSTED || f == FAIL_OWN_PORT)
 		return SYNC_SHUT_OUT;
-	case FAIL_PORT_CLOSED:
+	if (f == FAIL_PORT_CLOSED)
 		return SYNC_CLOSED;
-	case FAIL_CUT_OFF:
-	case FAIL_ORPHANED:
-	case FAIL_STOPPED:
-	case FAIL_IO:
-	case FAIL_RESOLVE:
-	case FAIL_REFUSED:
-	case FAIL_TIMEOUT:
-	case FAIL_CLOSED:
-	case FAIL_TOO_BIG:
-	case FAIL_FORMAT:
-	case FAIL_ANSWER:
-	case FAIL_HELD_BACK:
-	case FAIL_UNPROVEN:
-	case FAIL_TLS:
-		break;
-	}
-	return SYNC_FAILED;
+	return f ? SYNC_FAILED : SYNC_PROVED;
 }
 
 /* What the gate has found out, once each. */
@@ -232,15 +298,18 @@ enum fail sidecar_cycle_run(struct sidecar_cycle *cycle)
 	struct qbittorrent *qb = &cycle->qbittorrent;
 	struct sync *sync = &now->sync;
 	int64_t now_ms = mono_now_ms();
-	struct failure why;
+	const char *why = cycle->step.seen.text;
+	bool was_unreadable = cycle->reach.unreadable;
 	enum fail f;
 
-	reach_look(&cycle->reach, now);
+	(void)sidecar_cycle_tunnel(cycle);
+	if (cycle->reach.unreadable && !was_unreadable)
+		log_line(LEVEL_WARN, "%s: whether the port is open is not probed", why);
 	if (sync_is_orphan(sync, now_ms))
 		return FAIL_ORPHANED;
 	cycle->gate.now_s = now_s();
 	qbittorrent_begin(qb, now_ms + SIDECAR_CYCLE_MS - source->looking_ms, &cycle->gate.gate);
-	f = reconcile(cycle, &why);
+	f = reconcile(cycle);
 	qbittorrent_end(qb);
 	if (f == FAIL_STOPPED)
 		return f;
@@ -252,11 +321,11 @@ enum fail sidecar_cycle_run(struct sidecar_cycle *cycle)
 		now->login = LOGIN_WAS_REJECTED; /* the API key, if not the password */
 	if (!f && source->fail) {
 		f = FAIL_ANSWER; /* whatever it was: the others are about qBittorrent */
-		why = source->why;
+		why = source->why.text;
 	}
 	now->last_check = now_s();
 	sync_cycle_ended(sync, outcome_of(f), mono_now_ms());
 	if (f)
-		now->cycle_why = why;
+		(void)fail_set(&now->cycle_why, f, "%s", why);
 	return f;
 }

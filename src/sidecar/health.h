@@ -1,4 +1,4 @@
-/* health: write the health file; judge it for `healthcheck`. */
+/* health: judge the health file for `healthcheck`, and read it for others. */
 #ifndef QSTICKY_SIDECAR_HEALTH_H
 #define QSTICKY_SIDECAR_HEALTH_H
 
@@ -10,7 +10,7 @@
 #include "base/json.h"
 #include "base/text.h"
 
-/* Longest health file read or written, in bytes. */
+/* Longest health file read or written (sidecar/health_write.h), in bytes. */
 #define HEALTH_MAX 6144
 
 /* Seconds that a health file may be old, beyond two intervals: a cycle may take as long. */
@@ -22,35 +22,6 @@ enum reachable {
 	REACHABLE_NO,
 	REACHABLE_YES,
 };
-
-/* One moment's health. Strings are borrowed; NULL, 0 in a time, and -1 in a port are written as
- * null. */
-struct health {
-	bool healthy;
-	const char *state; /* starting, waiting_for_port, in_sync, retrying, error */
-	int64_t current_port;
-	int64_t forwarded_port;
-	enum reachable reachable;
-	enum reachable reachable_udp;  /* the part of it that is about UDP */
-	const char *connection_status; /* qBittorrent's own words */
-	const char *external_address;
-	const char *login; /* rejected, held_back, banned */
-	time_t last_check;
-	time_t last_port_change;
-	time_t timestamp;
-	time_t started;
-	uint64_t uptime_s;
-	unsigned consecutive_failures;
-	unsigned rebinds; /* since the start */
-	const char *last_error;
-	const char *qbittorrent_version;
-	const char *version;
-};
-
-/* Replaces the file at `path` (under LIMITS_PATH_MAX) with `health`, atomically; makes the
- * directories that are missing. FAIL_IO: it cannot; then the old file is gone or empty, or, where
- * the file system refuses that too, grows too old to be believed. */
-enum fail health_write(const char *path, const struct health *health, struct failure *why);
 
 /* Removes the file. Async-signal-safe. */
 void health_remove(const char *path);

@@ -250,23 +250,10 @@ static enum fail after(struct qbittorrent_gate *base, struct qbittorrent *qb, en
 	struct login_budget *budget = &gate->budget;
 	struct failure reason = *why, unused;
 
-	switch (qb->login) {
-	case QBITTORRENT_LOGIN_NONE:
+	if (qb->login == QBITTORRENT_LOGIN_NONE)
 		*budget = gate->unsent;
-		break;
-	case QBITTORRENT_LOGIN_ACCEPTED:
-		login_budget_verdict(budget, gate->pair, LOGIN_ACCEPTED);
-		break;
-	case QBITTORRENT_LOGIN_REJECTED:
-		login_budget_verdict(budget, gate->pair, LOGIN_REJECTED);
-		break;
-	case QBITTORRENT_LOGIN_BANNED:
-		login_budget_verdict(budget, gate->pair, LOGIN_BANNED);
-		break;
-	case QBITTORRENT_LOGIN_UNANSWERED:
-		login_budget_verdict(budget, gate->pair, LOGIN_UNANSWERED);
-		break;
-	}
+	else
+		login_budget_verdict(budget, gate->pair, qb->login);
 	/* The verdict first: what follows may block. */
 	(void)write_budget(gate, &unused);
 	if (f && f != FAIL_STOPPED && qb->login != QBITTORRENT_LOGIN_NONE &&

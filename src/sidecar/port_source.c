@@ -15,10 +15,11 @@ void port_source_start(struct port_source *source, const struct config *config,
 	source->replaced_at_ms = MONO_NEVER;
 }
 
-static void renew_watch(struct port_source *source, const struct config *config)
+void port_source_watch(struct port_source *source, const struct config *config)
 {
 	struct failure why;
-	bool refused = port_file_watch_renew(&source->watch, &why) != FAIL_NONE;
+	bool refused = config->port_source != CONFIG_SOURCE_GLUETUN &&
+	               port_file_watch_renew(&source->watch, &why);
 
 	if (refused && !source->watch_refused)
 		log_line(LEVEL_INFO, "%s: the port file is looked at every %u s only", why.text,
@@ -56,60 +57,79 @@ static bool is_being_replaced(struct port_source *source, bool replaced, int64_t
 	return replaced && now_ms < source->replaced_at_ms;
 }
 
-bool port_source_look(struct port_source *source, struct situation *now, struct tell *tell)
+bool port_source_look(struct port_source *source, struct situation *now)
 {
 	const struct config *config = now->config;
 	enum config_source which = config->port_source;
 	struct sync *sync = &now->sync;
-	struct port_file_ports ports = { .missing = true };
-	bool news = false;
+	struct port_file_ports *ports = &source->ports;
 	enum fail f = FAIL_NONE;
 	int64_t begun_ms = mono_now_ms(), now_ms;
 
-	source->fail = FAIL_NONE;
+	*ports = (struct port_file_ports){ .missing = true };
+	source->fail = source->file_fail = FAIL_NONE;
+	source->hidden = false;
 	now->asked = CONFIG_SOURCE_FILE;
 	if (which != CONFIG_SOURCE_GLUETUN) {
-		renew_watch(source, config);
-		f = port_file_read(config->port_file_path, &ports, &now->file_why);
+		f = port_file_read(config->port_file_path, ports, &now->file_why);
 		source->hidden = f == FAIL_IO && is_hidden(config, &now->file_why);
 	}
-	if (!f && ports.missing && which != CONFIG_SOURCE_FILE) {
+	if (!f && ports->missing && which != CONFIG_SOURCE_FILE) {
 		now->asked = CONFIG_SOURCE_GLUETUN;
 		source->fail = gluetun_ask(&source->gluetun, begun_ms + GLUETUN_ASK_MS,
-		                           &ports.port[0], &source->why);
-		ports.count = ports.port[0] > 0;
+		                           &ports->port[0], &source->why);
+		ports->count = ports->port[0] > 0;
 	}
 	now_ms = mono_now_ms();
 	/* A name server that is not there must not leave qBittorrent without its part of the cycle. */
 	source->looking_ms = mono_earlier(now_ms - begun_ms, GLUETUN_ASK_MS);
 	if (source->fail == FAIL_STOPPED)
 		return false;
-	if (is_being_replaced(source, ports.replaced, now_ms)) {
+	if (is_being_replaced(source, ports->replaced, now_ms)) {
 		sync_file_modified(sync, now_ms);
 		return false;
 	}
+	source->file_fail = f;
 	if (source->fail) {
 		if (which == CONFIG_SOURCE_AUTO)
 			fail_in(&source->why, "%s is missing", config->port_file_path);
 		sync_source_silent(sync, now_ms);
-		tell_news(tell, LEVEL_WARN, source->why.text);
 	} else if (f) {
 		sync_file_bad(sync, now_ms);
-		if (!source->hidden) /* else the caller says so, if it stays like that */
-			tell_news(tell, LEVEL_ERROR, now->file_why.text);
-	} else if (ports.count == 0) {
+	} else if (ports->count == 0) {
 		sync_file_empty(sync, now_ms);
 	} else {
-		news = sync_file_port(sync, ports.port[0], now_ms);
-		if (news)
-			log_ports(&ports);
+		return sync_file_port(sync, ports->port[0], now_ms);
 	}
-	return news;
+	return false;
 }
 
-int64_t port_source_unsettled_ms(const struct port_source *source, const struct situation *now)
+enum fail port_source_settle(struct port_source *source, struct situation *now,
+                             const struct stop *stop)
 {
-	int64_t replaced_ms = now->sync.file == SYNC_FILE_BAD ? MONO_NEVER : source->replaced_at_ms;
+	for (;;) {
+		struct failure unused;
+		int64_t at_ms;
 
-	return mono_earlier(now->sync.empty_at_ms, replaced_ms);
+		(void)port_source_look(source, now);
+		at_ms = now->sync.empty_at_ms;
+		if (now->sync.file != SYNC_FILE_BAD)
+			at_ms = mono_earlier(at_ms, source->replaced_at_ms);
+		if (at_ms == MONO_NEVER)
+			return source->fail;
+		if (stop_sleep(stop, at_ms, &unused))
+			return FAIL_STOPPED;
+	}
+}
+
+void port_source_say(const struct port_source *source, const struct situation *now, bool other,
+                     struct publish *publish)
+{
+	if (source->fail && source->fail != FAIL_STOPPED)
+		publish_news(publish, LEVEL_WARN, source->why.text);
+	else if (source->file_fail &&
+	         !source->hidden) /* else the caller says so, if it stays like that */
+		publish_news(publish, LEVEL_ERROR, now->file_why.text);
+	else if (other)
+		log_ports(&source->ports);
 }

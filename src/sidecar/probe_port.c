@@ -31,8 +31,8 @@ static bool is_here(const char *interface)
 	return resolve_interface(interface) != 0;
 }
 
-enum fail reach_judge_settings(const struct tunnel *tunnel, const struct tunnel_view *view,
-                               const struct qbittorrent_view *set, struct failure *why)
+enum fail reachability_judge_settings(const struct tunnel *tunnel, const struct tunnel_view *view,
+                                      const struct qbittorrent_view *set, struct failure *why)
 {
 	const char *name = tunnel->name;
 	char shown[64];
@@ -67,7 +67,7 @@ static enum fail probe_one(const struct tunnel_view *view, sa_family_t family, u
                            const struct qbittorrent *qb, int64_t until_ms, bool *accepted,
                            enum probe_udp *udp, struct failure *why)
 {
-	int64_t pair_until_ms = mono_now_ms() + REACH_PAIR_MS;
+	int64_t pair_until_ms = mono_now_ms() + REACHABILITY_PAIR_MS;
 	int64_t pause_ms = 5;
 
 	for (;;) {
@@ -116,10 +116,10 @@ static enum fail say_probe(const char *name, const char *address, uint16_t port,
 }
 
 /* Where it should listen on none, all are probed. */
-enum fail reach_probe(const struct tunnel *tunnel, const struct tunnel_view *view,
-                      const struct qbittorrent *qb, const struct qbittorrent_view *set,
-                      uint16_t port, int64_t patience_ms, struct reach_probed *probed,
-                      struct failure *why)
+enum fail reachability_probe(const struct tunnel *tunnel, const struct tunnel_view *view,
+                             const struct qbittorrent *qb, const struct qbittorrent_view *set,
+                             uint16_t port, int64_t patience_ms, struct reachability_probed *probed,
+                             struct failure *why)
 {
 	static const sa_family_t families[] = { AF_INET, AF_INET6 };
 	const char *setting = set->address;
@@ -127,7 +127,7 @@ enum fail reach_probe(const struct tunnel *tunnel, const struct tunnel_view *vie
 	enum fail refused = FAIL_NONE;
 	bool all_taken = true;
 
-	*probed = (struct reach_probed){ .udp = REACHABLE_UNKNOWN };
+	*probed = (struct reachability_probed){ .udp = REACHABLE_UNKNOWN };
 	if (!covers(setting, view, AF_INET) && !covers(setting, view, AF_INET6))
 		setting = "";
 	for (size_t i = 0; i < sizeof families / sizeof families[0]; i++) {

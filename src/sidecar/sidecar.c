@@ -19,8 +19,8 @@
 #include "sidecar/cycle.h"
 #include "sidecar/health.h"
 #include "sidecar/port_source.h"
+#include "sidecar/publish.h"
 #include "sidecar/servers.h"
-#include "sidecar/tell.h"
 #include "vpn/tunnel.h"
 #include "webhook/send.h"
 
@@ -30,13 +30,18 @@ static struct http_reply reply;
 struct sidecar {
 	struct sidecar_cycle cycle;
 	const struct init *init;
-	unsigned vain_turns; /* of the loop, since the last cycle or sleep */
+	unsigned idle_wakeups; /* of the loop, since the last cycle or sleep */
 };
 
 static void set_up(struct sidecar *s, const struct config *config, const struct init *init)
 {
+	struct failure why;
+
 	s->init = init;
 	sidecar_cycle_start(&s->cycle, config, &init->stop, &reply);
+	if (reachability_listen(&s->cycle.reach, &why))
+		log_line(LEVEL_INFO, "%s: the VPN's interface is looked at every %u s only",
+		         why.text, config->interval_s);
 	if (config->bind_interface && !config->vpn_interface[0])
 		log_line(LEVEL_WARN,
 		         "QSTICKY_BIND_INTERFACE=true does nothing without QSTICKY_VPN_INTERFACE");
@@ -48,14 +53,19 @@ static void set_up(struct sidecar *s, const struct config *config, const struct 
 		log_line(LEVEL_WARN, "QSTICKY_SANDBOX=false: no right is given up");
 }
 
-static bool look(struct sidecar_cycle *cycle)
+static bool read_port_source(struct sidecar_cycle *cycle)
 {
-	return port_source_look(&cycle->source, &cycle->now, &cycle->tell);
+	bool news;
+
+	port_source_watch(&cycle->source, cycle->now.config);
+	news = port_source_look(&cycle->source, &cycle->now);
+	port_source_say(&cycle->source, &cycle->now, news, &cycle->publish);
+	return news;
 }
 
 /* Whether the sandbox keeps `file`, NULL for none, from us, and does so for longer than it takes to
  * replace a directory. FAIL_IO: it does, so that only a restart helps. FAIL_STOPPED. */
-static enum fail check_reach(const struct sidecar *s, const char *file, struct failure *why)
+static enum fail check_hidden(const struct sidecar *s, const char *file, struct failure *why)
 {
 	if (!file || !sandbox_files_hide(file))
 		return FAIL_NONE;
@@ -65,7 +75,7 @@ static enum fail check_reach(const struct sidecar *s, const char *file, struct f
 }
 
 /* The same, of the other files that a cycle reads; not the resolver's, which a new lookup names. */
-static enum fail check_reach_of_all(const struct sidecar *s, struct failure *why)
+static enum fail check_all_hidden(const struct sidecar *s, struct failure *why)
 {
 	const struct config *config = s->cycle.now.config;
 	const struct secret *secret;
@@ -73,15 +83,15 @@ static enum fail check_reach_of_all(const struct sidecar *s, struct failure *why
 	enum fail f = FAIL_NONE;
 
 	while (!f && (secret = config_secret(config, &cursor)))
-		f = check_reach(s, secret->file ? secret->file : secret->usual_file, why);
+		f = check_hidden(s, secret->file ? secret->file : secret->usual_file, why);
 	if (!f && (config->use_https || config->gluetun_use_https))
-		f = check_reach(s, config->tls_ca_file, why);
+		f = check_hidden(s, config->tls_ca_file, why);
 	return f;
 }
 
 /* What is due by now: after events of the file, or because of the time. FAIL_ORPHANED: nothing will
  * ever be again. FAIL_IO: not before a restart, and `why` says so. */
-static enum fail turn(struct sidecar *s, enum port_file_event seen, struct failure *why)
+static enum fail run_due(struct sidecar *s, enum port_file_event seen, struct failure *why)
 {
 	struct sidecar_cycle *cycle = &s->cycle;
 	struct sync *sync = &cycle->now.sync;
@@ -92,37 +102,37 @@ static enum fail turn(struct sidecar *s, enum port_file_event seen, struct failu
 	if (seen == PORT_FILE_MODIFIED)
 		sync_file_modified(sync, now_ms);
 	if (seen > PORT_FILE_MODIFIED || now_ms >= sync_due_ms(sync))
-		news = look(cycle);
+		news = read_port_source(cycle);
 	if (cycle->source.fail == FAIL_STOPPED)
 		return FAIL_STOPPED;
 	if (seen == PORT_FILE_WRITTEN && !news)
 		sync_file_written(sync, now_ms);
 	/* Proof of the old port is none of the new one: take it back before anything that may
 	 * hang. */
-	tell_health_if_changed(&cycle->tell, &cycle->now);
+	publish_health_if_changed(&cycle->publish, &cycle->now);
 	if (cycle->source.hidden) {
-		f = check_reach(s, cycle->now.config->port_file_path, why);
+		f = check_hidden(s, cycle->now.config->port_file_path, why);
 		if (f)
 			return f;
-		(void)look(cycle);
+		(void)read_port_source(cycle);
 	}
 	if (!sync_cycle_due(sync, mono_now_ms()))
 		return FAIL_NONE;
-	s->vain_turns = 0;
+	s->idle_wakeups = 0;
 	f = sidecar_cycle_run(cycle);
 	if (f == FAIL_STOPPED || f == FAIL_ORPHANED)
 		return f;
-	tell_health(&cycle->tell, &cycle->now);
-	webhook_judged(&cycle->webhook, cycle->tell.published_healthy, mono_now_ms());
+	publish_health(&cycle->publish, &cycle->now);
+	webhook_judged(&cycle->webhook, cycle->publish.published_healthy, mono_now_ms());
 	if (!f) {
-		tell_success(&cycle->tell, &cycle->now);
+		publish_success(&cycle->publish, &cycle->now);
 		return FAIL_NONE;
 	}
-	tell_failure(&cycle->tell, &cycle->now);
-	return check_reach_of_all(s, why);
+	publish_failure(&cycle->publish, &cycle->now);
+	return check_all_hidden(s, why);
 }
 
-static void hear(struct sidecar_cycle *cycle)
+static void drain_link_events(struct sidecar_cycle *cycle)
 {
 	struct sync *sync = &cycle->now.sync;
 	int64_t now_ms = mono_now_ms();
@@ -134,15 +144,15 @@ static void hear(struct sidecar_cycle *cycle)
 		sync_cycle_at(sync, now_ms + SYNC_SETTLE_MS);
 		break;
 	case TUNNEL_CHANGED:
-		reach_changed(&cycle->reach, &cycle->now);
+		reachability_changed(&cycle->reach, &cycle->now);
 		sync_links_changed(sync, now_ms);
 		break;
 	}
 }
 
 /* A descriptor that is ready and cannot be read, whatever the reason, must not have us spin. */
-#define VAIN_TURNS_MAX 100
-#define VAIN_PAUSE_MS 200
+#define IDLE_WAKEUPS_MAX 100
+#define IDLE_PAUSE_MS 200
 
 /* Sends what is due while no cycle is. Returns when to come again. */
 static int64_t send_messages(struct sidecar_cycle *cycle, const struct pollfd fds[], size_t count)
@@ -154,8 +164,8 @@ static int64_t send_messages(struct sidecar_cycle *cycle, const struct pollfd fd
 	const struct webhook_facts facts = {
 		.cycle_ms = sync_due_ms(&now->sync),
 		.port = sync_port(&now->sync),
-		.state = tell_state(now),
-		.error = waits ? tell_error(now, &buf) : NULL,
+		.state = publish_state(now),
+		.error = waits ? publish_error(now, &buf) : NULL,
 	};
 
 	return webhook_work(&cycle->webhook, &receiver, &facts, fds, count, &reply);
@@ -183,11 +193,11 @@ static enum fail loop(struct sidecar *s, struct failure *why)
 			return fail_errno(why, "poll");
 		if (ready > 0 && fds[FD_STOP].revents)
 			return FAIL_NONE; /* a stop goes before any work */
-		if (ready == 0 || ++s->vain_turns > VAIN_TURNS_MAX) {
+		if (ready == 0 || ++s->idle_wakeups > IDLE_WAKEUPS_MAX) {
 			if (ready > 0)
-				(void)stop_sleep(&s->init->stop, mono_now_ms() + VAIN_PAUSE_MS,
+				(void)stop_sleep(&s->init->stop, mono_now_ms() + IDLE_PAUSE_MS,
 				                 why);
-			s->vain_turns = 0;
+			s->idle_wakeups = 0;
 		}
 		if (ready > 0 && fds[FD_EVENTS].revents && init_events(s->init)) {
 			log_line(LEVEL_INFO, "SIGHUP: checking now");
@@ -197,8 +207,8 @@ static enum fail loop(struct sidecar *s, struct failure *why)
 		if (ready > 0 && fds[FD_FILE].revents)
 			seen = port_file_watch_drain(&cycle->source.watch);
 		if (ready > 0 && fds[FD_LINKS].revents)
-			hear(cycle);
-		f = turn(s, seen, why);
+			drain_link_events(cycle);
+		f = run_due(s, seen, why);
 		if (f == FAIL_IO)
 			return f;
 		if (f == FAIL_ORPHANED)
@@ -215,14 +225,14 @@ static enum fail loop(struct sidecar *s, struct failure *why)
 int sidecar_run(const struct config *config, struct init *init)
 {
 	static struct sidecar s;
-	char source[TELL_SOURCE_MAX];
+	char source[PUBLISH_SOURCE_MAX];
 	struct failure why;
 	enum fail f;
 
 	set_up(&s, config, init);
 	/* A sidecar that may not write its budget is better than none; it remembers what it did. */
 	s.cycle.gate.in_memory = true;
-	tell_source(source, config, config->port_source);
+	publish_source(source, config, config->port_source);
 	log_line(LEVEL_INFO,
 	         "qsticky %s: qBittorrent at %s%s:%u, port %s, a check every %u s, health in %s",
 	         QSTICKY_VERSION, config->use_https ? "https://" : "", config->host,
@@ -230,7 +240,7 @@ int sidecar_run(const struct config *config, struct init *init)
 	sandbox_enter(config, SANDBOX_RUN);
 	/* The first answer may be seconds away, and an old file say healthy until then. */
 	if (config->port_source != CONFIG_SOURCE_FILE)
-		tell_health(&s.cycle.tell, &s.cycle.now);
+		publish_health(&s.cycle.publish, &s.cycle.now);
 	f = loop(&s, &why);
 	log_last();
 	if (f == FAIL_ORPHANED) {
@@ -251,23 +261,6 @@ int sidecar_run(const struct config *config, struct init *init)
 	return EXIT_SUCCESS;
 }
 
-/* A file that is empty, or being replaced, is looked at again, as the loop would. */
-static enum fail look_once(struct sidecar *s, struct failure *why)
-{
-	struct sidecar_cycle *cycle = &s->cycle;
-	int64_t at_ms;
-
-	(void)look(cycle);
-	while ((at_ms = port_source_unsettled_ms(&cycle->source, &cycle->now)) != MONO_NEVER) {
-		enum fail f = stop_sleep(&s->init->stop, at_ms, why);
-
-		if (f)
-			return f;
-		(void)look(cycle);
-	}
-	return cycle->source.fail; /* it has been said */
-}
-
 int sidecar_once(const struct config *config, struct init *init)
 {
 	static struct sidecar s;
@@ -277,7 +270,11 @@ int sidecar_once(const struct config *config, struct init *init)
 	set_up(&s, config, init);
 	login_store_keep(&s.cycle.gate.store);
 	sandbox_enter(config, SANDBOX_ONCE);
-	if (look_once(&s, &why) || s.cycle.now.sync.file == SYNC_FILE_BAD) {
+	port_source_watch(&s.cycle.source, config);
+	f = port_source_settle(&s.cycle.source, &s.cycle.now, &init->stop);
+	port_source_say(&s.cycle.source, &s.cycle.now, sync_port(&s.cycle.now.sync) > 0,
+	                &s.cycle.publish);
+	if (f || s.cycle.now.sync.file == SYNC_FILE_BAD) {
 		if (s.cycle.source.hidden)
 			log_line(LEVEL_ERROR, "%s", s.cycle.now.file_why.text);
 		return EXIT_FAILURE;
@@ -287,9 +284,9 @@ int sidecar_once(const struct config *config, struct init *init)
 	if (f == FAIL_PORT_CLOSED && !stop_sleep(&init->stop, sync_due_ms(&s.cycle.now.sync), &why))
 		f = sidecar_cycle_run(&s.cycle);
 	if (f == FAIL_NONE)
-		tell_success(&s.cycle.tell, &s.cycle.now);
+		publish_success(&s.cycle.publish, &s.cycle.now);
 	else if (f != FAIL_STOPPED)
-		tell_failure(&s.cycle.tell, &s.cycle.now);
+		publish_failure(&s.cycle.publish, &s.cycle.now);
 	qbittorrent_logout(&s.cycle.qbittorrent);
 	return sync_state(&s.cycle.now.sync) == SYNC_IN_SYNC ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -356,6 +356,8 @@ def no_control_server(b: Bench) -> None:
 
 def vpn_down(b: Bench) -> None:
     namespace = b.namespace()
+    # Not named, so that the sidecar's "not reachable" says that it was here, too.
+    del b.env["QSTICKY_VPN_INTERFACE"]
     b.real(address="")
     b.beside().wait_health(reachable=True)
     namespace.delete(TUNNEL)
@@ -661,6 +663,25 @@ def test_an_interface_that_is_named_has_to_be_there(bench: Bench) -> None:
     assert f"there is no {TUNNEL} here, which QSTICKY_VPN_INTERFACE names" in done.stdout
     assert "network_mode" in done.stdout
     assert verdicts(done.stdout)["probe"] == "skip"
+
+
+# A named one that was here is not told from one that never was: the health file is the same.
+@pytest.mark.parametrize("named", [True, False], ids=["never here", "gone"])
+def test_of_a_missing_interface_it_says_what_the_sidecar_says(named: bool, bench: Bench) -> None:
+    namespace = bench.namespace()
+    bench.real(address="")
+    if not named:
+        del bench.env["QSTICKY_VPN_INTERFACE"]
+    else:
+        namespace.delete(TUNNEL)
+    bench.env["QSTICKY_NO_PORT_GRACE"] = "0"
+    qsticky = bench.beside()
+    if not named:
+        qsticky.wait_health(reachable=True)
+        namespace.delete(TUNNEL)
+    error = qsticky.wait_health(reachable=False)["last_error"]
+    output = bench.check().stdout
+    assert re.search(f"^FAIL  VPN interface +{re.escape(error)}$", output, re.M), (error, output)
 
 
 def test_a_misspelt_variable_is_a_warning(bench: Bench) -> None:

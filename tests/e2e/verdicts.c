@@ -24,6 +24,7 @@
 #include "gluetun/port_file.h"
 #include "http/http.h"
 #include "sidecar/health.h"
+#include "sidecar/health_write.h"
 #include "tls/verify.h"
 
 #define CASE_MAX (4 * 1024 * 1024)

@@ -1,6 +1,7 @@
 /* fuzz_health: any bytes as a health file, in a file in memory; and as what is to be written into
  * one, which must be read back the same. */
 #include "sidecar/health.h"
+#include "sidecar/health_write.h"
 
 #include <assert.h>
 #include <stdio.h>

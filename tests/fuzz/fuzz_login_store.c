@@ -44,7 +44,7 @@ static void spend(struct login_budget budget)
 		if (now < login_budget_next_s(&budget, id))
 			continue;
 		login_budget_attempt(&budget, id, now);
-		login_budget_verdict(&budget, id, LOGIN_REJECTED);
+		login_budget_verdict(&budget, id, QBITTORRENT_LOGIN_REJECTED);
 		failed++;
 		assert(failed <= LOGIN_FAILED_MAX);
 		check_limits(&budget);

@@ -46,7 +46,7 @@ static uint8_t setup;
 static bool known;             /* the other side knows the secrets, and may tell them itself */
 static const uint8_t *session; /* the first reply since the last logout */
 static const uint8_t *asked_version; /* the first reply since the version was asked for */
-static uint16_t owed_port;
+static uint16_t port_to_restore;
 
 /* Of the present cycle. */
 static bool may_login;
@@ -119,7 +119,7 @@ static void check_request(const char *data, size_t len)
 		other = false;
 	}
 	assert(requests_are(&its, data, len, route, other));
-	assert(operation != LOGOUT || route != POST_PREFERENCES || owed_port == wanted.port);
+	assert(operation != LOGOUT || route != POST_PREFERENCES || port_to_restore == wanted.port);
 	assert(operation != VERSION || !asked_version ||
 	       replies_hold(since(asked_version), "set-cookie"));
 	sent[route]++;
@@ -276,12 +276,13 @@ static void check_set(enum fail f)
 	assert(f || operation == SET || has_other_port);
 	assert(f != FAIL_UNPROVEN || taken);
 	if (operation == REBIND)
-		owed_port = wanted.port;
+		port_to_restore = wanted.port;
 	/* What was not taken is owed still. */
-	assert(qb.owed_port == owed_port || (qb.owed_port == 0 && sent[POST_PREFERENCES] > 0 &&
-	                                     (operation == SET || has_other_port)));
-	owed_port = qb.owed_port;
-	assert(owed_port == 0 || (f && f != FAIL_UNPROVEN));
+	assert(qb.port_to_restore == port_to_restore ||
+	       (qb.port_to_restore == 0 && sent[POST_PREFERENCES] > 0 &&
+	        (operation == SET || has_other_port)));
+	port_to_restore = qb.port_to_restore;
+	assert(port_to_restore == 0 || (f && f != FAIL_UNPROVEN));
 }
 
 static void check_zeros(const void *bytes, size_t len)
@@ -438,7 +439,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	        memmem(data, size, KEY, strlen(KEY));
 	session = net.rest;
 	asked_version = NULL;
-	owed_port = 0;
+	port_to_restore = 0;
 	view = (struct qbittorrent_view){ 0 };
 	qb = servers_qbittorrent(&settings, &stop, &reply);
 	qb.peer.tls.asked_for_proof = data[BINDING] & 0x80;

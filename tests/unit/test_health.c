@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "sidecar/health_write.h"
 #include "temp_dir.h"
 
 /* each: temp_dir_make, temp_dir_remove */
@@ -141,6 +142,108 @@ static void health_writes_whether_peers_get_through(void **state)
 	assert_non_null(strstr(written(state, &health), "\"reachable\": true,"));
 	health.connection_status = "\"";
 	assert_non_null(strstr(written(state, &health), "\"connection_status\": \"\\\"\","));
+}
+
+static void health_writes_every_metric(void **state)
+{
+	static char text[METRICS_MAX];
+	struct failure why;
+	char path[PATH_MAX];
+	struct health health = well;
+
+	health.started = NOW - 4000;
+	health.reachable_udp = REACHABLE_NO;
+	temp_dir_path(path, state, "qsticky.prom");
+	assert_int_equal(health_write_metrics(path, &health, &why), FAIL_NONE);
+	assert_true(temp_dir_read(path, text, sizeof text) > 0);
+	assert_string_equal(
+		text,
+		"# HELP qsticky_info Versions.\n"
+		"# TYPE qsticky_info gauge\n"
+		"qsticky_info{instance_name=\"qsticky\",version=\"3.0.0\",qbittorrent_version=\"v4.5.2\"} 1\n"
+		"# HELP qsticky_state 1 for the present state.\n"
+		"# TYPE qsticky_state gauge\n"
+		"qsticky_state{instance_name=\"qsticky\",state=\"starting\"} 0\n"
+		"qsticky_state{instance_name=\"qsticky\",state=\"waiting_for_port\"} 0\n"
+		"qsticky_state{instance_name=\"qsticky\",state=\"in_sync\"} 1\n"
+		"qsticky_state{instance_name=\"qsticky\",state=\"retrying\"} 0\n"
+		"qsticky_state{instance_name=\"qsticky\",state=\"error\"} 0\n"
+		"# HELP qsticky_healthy 1: the last check proved that all is well.\n"
+		"# TYPE qsticky_healthy gauge\n"
+		"qsticky_healthy{instance_name=\"qsticky\"} 1\n"
+		"# HELP qsticky_forwarded_port Gluetun's port.\n"
+		"# TYPE qsticky_forwarded_port gauge\n"
+		"qsticky_forwarded_port{instance_name=\"qsticky\"} 41000\n"
+		"# HELP qsticky_current_port qBittorrent's port.\n"
+		"# TYPE qsticky_current_port gauge\n"
+		"qsticky_current_port{instance_name=\"qsticky\"} 41000\n"
+		"# HELP qsticky_port_reachable 1: it accepts connections at the tunnel.\n"
+		"# TYPE qsticky_port_reachable gauge\n"
+		"qsticky_port_reachable{instance_name=\"qsticky\"} 1\n"
+		"# HELP qsticky_port_reachable_udp 1: its UDP part is taken there, too.\n"
+		"# TYPE qsticky_port_reachable_udp gauge\n"
+		"qsticky_port_reachable_udp{instance_name=\"qsticky\"} 0\n"
+		"# HELP qsticky_start_time_seconds Start of qsticky.\n"
+		"# TYPE qsticky_start_time_seconds gauge\n"
+		"qsticky_start_time_seconds{instance_name=\"qsticky\"} 1795332930\n"
+		"# HELP qsticky_last_check_timestamp_seconds Last check.\n"
+		"# TYPE qsticky_last_check_timestamp_seconds gauge\n"
+		"qsticky_last_check_timestamp_seconds{instance_name=\"qsticky\"} 1795336918\n"
+		"# HELP qsticky_last_port_change_timestamp_seconds Last change of the port.\n"
+		"# TYPE qsticky_last_port_change_timestamp_seconds gauge\n"
+		"qsticky_last_port_change_timestamp_seconds{instance_name=\"qsticky\"} 1795336870\n"
+		"# HELP qsticky_consecutive_failures Failed checks in a row.\n"
+		"# TYPE qsticky_consecutive_failures gauge\n"
+		"qsticky_consecutive_failures{instance_name=\"qsticky\"} 0\n"
+		"# HELP qsticky_rebinds_total Rebinds.\n"
+		"# TYPE qsticky_rebinds_total counter\n"
+		"qsticky_rebinds_total{instance_name=\"qsticky\"} 2\n");
+}
+
+static void health_leaves_out_metrics_that_are_not_known(void **state)
+{
+	static const char *const unknown[] = { "forwarded_port", "current_port", "port_reachable",
+		                               "last_", "qbittorrent_version" };
+	static char text[METRICS_MAX];
+	struct failure why;
+	char path[PATH_MAX];
+	struct health health = ill;
+
+	health.version = "3.0.0";
+	temp_dir_path(path, state, "qsticky.prom");
+	assert_int_equal(health_write_metrics(path, &health, &why), FAIL_NONE);
+	assert_true(temp_dir_read(path, text, sizeof text) > 0);
+	for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++)
+		assert_null(strstr(text, unknown[i]));
+	assert_non_null(
+		strstr(text, "qsticky_consecutive_failures{instance_name=\"qsticky\"} 3\n"));
+}
+
+static void health_as_lines_has_each_field_once_in_their_order(void **state)
+{
+	static const char wanted[] = "state                 in_sync\n"
+				     "forwarded port        41000\n"
+				     "current port          41000\n"
+				     "last port change      2026-11-22T08:41:10Z\n"
+				     "reachable             yes\n"
+				     "reachable udp         yes\n"
+				     "login                 held_back\n"
+				     "last check            2026-11-22T08:41:58Z\n"
+				     "uptime                1:01:01\n"
+				     "consecutive failures  0\n"
+				     "rebinds               2\n"
+				     "qbittorrent version   v4.5.2\n"
+				     "version               3.0.0\n"
+				     "last error            -\n";
+	char buf[HEALTH_MAX];
+	struct text lines = text_on(buf, sizeof buf);
+	const char *text = written(state, &well);
+	struct failure why;
+	struct json json;
+
+	assert_int_equal(json_parse(&json, text, strlen(text), &why), FAIL_NONE);
+	health_write_lines(&lines, &json);
+	assert_string_equal(buf, wanted);
 }
 
 static void health_writes_days_of_uptime_only_where_there_are_any(void **state)
@@ -460,6 +563,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			health_writes_days_of_uptime_only_where_there_are_any, temp_dir_make,
 			temp_dir_remove),
+		cmocka_unit_test_setup_teardown(health_writes_every_metric, temp_dir_make,
+		                                temp_dir_remove),
+		cmocka_unit_test_setup_teardown(health_leaves_out_metrics_that_are_not_known,
+		                                temp_dir_make, temp_dir_remove),
+		cmocka_unit_test_setup_teardown(health_as_lines_has_each_field_once_in_their_order,
+		                                temp_dir_make, temp_dir_remove),
 		cmocka_unit_test_setup_teardown(health_writes_json_whatever_the_error_holds,
 		                                temp_dir_make, temp_dir_remove),
 		cmocka_unit_test_setup_teardown(health_replaces_the_file_whole, temp_dir_make,

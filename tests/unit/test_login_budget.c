@@ -34,7 +34,7 @@ static bool may(const unsigned char *id, int64_t now_s)
 }
 
 /* Sends one that must be allowed. */
-static void log_in(const unsigned char *id, enum login_verdict verdict, int64_t now_s)
+static void log_in(const unsigned char *id, enum qbittorrent_login verdict, int64_t now_s)
 {
 	assert_true(may(id, now_s));
 	login_budget_attempt(&budget, id, now_s);
@@ -43,7 +43,7 @@ static void log_in(const unsigned char *id, enum login_verdict verdict, int64_t 
 
 static void accept_long_ago(void)
 {
-	log_in(P, LOGIN_ACCEPTED, START - 10 * HOUR);
+	log_in(P, QBITTORRENT_LOGIN_ACCEPTED, START - 10 * HOUR);
 }
 
 static void login_is_allowed_at_first(void **state)
@@ -57,10 +57,10 @@ static void login_is_allowed_at_first(void **state)
 static void login_that_was_rejected_is_tried_once_more_after_ten_minutes(void **state)
 {
 	(void)state;
-	log_in(P, LOGIN_REJECTED, START);
+	log_in(P, QBITTORRENT_LOGIN_REJECTED, START);
 	assert_int_equal(login_budget_state(&budget, P), LOGIN_WAS_REJECTED);
 	assert_int_equal(login_budget_next_s(&budget, P), START + 10 * MINUTE);
-	log_in(P, LOGIN_REJECTED, START + 10 * MINUTE);
+	log_in(P, QBITTORRENT_LOGIN_REJECTED, START + 10 * MINUTE);
 	assert_int_equal(login_budget_next_s(&budget, P), LOGIN_NEVER);
 	assert_false(login_budget_is_spent(&budget));
 }
@@ -68,8 +68,8 @@ static void login_that_was_rejected_is_tried_once_more_after_ten_minutes(void **
 static void login_with_changed_credentials_is_allowed_at_once(void **state)
 {
 	(void)state;
-	log_in(P, LOGIN_REJECTED, START);
-	log_in(OTHERS[0], LOGIN_REJECTED, START + 1);
+	log_in(P, QBITTORRENT_LOGIN_REJECTED, START);
+	log_in(OTHERS[0], QBITTORRENT_LOGIN_REJECTED, START + 1);
 	assert_int_equal(login_budget_next_s(&budget, P), START + 10 * MINUTE);
 }
 
@@ -77,11 +77,11 @@ static void login_with_changed_credentials_is_allowed_at_once(void **state)
 static void login_with_any_credentials_ends_with_the_fourth_failure(void **state)
 {
 	(void)state;
-	log_in(P, LOGIN_REJECTED, START);
-	log_in(P, LOGIN_REJECTED, START + 10 * MINUTE);
-	log_in(OTHERS[0], LOGIN_REJECTED, START + 11 * MINUTE);
+	log_in(P, QBITTORRENT_LOGIN_REJECTED, START);
+	log_in(P, QBITTORRENT_LOGIN_REJECTED, START + 10 * MINUTE);
+	log_in(OTHERS[0], QBITTORRENT_LOGIN_REJECTED, START + 11 * MINUTE);
 	assert_int_equal(login_budget_next_s(&budget, OTHERS[0]), LOGIN_NEVER);
-	log_in(OTHERS[1], LOGIN_REJECTED, START + 12 * MINUTE);
+	log_in(OTHERS[1], QBITTORRENT_LOGIN_REJECTED, START + 12 * MINUTE);
 	assert_true(login_budget_is_spent(&budget));
 	for (size_t i = 0; i < sizeof OTHERS / sizeof OTHERS[0]; i++)
 		assert_int_equal(login_budget_next_s(&budget, OTHERS[i]), LOGIN_NEVER);
@@ -105,7 +105,7 @@ static void login_without_an_answer_is_repeated_at_once_then_after_longer_pauses
 
 	accept_long_ago();
 	for (size_t i = 0; i < sizeof pauses / sizeof pauses[0]; i++) {
-		log_in(P, LOGIN_UNANSWERED, now_s);
+		log_in(P, QBITTORRENT_LOGIN_UNANSWERED, now_s);
 		assert_int_equal(login_budget_next_s(&budget, P), now_s + pauses[i] * MINUTE);
 		now_s += pauses[i] * MINUTE;
 	}
@@ -116,7 +116,7 @@ static void login_accepted_before_is_never_given_up_for_want_of_an_answer(void *
 	(void)state;
 	accept_long_ago();
 	for (int i = 0; i < 1000; i++)
-		log_in(P, LOGIN_UNANSWERED, START + i * 10 * MINUTE);
+		log_in(P, QBITTORRENT_LOGIN_UNANSWERED, START + i * 10 * MINUTE);
 	assert_int_equal(login_budget_state(&budget, P), LOGIN_HELD_BACK);
 	assert_int_equal(budget.pairs[0].unanswered, LOGIN_UNANSWERED_MAX);
 }
@@ -127,7 +127,7 @@ static void login_accepted_before_counts_its_unanswered_ones_against_others(void
 	(void)state;
 	accept_long_ago();
 	for (int i = 0; i < LOGIN_FAILED_MAX; i++)
-		log_in(P, LOGIN_UNANSWERED, START + i * 10 * MINUTE);
+		log_in(P, QBITTORRENT_LOGIN_UNANSWERED, START + i * 10 * MINUTE);
 	assert_int_equal(login_budget_next_s(&budget, OTHERS[0]), LOGIN_NEVER);
 }
 
@@ -136,11 +136,11 @@ static void login_accepted_before_is_held_to_the_budget_once_it_is_rejected(void
 	(void)state;
 	accept_long_ago();
 	for (int i = 0; i < 2; i++)
-		log_in(P, LOGIN_UNANSWERED, START + i * 10 * MINUTE);
-	log_in(P, LOGIN_REJECTED, START + HOUR);
+		log_in(P, QBITTORRENT_LOGIN_UNANSWERED, START + i * 10 * MINUTE);
+	log_in(P, QBITTORRENT_LOGIN_REJECTED, START + HOUR);
 	assert_int_equal(budget.failed, 3);
 	assert_int_equal(login_budget_next_s(&budget, P), LOGIN_NEVER);
-	log_in(OTHERS[0], LOGIN_REJECTED, START + HOUR);
+	log_in(OTHERS[0], QBITTORRENT_LOGIN_REJECTED, START + HOUR);
 	assert_true(login_budget_is_spent(&budget));
 }
 
@@ -148,9 +148,9 @@ static void login_accepted_before_is_held_to_the_budget_where_others_have_failed
 {
 	(void)state;
 	accept_long_ago();
-	log_in(OTHERS[0], LOGIN_REJECTED, START);
+	log_in(OTHERS[0], QBITTORRENT_LOGIN_REJECTED, START);
 	for (int i = 1; i <= 3; i++)
-		log_in(P, LOGIN_UNANSWERED, START + i * 10 * MINUTE);
+		log_in(P, QBITTORRENT_LOGIN_UNANSWERED, START + i * 10 * MINUTE);
 	assert_int_equal(login_budget_next_s(&budget, P), LOGIN_NEVER);
 }
 
@@ -158,7 +158,7 @@ static void login_never_accepted_has_four_without_an_answer(void **state)
 {
 	(void)state;
 	for (int i = 0; i < LOGIN_FAILED_MAX; i++)
-		log_in(P, LOGIN_UNANSWERED, START + i * 10 * MINUTE);
+		log_in(P, QBITTORRENT_LOGIN_UNANSWERED, START + i * 10 * MINUTE);
 	assert_int_equal(login_budget_next_s(&budget, P), LOGIN_NEVER);
 	assert_true(login_budget_is_spent(&budget));
 }
@@ -166,9 +166,9 @@ static void login_never_accepted_has_four_without_an_answer(void **state)
 static void login_that_is_accepted_clears_all(void **state)
 {
 	(void)state;
-	log_in(P, LOGIN_REJECTED, START);
-	log_in(OTHERS[0], LOGIN_UNANSWERED, START);
-	log_in(OTHERS[1], LOGIN_ACCEPTED, START);
+	log_in(P, QBITTORRENT_LOGIN_REJECTED, START);
+	log_in(OTHERS[0], QBITTORRENT_LOGIN_UNANSWERED, START);
+	log_in(OTHERS[1], QBITTORRENT_LOGIN_ACCEPTED, START);
 	assert_int_equal(budget.failed, 0);
 	assert_false(login_budget_wants_server(&budget));
 	assert_true(may(P, START));
@@ -180,9 +180,9 @@ static void login_that_is_accepted_leaves_no_other_pair_accepted(void **state)
 {
 	(void)state;
 	accept_long_ago();
-	log_in(OTHERS[0], LOGIN_ACCEPTED, START);
+	log_in(OTHERS[0], QBITTORRENT_LOGIN_ACCEPTED, START);
 	for (int i = 0; i < LOGIN_FAILED_MAX; i++)
-		log_in(P, LOGIN_UNANSWERED, START + i * 10 * MINUTE);
+		log_in(P, QBITTORRENT_LOGIN_UNANSWERED, START + i * 10 * MINUTE);
 	assert_int_equal(login_budget_next_s(&budget, P), LOGIN_NEVER);
 }
 
@@ -191,7 +191,7 @@ static void login_while_banned_is_tried_every_ten_minutes_and_not_counted(void *
 {
 	(void)state;
 	for (int i = 0; i < 100; i++) {
-		log_in(P, LOGIN_BANNED, START + i * 10 * MINUTE);
+		log_in(P, QBITTORRENT_LOGIN_BANNED, START + i * 10 * MINUTE);
 		assert_int_equal(login_budget_state(&budget, P), LOGIN_WAS_BANNED);
 		assert_false(may(P, START + (i + 1) * 10 * MINUTE - 1));
 		assert_int_equal(budget.failed, 0);
@@ -201,8 +201,8 @@ static void login_while_banned_is_tried_every_ten_minutes_and_not_counted(void *
 static void login_budget_is_cleared_by_a_person(void **state)
 {
 	(void)state;
-	log_in(P, LOGIN_REJECTED, START);
-	log_in(P, LOGIN_REJECTED, START + 10 * MINUTE);
+	log_in(P, QBITTORRENT_LOGIN_REJECTED, START);
+	log_in(P, QBITTORRENT_LOGIN_REJECTED, START + 10 * MINUTE);
 	login_budget_clear(&budget);
 	assert_true(may(P, START + 10 * MINUTE));
 	assert_int_equal(login_budget_state(&budget, P), LOGIN_IN_ORDER);
@@ -213,16 +213,16 @@ static void login_budget_remembers_what_was_accepted_when_it_is_cleared(void **s
 {
 	(void)state;
 	accept_long_ago();
-	log_in(P, LOGIN_UNANSWERED, START);
+	log_in(P, QBITTORRENT_LOGIN_UNANSWERED, START);
 	login_budget_clear(&budget);
 	for (int i = 0; i < 10; i++)
-		log_in(P, LOGIN_UNANSWERED, START + i * 10 * MINUTE);
+		log_in(P, QBITTORRENT_LOGIN_UNANSWERED, START + i * 10 * MINUTE);
 }
 
 static void login_budget_is_cleared_by_a_restart_that_is_seen(void **state)
 {
 	(void)state;
-	log_in(P, LOGIN_REJECTED, START);
+	log_in(P, QBITTORRENT_LOGIN_REJECTED, START);
 	assert_false(login_budget_server(&budget, A));
 	assert_false(login_budget_server(&budget, A));
 	assert_false(may(P, START + 1));
@@ -235,9 +235,9 @@ static void login_budget_is_cleared_by_a_restart_that_is_seen(void **state)
 static void login_budget_takes_no_restart_from_a_look_before_the_last_login(void **state)
 {
 	(void)state;
-	log_in(P, LOGIN_REJECTED, START);
+	log_in(P, QBITTORRENT_LOGIN_REJECTED, START);
 	(void)login_budget_server(&budget, A);
-	log_in(OTHERS[0], LOGIN_REJECTED, START);
+	log_in(OTHERS[0], QBITTORRENT_LOGIN_REJECTED, START);
 	assert_false(login_budget_server(&budget, B));
 	assert_int_equal(budget.failed, 2);
 }
@@ -245,7 +245,7 @@ static void login_budget_takes_no_restart_from_a_look_before_the_last_login(void
 static void login_pause_is_no_longer_than_itself_where_the_clock_was_set_back(void **state)
 {
 	(void)state;
-	log_in(P, LOGIN_REJECTED, START);
+	log_in(P, QBITTORRENT_LOGIN_REJECTED, START);
 	assert_true(login_budget_clock(&budget, 0));
 	assert_false(may(P, 10 * MINUTE - 1));
 	assert_true(may(P, 10 * MINUTE));
@@ -263,7 +263,7 @@ static void login_count_does_not_depend_on_the_clock(void **state)
 			(void)login_budget_clock(&budget, now_s);
 			if (!may(P, now_s))
 				continue;
-			log_in(P, LOGIN_REJECTED, now_s);
+			log_in(P, QBITTORRENT_LOGIN_REJECTED, now_s);
 			sent++;
 		}
 	assert_int_equal(sent, LOGIN_REJECTED_MAX);
@@ -274,9 +274,9 @@ static void login_budget_forgets_the_oldest_pair_but_no_count_and_not_the_accept
 {
 	(void)state;
 	accept_long_ago();
-	log_in(OTHERS[0], LOGIN_REJECTED, START);
+	log_in(OTHERS[0], QBITTORRENT_LOGIN_REJECTED, START);
 	for (size_t i = 1; i < sizeof OTHERS / sizeof OTHERS[0]; i++)
-		log_in(OTHERS[i], LOGIN_BANNED, START + (int)i);
+		log_in(OTHERS[i], QBITTORRENT_LOGIN_BANNED, START + (int)i);
 	assert_int_equal(budget.count, LOGIN_PAIRS_MAX);
 	assert_false(login_budget_knows(&budget, OTHERS[0]));
 	assert_int_equal(budget.failed, 1);
@@ -287,7 +287,7 @@ static void login_budget_forgets_the_oldest_pair_but_no_count_and_not_the_accept
 static void login_verdict_on_an_unknown_pair_is_none(void **state)
 {
 	(void)state;
-	login_budget_verdict(&budget, P, LOGIN_ACCEPTED);
+	login_budget_verdict(&budget, P, QBITTORRENT_LOGIN_ACCEPTED);
 	assert_int_equal(budget.count, 0);
 }
 
@@ -295,7 +295,7 @@ static void login_verdict_on_an_unknown_pair_is_none(void **state)
 static void spend_and_restart(void)
 {
 	for (int i = 0; i < LOGIN_FAILED_MAX; i++)
-		log_in(OTHERS[i], LOGIN_REJECTED, START);
+		log_in(OTHERS[i], QBITTORRENT_LOGIN_REJECTED, START);
 	assert_false(login_budget_server(&budget, A));
 	assert_true(login_budget_server(&budget, B));
 	assert_true(may(P, START));
@@ -305,7 +305,7 @@ static void server_that_comes_back_was_not_restarted(void **state)
 {
 	(void)state;
 	spend_and_restart();
-	log_in(P, LOGIN_REJECTED, START);
+	log_in(P, QBITTORRENT_LOGIN_REJECTED, START);
 	assert_false(login_budget_server(&budget, A));
 	assert_true(login_budget_is_spent(&budget));
 	/* From now on nothing is inferred. */
@@ -322,7 +322,7 @@ static void server_that_comes_back_after_an_accepted_login_has_its_count(void **
 {
 	(void)state;
 	spend_and_restart();
-	log_in(P, LOGIN_ACCEPTED, START);
+	log_in(P, QBITTORRENT_LOGIN_ACCEPTED, START);
 	assert_true(login_budget_wants_server(&budget));
 	assert_false(login_budget_server(&budget, A));
 	assert_true(login_budget_is_spent(&budget));
@@ -332,13 +332,13 @@ static void server_that_comes_back_after_an_accepted_login_has_its_count(void **
 static void accepted_login_does_not_clear_the_count_of_several_servers(void **state)
 {
 	(void)state;
-	log_in(OTHERS[0], LOGIN_REJECTED, START);
-	log_in(OTHERS[1], LOGIN_REJECTED, START);
+	log_in(OTHERS[0], QBITTORRENT_LOGIN_REJECTED, START);
+	log_in(OTHERS[1], QBITTORRENT_LOGIN_REJECTED, START);
 	login_budget_unsteady(&budget);
-	log_in(P, LOGIN_ACCEPTED, START);
+	log_in(P, QBITTORRENT_LOGIN_ACCEPTED, START);
 	assert_int_equal(login_budget_state(&budget, P), LOGIN_IN_ORDER);
 	assert_int_equal(budget.failed, 2);
-	log_in(P, LOGIN_REJECTED, START + HOUR);
+	log_in(P, QBITTORRENT_LOGIN_REJECTED, START + HOUR);
 	assert_int_equal(budget.failed, 3);
 }
 

@@ -772,7 +772,7 @@ static void qbittorrent_rebinds_with_another_port_and_then_the_right_one(void **
 	view = (struct qbittorrent_view){ .listen_port = 42000 };
 	assert_int_equal(rebind(42000), FAIL_NONE);
 	assert_int_equal(view.listen_port, 42000);
-	assert_int_equal(qb.owed_port, 0);
+	assert_int_equal(qb.port_to_restore, 0);
 	assert_requests(SCRIPT("POST /api/v2/app/setPreferences ",
 	                       "POST /api/v2/app/setPreferences ", "GET "));
 	assert_string_equal(json_of(0), "{\"listen_port\":42001}");
@@ -854,7 +854,7 @@ static void qbittorrent_remembers_a_rebind_that_was_cut_in_the_middle(void **sta
 	view = (struct qbittorrent_view){ .listen_port = 42000 };
 	assert_int_equal(rebind(42000), FAIL_CLOSED);
 	assert_int_equal(view.listen_port, 42001);
-	assert_int_equal(qb.owed_port, 42000);
+	assert_int_equal(qb.port_to_restore, 42000);
 	qbittorrent_logout(&qb);
 	assert_requests(SCRIPT("POST ", "POST ", "POST ", "POST /api/v2/app/setPreferences ",
 	                       "POST /api/v2/auth/logout "));

@@ -173,7 +173,7 @@ static void normalise(struct model *m)
 	s->rebound_at_ms[0] = relative(s->rebound_at_ms[0], -SYNC_REBIND_COSTLY_MAX_MS);
 	s->rebound_at_ms[1] = relative(s->rebound_at_ms[1], -SYNC_REBIND_COSTLY_MAX_MS);
 	s->failures = capped(s->failures, 8);
-	s->rebinds_in_vain = capped(s->rebinds_in_vain, 7);
+	s->rebinds_failed_in_a_row = capped(s->rebinds_failed_in_a_row, 7);
 	g->empty_since = relative(g->empty_since, -SYNC_SETTLE_MS);
 	g->no_port_since = relative(g->no_port_since, -GRACE_MS - 1);
 	g->orphan_since = relative(g->orphan_since, -SYNC_ORPHAN_MS);
@@ -204,7 +204,7 @@ static struct mark mark_of(const struct model *m)
 		s->closed_at_ms,
 		s->rebound_at_ms[0],
 		s->rebound_at_ms[1],
-		s->rebinds_in_vain,
+		s->rebinds_failed_in_a_row,
 		s->changed_since,
 		s->rebinds_cost,
 		s->had_company,

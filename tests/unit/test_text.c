@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 
 #include <limits.h>
@@ -266,7 +267,7 @@ static void text_shows_ip_addresses(void **state)
 	assert_string_equal(buf, "at 10.2.0.255");
 	text = text_on(buf, sizeof buf);
 	text_add_ip(&text, v6, sizeof v6);
-	assert_string_equal(buf, "2001:db8:0:0:0:0:0:2");
+	assert_string_equal(buf, "2001:db8::2");
 	text = text_on(buf, sizeof buf);
 	text_add_ip(&text, longest, sizeof longest);
 	assert_string_equal(buf, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
@@ -278,6 +279,36 @@ static void text_shows_ip_addresses(void **state)
 	text = text_on(buf, INET_ADDRSTRLEN - 1);
 	text_add_ip(&text, longest, 4);
 	assert_true(text.full);
+}
+
+/* RFC 5952, section 4, which knows one form for each address. */
+static void text_shows_ipv6_addresses_in_their_short_form(void **state)
+{
+	static const char *const addresses[] = {
+		"::",
+		"::1",
+		"1::",
+		"fe80::1",
+		"2001:db8::2",
+		"2001:db8::1:0:0:1",    /* the first of two runs as long */
+		"2001:0:0:1::1",        /* the longest */
+		"2001:db8:0:1:1:1:1:1", /* not one group alone */
+		"0:1:1:1:1:1:1:0",
+		"1:2:3:4:5:6::",
+		"::3:4:5:6:7:8",
+		"a:b:c:d:e:f:a00:ffff",
+	};
+	(void)state;
+
+	for (size_t i = 0; i < sizeof addresses / sizeof addresses[0]; i++) {
+		char buf[INET6_ADDRSTRLEN];
+		struct text text = text_on(buf, sizeof buf);
+		unsigned char ip[16];
+
+		assert_int_equal(inet_pton(AF_INET6, addresses[i], ip), 1);
+		text_add_ip(&text, ip, sizeof ip);
+		assert_string_equal(buf, addresses[i]);
+	}
 }
 
 int main(void)
@@ -304,6 +335,7 @@ int main(void)
 		cmocka_unit_test(text_stops_at_the_first_character_that_does_not_fit),
 		cmocka_unit_test(text_finds_a_string_only_inside),
 		cmocka_unit_test(text_shows_ip_addresses),
+		cmocka_unit_test(text_shows_ipv6_addresses_in_their_short_form),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

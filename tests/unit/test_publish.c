@@ -1,4 +1,4 @@
-#include "sidecar/tell.h"
+#include "sidecar/publish.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +15,7 @@
 /* A situation, what has been told of it, and a pipe in the place of stderr. */
 static struct config config;
 static struct situation situation;
-static struct tell tell;
+static struct publish publish;
 static char health_path[PATH_MAX];
 static int pipe_fds[2];
 static int real_stderr;
@@ -40,7 +40,7 @@ static int set_up(void **state)
 		                        .current_port = -1,
 		                        .version = "",
 		                        .started_ms = now_ms };
-	tell = (struct tell){ 0 };
+	publish = (struct publish){ 0 };
 	return 0;
 }
 
@@ -104,16 +104,16 @@ static void cycle(enum sync_outcome outcome)
 static void succeed(void)
 {
 	cycle(SYNC_PROVED);
-	tell_health(&tell, &situation);
-	tell_success(&tell, &situation);
+	publish_health(&publish, &situation);
+	publish_success(&publish, &situation);
 }
 
 static void fail_with(enum sync_outcome outcome, const char *why)
 {
 	fail_set(&situation.cycle_why, FAIL_IO, "%s", why);
 	cycle(outcome);
-	tell_health(&tell, &situation);
-	tell_failure(&tell, &situation);
+	publish_health(&publish, &situation);
+	publish_failure(&publish, &situation);
 }
 
 static void want(uint16_t port)
@@ -133,11 +133,11 @@ static void want_none_since(int64_t ms)
 
 /* ---- health ---- */
 
-static void tell_health_starts_with_nothing_known(void **state)
+static void publish_health_starts_with_nothing_known(void **state)
 {
 	(void)state;
 
-	tell_health(&tell, &situation);
+	publish_health(&publish, &situation);
 	assert_string_equal(member("healthy"), "false");
 	assert_string_equal(member("state"), "\"starting\"");
 	assert_string_equal(member("current_port"), "null");
@@ -148,7 +148,7 @@ static void tell_health_starts_with_nothing_known(void **state)
 	assert_string_equal(member("version"), "\"" QSTICKY_VERSION "\"");
 }
 
-static void tell_health_in_sync(void **state)
+static void publish_health_in_sync(void **state)
 {
 	(void)state;
 
@@ -164,7 +164,7 @@ static void tell_health_in_sync(void **state)
 	assert_string_equal(member("last_error"), "null");
 }
 
-static void tell_health_after_a_failure(void **state)
+static void publish_health_after_a_failure(void **state)
 {
 	(void)state;
 
@@ -176,7 +176,7 @@ static void tell_health_after_a_failure(void **state)
 	assert_string_equal(member("consecutive_failures"), "1");
 }
 
-static void tell_health_with_a_bad_port_file(void **state)
+static void publish_health_with_a_bad_port_file(void **state)
 {
 	(void)state;
 
@@ -184,27 +184,27 @@ static void tell_health_with_a_bad_port_file(void **state)
 	succeed();
 	fail_set(&situation.file_why, FAIL_FORMAT, "/x is not a port");
 	sync_file_bad(&situation.sync, mono_now_ms());
-	tell_health(&tell, &situation);
+	publish_health(&publish, &situation);
 	assert_string_equal(member("healthy"), "false");
 	assert_string_equal(member("state"), "\"error\"");
 	assert_string_equal(member("forwarded_port"), "null");
 	assert_string_equal(member("last_error"), "\"/x is not a port\"");
 }
 
-static void tell_health_says_that_a_new_port_is_not_proved_yet(void **state)
+static void publish_health_says_that_a_new_port_is_not_proved_yet(void **state)
 {
 	(void)state;
 
 	want(PORT);
 	succeed();
 	want(42000);
-	tell_health_if_changed(&tell, &situation);
+	publish_health_if_changed(&publish, &situation);
 	assert_string_equal(member("healthy"), "false");
 	assert_string_equal(member("forwarded_port"), "42000");
 	assert_string_equal(member("last_error"), "\"port 42000 is not proved yet\"");
 }
 
-static void tell_health_without_a_port_within_the_grace(void **state)
+static void publish_health_without_a_port_within_the_grace(void **state)
 {
 	(void)state;
 
@@ -215,7 +215,7 @@ static void tell_health_without_a_port_within_the_grace(void **state)
 	assert_string_equal(member("last_error"), "null");
 }
 
-static void tell_health_without_a_port_after_the_grace(void **state)
+static void publish_health_without_a_port_after_the_grace(void **state)
 {
 	(void)state;
 
@@ -226,7 +226,7 @@ static void tell_health_without_a_port_after_the_grace(void **state)
 	assert_non_null(strstr(member("last_error"), "no forwarded port"));
 }
 
-static void tell_health_has_an_error_whenever_it_is_unhealthy_after_a_cycle(void **state)
+static void publish_health_has_an_error_whenever_it_is_unhealthy_after_a_cycle(void **state)
 {
 	static const enum sync_outcome outcomes[] = { SYNC_PROVED, SYNC_FAILED, SYNC_CLOSED,
 		                                      SYNC_SHUT_OUT };
@@ -236,42 +236,42 @@ static void tell_health_has_an_error_whenever_it_is_unhealthy_after_a_cycle(void
 		fail_set(&situation.cycle_why, FAIL_IO, "it failed");
 		want(PORT);
 		cycle(outcomes[i]);
-		tell_health(&tell, &situation);
+		publish_health(&publish, &situation);
 		assert_int_equal(strcmp(member("healthy"), "true") == 0,
 		                 strcmp(member("last_error"), "null") == 0);
 	}
 }
 
-static void tell_health_if_changed_writes_only_then(void **state)
+static void publish_health_if_changed_writes_only_then(void **state)
 {
 	(void)state;
 
-	tell_health_if_changed(&tell, &situation);
+	publish_health_if_changed(&publish, &situation);
 	assert_int_equal(unlink(health_path), 0);
-	tell_health_if_changed(&tell, &situation);
+	publish_health_if_changed(&publish, &situation);
 	assert_int_equal(access(health_path, F_OK), -1);
 	want(PORT);
-	tell_health_if_changed(&tell, &situation);
+	publish_health_if_changed(&publish, &situation);
 	assert_int_equal(access(health_path, F_OK), 0);
 }
 
-static void tell_health_says_once_that_it_cannot_be_written_and_once_that_it_can(void **state)
+static void publish_health_says_once_that_it_cannot_be_written_and_once_that_it_can(void **state)
 {
 	(void)state;
 
 	assert_int_equal(mkdir(health_path, 0755), 0);
-	tell_health(&tell, &situation);
+	publish_health(&publish, &situation);
 	assert_logged(" ERROR health file: ");
-	tell_health(&tell, &situation);
+	publish_health(&publish, &situation);
 	assert_quiet();
 	assert_int_equal(rmdir(health_path), 0);
-	tell_health(&tell, &situation);
+	publish_health(&publish, &situation);
 	assert_logged(" INFO  health file: can be written again");
-	tell_health(&tell, &situation);
+	publish_health(&publish, &situation);
 	assert_quiet();
 }
 
-static void tell_health_says_whether_peers_get_through(void **state)
+static void publish_health_says_whether_peers_get_through(void **state)
 {
 	(void)state;
 
@@ -303,7 +303,7 @@ static void tell_health_says_whether_peers_get_through(void **state)
 
 /* ---- log ---- */
 
-static void tell_says_once_that_all_is_well(void **state)
+static void publish_says_once_that_all_is_well(void **state)
 {
 	(void)state;
 
@@ -314,7 +314,7 @@ static void tell_says_once_that_all_is_well(void **state)
 	assert_quiet();
 }
 
-static void tell_says_each_new_port(void **state)
+static void publish_says_each_new_port(void **state)
 {
 	(void)state;
 
@@ -326,7 +326,7 @@ static void tell_says_each_new_port(void **state)
 	assert_logged(" INFO  in sync: port 42000");
 }
 
-static void tell_says_a_failure_once_and_its_end_once(void **state)
+static void publish_says_a_failure_once_and_its_end_once(void **state)
 {
 	(void)state;
 
@@ -343,7 +343,7 @@ static void tell_says_a_failure_once_and_its_end_once(void **state)
 	assert_quiet();
 }
 
-static void tell_says_as_an_error_what_needs_a_person(void **state)
+static void publish_says_as_an_error_what_needs_a_person(void **state)
 {
 	(void)state;
 
@@ -352,7 +352,7 @@ static void tell_says_as_an_error_what_needs_a_person(void **state)
 	assert_logged(" ERROR rejected");
 }
 
-static void tell_says_once_that_no_port_is_forwarded(void **state)
+static void publish_says_once_that_no_port_is_forwarded(void **state)
 {
 	(void)state;
 
@@ -366,7 +366,7 @@ static void tell_says_once_that_no_port_is_forwarded(void **state)
 	assert_logged(" INFO  in sync: port 41000");
 }
 
-static void tell_names_the_control_server_where_it_was_asked(void **state)
+static void publish_names_the_control_server_where_it_was_asked(void **state)
 {
 	(void)state;
 
@@ -380,7 +380,7 @@ static void tell_names_the_control_server_where_it_was_asked(void **state)
 	              "for over 120 s: is Gluetun connected, with VPN_PORT_FORWARDING=on?\n");
 }
 
-static void tell_source_names_file_control_server_or_both(void **state)
+static void publish_source_names_file_control_server_or_both(void **state)
 {
 #define FILE_SOURCE "in /tmp/gluetun/forwarded_port"
 #define GLUETUN_SOURCE "from Gluetun's control server at localhost:8000"
@@ -389,16 +389,16 @@ static void tell_source_names_file_control_server_or_both(void **state)
 		[CONFIG_SOURCE_GLUETUN] = GLUETUN_SOURCE,
 		[CONFIG_SOURCE_AUTO] = (FILE_SOURCE ", else " GLUETUN_SOURCE),
 	};
-	char said[TELL_SOURCE_MAX];
+	char said[PUBLISH_SOURCE_MAX];
 	(void)state;
 
 	for (unsigned i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
-		tell_source(said, &config, (enum config_source)i);
+		publish_source(said, &config, (enum config_source)i);
 		assert_string_equal(said, wanted[i]);
 	}
 }
 
-static void tell_warns_once_when_no_port_came_within_the_grace(void **state)
+static void publish_warns_once_when_no_port_came_within_the_grace(void **state)
 {
 	(void)state;
 
@@ -412,7 +412,7 @@ static void tell_warns_once_when_no_port_came_within_the_grace(void **state)
 	assert_quiet();
 }
 
-static void tell_warns_no_more_often_after_a_failure_in_between(void **state)
+static void publish_warns_no_more_often_after_a_failure_in_between(void **state)
 {
 	(void)state;
 
@@ -425,7 +425,7 @@ static void tell_warns_no_more_often_after_a_failure_in_between(void **state)
 	assert_quiet();
 }
 
-static void tell_warns_once_of_settings_that_keep_peers_away(void **state)
+static void publish_warns_once_of_settings_that_keep_peers_away(void **state)
 {
 	const struct qbittorrent_view announced = { .announce_port = 5 },
 				      proxied = { .peer_proxy = true },
@@ -433,70 +433,71 @@ static void tell_warns_once_of_settings_that_keep_peers_away(void **state)
 				      elsewhere = { .interface = "lo0" }, fine = { 0 };
 	(void)state;
 
-	tell_settings(&tell, &announced);
+	publish_settings(&publish, &announced);
 	assert_logged(" WARN  qBittorrent tells trackers port 5");
-	tell_settings(&tell, &announced);
+	publish_settings(&publish, &announced);
 	assert_quiet();
-	tell_settings(&tell, &proxied);
+	publish_settings(&publish, &proxied);
 	assert_logged(" WARN  qBittorrent uses a proxy");
-	tell_settings(&tell, &proxied);
+	publish_settings(&publish, &proxied);
 	assert_quiet();
-	tell_settings(&tell, &fine);
+	publish_settings(&publish, &fine);
 	assert_quiet();
-	tell_settings(&tell, &proxied);
+	publish_settings(&publish, &proxied);
 	assert_logged(" WARN  qBittorrent uses a proxy");
-	tell_settings(&tell, &on_lo);
+	publish_settings(&publish, &on_lo);
 	assert_logged(" WARN  qBittorrent is bound to interface lo,");
-	tell_settings(&tell, &on_lo);
+	publish_settings(&publish, &on_lo);
 	assert_quiet();
-	tell_settings(&tell, &elsewhere);
+	publish_settings(&publish, &elsewhere);
 	assert_quiet();
-	tell_settings(&tell, &on_lo);
+	publish_settings(&publish, &on_lo);
 	assert_logged(" WARN  qBittorrent is bound to interface lo,");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(tell_health_starts_with_nothing_known, set_up,
+		cmocka_unit_test_setup_teardown(publish_health_starts_with_nothing_known, set_up,
 		                                tear_down),
-		cmocka_unit_test_setup_teardown(tell_health_in_sync, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(tell_health_after_a_failure, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(tell_health_with_a_bad_port_file, set_up,
-		                                tear_down),
-		cmocka_unit_test_setup_teardown(tell_health_says_that_a_new_port_is_not_proved_yet,
-		                                set_up, tear_down),
-		cmocka_unit_test_setup_teardown(tell_health_without_a_port_within_the_grace, set_up,
-		                                tear_down),
-		cmocka_unit_test_setup_teardown(tell_health_without_a_port_after_the_grace, set_up,
+		cmocka_unit_test_setup_teardown(publish_health_in_sync, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(publish_health_after_a_failure, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(publish_health_with_a_bad_port_file, set_up,
 		                                tear_down),
 		cmocka_unit_test_setup_teardown(
-			tell_health_has_an_error_whenever_it_is_unhealthy_after_a_cycle, set_up,
+			publish_health_says_that_a_new_port_is_not_proved_yet, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(publish_health_without_a_port_within_the_grace,
+		                                set_up, tear_down),
+		cmocka_unit_test_setup_teardown(publish_health_without_a_port_after_the_grace,
+		                                set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			publish_health_has_an_error_whenever_it_is_unhealthy_after_a_cycle, set_up,
 			tear_down),
-		cmocka_unit_test_setup_teardown(tell_health_if_changed_writes_only_then, set_up,
+		cmocka_unit_test_setup_teardown(publish_health_if_changed_writes_only_then, set_up,
 		                                tear_down),
 		cmocka_unit_test_setup_teardown(
-			tell_health_says_once_that_it_cannot_be_written_and_once_that_it_can,
+			publish_health_says_once_that_it_cannot_be_written_and_once_that_it_can,
 			set_up, tear_down),
-		cmocka_unit_test_setup_teardown(tell_health_says_whether_peers_get_through, set_up,
-		                                tear_down),
-		cmocka_unit_test_setup_teardown(tell_says_once_that_all_is_well, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(tell_says_each_new_port, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(tell_says_a_failure_once_and_its_end_once, set_up,
-		                                tear_down),
-		cmocka_unit_test_setup_teardown(tell_says_as_an_error_what_needs_a_person, set_up,
-		                                tear_down),
-		cmocka_unit_test_setup_teardown(tell_says_once_that_no_port_is_forwarded, set_up,
-		                                tear_down),
-		cmocka_unit_test_setup_teardown(tell_names_the_control_server_where_it_was_asked,
+		cmocka_unit_test_setup_teardown(publish_health_says_whether_peers_get_through,
 		                                set_up, tear_down),
-		cmocka_unit_test_setup_teardown(tell_source_names_file_control_server_or_both,
+		cmocka_unit_test_setup_teardown(publish_says_once_that_all_is_well, set_up,
+		                                tear_down),
+		cmocka_unit_test_setup_teardown(publish_says_each_new_port, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(publish_says_a_failure_once_and_its_end_once,
 		                                set_up, tear_down),
-		cmocka_unit_test_setup_teardown(tell_warns_once_when_no_port_came_within_the_grace,
+		cmocka_unit_test_setup_teardown(publish_says_as_an_error_what_needs_a_person,
 		                                set_up, tear_down),
-		cmocka_unit_test_setup_teardown(tell_warns_no_more_often_after_a_failure_in_between,
+		cmocka_unit_test_setup_teardown(publish_says_once_that_no_port_is_forwarded, set_up,
+		                                tear_down),
+		cmocka_unit_test_setup_teardown(publish_names_the_control_server_where_it_was_asked,
 		                                set_up, tear_down),
-		cmocka_unit_test_setup_teardown(tell_warns_once_of_settings_that_keep_peers_away,
+		cmocka_unit_test_setup_teardown(publish_source_names_file_control_server_or_both,
+		                                set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			publish_warns_once_when_no_port_came_within_the_grace, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			publish_warns_no_more_often_after_a_failure_in_between, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(publish_warns_once_of_settings_that_keep_peers_away,
 		                                set_up, tear_down),
 	};
 

@@ -1,4 +1,4 @@
-#include "check/report.h"
+#include "check/print.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -9,16 +9,16 @@ static struct {
 	bool json;
 	bool colour;
 	bool begun; /* a hop was told, in JSON */
-} report;
+} print;
 
 static const struct {
 	char word[5];
 	char colour[5]; /* ECMA-48, section 8.3.117 */
 } verdicts[] = {
-	[CHECK_OK] = { "ok", "32" },
-	[CHECK_WARN] = { "warn", "33" },
-	[CHECK_FAILS] = { "FAIL", "1;31" },
-	[CHECK_SKIPPED] = { "skip", "2" },
+	[VERDICT_OK] = { "ok", "32" },
+	[VERDICT_WARN] = { "warn", "33" },
+	[VERDICT_FAIL] = { "FAIL", "1;31" },
+	[VERDICT_SKIP] = { "skip", "2" },
 };
 
 static bool wants_colour(char *const environment[])
@@ -33,10 +33,10 @@ static bool wants_colour(char *const environment[])
 	return isatty(STDOUT_FILENO);
 }
 
-void check_report_start(bool json, char *const environment[])
+void check_print_start(bool json, char *const environment[])
 {
-	report.json = json;
-	report.colour = wants_colour(environment);
+	print.json = json;
+	print.colour = wants_colour(environment);
 }
 
 static void put_quoted(struct text *out, const char *string)
@@ -46,11 +46,10 @@ static void put_quoted(struct text *out, const char *string)
 	text_puts(out, "\"");
 }
 
-static void put_json(struct text *out, const char *name, const char *word,
-                     const struct check_finding *found)
+static void put_json(struct text *out, const char *name, const char *word, const struct step *found)
 {
 	text_printf(out, "%s{\"name\": \"%s\", \"verdict\": \"%s\", \"seen\": ",
-	            report.begun ? ",\n" : "{\"hops\": [\n", name, word);
+	            print.begun ? ",\n" : "{\"hops\": [\n", name, word);
 	put_quoted(out, found->seen.text);
 	text_puts(out, ", \"fix\": ");
 	if (found->fix)
@@ -58,16 +57,17 @@ static void put_json(struct text *out, const char *name, const char *word,
 	else
 		text_puts(out, "null");
 	text_puts(out, "}");
-	report.begun = true;
+	print.begun = true;
 }
 
-static void put_line(struct text *out, const char *name, enum check_verdict verdict,
-                     const struct check_finding *found)
+static void put_line(struct text *out, const char *name, const struct step *found)
 {
-	if (report.colour)
+	enum verdict verdict = found->verdict;
+
+	if (print.colour)
 		text_printf(out, "\033[%sm", verdicts[verdict].colour);
 	text_printf(out, "%-4s", verdicts[verdict].word);
-	if (report.colour)
+	if (print.colour)
 		text_puts(out, "\033[m");
 	text_printf(out, "  %-14s  ", name);
 	text_add_printable(out, found->seen.text, strlen(found->seen.text));
@@ -76,25 +76,24 @@ static void put_line(struct text *out, const char *name, enum check_verdict verd
 	text_puts(out, "\n");
 }
 
-void check_report_hop(const char *name, enum check_verdict verdict,
-                      const struct check_finding *found)
+void check_print_hop(const char *name, const struct step *found)
 {
 	char buf[8 * FAILURE_MAX];
 	struct text out = text_on(buf, sizeof buf);
 
-	if (report.json)
-		put_json(&out, name, verdicts[verdict].word, found);
+	if (print.json)
+		put_json(&out, name, verdicts[found->verdict].word, found);
 	else
-		put_line(&out, name, verdict, found);
+		put_line(&out, name, found);
 	text_write(&out, STDOUT_FILENO);
 }
 
-void check_report_end(bool ok)
+void check_print_end(bool ok)
 {
 	char buf[32];
 	struct text out = text_on(buf, sizeof buf);
 
 	text_printf(&out, "\n], \"ok\": %s}\n", ok ? "true" : "false");
-	if (report.json)
+	if (print.json)
 		text_write(&out, STDOUT_FILENO);
 }

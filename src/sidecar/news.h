@@ -1,31 +1,31 @@
-/* report: which problems are news.
+/* news: which problems are news.
  *
  * A problem is said once, and again every ten minutes while it is there. Several that take turns,
  * as two addresses of one name do, are each said as often, not at every turn. */
-#ifndef QSTICKY_SIDECAR_REPORT_H
-#define QSTICKY_SIDECAR_REPORT_H
+#ifndef QSTICKY_SIDECAR_NEWS_H
+#define QSTICKY_SIDECAR_NEWS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define REPORT_AGAIN_MS (10 * 60 * 1000)
+#define NEWS_AGAIN_MS (10 * 60 * 1000)
 
-/* Problems remembered, and so the most that are said in REPORT_AGAIN_MS. */
-#define REPORT_MAX 8
+/* Problems remembered, and so the most that are said in NEWS_AGAIN_MS. */
+#define NEWS_MAX 8
 
-struct report {
+struct news {
 	struct {
 		uint32_t digest; /* of the text */
 		int64_t said_ms;
-	} problems[REPORT_MAX];
+	} problems[NEWS_MAX];
 	size_t count;
 };
 
 /* Whether the problem `text` is to be said at `now_ms`; it then counts as said. */
-bool report_is_news(struct report *report, const char *text, int64_t now_ms);
+bool news_is_new(struct news *news, const char *text, int64_t now_ms);
 
 /* All is well. Returns whether a problem had been said. */
-bool report_all_clear(struct report *report);
+bool news_all_clear(struct news *news);
 
 #endif

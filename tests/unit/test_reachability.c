@@ -1,4 +1,4 @@
-#include "sidecar/reach.h"
+#include "sidecar/reachability.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -31,9 +31,9 @@ static struct server server;
 static struct config config;
 static struct qbittorrent qb;
 static struct qbittorrent_view view;
-static struct reach reach;
+static struct reachability reach;
 static struct situation situation;
-static struct tell tell;
+static struct publish publish;
 static struct stop stop;
 static char logged[4096]; /* by the last cycle */
 static int listeners[16];
@@ -68,15 +68,16 @@ static void begin(const char *const script[])
 		                  .interval_s = 30 };
 	qb = servers_qbittorrent(&config, &stop, &reply);
 	view = (struct qbittorrent_view){ .listen_port = PORT, .can_bind = true };
-	reach = reach_on(&config);
+	reach = reachability_on(&config);
+	(void)reachability_listen(&reach, &why);
 	reach.hints_at_ms = MONO_NEVER;
 	situation = (struct situation){ .config = &config,
 		                        .sync = sync_start(30000, 120000, 1, mono_now_ms()),
 		                        .version = "" };
 	sync_file_port(&situation.sync, PORT, mono_now_ms());
-	tell = (struct tell){ 0 };
+	publish = (struct publish){ 0 };
 	/* What is there at the start is no change. */
-	reach_look(&reach, &situation);
+	(void)reachability_look(&reach, &situation, &why);
 	reach.hints_at_ms = MONO_NEVER;
 }
 
@@ -156,10 +157,10 @@ static enum fail prove(bool just_set)
 
 	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK), 0);
 	dup2(pipe_fds[1], STDERR_FILENO);
-	reach_look(&reach, &situation);
-	wanted = reach_wanted(&reach, &config, PORT);
+	(void)reachability_look(&reach, &situation, &why);
+	wanted = reachability_wanted(&reach, &config, PORT);
 	qbittorrent_begin(&qb, mono_now_ms() + 15000, NULL);
-	f = reach_prove(&reach, &qb, &view, &wanted, just_set, &situation, &tell, &why);
+	f = reachability_prove(&reach, &qb, &view, &wanted, just_set, &situation, &publish, &why);
 	qbittorrent_end(&qb);
 	dup2(real_stderr, STDERR_FILENO);
 	close(real_stderr);
@@ -192,7 +193,7 @@ static void assert_fails(enum fail wanted, const char *word)
 
 /* ---- proof ---- */
 
-static void reach_is_proved_where_a_connection_is_accepted(void **state)
+static void reachability_is_proved_where_a_connection_is_accepted(void **state)
 {
 	(void)state;
 
@@ -204,7 +205,7 @@ static void reach_is_proved_where_a_connection_is_accepted(void **state)
 	assert_not_asked();
 }
 
-static void reach_is_not_known_where_there_never_was_a_tunnel(void **state)
+static void reachability_is_not_known_where_there_never_was_a_tunnel(void **state)
 {
 	(void)state;
 
@@ -216,7 +217,7 @@ static void reach_is_not_known_where_there_never_was_a_tunnel(void **state)
 	assert_not_asked();
 }
 
-static void reach_is_not_known_where_it_is_switched_off(void **state)
+static void reachability_is_not_known_where_it_is_switched_off(void **state)
 {
 	(void)state;
 
@@ -224,7 +225,8 @@ static void reach_is_not_known_where_it_is_switched_off(void **state)
 	begin(SCRIPT(NULL));
 	config.vpn_interface = "";
 	close(reach.tunnel.events_fd);
-	reach = reach_on(&config);
+	reach = reachability_on(&config);
+	(void)reachability_listen(&reach, &why);
 	reach.hints_at_ms = MONO_NEVER;
 	assert_int_equal(reach.tunnel.events_fd, -1);
 	assert_int_equal(prove(false), FAIL_NONE);
@@ -236,7 +238,7 @@ static void reach_is_not_known_where_it_is_switched_off(void **state)
 	assert_not_asked();
 }
 
-static void reach_is_not_known_where_the_kernel_does_not_tell(void **state)
+static void reachability_is_not_known_where_the_kernel_does_not_tell(void **state)
 {
 	struct rlimit limit, few;
 	(void)state;
@@ -246,18 +248,18 @@ static void reach_is_not_known_where_the_kernel_does_not_tell(void **state)
 	assert_true(getrlimit(RLIMIT_NOFILE, &limit) == 0);
 	few = (struct rlimit){ .rlim_cur = 0, .rlim_max = limit.rlim_max };
 	assert_true(setrlimit(RLIMIT_NOFILE, &few) == 0);
-	reach_look(&reach, &situation);
+	(void)reachability_look(&reach, &situation, &why);
 	assert_true(setrlimit(RLIMIT_NOFILE, &limit) == 0);
-	assert_true(reach.blind);
+	assert_true(reach.unreadable);
 	assert_false(sync_is_alone(&situation.sync));
 	assert_false(reach.view.exists);
 	/* And then it tells again. */
 	assert_true(open_port("10.2.0.2", 8));
 	assert_proved();
-	assert_false(reach.blind);
+	assert_false(reach.unreadable);
 }
 
-static void reach_hears_of_the_interface_it_is_given(void **state)
+static void reachability_hears_of_the_interface_it_is_given(void **state)
 {
 	struct pollfd heard = { .events = POLLIN };
 	(void)state;
@@ -278,7 +280,7 @@ static void *open_port_later(void *unused)
 	return NULL;
 }
 
-static void reach_waits_for_a_port_that_was_set_just_now(void **state)
+static void reachability_waits_for_a_port_that_was_set_just_now(void **state)
 {
 	pthread_t thread;
 	enum fail f;
@@ -295,19 +297,19 @@ static void reach_waits_for_a_port_that_was_set_just_now(void **state)
 
 /* ---- a tunnel that is not there ---- */
 
-static void reach_says_that_the_tunnel_is_gone(void **state)
+static void reachability_says_that_the_tunnel_is_gone(void **state)
 {
 	(void)state;
 
 	enter();
 	begin_closed(SCRIPT(NULL));
-	reach_look(&reach, &situation);
+	(void)reachability_look(&reach, &situation, &why);
 	netns_ip("link del tun0");
 	assert_fails(FAIL_CUT_OFF, "tun0 is gone");
 	assert_not_asked();
 }
 
-static void reach_says_that_the_tunnel_is_down(void **state)
+static void reachability_says_that_the_tunnel_is_down(void **state)
 {
 	(void)state;
 
@@ -318,7 +320,7 @@ static void reach_says_that_the_tunnel_is_down(void **state)
 	assert_not_asked();
 }
 
-static void reach_says_that_the_tunnel_has_no_address(void **state)
+static void reachability_says_that_the_tunnel_has_no_address(void **state)
 {
 	(void)state;
 
@@ -329,13 +331,13 @@ static void reach_says_that_the_tunnel_has_no_address(void **state)
 	assert_not_asked();
 }
 
-static void reach_says_that_only_loopback_is_left(void **state)
+static void reachability_says_that_only_loopback_is_left(void **state)
 {
 	(void)state;
 
 	enter();
 	begin_closed(SCRIPT(NULL));
-	reach_look(&reach, &situation);
+	(void)reachability_look(&reach, &situation, &why);
 	assert_false(sync_is_alone(&situation.sync));
 	netns_ip("link del tun0");
 	netns_ip("link del eth0");
@@ -344,7 +346,7 @@ static void reach_says_that_only_loopback_is_left(void **state)
 	assert_not_asked();
 }
 
-static void reach_does_not_miss_company_that_never_was(void **state)
+static void reachability_does_not_miss_company_that_never_was(void **state)
 {
 	(void)state;
 
@@ -370,7 +372,7 @@ static void assert_blamed(struct qbittorrent_view set, const char *word)
 	assert_not_asked();
 }
 
-static void reach_blames_a_setting_and_does_not_rebind_in_vain(void **state)
+static void reachability_blames_a_setting_and_does_not_rebind_in_vain(void **state)
 {
 	(void)state;
 
@@ -391,7 +393,7 @@ static void reach_blames_a_setting_and_does_not_rebind_in_vain(void **state)
 	assert_blamed((struct qbittorrent_view){ .peer_proxy = true }, "proxy");
 }
 
-static void reach_does_not_blame_a_setting_with_which_it_works(void **state)
+static void reachability_does_not_blame_a_setting_with_which_it_works(void **state)
 {
 	(void)state;
 
@@ -403,7 +405,7 @@ static void reach_does_not_blame_a_setting_with_which_it_works(void **state)
 	assert_proved();
 }
 
-static void reach_blames_no_setting_that_takes_the_tunnel_in(void **state)
+static void reachability_blames_no_setting_that_takes_the_tunnel_in(void **state)
 {
 	static const char *const addresses[] = { "", "0.0.0.0", "10.2.0.2" };
 	static const char *const interfaces[] = { "", "tun0" };
@@ -443,14 +445,14 @@ static void add_v6(void)
 	assert_int_equal(f, FAIL_REFUSED);
 }
 
-static void reach_probes_every_address_that_should_be_listened_on(void **state)
+static void reachability_probes_every_address_that_should_be_listened_on(void **state)
 {
 	static const struct {
 		const char *set;
 		const char *open;
 		const char *refuses; /* NULL: none */
 	} cases[] = {
-		{ "", "10.2.0.2", "2001:db8:0:0:0:0:0:2" },
+		{ "", "10.2.0.2", "2001:db8::2" },
 		{ "", "2001:db8::2", "10.2.0.2" },
 		{ "", "::", NULL },
 		{ "0.0.0.0", "10.2.0.2", NULL },
@@ -458,7 +460,7 @@ static void reach_probes_every_address_that_should_be_listened_on(void **state)
 		{ "0.0.0.0", "2001:db8::2", "10.2.0.2" },
 		{ "::", "2001:db8::2", NULL },
 		{ "2001:db8::2", "2001:db8::2", NULL },
-		{ "2001:db8:0::2", "10.2.0.2", "2001:db8:0:0:0:0:0:2" },
+		{ "2001:db8:0::2", "10.2.0.2", "2001:db8::2" },
 	};
 	(void)state;
 
@@ -478,7 +480,7 @@ static void reach_probes_every_address_that_should_be_listened_on(void **state)
 
 /* ---- rebinds ---- */
 
-static void reach_does_not_rebind_a_port_that_is_refused_for_the_first_time(void **state)
+static void reachability_does_not_rebind_a_port_that_is_refused_for_the_first_time(void **state)
 {
 	(void)state;
 
@@ -496,7 +498,7 @@ static void open_at_second_request(size_t count)
 		(void)open_port("10.2.0.2", 8);
 }
 
-static void reach_rebinds_a_port_that_is_refused_again(void **state)
+static void reachability_rebinds_a_port_that_is_refused_again(void **state)
 {
 	(void)state;
 
@@ -512,7 +514,7 @@ static void reach_rebinds_a_port_that_is_refused_again(void **state)
 	assert_false(sync_may_rebind(&situation.sync, mono_now_ms() + 30000));
 }
 
-static void reach_says_that_a_rebind_did_not_help(void **state)
+static void reachability_says_that_a_rebind_did_not_help(void **state)
 {
 	(void)state;
 
@@ -528,7 +530,7 @@ static void reach_says_that_a_rebind_did_not_help(void **state)
 }
 
 /* It ended in the middle: that is not about the port. */
-static void reach_tells_a_web_ui_that_refuses_from_a_port_that_does(void **state)
+static void reachability_tells_a_web_ui_that_refuses_from_a_port_that_does(void **state)
 {
 	(void)state;
 
@@ -537,10 +539,10 @@ static void reach_tells_a_web_ui_that_refuses_from_a_port_that_does(void **state
 	assert_int_equal(prove(false), FAIL_REFUSED);
 	assert_non_null(strstr(why.text, "qBittorrent at 127.0.0.1"));
 	assert_int_equal(situation.rebinds, 1);
-	assert_int_equal(qb.owed_port, PORT);
+	assert_int_equal(qb.port_to_restore, PORT);
 }
 
-static void reach_does_not_rebind_where_that_is_switched_off(void **state)
+static void reachability_does_not_rebind_where_that_is_switched_off(void **state)
 {
 	(void)state;
 
@@ -552,7 +554,7 @@ static void reach_does_not_rebind_where_that_is_switched_off(void **state)
 	assert_not_asked();
 }
 
-static void reach_sends_what_is_to_be_bound_with_a_rebind(void **state)
+static void reachability_sends_what_is_to_be_bound_with_a_rebind(void **state)
 {
 	(void)state;
 
@@ -568,21 +570,21 @@ static void reach_sends_what_is_to_be_bound_with_a_rebind(void **state)
 
 /* ---- what is to be bound ---- */
 
-static void reach_wants_no_more_than_the_port_unless_asked_to(void **state)
+static void reachability_wants_no_more_than_the_port_unless_asked_to(void **state)
 {
 	struct qbittorrent_wanted wanted;
 	(void)state;
 
 	enter();
 	begin(SCRIPT(NULL));
-	reach_look(&reach, &situation);
-	wanted = reach_wanted(&reach, &config, PORT);
+	(void)reachability_look(&reach, &situation, &why);
+	wanted = reachability_wanted(&reach, &config, PORT);
 	assert_int_equal(wanted.port, PORT);
 	assert_null(wanted.interface);
 	assert_null(wanted.address);
 }
 
-static void reach_wants_the_tunnel_with_its_address_where_asked_to(void **state)
+static void reachability_wants_the_tunnel_with_its_address_where_asked_to(void **state)
 {
 	struct qbittorrent_wanted wanted;
 	(void)state;
@@ -590,29 +592,29 @@ static void reach_wants_the_tunnel_with_its_address_where_asked_to(void **state)
 	enter();
 	begin(SCRIPT(NULL));
 	config.bind_interface = true;
-	reach_look(&reach, &situation);
-	wanted = reach_wanted(&reach, &config, PORT);
+	(void)reachability_look(&reach, &situation, &why);
+	wanted = reachability_wanted(&reach, &config, PORT);
 	assert_string_equal(wanted.interface, "tun0");
 	assert_string_equal(wanted.address, "10.2.0.2");
 	/* Another address after a reconnect. */
 	netns_ip("address del 10.2.0.2/32 dev tun0");
-	reach_look(&reach, &situation);
-	wanted = reach_wanted(&reach, &config, PORT);
+	(void)reachability_look(&reach, &situation, &why);
+	wanted = reachability_wanted(&reach, &config, PORT);
 	assert_null(wanted.interface);
 	assert_null(wanted.address);
 	netns_ip("address add 10.2.0.77/32 dev tun0");
-	reach_look(&reach, &situation);
-	wanted = reach_wanted(&reach, &config, PORT);
+	(void)reachability_look(&reach, &situation, &why);
+	wanted = reachability_wanted(&reach, &config, PORT);
 	assert_string_equal(wanted.address, "10.2.0.77");
 	netns_ip("link del tun0");
-	reach_look(&reach, &situation);
-	wanted = reach_wanted(&reach, &config, PORT);
+	(void)reachability_look(&reach, &situation, &why);
+	wanted = reachability_wanted(&reach, &config, PORT);
 	assert_null(wanted.interface);
 }
 
 /* ---- no answer, and a stop ---- */
 
-static void reach_says_that_nothing_answers(void **state)
+static void reachability_says_that_nothing_answers(void **state)
 {
 	const struct sockaddr_in to = { .sin_family = AF_INET,
 		                        .sin_port = htons(PORT),
@@ -636,7 +638,7 @@ static void reach_says_that_nothing_answers(void **state)
 	assert_not_asked();
 }
 
-static void reach_ends_with_a_stop(void **state)
+static void reachability_ends_with_a_stop(void **state)
 {
 	int pipe_fds[2];
 	(void)state;
@@ -660,7 +662,7 @@ static void reach_ends_with_a_stop(void **state)
 /* ---- TCP and UDP ---- */
 
 /* Somebody else has the one, so libtorrent has neither. */
-static void reach_knows_who_accepts_tcp_alone_for_another_program(void **state)
+static void reachability_knows_who_accepts_tcp_alone_for_another_program(void **state)
 {
 	(void)state;
 
@@ -682,7 +684,7 @@ static void *take_udp_later(void *unused)
 }
 
 /* libtorrent opens UDP after TCP. */
-static void reach_gives_udp_the_time_to_follow_tcp(void **state)
+static void reachability_gives_udp_the_time_to_follow_tcp(void **state)
 {
 	pthread_t thread;
 	enum fail f;
@@ -699,7 +701,7 @@ static void reach_gives_udp_the_time_to_follow_tcp(void **state)
 }
 
 /* The other program may be gone by now, and qBittorrent does not try again by itself. */
-static void reach_rebinds_a_port_whose_udp_is_refused_again(void **state)
+static void reachability_rebinds_a_port_whose_udp_is_refused_again(void **state)
 {
 	(void)state;
 
@@ -714,7 +716,7 @@ static void reach_rebinds_a_port_whose_udp_is_refused_again(void **state)
 }
 
 /* Silence is no evidence where nobody accepts: a firewall may have dropped the datagram. */
-static void reach_does_not_take_silence_for_proof(void **state)
+static void reachability_does_not_take_silence_for_proof(void **state)
 {
 	(void)state;
 
@@ -725,7 +727,7 @@ static void reach_does_not_take_silence_for_proof(void **state)
 	assert_int_equal(situation.reachable_udp, REACHABLE_UNKNOWN);
 }
 
-static void reach_proves_udp_at_every_address_too(void **state)
+static void reachability_proves_udp_at_every_address_too(void **state)
 {
 	(void)state;
 
@@ -740,7 +742,7 @@ static void reach_proves_udp_at_every_address_too(void **state)
 	assert_proved();
 }
 
-static void reach_rebinds_more_seldom_where_another_address_is_open(void **state)
+static void reachability_rebinds_more_seldom_where_another_address_is_open(void **state)
 {
 	int64_t now_ms;
 	(void)state;
@@ -770,7 +772,7 @@ static void missing_since(int64_t ms)
 	reach.missing_at_ms = mono_now_ms() - ms;
 }
 
-static void reach_misses_a_tunnel_that_is_named_after_the_grace(void **state)
+static void reachability_misses_a_tunnel_that_is_named_after_the_grace(void **state)
 {
 	(void)state;
 
@@ -787,17 +789,17 @@ static void reach_misses_a_tunnel_that_is_named_after_the_grace(void **state)
 	assert_int_equal(prove(false), FAIL_NONE);
 	missing_since(120000);
 	assert_fails(FAIL_CUT_OFF, "there is no tun0 here, which QSTICKY_VPN_INTERFACE names");
-	assert_int_equal(reach_judge_missing(&reach, mono_now_ms(), &why), FAIL_CUT_OFF);
+	assert_int_equal(reachability_judge_missing(&reach, mono_now_ms(), &why), FAIL_CUT_OFF);
 	/* Then it comes. */
 	netns_ip("link add tun0 type veth peer name far2");
 	netns_ip("address add 10.2.0.2/32 dev tun0");
 	netns_ip("link set tun0 up");
 	assert_true(open_port("10.2.0.2", 8));
 	assert_proved();
-	assert_int_equal(reach_judge_missing(&reach, mono_now_ms(), &why), FAIL_NONE);
+	assert_int_equal(reachability_judge_missing(&reach, mono_now_ms(), &why), FAIL_NONE);
 }
 
-static void reach_misses_no_tunnel_that_is_only_the_default(void **state)
+static void reachability_misses_no_tunnel_that_is_only_the_default(void **state)
 {
 	(void)state;
 
@@ -811,8 +813,8 @@ static void reach_misses_no_tunnel_that_is_only_the_default(void **state)
 	assert_int_equal(situation.sync.asked_at_ms, MONO_NEVER);
 }
 
-/* Whether a port is forwarded or not; with one, reach_prove() says so at once. */
-static void reach_misses_a_tunnel_that_was_here_after_a_while(void **state)
+/* Whether a port is forwarded or not; with one, reachability_prove() says so at once. */
+static void reachability_misses_a_tunnel_that_was_here_after_a_while(void **state)
 {
 	static const struct {
 		const char *command, *word;
@@ -827,13 +829,15 @@ static void reach_misses_a_tunnel_that_was_here_after_a_while(void **state)
 		enter();
 		begin(SCRIPT(NULL));
 		netns_ip(cases[i].command);
-		reach_look(&reach, &situation);
-		assert_int_equal(reach_judge_missing(&reach, mono_now_ms(), &why), FAIL_NONE);
+		(void)reachability_look(&reach, &situation, &why);
+		assert_int_equal(reachability_judge_missing(&reach, mono_now_ms(), &why),
+		                 FAIL_NONE);
 		assert_in_range((uintmax_t)(situation.sync.asked_at_ms - mono_now_ms()), 20000,
-		                REACH_LOST_MS);
-		missing_since(REACH_LOST_MS);
-		reach_look(&reach, &situation);
-		assert_int_equal(reach_judge_missing(&reach, mono_now_ms(), &why), FAIL_CUT_OFF);
+		                REACHABILITY_LOST_MS);
+		missing_since(REACHABILITY_LOST_MS);
+		(void)reachability_look(&reach, &situation, &why);
+		assert_int_equal(reachability_judge_missing(&reach, mono_now_ms(), &why),
+		                 FAIL_CUT_OFF);
 		assert_non_null(strstr(why.text, cases[i].word));
 		end_after_test(NULL);
 	}
@@ -841,7 +845,7 @@ static void reach_misses_a_tunnel_that_was_here_after_a_while(void **state)
 
 /* ---- hints ---- */
 
-static void reach_asks_for_hints_every_ten_minutes_only(void **state)
+static void reachability_asks_for_hints_every_ten_minutes_only(void **state)
 {
 	int64_t began_ms = mono_now_ms();
 	(void)state;
@@ -853,22 +857,24 @@ static void reach_asks_for_hints_every_ten_minutes_only(void **state)
 	for (int i = 0; i < 5; i++)
 		assert_proved();
 	assert_string_equal(situation.hints.connection_status, "firewalled");
-	assert_true(reach.hints_at_ms >= began_ms + REACH_HINTS_EVERY_MS);
+	assert_true(reach.hints_at_ms >= began_ms + REACHABILITY_HINTS_EVERY_MS);
 	assert_asked(SCRIPT("GET /api/v2/transfer/info "));
 }
 
-static void reach_asks_for_hints_a_while_after_the_start(void **state)
+static void reachability_asks_for_hints_a_while_after_the_start(void **state)
 {
 	(void)state;
 
 	enter();
 	begin(SCRIPT(NULL));
 	close(reach.tunnel.events_fd);
-	reach = reach_on(&config);
-	assert_in_range((uintmax_t)(reach.hints_at_ms - mono_now_ms()), 1, REACH_HINTS_LAG_MS);
+	reach = reachability_on(&config);
+	(void)reachability_listen(&reach, &why);
+	assert_in_range((uintmax_t)(reach.hints_at_ms - mono_now_ms()), 1,
+	                REACHABILITY_HINTS_LAG_MS);
 }
 
-static void reach_asks_for_hints_a_while_after_a_change(void **state)
+static void reachability_asks_for_hints_a_while_after_a_change(void **state)
 {
 	int64_t began_ms = mono_now_ms();
 	(void)state;
@@ -877,12 +883,12 @@ static void reach_asks_for_hints_a_while_after_a_change(void **state)
 	begin(SCRIPT(NULL));
 	assert_true(open_port("10.2.0.2", 8));
 	assert_int_equal(prove(true), FAIL_NONE);
-	assert_in_range((uintmax_t)(reach.hints_at_ms - began_ms), REACH_HINTS_LAG_MS,
-	                REACH_HINTS_LAG_MS + 15000);
+	assert_in_range((uintmax_t)(reach.hints_at_ms - began_ms), REACHABILITY_HINTS_LAG_MS,
+	                REACHABILITY_HINTS_LAG_MS + 15000);
 	assert_not_asked();
 }
 
-static void reach_asks_for_hints_a_while_after_a_rebind(void **state)
+static void reachability_asks_for_hints_a_while_after_a_rebind(void **state)
 {
 	int64_t began_ms = mono_now_ms();
 	(void)state;
@@ -891,11 +897,11 @@ static void reach_asks_for_hints_a_while_after_a_rebind(void **state)
 	begin_closed(SCRIPT(OK(0, ""), OK(0, ""), PORT_41000));
 	server.before_reply = open_at_second_request;
 	assert_proved();
-	assert_in_range((uintmax_t)(reach.hints_at_ms - began_ms), REACH_HINTS_LAG_MS,
-	                REACH_HINTS_LAG_MS + 15000);
+	assert_in_range((uintmax_t)(reach.hints_at_ms - began_ms), REACHABILITY_HINTS_LAG_MS,
+	                REACHABILITY_HINTS_LAG_MS + 15000);
 }
 
-static void reach_asks_for_hints_without_a_tunnel_and_without_reach_too(void **state)
+static void reachability_asks_for_hints_without_a_tunnel_and_without_reach_too(void **state)
 {
 	(void)state;
 
@@ -906,13 +912,14 @@ static void reach_asks_for_hints_without_a_tunnel_and_without_reach_too(void **s
 	assert_string_equal(situation.hints.connection_status, "firewalled");
 	close(reach.tunnel.events_fd);
 	config.vpn_interface = "";
-	reach = reach_on(&config);
+	reach = reachability_on(&config);
+	(void)reachability_listen(&reach, &why);
 	reach.hints_at_ms = 0;
 	assert_int_equal(prove(false), FAIL_NONE);
 	assert_asked(SCRIPT("GET ", "GET "));
 }
 
-static void reach_does_not_fail_without_hints(void **state)
+static void reachability_does_not_fail_without_hints(void **state)
 {
 	(void)state;
 
@@ -924,7 +931,7 @@ static void reach_does_not_fail_without_hints(void **state)
 	assert_string_equal(situation.hints.connection_status, "");
 }
 
-static void reach_knows_when_another_program_has_the_port(void **state)
+static void reachability_knows_when_another_program_has_the_port(void **state)
 {
 	(void)state;
 
@@ -934,10 +941,10 @@ static void reach_knows_when_another_program_has_the_port(void **state)
 	reach.hints_at_ms = 0;
 	/* It says so while it starts, too. */
 	assert_proved();
-	assert_int_equal(reach.hints_at_ms, reach.deaf_at_ms + REACH_HINTS_LAG_MS);
+	assert_int_equal(reach.hints_at_ms, reach.disconnected_at_ms + REACHABILITY_HINTS_LAG_MS);
 	assert_proved();
-	reach.deaf_at_ms -= REACH_HINTS_LAG_MS;
-	reach.hints_at_ms -= REACH_HINTS_LAG_MS;
+	reach.disconnected_at_ms -= REACHABILITY_HINTS_LAG_MS;
+	reach.hints_at_ms -= REACHABILITY_HINTS_LAG_MS;
 	assert_fails(FAIL_CUT_OFF, "another program");
 	/* Until it says otherwise. */
 	assert_fails(FAIL_CUT_OFF, "another program");
@@ -947,7 +954,7 @@ static void reach_knows_when_another_program_has_the_port(void **state)
 }
 
 /* It was disconnected while the port was closed, and is asked again later. */
-static void reach_does_not_believe_hints_from_before_a_change(void **state)
+static void reachability_does_not_believe_hints_from_before_a_change(void **state)
 {
 	(void)state;
 
@@ -964,7 +971,7 @@ static void reach_does_not_believe_hints_from_before_a_change(void **state)
 }
 
 /* Two outages within an interval: what was said in them is no evidence, whatever lies between. */
-static void reach_does_not_believe_hints_from_an_outage(void **state)
+static void reachability_does_not_believe_hints_from_an_outage(void **state)
 {
 	(void)state;
 
@@ -974,14 +981,14 @@ static void reach_does_not_believe_hints_from_an_outage(void **state)
 	assert_proved();
 	for (int outage = 0; outage < 3; outage++) {
 		netns_ip("link set tun0 down");
-		reach_look(&reach, &situation);
+		(void)reachability_look(&reach, &situation, &why);
 		reach.hints_at_ms = 0;
 		assert_fails(FAIL_CUT_OFF, "tun0 is down");
 		assert_string_equal(situation.hints.connection_status, "disconnected");
 		netns_ip("link set tun0 up");
 		assert_proved();
 		assert_string_equal(situation.hints.connection_status, "");
-		assert_int_equal(reach.deaf_at_ms, MONO_NEVER);
+		assert_int_equal(reach.disconnected_at_ms, MONO_NEVER);
 	}
 	reach.hints_at_ms = 0;
 	assert_proved();
@@ -989,7 +996,8 @@ static void reach_does_not_believe_hints_from_an_outage(void **state)
 }
 
 /* Nor where no look has seen it: the tunnel was down and up between two. */
-static void reach_does_not_believe_hints_from_before_a_change_that_was_only_heard(void **state)
+static void
+reachability_does_not_believe_hints_from_before_a_change_that_was_only_heard(void **state)
 {
 	int64_t began_ms = mono_now_ms();
 	(void)state;
@@ -999,18 +1007,19 @@ static void reach_does_not_believe_hints_from_before_a_change_that_was_only_hear
 	assert_true(open_port("10.2.0.2", 8));
 	reach.hints_at_ms = 0;
 	assert_proved();
-	assert_true(reach.deaf_at_ms != MONO_NEVER);
-	reach_changed(&reach, &situation);
-	assert_int_equal(reach.deaf_at_ms, MONO_NEVER);
+	assert_true(reach.disconnected_at_ms != MONO_NEVER);
+	reachability_changed(&reach, &situation);
+	assert_int_equal(reach.disconnected_at_ms, MONO_NEVER);
 	assert_string_equal(situation.hints.connection_status, "");
-	assert_in_range((uintmax_t)(reach.hints_at_ms - began_ms), 0, REACH_HINTS_LAG_MS + 15000);
+	assert_in_range((uintmax_t)(reach.hints_at_ms - began_ms), 0,
+	                REACHABILITY_HINTS_LAG_MS + 15000);
 	/* More of them do not put the question off. */
 	reach.hints_at_ms = 7;
-	reach_changed(&reach, &situation);
+	reachability_changed(&reach, &situation);
 	assert_int_equal(reach.hints_at_ms, 7);
 }
 
-static void reach_takes_nobody_for_another_program_without_a_probe(void **state)
+static void reachability_takes_nobody_for_another_program_without_a_probe(void **state)
 {
 	(void)state;
 
@@ -1025,103 +1034,117 @@ static void reach_takes_nobody_for_another_program_without_a_probe(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(reach_is_proved_where_a_connection_is_accepted,
-		                                NULL, end_after_test),
-		cmocka_unit_test_setup_teardown(reach_is_not_known_where_there_never_was_a_tunnel,
-		                                NULL, end_after_test),
-		cmocka_unit_test_setup_teardown(reach_is_not_known_where_it_is_switched_off, NULL,
-		                                end_after_test),
-		cmocka_unit_test_setup_teardown(reach_is_not_known_where_the_kernel_does_not_tell,
-		                                NULL, end_after_test),
-		cmocka_unit_test_setup_teardown(reach_hears_of_the_interface_it_is_given, NULL,
-		                                end_after_test),
-		cmocka_unit_test_setup_teardown(reach_waits_for_a_port_that_was_set_just_now, NULL,
-		                                end_after_test),
-		cmocka_unit_test_setup_teardown(reach_says_that_the_tunnel_is_gone, NULL,
-		                                end_after_test),
-		cmocka_unit_test_setup_teardown(reach_says_that_the_tunnel_is_down, NULL,
-		                                end_after_test),
-		cmocka_unit_test_setup_teardown(reach_says_that_the_tunnel_has_no_address, NULL,
-		                                end_after_test),
-		cmocka_unit_test_setup_teardown(reach_says_that_only_loopback_is_left, NULL,
-		                                end_after_test),
-		cmocka_unit_test_setup_teardown(reach_does_not_miss_company_that_never_was, NULL,
-		                                end_after_test),
-		cmocka_unit_test_setup_teardown(reach_blames_a_setting_and_does_not_rebind_in_vain,
-		                                NULL, end_after_test),
-		cmocka_unit_test_setup_teardown(reach_does_not_blame_a_setting_with_which_it_works,
-		                                NULL, end_after_test),
-		cmocka_unit_test_setup_teardown(reach_blames_no_setting_that_takes_the_tunnel_in,
-		                                NULL, end_after_test),
 		cmocka_unit_test_setup_teardown(
-			reach_probes_every_address_that_should_be_listened_on, NULL,
+			reachability_is_proved_where_a_connection_is_accepted, NULL,
 			end_after_test),
 		cmocka_unit_test_setup_teardown(
-			reach_does_not_rebind_a_port_that_is_refused_for_the_first_time, NULL,
+			reachability_is_not_known_where_there_never_was_a_tunnel, NULL,
 			end_after_test),
-		cmocka_unit_test_setup_teardown(reach_rebinds_a_port_that_is_refused_again, NULL,
-		                                end_after_test),
-		cmocka_unit_test_setup_teardown(reach_says_that_a_rebind_did_not_help, NULL,
-		                                end_after_test),
-		cmocka_unit_test_setup_teardown(
-			reach_tells_a_web_ui_that_refuses_from_a_port_that_does, NULL,
-			end_after_test),
-		cmocka_unit_test_setup_teardown(reach_does_not_rebind_where_that_is_switched_off,
-		                                NULL, end_after_test),
-		cmocka_unit_test_setup_teardown(reach_sends_what_is_to_be_bound_with_a_rebind, NULL,
-		                                end_after_test),
-		cmocka_unit_test_setup_teardown(reach_wants_no_more_than_the_port_unless_asked_to,
+		cmocka_unit_test_setup_teardown(reachability_is_not_known_where_it_is_switched_off,
 		                                NULL, end_after_test),
 		cmocka_unit_test_setup_teardown(
-			reach_wants_the_tunnel_with_its_address_where_asked_to, NULL,
+			reachability_is_not_known_where_the_kernel_does_not_tell, NULL,
 			end_after_test),
-		cmocka_unit_test_setup_teardown(reach_says_that_nothing_answers, NULL,
+		cmocka_unit_test_setup_teardown(reachability_hears_of_the_interface_it_is_given,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(reachability_waits_for_a_port_that_was_set_just_now,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(reachability_says_that_the_tunnel_is_gone, NULL,
 		                                end_after_test),
-		cmocka_unit_test_setup_teardown(reach_ends_with_a_stop, NULL, end_after_test),
-		cmocka_unit_test_setup_teardown(reach_asks_for_hints_every_ten_minutes_only, NULL,
+		cmocka_unit_test_setup_teardown(reachability_says_that_the_tunnel_is_down, NULL,
 		                                end_after_test),
-		cmocka_unit_test_setup_teardown(reach_asks_for_hints_a_while_after_the_start, NULL,
+		cmocka_unit_test_setup_teardown(reachability_says_that_the_tunnel_has_no_address,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(reachability_says_that_only_loopback_is_left, NULL,
 		                                end_after_test),
-		cmocka_unit_test_setup_teardown(reach_asks_for_hints_a_while_after_a_change, NULL,
-		                                end_after_test),
-		cmocka_unit_test_setup_teardown(reach_asks_for_hints_a_while_after_a_rebind, NULL,
-		                                end_after_test),
-		cmocka_unit_test_setup_teardown(
-			reach_asks_for_hints_without_a_tunnel_and_without_reach_too, NULL,
-			end_after_test),
-		cmocka_unit_test_setup_teardown(reach_does_not_fail_without_hints, NULL,
-		                                end_after_test),
-		cmocka_unit_test_setup_teardown(reach_knows_when_another_program_has_the_port, NULL,
-		                                end_after_test),
-		cmocka_unit_test_setup_teardown(reach_does_not_believe_hints_from_before_a_change,
+		cmocka_unit_test_setup_teardown(reachability_does_not_miss_company_that_never_was,
 		                                NULL, end_after_test),
 		cmocka_unit_test_setup_teardown(
-			reach_knows_who_accepts_tcp_alone_for_another_program, NULL,
-			end_after_test),
-		cmocka_unit_test_setup_teardown(reach_gives_udp_the_time_to_follow_tcp, NULL,
-		                                end_after_test),
-		cmocka_unit_test_setup_teardown(reach_rebinds_a_port_whose_udp_is_refused_again,
-		                                NULL, end_after_test),
-		cmocka_unit_test_setup_teardown(reach_does_not_take_silence_for_proof, NULL,
-		                                end_after_test),
-		cmocka_unit_test_setup_teardown(reach_proves_udp_at_every_address_too, NULL,
-		                                end_after_test),
-		cmocka_unit_test_setup_teardown(
-			reach_rebinds_more_seldom_where_another_address_is_open, NULL,
-			end_after_test),
-		cmocka_unit_test_setup_teardown(reach_misses_a_tunnel_that_is_named_after_the_grace,
-		                                NULL, end_after_test),
-		cmocka_unit_test_setup_teardown(reach_misses_no_tunnel_that_is_only_the_default,
-		                                NULL, end_after_test),
-		cmocka_unit_test_setup_teardown(reach_misses_a_tunnel_that_was_here_after_a_while,
-		                                NULL, end_after_test),
-		cmocka_unit_test_setup_teardown(reach_does_not_believe_hints_from_an_outage, NULL,
-		                                end_after_test),
-		cmocka_unit_test_setup_teardown(
-			reach_does_not_believe_hints_from_before_a_change_that_was_only_heard, NULL,
+			reachability_blames_a_setting_and_does_not_rebind_in_vain, NULL,
 			end_after_test),
 		cmocka_unit_test_setup_teardown(
-			reach_takes_nobody_for_another_program_without_a_probe, NULL,
+			reachability_does_not_blame_a_setting_with_which_it_works, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(
+			reachability_blames_no_setting_that_takes_the_tunnel_in, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(
+			reachability_probes_every_address_that_should_be_listened_on, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(
+			reachability_does_not_rebind_a_port_that_is_refused_for_the_first_time,
+			NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(reachability_rebinds_a_port_that_is_refused_again,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(reachability_says_that_a_rebind_did_not_help, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(
+			reachability_tells_a_web_ui_that_refuses_from_a_port_that_does, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(
+			reachability_does_not_rebind_where_that_is_switched_off, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(
+			reachability_sends_what_is_to_be_bound_with_a_rebind, NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(
+			reachability_wants_no_more_than_the_port_unless_asked_to, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(
+			reachability_wants_the_tunnel_with_its_address_where_asked_to, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(reachability_says_that_nothing_answers, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(reachability_ends_with_a_stop, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(reachability_asks_for_hints_every_ten_minutes_only,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(reachability_asks_for_hints_a_while_after_the_start,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(reachability_asks_for_hints_a_while_after_a_change,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(reachability_asks_for_hints_a_while_after_a_rebind,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(
+			reachability_asks_for_hints_without_a_tunnel_and_without_reach_too, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(reachability_does_not_fail_without_hints, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(
+			reachability_knows_when_another_program_has_the_port, NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(
+			reachability_does_not_believe_hints_from_before_a_change, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(
+			reachability_knows_who_accepts_tcp_alone_for_another_program, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(reachability_gives_udp_the_time_to_follow_tcp, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(
+			reachability_rebinds_a_port_whose_udp_is_refused_again, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(reachability_does_not_take_silence_for_proof, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(reachability_proves_udp_at_every_address_too, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(
+			reachability_rebinds_more_seldom_where_another_address_is_open, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(
+			reachability_misses_a_tunnel_that_is_named_after_the_grace, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(
+			reachability_misses_no_tunnel_that_is_only_the_default, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(
+			reachability_misses_a_tunnel_that_was_here_after_a_while, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(reachability_does_not_believe_hints_from_an_outage,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(
+			reachability_does_not_believe_hints_from_before_a_change_that_was_only_heard,
+			NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(
+			reachability_takes_nobody_for_another_program_without_a_probe, NULL,
 			end_after_test),
 	};
 

@@ -1,39 +1,37 @@
-#include "sidecar/reach.h"
+#include "sidecar/reachability.h"
 
 #include <string.h>
 
-#include "base/log.h"
 #include "base/mono.h"
 #include "sidecar/probe_port.h"
 
-struct reach reach_on(const struct config *config)
+struct reachability reachability_on(const struct config *config)
 {
-	struct reach reach = {
+	return (struct reachability){
 		.tunnel = tunnel_on(config->vpn_interface),
 		.named = config->vpn_interface_named,
 		.grace_ms = (int64_t)config->no_port_grace_s * 1000,
 		.missing_at_ms = MONO_NEVER,
-		.hints_at_ms = mono_now_ms() + REACH_HINTS_LAG_MS,
-		.deaf_at_ms = MONO_NEVER,
+		.hints_at_ms = mono_now_ms() + REACHABILITY_HINTS_LAG_MS,
+		.disconnected_at_ms = MONO_NEVER,
 	};
-	struct failure why;
+}
 
-	if (config->vpn_interface[0] && tunnel_listen(&reach.tunnel, &why))
-		log_line(LEVEL_INFO, "%s: the VPN's interface is looked at every %u s only",
-		         why.text, config->interval_s);
-	return reach;
+enum fail reachability_listen(struct reachability *reach, struct failure *why)
+{
+	return reach->tunnel.name[0] ? tunnel_listen(&reach->tunnel, why) : FAIL_NONE;
 }
 
 /* What qBittorrent says of itself is not true any more, and will not be for a while. */
-static void forget_hints(struct reach *reach, struct situation *now)
+static void forget_hints(struct reachability *reach, struct situation *now)
 {
-	reach->hints_at_ms = mono_now_ms() + REACH_HINTS_LAG_MS;
-	reach->deaf_at_ms = MONO_NEVER;
+	reach->hints_at_ms = mono_now_ms() + REACHABILITY_HINTS_LAG_MS;
+	reach->disconnected_at_ms = MONO_NEVER;
 	now->hints = (struct qbittorrent_hints){ 0 };
 }
 
 /* An address whose lifetime is renewed every few seconds must not put the question off for ever. */
-void reach_changed(struct reach *reach, struct situation *now)
+void reachability_changed(struct reachability *reach, struct situation *now)
 {
 	int64_t hints_at_ms = reach->hints_at_ms;
 
@@ -48,14 +46,14 @@ static bool is_usable(const struct tunnel_view *view)
 }
 
 /* When the tunnel's absence begins to count, whatever else there is; MONO_NEVER: it does not. */
-static int64_t lost_at_ms(const struct reach *reach)
+static int64_t lost_at_ms(const struct reachability *reach)
 {
 	if (reach->missing_at_ms == MONO_NEVER || (!reach->seen && !reach->named))
 		return MONO_NEVER;
-	return reach->missing_at_ms + (reach->seen ? REACH_LOST_MS : reach->grace_ms);
+	return reach->missing_at_ms + (reach->seen ? REACHABILITY_LOST_MS : reach->grace_ms);
 }
 
-static void note_missing(struct reach *reach, struct sync *sync, int64_t now_ms)
+static void note_missing(struct reachability *reach, struct sync *sync, int64_t now_ms)
 {
 	reach->seen |= reach->view.exists;
 	if (is_usable(&reach->view))
@@ -66,21 +64,19 @@ static void note_missing(struct reach *reach, struct sync *sync, int64_t now_ms)
 		sync_cycle_at(sync, lost_at_ms(reach));
 }
 
-void reach_look(struct reach *reach, struct situation *now)
+enum fail reachability_look(struct reachability *reach, struct situation *now, struct failure *why)
 {
 	struct tunnel_view before = reach->view;
-	bool was_blind = reach->blind;
 	int64_t now_ms = mono_now_ms();
-	struct failure why;
+	enum fail f;
 
 	if (!reach->tunnel.name[0])
-		return;
-	reach->blind = tunnel_look(&reach->tunnel, &reach->view, &why);
-	if (!reach->blind) {
+		return FAIL_NONE;
+	f = tunnel_look(&reach->tunnel, &reach->view, why);
+	reach->unreadable = f;
+	if (!f) {
 		sync_links_seen(&now->sync, reach->view.lo_only, now_ms);
 		note_missing(reach, &now->sync, now_ms);
-	} else if (!was_blind) {
-		log_line(LEVEL_WARN, "%s: whether the port is open is not probed", why.text);
 	}
 	/* tunnel_look() clears all of it first, so that what lies between its members is the same, too.
 	 * NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-exp42-c,cert-flp37-c) */
@@ -88,10 +84,11 @@ void reach_look(struct reach *reach, struct situation *now)
 		sync_tunnel_differs(&now->sync);
 		forget_hints(reach, now);
 	}
+	return f;
 }
 
-struct qbittorrent_wanted reach_wanted(const struct reach *reach, const struct config *config,
-                                       uint16_t port)
+struct qbittorrent_wanted reachability_wanted(const struct reachability *reach,
+                                              const struct config *config, uint16_t port)
 {
 	struct qbittorrent_wanted wanted = { .port = port };
 
@@ -104,7 +101,8 @@ struct qbittorrent_wanted reach_wanted(const struct reach *reach, const struct c
 
 /* ---- why not, where to open it anew would not help ---- */
 
-enum fail reach_judge_tunnel(const struct reach *reach, bool alone, struct failure *why)
+enum fail reachability_judge_tunnel(const struct reachability *reach, bool alone,
+                                    struct failure *why)
 {
 	const struct tunnel_view *view = &reach->view;
 	const char *name = reach->tunnel.name;
@@ -115,6 +113,12 @@ enum fail reach_judge_tunnel(const struct reach *reach, bool alone, struct failu
 			"only the loopback interface is left here: was Gluetun's container "
 			"restarted? Then all that share its network are in the old one, and "
 			"have to be restarted too");
+	if (!view->exists && !reach->seen)
+		return fail_set(why, FAIL_CUT_OFF,
+		                "there is no %s here, which QSTICKY_VPN_INTERFACE names: is the "
+		                "VPN connected, and is this Gluetun's network (network_mode: "
+		                "\"service:gluetun\")?",
+		                name);
 	if (!view->exists)
 		return fail_set(why, FAIL_CUT_OFF,
 		                "%s is gone: the VPN is down or reconnecting, nobody can connect",
@@ -126,27 +130,23 @@ enum fail reach_judge_tunnel(const struct reach *reach, bool alone, struct failu
 	return FAIL_NONE;
 }
 
-enum fail reach_judge_missing(const struct reach *reach, int64_t now_ms, struct failure *why)
+enum fail reachability_judge_missing(const struct reachability *reach, int64_t now_ms,
+                                     struct failure *why)
 {
-	if (reach->blind || now_ms < lost_at_ms(reach))
+	if (reach->unreadable || now_ms < lost_at_ms(reach))
 		return FAIL_NONE;
-	if (reach->seen)
-		return reach_judge_tunnel(reach, reach->view.lo_only, why);
-	return fail_set(why, FAIL_CUT_OFF,
-	                "there is no %s here, which QSTICKY_VPN_INTERFACE names: is the VPN "
-	                "connected, and is this Gluetun's network (network_mode: "
-	                "\"service:gluetun\")?",
-	                reach->tunnel.name);
+	return reachability_judge_tunnel(reach, reach->seen && reach->view.lo_only, why);
 }
 
 /* ---- a port that is closed ---- */
 
-static enum fail rebind(struct reach *reach, struct qbittorrent *qb, struct qbittorrent_view *view,
-                        const struct qbittorrent_wanted *wanted, bool partly_open,
-                        struct situation *now, struct tell *tell, struct failure *why)
+static enum fail rebind(struct reachability *reach, struct qbittorrent *qb,
+                        struct qbittorrent_view *view, const struct qbittorrent_wanted *wanted,
+                        bool partly_open, struct situation *now, struct publish *publish,
+                        struct failure *why)
 {
 	fail_in(why, "having qBittorrent open its port anew");
-	tell_news(tell, LEVEL_WARN, why->text);
+	publish_news(publish, LEVEL_WARN, why->text);
 	sync_rebound(&now->sync, partly_open, mono_now_ms());
 	now->rebinds++;
 	forget_hints(reach, now);
@@ -154,23 +154,25 @@ static enum fail rebind(struct reach *reach, struct qbittorrent *qb, struct qbit
 }
 
 /* A port that is refused: what is to blame, or can be done. */
-static enum fail repair(struct reach *reach, struct qbittorrent *qb, struct qbittorrent_view *view,
-                        const struct qbittorrent_wanted *wanted, struct reach_probed *probed,
-                        struct situation *now, struct tell *tell, struct failure *why)
+static enum fail repair(struct reachability *reach, struct qbittorrent *qb,
+                        struct qbittorrent_view *view, const struct qbittorrent_wanted *wanted,
+                        struct reachability_probed *probed, struct situation *now,
+                        struct publish *publish, struct failure *why)
 {
-	bool may_rebind = now->config->rebind && sync_may_rebind(&now->sync, mono_now_ms());
+	bool may_rebind =
+		!reach->dry && now->config->rebind && sync_may_rebind(&now->sync, mono_now_ms());
 	struct failure refusal = *why;
-	enum fail f = reach_judge_settings(&reach->tunnel, &reach->view, view, why);
+	enum fail f = reachability_judge_settings(&reach->tunnel, &reach->view, view, why);
 
 	if (f)
 		return f;
 	if (may_rebind) {
-		f = rebind(reach, qb, view, wanted, probed->partly_open, now, tell, why);
+		f = rebind(reach, qb, view, wanted, probed->partly_open, now, publish, why);
 		/* Here "refused" is about qBittorrent's Web UI, below about the port. */
 		if (f)
 			return f;
-		f = reach_probe(&reach->tunnel, &reach->view, qb, view, wanted->port, REACH_OPEN_MS,
-		                probed, why);
+		f = reachability_probe(&reach->tunnel, &reach->view, qb, view, wanted->port,
+		                       REACHABILITY_OPEN_MS, probed, why);
 		if (f != FAIL_REFUSED)
 			return f;
 		refusal = *why;
@@ -179,13 +181,13 @@ static enum fail repair(struct reach *reach, struct qbittorrent *qb, struct qbit
 		return fail_set(why, FAIL_PORT_CLOSED,
 		                "%s; QSTICKY_REBIND=false: restart qBittorrent to repair it",
 		                refusal.text);
-	if (now->sync.rebinds_in_vain > 0 && probed->another)
+	if (now->sync.rebinds_failed_in_a_row > 0 && probed->another)
 		return fail_set(
 			why, FAIL_PORT_CLOSED,
 			"%s, and to open it anew does not help: end that program, or give it "
 			"another port, unless a firewall refuses UDP",
 			refusal.text);
-	if (now->sync.rebinds_in_vain > 0)
+	if (now->sync.rebinds_failed_in_a_row > 0)
 		return fail_set(
 			why, FAIL_PORT_CLOSED,
 			"%s, and to open it anew does not help: another program has that port, or "
@@ -196,76 +198,80 @@ static enum fail repair(struct reach *reach, struct qbittorrent *qb, struct qbit
 	return FAIL_PORT_CLOSED;
 }
 
-static enum fail prove_open(struct reach *reach, struct qbittorrent *qb,
+static enum fail prove_open(struct reachability *reach, struct qbittorrent *qb,
                             struct qbittorrent_view *view, const struct qbittorrent_wanted *wanted,
-                            bool just_set, struct situation *now, struct tell *tell,
+                            bool just_set, struct situation *now, struct publish *publish,
                             struct failure *why)
 {
-	struct reach_probed probed = { .udp = REACHABLE_UNKNOWN };
-	enum fail f = reach_judge_tunnel(reach, sync_is_alone(&now->sync), why);
+	struct reachability_probed probed = { .udp = REACHABLE_UNKNOWN };
+	enum fail f = reachability_judge_tunnel(reach, sync_is_alone(&now->sync), why);
 
 	if (!f)
-		f = reach_probe(&reach->tunnel, &reach->view, qb, view, wanted->port,
-		                just_set ? REACH_OPEN_MS : 0, &probed, why);
+		f = reachability_probe(&reach->tunnel, &reach->view, qb, view, wanted->port,
+		                       just_set     ? REACHABILITY_OPEN_MS
+		                       : reach->dry ? SYNC_CLOSED_MS
+		                                    : 0,
+		                       &probed, why);
 	if (f == FAIL_REFUSED)
-		f = repair(reach, qb, view, wanted, &probed, now, tell, why);
+		f = repair(reach, qb, view, wanted, &probed, now, publish, why);
 	now->reachable_udp = probed.udp;
 	return f;
 }
 
 /* ---- hints ---- */
 
-static void ask_hints(struct reach *reach, struct qbittorrent *qb, struct situation *now)
+static void ask_hints(struct reachability *reach, struct qbittorrent *qb, struct situation *now)
 {
 	int64_t now_ms = mono_now_ms();
 
-	if (now_ms < reach->hints_at_ms)
+	if (reach->dry || now_ms < reach->hints_at_ms)
 		return;
-	reach->hints_at_ms = now_ms + REACH_HINTS_EVERY_MS;
+	reach->hints_at_ms = now_ms + REACHABILITY_HINTS_EVERY_MS;
 	qbittorrent_ask_hints(qb, &now->hints);
 }
 
 /* Whether it listens nowhere, although the probe got through. This tells of one thing only that the
  * probe does not: another program that has TCP and UDP of the port. It says so for its first 1.5 s too
  * (5.1.0 and 5.3.0), therefore only the second time counts, a while later. */
-static bool is_deaf(struct reach *reach, const struct situation *now)
+static bool is_disconnected(struct reachability *reach, const struct situation *now)
 {
 	int64_t now_ms = mono_now_ms();
 
 	if (strcmp(now->hints.connection_status, "disconnected") != 0) {
-		reach->deaf_at_ms = MONO_NEVER;
+		reach->disconnected_at_ms = MONO_NEVER;
 		return false;
 	}
-	reach->deaf_at_ms = mono_earlier(reach->deaf_at_ms, now_ms);
-	reach->hints_at_ms =
-		mono_earlier(reach->hints_at_ms, reach->deaf_at_ms + REACH_HINTS_LAG_MS);
-	return now_ms >= reach->deaf_at_ms + REACH_HINTS_LAG_MS;
+	reach->disconnected_at_ms = mono_earlier(reach->disconnected_at_ms, now_ms);
+	reach->hints_at_ms = mono_earlier(reach->hints_at_ms,
+	                                  reach->disconnected_at_ms + REACHABILITY_HINTS_LAG_MS);
+	return now_ms >= reach->disconnected_at_ms + REACHABILITY_HINTS_LAG_MS;
 }
 
 /* Of the time in which nothing was proved, what it said is no evidence afterwards. */
-static void weigh_hints(struct reach *reach, struct situation *now, enum fail f)
+static void weigh_hints(struct reachability *reach, struct situation *now, enum fail f)
 {
 	if (f)
-		reach->deaf_at_ms = MONO_NEVER;
+		reach->disconnected_at_ms = MONO_NEVER;
 	else if (reach->failed)
 		forget_hints(reach, now);
 	reach->failed = f;
 }
 
-enum fail reach_prove(struct reach *reach, struct qbittorrent *qb, struct qbittorrent_view *view,
-                      const struct qbittorrent_wanted *wanted, bool just_set, struct situation *now,
-                      struct tell *tell, struct failure *why)
+enum fail reachability_prove(struct reachability *reach, struct qbittorrent *qb,
+                             struct qbittorrent_view *view, const struct qbittorrent_wanted *wanted,
+                             bool just_set, struct situation *now, struct publish *publish,
+                             struct failure *why)
 {
 	/* Where there never was a tunnel, it cannot be known, unless there has to be one. */
-	bool known = !reach->blind && (reach->seen || sync_is_alone(&now->sync));
+	bool known = !reach->unreadable && (reach->seen || sync_is_alone(&now->sync));
 	enum fail f = FAIL_NONE;
 
 	if (just_set)
 		forget_hints(reach, now);
 	if (known)
-		f = prove_open(reach, qb, view, wanted, just_set, now, tell, why);
+		f = prove_open(reach, qb, view, wanted, just_set, now, publish, why);
 	else
-		f = reach_judge_missing(reach, mono_now_ms(), why);
+		f = reachability_judge_missing(reach, mono_now_ms(), why);
 	if (f == FAIL_STOPPED)
 		return f;
 	if (f == FAIL_NONE)
@@ -274,7 +280,7 @@ enum fail reach_prove(struct reach *reach, struct qbittorrent *qb, struct qbitto
 		now->reachable = REACHABLE_NO;
 	weigh_hints(reach, now, f);
 	ask_hints(reach, qb, now);
-	if (!f && known && is_deaf(reach, now)) {
+	if (!f && known && is_disconnected(reach, now)) {
 		now->reachable = REACHABLE_NO;
 		f = fail_set(why, FAIL_CUT_OFF,
 		             "qBittorrent says that it is disconnected, while somebody accepts "

@@ -1,0 +1,226 @@
+#include "check/context.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/mono.h"
+#include "base/now.h"
+#include "base/text.h"
+#include "core/sync.h"
+#include "gluetun/control_server.h"
+#include "sidecar/health.h"
+#include "sidecar/servers.h"
+
+void check_open_beside(struct check_context *context)
+{
+	struct check_beside *beside = &context->beside;
+	struct stat status;
+
+	beside->opened = health_open(context->config.health_path);
+	beside->is_there = beside->opened >= 0 && fstat(beside->opened, &status) == 0;
+	if (beside->is_there)
+		beside->writer = status.st_uid;
+}
+
+void check_look_beside(struct check_context *context)
+{
+	const struct config *config = &context->config;
+	struct check_beside *beside = &context->beside;
+	const time_t now = now_s();
+	char buf[HEALTH_MAX + 1];
+	struct json json;
+	size_t len;
+	long long age = 0;
+	bool reachable;
+
+	if (health_read_open(beside->opened, config->health_path, buf, &json, &len, &beside->why))
+		return;
+	beside->healthy =
+		health_weigh(&json, config->health_path, config->interval_s, now, &beside->why);
+	if (!health_age(&json, now, &age))
+		return;
+	beside->runs = age <= 2LL * config->interval_s + HEALTH_AGE_SPARE_S;
+	/* Where nobody has named it, either answer tells that it was here; else only the good one does. */
+	if (beside->runs && json_bool(&json, "reachable", &reachable))
+		context->cycle.reach.seen = reachable || !config->vpn_interface_named;
+}
+
+enum fail check_configuration(struct check_context *context)
+{
+	const struct config *config = &context->config;
+
+	return step_found(&context->cycle.step, VERDICT_OK, NULL,
+	                  "qBittorrent at %s%s:%u, port file %s, health in %s",
+	                  config->use_https ? "https://" : "", config->host, (unsigned)config->port,
+	                  config->port_file_path, config->health_path);
+}
+
+enum fail check_sandbox(struct check_context *context)
+{
+	struct step *step = &context->cycle.step;
+	char buf[sizeof step->seen.text];
+	struct text text = text_on(buf, sizeof buf);
+
+	if (context->sandbox.off)
+		return step_found(step, VERDICT_WARN, "let it be true, unless you debug",
+		                  "QSTICKY_SANDBOX=false");
+	if (sandbox_put(&text, &context->sandbox))
+		return step_found(step, VERDICT_OK, NULL, "%s", buf);
+	return step_found(step, VERDICT_WARN,
+	                  "none is needed: this kernel lacks it, or Docker refuses it", "%s", buf);
+}
+
+/* Whose mode it is that keeps us out: the first that can be seen, from the file upwards. */
+static void add_owner(struct step *step, const char *file)
+{
+	struct failure inner = step->seen;
+	char path[LIMITS_PATH_MAX];
+	struct text copy = text_on(path, sizeof path);
+	struct stat status;
+
+	text_puts(&copy, file);
+	while (stat(path, &status) < 0)
+		if (!text_cut_name(path))
+			return;
+	(void)step_found(step, VERDICT_OK, NULL, "%s (%s: mode 0%u%u%u, uid %u)", inner.text, path,
+	                 status.st_mode >> 6 & 7, status.st_mode >> 3 & 7, status.st_mode & 7,
+	                 status.st_uid);
+}
+
+static const char gluetun_fix[] = "look at Gluetun's log: is it connected, with "
+				  "VPN_PORT_FORWARDING=on and a server that forwards?";
+
+static enum fail no_port(struct step *step, const char *file)
+{
+	char path[LIMITS_PATH_MAX];
+	struct text copy = text_on(path, sizeof path);
+
+	text_puts(&copy, file);
+	if (access(path, F_OK) == 0)
+		return step_found(step, VERDICT_FAIL, gluetun_fix,
+		                  "no forwarded port in %s: it is empty", file);
+	(void)text_cut_name(path);
+	if (access(path, F_OK) == 0)
+		return step_found(step, VERDICT_FAIL,
+		                  "look at Gluetun's log: if it has a port, it writes that to "
+		                  "another directory; mount that one here",
+		                  "no forwarded port in %s: there is no such file", file);
+	return step_found(step, VERDICT_FAIL,
+	                  "mount Gluetun's directory here (volumes: gluetun:/tmp/gluetun:ro)",
+	                  "no forwarded port in %s: its directory is not there", file);
+}
+
+enum fail check_port_file(struct check_context *context)
+{
+	const char *path = context->config.port_file_path;
+	const struct port_source *source = &context->cycle.source;
+	struct situation *now = &context->cycle.now;
+	struct step *step = &context->cycle.step;
+	struct timespec up = now_by(CLOCK_BOOTTIME);
+	struct stat status;
+	unsigned port;
+
+	if (port_source_settle(&context->cycle.source, now, &context->stop) == FAIL_STOPPED)
+		return FAIL_STOPPED;
+	if (context->config.port_source == CONFIG_SOURCE_GLUETUN)
+		return step_found(step, VERDICT_SKIP, NULL, "the control server is asked instead");
+	if (now->asked == CONFIG_SOURCE_GLUETUN)
+		return step_found(step, VERDICT_SKIP, NULL,
+		                  "%s is missing: the control server is asked", path);
+	step->seen = now->file_why;
+	if (source->file_fail == FAIL_IO && access(path, R_OK) < 0 && errno == EACCES)
+		add_owner(step, path);
+	if (source->file_fail)
+		return step_failed(step, source->file_fail,
+		                   source->ports.replaced
+		                           ? "then re-create this container (volumes: "
+		                             "gluetun:/tmp/gluetun:ro)"
+		                           : "nobody but Gluetun may write it, and this user "
+		                             "must be able to read it");
+	port = sync_port(&now->sync);
+	if (!port)
+		return no_port(step, path);
+	/* Gluetun does not write it again while it keeps the port, so age alone means nothing; but
+	 * what is older than the machine's start is older than any Gluetun that runs now. */
+	if (stat(path, &status) == 0 && status.st_mtime < now_s() - up.tv_sec)
+		return step_found(step, VERDICT_WARN,
+		                  "restart Gluetun, unless the clock was wrong when it wrote it",
+		                  "port %u, but from before this machine was started", port);
+	return step_found(step, VERDICT_OK, NULL, "port %u", port);
+}
+
+/* The hop before has asked it. */
+enum fail check_control_server(struct check_context *context)
+{
+	const struct port_source *source = &context->cycle.source;
+	struct step *step = &context->cycle.step;
+	unsigned port = sync_port(&context->cycle.now.sync);
+	char name[GLUETUN_NAME_MAX];
+
+	if (context->cycle.now.asked != CONFIG_SOURCE_GLUETUN)
+		return step_found(step, VERDICT_SKIP, NULL, "the port file is read instead");
+	step->seen = source->why;
+	if (source->fail)
+		return step_failed(
+			step, source->fail,
+			"correct QSTICKY_GLUETUN_HOST, _PORT, _AUTH_TYPE and its secrets");
+	gluetun_name(name, context->config.gluetun_host, context->config.gluetun_port);
+	if (!port)
+		return step_found(step, VERDICT_FAIL, gluetun_fix, "no forwarded port at %s", name);
+	return step_found(step, VERDICT_OK, NULL, "port %u at %s", port, name);
+}
+
+enum fail check_tunnel(struct check_context *context)
+{
+	struct sidecar_cycle *cycle = &context->cycle;
+	enum fail f;
+
+	/* A container's network had more than loopback once. */
+	sync_links_seen(&cycle->now.sync, false, mono_now_ms());
+	f = sidecar_cycle_tunnel(cycle);
+	context->has_tunnel = cycle->step.verdict == VERDICT_OK;
+	return f;
+}
+
+enum fail check_health(struct check_context *context)
+{
+	const char *file = context->config.health_path;
+	const struct check_beside *beside = &context->beside;
+	struct step *step = &context->cycle.step;
+	char path[LIMITS_PATH_MAX];
+	struct text copy = text_on(path, sizeof path);
+
+	text_puts(&copy, file);
+	while (text_cut_name(path) && access(path, F_OK) < 0 && errno == ENOENT) {
+	}
+	/* Where another user writes it, what this one may says nothing. */
+	if ((!beside->is_there || beside->writer == geteuid()) && access(path, W_OK | X_OK) < 0)
+		return step_failed(step,
+		                   fail_errno(&step->seen,
+		                              "health file: %s cannot be written by uid %u", file,
+		                              (unsigned)geteuid()),
+		                   "give it a tmpfs that this user may write");
+	if (beside->healthy)
+		return step_found(step, VERDICT_OK, NULL, "%s, by uid %u", beside->why.text,
+		                  (unsigned)beside->writer);
+	return step_found(step, beside->is_there ? VERDICT_FAIL : VERDICT_WARN,
+	                  "let qsticky run, and look at its log", "%s", beside->why.text);
+}
+
+/* The job is done without it, so it is nothing to fail for. */
+enum fail check_webhook(struct check_context *context)
+{
+	struct step *step = &context->cycle.step;
+	const struct webhook_receiver receiver = servers_webhook(&context->config);
+	enum fail f = webhook_try(&receiver, &context->stop,
+	                          context->cycle.qbittorrent.peer.deadline_ms, &step->seen);
+
+	step->verdict = f ? VERDICT_WARN : VERDICT_OK;
+	step->fix = f ? "correct QSTICKY_WEBHOOK_URL, or let the receiver be there" : NULL;
+	return f;
+}

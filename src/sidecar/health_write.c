@@ -1,0 +1,278 @@
+#include "sidecar/health_write.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/utc.h"
+
+const char health_states[HEALTH_STATES][17] = {
+	[SYNC_STARTING] = "starting", [SYNC_WAITING_FOR_PORT] = "waiting_for_port",
+	[SYNC_IN_SYNC] = "in_sync",   [SYNC_RETRYING] = "retrying",
+	[SYNC_ERROR] = "error",
+};
+
+/* ---- the fields ---- */
+
+/* A TOTAL is a COUNT that only grows; a START is in the metrics only. */
+enum kind { FLAG, PORT, COUNT, TOTAL, REACH, TIME, START, UPTIME, STATE, STRING };
+
+/* What shows some of the fields, in an order of its own; the health file shows them as they come. */
+enum view { VIEW_LINES, VIEW_METRICS, VIEWS };
+
+#define AT(member) offsetof(struct health, member)
+#define OWN(member) AT(member), #member /* and has its name */
+
+/* Without pointers, each of which would cost 24 bytes more for its relocation. */
+static const struct field {
+	uint8_t place[VIEWS]; /* from 1; 0: not there */
+	uint8_t kind;         /* enum kind */
+	uint8_t at;           /* of its member in struct health, whose numbers have 64 bits */
+	char name[21];
+	char help[43]; /* of its metric */
+} fields[] = {
+	{ { 0, 2 }, FLAG, OWN(healthy), "1: the last check proved that all is well." },
+	{ { 1, 1 }, STATE, OWN(state), "1 for the present state." },
+	{ { 3, 4 }, PORT, OWN(current_port), "qBittorrent's port." },
+	{ { 2, 3 }, PORT, OWN(forwarded_port), "Gluetun's port." },
+	{ { 5, 5 }, REACH, OWN(reachable), "1: it accepts connections at the tunnel." },
+	{ { 6, 6 }, REACH, OWN(reachable_udp), "1: its UDP part is taken there, too." },
+	{ { 0, 0 }, STRING, OWN(connection_status), "" },
+	{ { 0, 0 }, STRING, OWN(external_address), "" },
+	{ { 7, 0 }, STRING, OWN(login), "" },
+	{ { 8, 8 }, TIME, OWN(last_check), "Last check." },
+	{ { 4, 9 }, TIME, OWN(last_port_change), "Last change of the port." },
+	{ { 0, 0 }, TIME, OWN(timestamp), "" },
+	{ { 0, 7 }, START, AT(started), "start", "Start of qsticky." },
+	{ { 9, 0 }, UPTIME, AT(uptime_s), "uptime", "" },
+	{ { 0, 0 }, COUNT, AT(uptime_s), "uptime_seconds", "" },
+	{ { 10, 10 }, COUNT, OWN(consecutive_failures), "Failed checks in a row." },
+	{ { 11, 11 }, TOTAL, OWN(rebinds), "Rebinds." },
+	{ { 14, 0 }, STRING, OWN(last_error), "" },
+	{ { 12, 0 }, STRING, OWN(qbittorrent_version), "" },
+	{ { 13, 0 }, STRING, OWN(version), "" },
+};
+
+/* What the name of a metric has before and after the field's, by the conventions for units. */
+static const char affixes[][2][19] = {
+	[TOTAL] = { "", "_total" },
+	[REACH] = { "port_", "" },
+	[TIME] = { "", "_timestamp_seconds" },
+	[START] = { "", "_time_seconds" },
+	[STATE] = { "", "" },
+};
+
+#define FIELDS (sizeof fields / sizeof fields[0])
+
+/* The field at that place; NULL: there are no more. */
+static const struct field *field_at(enum view view, unsigned place)
+{
+	for (size_t i = 0; i < FIELDS; i++)
+		if (fields[i].place[view] == place)
+			return &fields[i];
+	return NULL;
+}
+
+static const char *string_of(const struct health *health, const struct field *field)
+{
+	const char *string;
+
+	memcpy(&string, (const char *)health + field->at, sizeof string);
+	return string;
+}
+
+/* -1, or less: not known. */
+static int64_t number_of(const struct health *health, const struct field *field)
+{
+	int64_t number;
+
+	memcpy(&number, (const char *)health + field->at, sizeof number);
+	if (field->kind == TIME && number == 0)
+		return -1;
+	return field->kind == REACH ? number - REACHABLE_NO : number;
+}
+
+/* ---- JSON ---- */
+
+static void put_quoted(struct text *text, const char *string)
+{
+	text_puts(text, "\"");
+	text_add_json(text, string, strlen(string));
+	text_puts(text, "\"");
+}
+
+static void put_uptime(struct text *text, uint64_t uptime_s)
+{
+	uint64_t days = uptime_s / 86400;
+
+	text_puts(text, "\"");
+	if (days > 0)
+		text_printf(text, "%llu days, ", (unsigned long long)days);
+	text_printf(text, "%u:%02u:%02u\"", (unsigned)(uptime_s / 3600 % 24),
+	            (unsigned)(uptime_s / 60 % 60), (unsigned)(uptime_s % 60));
+}
+
+static void put_number(struct text *text, enum kind kind, int64_t number)
+{
+	char utc[UTC_MAX];
+
+	if (kind == UPTIME) {
+		put_uptime(text, (uint64_t)number);
+	} else if (kind == COUNT || kind == TOTAL) {
+		text_printf(text, "%llu", (unsigned long long)number);
+	} else if (kind == TIME && number != -1) {
+		utc_format(utc, (time_t)number);
+		put_quoted(text, utc);
+	} else if (number < 0) {
+		text_puts(text, "null");
+	} else if (kind == PORT) {
+		text_printf(text, "%lld", (long long)number);
+	} else {
+		text_puts(text, number ? "true" : "false");
+	}
+}
+
+static void put_json(struct text *text, const struct health *health)
+{
+	const char *before = "{";
+
+	for (const struct field *field = fields; field < fields + FIELDS; field++) {
+		const char *string;
+
+		if (field->kind == START)
+			continue;
+		text_printf(text, "%s\"%s\": ", before, field->name);
+		before = ", ";
+		if (field->kind < STATE)
+			put_number(text, field->kind, number_of(health, field));
+		else if ((string = string_of(health, field)))
+			put_quoted(text, string);
+		else
+			text_puts(text, "null");
+	}
+	text_puts(text, "}\n");
+}
+
+/* ---- metrics ---- */
+
+static void put_head(struct text *text, const char *name, const char *type, const char *help)
+{
+	text_printf(text, "# HELP qsticky_%s %s\n# TYPE qsticky_%s %s\n", name, help, name, type);
+}
+
+/* `value` has no control characters: of what JSON escapes only quotes and backslashes are left in it,
+ * and both formats escape these alike. */
+static void put_label(struct text *text, const char *name, const char *value)
+{
+	text_printf(text, ",%s=", name);
+	put_quoted(text, value);
+}
+
+/* Begins a sample, within its labels. The first is what the file is called. */
+static void put_name(struct text *text, const char *name, const char *path)
+{
+	static const char suffix[] = ".prom";
+	const char *file = strrchr(path, '/') + 1;
+	size_t len = strlen(file);
+	char buf[METRICS_NAME_MAX];
+	struct text instance = text_on(buf, sizeof buf);
+
+	if (len > sizeof suffix - 1 && strcmp(file + len - (sizeof suffix - 1), suffix) == 0)
+		len -= sizeof suffix - 1;
+	text_add_printable(&instance, file, len);
+	text_printf(text, "qsticky_%s{instance_name=", name);
+	put_quoted(text, buf);
+}
+
+static void put_metric(struct text *text, const struct health *health, const char *path,
+                       const struct field *field)
+{
+	int64_t number = field->kind == STATE ? 0 : number_of(health, field);
+	char metric[64];
+	struct text words = text_on(metric, sizeof metric);
+
+	if (number < 0)
+		return;
+	text_printf(&words, "%s%s%s", affixes[field->kind][0], field->name,
+	            affixes[field->kind][1]);
+	put_head(text, metric, field->kind == TOTAL ? "counter" : "gauge", field->help);
+	if (field->kind != STATE) {
+		put_name(text, metric, path);
+		text_printf(text, "} %lld\n", (long long)number);
+		return;
+	}
+	for (size_t i = 0; i < HEALTH_STATES; i++) {
+		put_name(text, metric, path);
+		put_label(text, "state", health_states[i]);
+		text_printf(text, "} %d\n", strcmp(health_states[i], health->state) == 0);
+	}
+}
+
+static void put_metrics(struct text *text, const struct health *health, const char *path)
+{
+	const struct field *field;
+
+	put_head(text, "info", "gauge", "Versions.");
+	put_name(text, "info", path);
+	put_label(text, "version", health->version);
+	if (health->qbittorrent_version)
+		put_label(text, "qbittorrent_version", health->qbittorrent_version);
+	text_puts(text, "} 1\n");
+	for (unsigned place = 1; (field = field_at(VIEW_METRICS, place)); place++)
+		put_metric(text, health, path, field);
+}
+
+/* ---- files ---- */
+
+enum fail health_write(const char *path, const struct health *health, struct failure *why)
+{
+	char buf[HEALTH_MAX];
+	struct text content = text_on(buf, sizeof buf);
+
+	put_json(&content, health);
+	return file_write_atomically("health file", path, &content, why);
+}
+
+enum fail health_write_metrics(const char *path, const struct health *health, struct failure *why)
+{
+	char buf[METRICS_MAX];
+	struct text content = text_on(buf, sizeof buf);
+
+	put_metrics(&content, health, path);
+	return file_write_atomically("metrics file", path, &content, why);
+}
+
+/* ---- lines ---- */
+
+void health_write_line(struct text *text, const char *label, const char *value)
+{
+	size_t start = text->len;
+
+	text_printf(text, "%-22s", label);
+	for (; start < text->len; start++)
+		if (text->buf[start] == '_')
+			text->buf[start] = ' ';
+	text_add_printable(text, value, strlen(value));
+	text_puts(text, "\n");
+}
+
+void health_write_lines(struct text *text, const struct json *json)
+{
+	const struct field *field;
+
+	for (unsigned place = 1; (field = field_at(VIEW_LINES, place)); place++) {
+		char value[FAILURE_MAX];
+		struct text word = text_on(value, sizeof value);
+		int64_t number;
+		bool yes;
+
+		/* By what is there, not by its kind: it may be another version's. */
+		if (json_int(json, field->name, &number))
+			text_printf(&word, "%lld", (long long)number);
+		else if (json_bool(json, field->name, &yes))
+			text_puts(&word, yes ? "yes" : "no");
+		else if (!json_string(json, field->name, value, sizeof value))
+			memcpy(value, "-", sizeof "-"); /* null, or nothing that is ours */
+		health_write_line(text, field->name, value);
+	}
+}

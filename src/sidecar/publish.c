@@ -1,0 +1,206 @@
+#include "sidecar/publish.h"
+
+#include <string.h>
+
+#include "base/mono.h"
+#include "base/now.h"
+#include "sidecar/health.h"
+#include "sidecar/health_write.h"
+
+/* ---- the source ---- */
+
+void publish_source(char out[static PUBLISH_SOURCE_MAX], const struct config *config,
+                    enum config_source source)
+{
+	struct text text = text_on(out, PUBLISH_SOURCE_MAX);
+	char name[GLUETUN_NAME_MAX];
+
+	if (source != CONFIG_SOURCE_GLUETUN)
+		text_printf(&text, "in %s", config->port_file_path);
+	if (source == CONFIG_SOURCE_AUTO)
+		text_puts(&text, ", else ");
+	gluetun_name(name, config->gluetun_host, config->gluetun_port);
+	if (source != CONFIG_SOURCE_FILE)
+		text_printf(&text, "from %s", name);
+}
+
+/* ---- health ---- */
+
+const char *publish_state(const struct situation *now)
+{
+	return health_states[sync_state(&now->sync)];
+}
+
+const char *publish_error(const struct situation *now, struct failure *buf)
+{
+	const struct sync *sync = &now->sync;
+	char asked[PUBLISH_SOURCE_MAX];
+
+	if (sync->file == SYNC_FILE_BAD)
+		return now->file_why.text;
+	if (!sync->begun)
+		return NULL;
+	if (sync->outcome == SYNC_PENDING && !sync_port(sync))
+		return "what port is forwarded is not known yet";
+	if (sync->outcome == SYNC_PENDING) {
+		fail_set(buf, FAIL_UNPROVEN, "port %u is not proved yet",
+		         (unsigned)sync_port(sync));
+		return buf->text;
+	}
+	if (sync->outcome != SYNC_PROVED)
+		return now->cycle_why.text;
+	if (!sync_no_port_too_long(sync, mono_now_ms()))
+		return NULL;
+	publish_source(asked, now->config, now->asked);
+	fail_set(buf, FAIL_UNPROVEN,
+	         "no forwarded port %s for over %u s: is Gluetun connected, with "
+	         "VPN_PORT_FORWARDING=on%s?",
+	         asked, now->config->no_port_grace_s,
+	         now->asked == CONFIG_SOURCE_FILE ? ", and its directory mounted here" : "");
+	return buf->text;
+}
+
+void publish_health(struct publish *publish, const struct situation *now)
+{
+	const struct qbittorrent_hints *hints = &now->hints;
+	struct failure buf, why;
+	int64_t now_ms = mono_now_ms();
+	uint16_t port = sync_port(&now->sync);
+	struct health health = {
+		.healthy = sync_healthy(&now->sync, now_ms),
+		.state = publish_state(now),
+		.current_port = now->current_port,
+		.forwarded_port = port ? port : -1,
+		.reachable = now->reachable,
+		.reachable_udp = now->reachable_udp,
+		.connection_status = hints->connection_status[0] ? hints->connection_status : NULL,
+		.external_address = hints->external_address[0] ? hints->external_address : NULL,
+		.login = login_gate_name(now->login),
+		.last_check = now->last_check,
+		.last_port_change = now->last_port_change,
+		.timestamp = now_s(),
+		.started = now->started,
+		.uptime_s = (uint64_t)(now_ms - now->started_ms) / 1000,
+		.consecutive_failures = now->sync.failures,
+		.rebinds = now->rebinds,
+		.last_error = publish_error(now, &buf),
+		.qbittorrent_version = now->version[0] ? now->version : NULL,
+		.version = QSTICKY_VERSION,
+	};
+	enum fail f = health_write(now->config->health_path, &health, &why);
+
+	publish->published = true;
+	publish->published_healthy = health.healthy;
+	publish->published_state = sync_state(&now->sync);
+	publish->published_port = port;
+	if (f && !publish->health_unwritable)
+		log_line(LEVEL_ERROR, "%s; healthcheck will say unhealthy", why.text);
+	else if (!f && publish->health_unwritable)
+		log_line(LEVEL_INFO, "health file: can be written again");
+	publish->health_unwritable = f;
+	if (!now->config->metrics_path)
+		return;
+	f = health_write_metrics(now->config->metrics_path, &health, &why);
+	if (f && !publish->metrics_unwritable)
+		log_line(LEVEL_ERROR, "%s", why.text);
+	publish->metrics_unwritable = f;
+}
+
+void publish_health_if_changed(struct publish *publish, const struct situation *now)
+{
+	if (!publish->published || publish->published_state != sync_state(&now->sync) ||
+	    publish->published_healthy != sync_healthy(&now->sync, mono_now_ms()) ||
+	    publish->published_port != sync_port(&now->sync))
+		publish_health(publish, now);
+}
+
+/* ---- log ---- */
+
+void publish_news(struct publish *publish, enum log_level level, const char *text)
+{
+	if (news_is_new(&publish->news, text, mono_now_ms()))
+		log_line(level, "%s", text);
+	else
+		log_line(LEVEL_DEBUG, "still: %s", text);
+}
+
+void publish_failure(struct publish *publish, const struct situation *now)
+{
+	publish_news(publish, now->sync.outcome == SYNC_SHUT_OUT ? LEVEL_ERROR : LEVEL_WARN,
+	             now->cycle_why.text);
+	publish->said_failure = true;
+}
+
+void publish_success(struct publish *publish, const struct situation *now)
+{
+	enum sync_state state = sync_state(&now->sync);
+	uint16_t port = sync_port(&now->sync);
+	bool healthy = sync_healthy(&now->sync, mono_now_ms());
+	bool recovered = (healthy || publish->said_failure) && news_all_clear(&publish->news);
+	char asked[PUBLISH_SOURCE_MAX];
+	struct failure buf;
+
+	if (state == SYNC_IN_SYNC &&
+	    (recovered || publish->said_state != state || publish->said_port != port)) {
+		log_line(LEVEL_INFO, "in sync: port %u", (unsigned)port);
+		publish->said_port = port;
+	} else if (state == SYNC_WAITING_FOR_PORT && (recovered || publish->said_state != state)) {
+		publish_source(asked, now->config, now->asked);
+		log_line(LEVEL_INFO,
+		         "no forwarded port %s: waiting for one, qBittorrent is left as it is",
+		         asked);
+	} else if (recovered) {
+		log_line(LEVEL_INFO, "qBittorrent answers again");
+	}
+	if (state == SYNC_WAITING_FOR_PORT && !healthy)
+		publish_news(publish, LEVEL_WARN, publish_error(now, &buf));
+	if (state == SYNC_ERROR)
+		publish_news(publish, LEVEL_ERROR, publish_error(now, &buf));
+	else
+		publish->said_state = state;
+	publish->said_failure = false;
+}
+
+bool publish_setting_is(const struct qbittorrent_view *view, enum publish_setting which,
+                        struct failure *text)
+{
+	static const char sentences[][128] = {
+		[PUBLISH_PEER_PROXY] =
+			"qBittorrent uses a proxy for peers: it does not listen for them at all",
+		[PUBLISH_LO] =
+			"qBittorrent is bound to interface lo, where no peer can reach it: set its network interface (Advanced) to the VPN's, or to any",
+		[PUBLISH_RANDOM_PORT] =
+			"random_port is on: qBittorrent takes another port at each start",
+		[PUBLISH_UPNP] = "upnp is on: qBittorrent asks a router for its port, not the VPN",
+	};
+	const bool is_so[PUBLISH_SETTINGS_ALL] = {
+		[PUBLISH_ANNOUNCE_PORT] = view->announce_port != 0,
+		[PUBLISH_PEER_PROXY] = view->peer_proxy,
+		[PUBLISH_LO] = strcmp(view->interface, "lo") == 0,
+		[PUBLISH_RANDOM_PORT] = view->random_port,
+		[PUBLISH_UPNP] = view->upnp,
+	};
+
+	if (which == PUBLISH_ANNOUNCE_PORT)
+		fail_set(text, FAIL_NONE,
+		         "qBittorrent tells trackers port %lld, whatever it listens on: set "
+		         "announce_port (Advanced, port reported to trackers) to 0",
+		         (long long)view->announce_port);
+	else
+		fail_set(text, FAIL_NONE, "%s", sentences[which]);
+	return is_so[which];
+}
+
+void publish_settings(struct publish *publish, const struct qbittorrent_view *view)
+{
+	struct failure text;
+
+	/* Each once, until it is not so any more. */
+	for (enum publish_setting which = 0; which < PUBLISH_SETTINGS; which++) {
+		bool is_so = publish_setting_is(view, which, &text);
+
+		if (is_so && !publish->said_setting[which])
+			log_line(LEVEL_WARN, "%s", text.text);
+		publish->said_setting[which] = is_so;
+	}
+}
