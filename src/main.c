@@ -6,8 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
-#include "base/now.h"
 #include "base/text.h"
 #include "check/check.h"
 #include "check/status.h"

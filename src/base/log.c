@@ -9,10 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/mono.h"
-#include "base/now.h"
+#include "base/clock.h"
 #include "base/text.h"
-#include "base/utc.h"
 
 static const char *const level_names[] = {
 	[LEVEL_DEBUG] = "DEBUG",

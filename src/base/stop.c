@@ -2,7 +2,7 @@
 
 #include <errno.h>
 
-#include "base/mono.h"
+#include "base/clock.h"
 
 enum fail stop_poll(const struct stop *stop, struct pollfd *fds, nfds_t count, int64_t deadline_ms,
                     struct failure *why)

@@ -2,8 +2,7 @@
 
 #include <stdlib.h>
 
-#include "base/mono.h"
-#include "base/now.h"
+#include "base/clock.h"
 #include "check/context.h"
 #include "check/print.h"
 #include "config/load.h"

@@ -6,10 +6,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/limits.h"
-#include "base/mono.h"
-#include "base/now.h"
 #include "base/text.h"
 #include "core/sync.h"
 #include "gluetun/control_server.h"

@@ -1,6 +1,6 @@
 #include "core/sync.h"
 
-#include "base/mono.h"
+#include "base/clock.h"
 
 struct sync sync_start(int64_t interval_ms, int64_t grace_ms, uint32_t seed, int64_t now_ms)
 {

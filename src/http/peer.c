@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "base/mono.h"
+#include "base/clock.h"
 
 struct peer peer_for(const struct peer_address *address, const struct stop *stop)
 {

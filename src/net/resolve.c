@@ -7,8 +7,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "base/mono.h"
-#include "base/now.h"
+#include "base/clock.h"
 #include "net/dns.h"
 #include "net/resolve_files.h"
 

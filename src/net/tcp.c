@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/mono.h"
+#include "base/clock.h"
 
 static bool is_reset(int error)
 {

@@ -2,9 +2,9 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/ip.h"
 #include "base/json.h"
-#include "base/mono.h"
 #include "base/redact.h"
 #include "qbittorrent/exchange.h"
 #include "qbittorrent/login.h"

@@ -2,9 +2,8 @@
 
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
-#include "base/mono.h"
-#include "base/now.h"
 #include "core/sync.h"
 #include "sidecar/servers.h"
 

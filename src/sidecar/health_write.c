@@ -3,8 +3,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/file.h"
-#include "base/utc.h"
 
 const char health_states[HEALTH_STATES][17] = {
 	[SYNC_STARTING] = "starting", [SYNC_WAITING_FOR_PORT] = "waiting_for_port",

@@ -4,8 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/text.h"
-#include "base/utc.h"
 #include "qbittorrent/login.h"
 
 static const char *const names[] = {

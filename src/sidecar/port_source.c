@@ -1,7 +1,7 @@
 #include "sidecar/port_source.h"
 
+#include "base/clock.h"
 #include "base/log.h"
-#include "base/mono.h"
 #include "base/text.h"
 #include "core/sync.h"
 #include "process/sandbox_files.h"

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "base/fail.h"
-#include "base/mono.h"
 #include "base/stop.h"
 #include "config/config.h"
 #include "gluetun/control_server.h"

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/ip.h"
-#include "base/mono.h"
 #include "base/redact.h"
 #include "base/text.h"
 #include "net/resolve_address.h"

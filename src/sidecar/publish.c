@@ -2,8 +2,7 @@
 
 #include <string.h>
 
-#include "base/mono.h"
-#include "base/now.h"
+#include "base/clock.h"
 #include "sidecar/health.h"
 #include "sidecar/health_write.h"
 

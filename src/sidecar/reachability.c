@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "base/mono.h"
+#include "base/clock.h"
 #include "sidecar/probe_port.h"
 
 struct reachability reachability_on(const struct config *config)

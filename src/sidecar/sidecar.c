@@ -5,9 +5,9 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/fail.h"
 #include "base/log.h"
-#include "base/mono.h"
 #include "config/table.h"
 #include "core/sync.h"
 #include "gluetun/port_file.h"

@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "base/utc.h"
+#include "base/clock.h"
 
 /* How RFC 5280 tags what need not be there (section 4.1). */
 enum {

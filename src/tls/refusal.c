@@ -1,6 +1,6 @@
 #include "tls/refusal.h"
 
-#include "base/utc.h"
+#include "base/clock.h"
 #include "tls/certificate_names.h"
 
 /* 2026-01-01: the year that this version is from. Machines without a battery start in 1970. */

@@ -4,10 +4,9 @@
 #include <bearssl.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/ip.h"
 #include "base/limits.h"
-#include "base/mono.h"
-#include "base/now.h"
 #include "base/pages.h"
 #include "tls/engine.h"
 #include "tls/fault.h"

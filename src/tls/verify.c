@@ -3,8 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/ip.h"
-#include "base/now.h"
 #include "tls/certificate_names.h"
 #include "tls/engine.h"
 #include "tls/path.h"

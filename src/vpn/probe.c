@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/mono.h"
+#include "base/clock.h"
 #include "net/tcp.h"
 
 /* Where nobody has the port, the kernel may give it to the probe as its own end, and then connects a

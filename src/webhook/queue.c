@@ -2,8 +2,7 @@
 
 #include <string.h>
 
-#include "base/mono.h"
-#include "base/utc.h"
+#include "base/clock.h"
 
 /* ---- what waits ---- */
 

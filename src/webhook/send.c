@@ -4,9 +4,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
-#include "base/mono.h"
-#include "base/now.h"
 #include "config/url.h"
 #include "http/peer.h"
 

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "array_net.h"
-#include "base/mono.h"
+#include "base/clock.h"
 
 /* Requests of one question: one, and another where the first route is not known. */
 #define REQUESTS_MAX 2

@@ -10,8 +10,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/json.h"
-#include "base/utc.h"
 #include "qbittorrent/client.h"
 #include "temp_dir.h"
 

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "array_net.h"
-#include "base/mono.h"
+#include "base/clock.h"
 #include "qbittorrent/login.h"
 #include "qbittorrent_replies.h"
 #include "qbittorrent_requests.h"

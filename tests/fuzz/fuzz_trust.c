@@ -10,8 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/limits.h"
-#include "base/now.h"
 #include "ca_file.h"
 #include "tls/certificate_names.h"
 #include "tls/path.h"

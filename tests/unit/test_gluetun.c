@@ -13,8 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/limits.h"
-#include "base/mono.h"
 #include "temp_dir.h"
 
 #define NEW "GET /v1/portforward HTTP/1.1\r\n"

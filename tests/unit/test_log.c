@@ -13,8 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/json.h"
-#include "base/utc.h"
 
 /* A pipe in the place of stderr, from capture_start() to capture_end(). */
 static int pipe_fds[2];

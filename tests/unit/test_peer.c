@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/mono.h"
+#include "base/clock.h"
 #include "scripted_server.h"
 
 static struct server server;

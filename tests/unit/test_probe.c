@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/mono.h"
+#include "base/clock.h"
 #include "netns.h"
 
 /* No test takes as long: what is awaited comes from the kernel at once, bar the end of the trial of

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "base/mono.h"
+#include "base/clock.h"
 #include "sidecar/health.h"
 #include "temp_dir.h"
 

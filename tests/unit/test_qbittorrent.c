@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/mono.h"
+#include "base/clock.h"
 #include "qbittorrent/login.h"
 #include "scripted_server.h"
 #include "sidecar/servers.h"

@@ -12,8 +12,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "base/clock.h"
 #include "base/log.h"
-#include "base/mono.h"
 #include "netns.h"
 #include "scripted_server.h"
 #include "sidecar/servers.h"

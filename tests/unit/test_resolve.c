@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include "base/mono.h"
+#include "base/clock.h"
 #include "name_server.h"
 #include "netns.h"
 #include "temp_dir.h"

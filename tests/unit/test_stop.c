@@ -16,7 +16,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "base/mono.h"
+#include "base/clock.h"
 
 static const struct stop never = { .fd = -1 };
 static struct failure why;

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "base/mono.h"
+#include "base/clock.h"
 
 #define SECOND INT64_C(1000)
 #define MINUTE (60 * SECOND)

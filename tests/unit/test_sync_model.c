@@ -29,7 +29,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/mono.h"
+#include "base/clock.h"
 
 #define INTERVAL_MS (30 * 1000)
 #define GRACE_MS (120 * 1000)

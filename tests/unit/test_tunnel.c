@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/mono.h"
+#include "base/clock.h"
 #include "base/stop.h"
 #include "netns.h"
 

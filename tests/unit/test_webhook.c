@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/json.h"
-#include "base/mono.h"
 
 #define START 1000000 /* any moment */
 

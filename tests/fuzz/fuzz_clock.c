@@ -1,5 +1,5 @@
-/* fuzz_utc: what is read is written the same, and the reverse. */
-#include "base/utc.h"
+/* fuzz_clock: what is read is written the same, and the reverse. */
+#include "base/clock.h"
 
 #include <assert.h>
 #include <stdint.h>

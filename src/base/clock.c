@@ -1,4 +1,4 @@
-#include "base/utc.h"
+#include "base/clock.h"
 
 #include <ctype.h>
 #include <stdint.h>

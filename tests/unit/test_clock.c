@@ -1,4 +1,4 @@
-#include "base/utc.h"
+#include "base/clock.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
