@@ -7,7 +7,7 @@
 #include <sys/types.h>
 
 #include "base/fail.h"
-#include "base/stop.h"
+#include "base/wait.h"
 #include "config/config.h"
 #include "http/http.h"
 #include "process/sandbox.h"

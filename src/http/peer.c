@@ -118,7 +118,7 @@ enum fail peer_connect(struct peer *peer, struct failure *why)
 	peer->used = false;
 	f = connect_once(peer, why);
 	if (f == FAIL_REFUSED && peer->is_patient && !peer->looks_up_none) {
-		f = stop_sleep(peer->stop, mono_now_ms() + PEER_AGAIN_MS, why);
+		f = wait_until(peer->stop, mono_now_ms() + PEER_AGAIN_MS, why);
 		if (!f)
 			f = connect_once(peer, why);
 	}

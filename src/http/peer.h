@@ -10,8 +10,8 @@
 
 #include "base/fail.h"
 #include "base/limits.h"
-#include "base/stop.h"
 #include "base/text.h"
+#include "base/wait.h"
 #include "http/http.h"
 #include "net/tcp.h"
 #include "tls/tls.h"

@@ -111,7 +111,7 @@ static enum fail listen_to(struct query *query, struct failure *why)
 
 		for (size_t i = 0; i < RESOLVE_SERVERS_MAX; i++)
 			fds[1 + i] = (struct pollfd){ .fd = query->fds[i], .events = POLLIN };
-		f = stop_poll(query->stop, fds, 1 + RESOLVE_SERVERS_MAX, round_ms, why);
+		f = wait_any(query->stop, fds, 1 + RESOLVE_SERVERS_MAX, round_ms, why);
 		if (f)
 			return f == FAIL_TIMEOUT ? FAIL_NONE : f;
 		for (size_t i = 0; i < RESOLVE_SERVERS_MAX; i++)

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "base/fail.h"
-#include "base/stop.h"
+#include "base/wait.h"
 #include "net/resolve_address.h"
 
 /* Longest wait for name servers, in milliseconds; for each of them before the next is asked too.

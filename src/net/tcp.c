@@ -22,7 +22,7 @@ static enum fail tcp_read(struct stream *stream, void *buf, size_t max, size_t *
 
 	for (;;) {
 		/* Wait first: most reads find nothing there yet, and each one notices a stop. */
-		enum fail f = stop_wait(tcp->stop, tcp->fd, POLLIN, deadline_ms, why);
+		enum fail f = wait_fd(tcp->stop, tcp->fd, POLLIN, deadline_ms, why);
 		ssize_t got;
 
 		if (f)
@@ -53,7 +53,7 @@ static enum fail tcp_write(struct stream *stream, const void *data, size_t len, 
 			next += sent;
 			len -= (size_t)sent;
 		} else if (errno == EAGAIN || errno == EINTR) {
-			f = stop_wait(tcp->stop, tcp->fd, POLLOUT, deadline_ms, why);
+			f = wait_fd(tcp->stop, tcp->fd, POLLOUT, deadline_ms, why);
 		} else if (is_reset(errno)) {
 			f = fail_set(why, FAIL_CLOSED, "connection reset by the peer");
 		} else {
@@ -96,7 +96,7 @@ static enum fail connect_one(struct net_tcp *tcp, const struct resolve_address *
 		f = connect_failed(errno, why);
 		goto out;
 	}
-	f = stop_wait(stop, fd, POLLOUT, until_ms, why);
+	f = wait_fd(stop, fd, POLLOUT, until_ms, why);
 	if (f == FAIL_TIMEOUT)
 		f = fail_set(why, FAIL_TIMEOUT, "timed out connecting");
 	if (f)

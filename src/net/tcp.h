@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "base/fail.h"
-#include "base/stop.h"
+#include "base/wait.h"
 #include "net/resolve.h"
 
 /* Longest wait for one address to accept a connection, in milliseconds. */

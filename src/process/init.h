@@ -5,7 +5,7 @@
 #include <stdbool.h>
 
 #include "base/fail.h"
-#include "base/stop.h"
+#include "base/wait.h"
 
 struct init {
 	struct stop stop; /* SIGTERM or SIGINT came: its fd is readable from then on */

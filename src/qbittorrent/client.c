@@ -157,7 +157,7 @@ static enum fail verify(struct qbittorrent *qb, const struct qbittorrent_wanted 
 			return fail_set(why, FAIL_UNPROVEN,
 			                "it accepted port %u, but still reports port %lld",
 			                (unsigned)wanted->port, (long long)view->listen_port);
-		f = stop_sleep(qb->peer.stop, mono_earlier(now_ms + pause_ms, until_ms), why);
+		f = wait_until(qb->peer.stop, mono_earlier(now_ms + pause_ms, until_ms), why);
 		if (f)
 			return f;
 		pause_ms = mono_earlier(2 * pause_ms, longest_pause_ms);

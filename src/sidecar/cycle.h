@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "base/fail.h"
-#include "base/stop.h"
+#include "base/wait.h"
 #include "config/config.h"
 #include "http/http.h"
 #include "qbittorrent/client.h"

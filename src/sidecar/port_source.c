@@ -117,7 +117,7 @@ enum fail port_source_settle(struct port_source *source, struct situation *now,
 			at_ms = mono_earlier(at_ms, source->replaced_at_ms);
 		if (at_ms == MONO_NEVER)
 			return source->fail;
-		if (stop_sleep(stop, at_ms, &unused))
+		if (wait_until(stop, at_ms, &unused))
 			return FAIL_STOPPED;
 	}
 }

@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "base/fail.h"
-#include "base/stop.h"
+#include "base/wait.h"
 #include "config/config.h"
 #include "gluetun/control_server.h"
 #include "gluetun/port_file.h"

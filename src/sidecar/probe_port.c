@@ -83,7 +83,7 @@ static enum fail probe_one(const struct tunnel_view *view, sa_family_t family, u
 		}
 		if (f != FAIL_REFUSED || now_ms >= until_ms)
 			return f;
-		f = stop_sleep(qb->peer.stop, mono_earlier(now_ms + pause_ms, until_ms), why);
+		f = wait_until(qb->peer.stop, mono_earlier(now_ms + pause_ms, until_ms), why);
 		if (f)
 			return f;
 		pause_ms = mono_earlier(2 * pause_ms, 100);

@@ -2,7 +2,7 @@
 #ifndef QSTICKY_SIDECAR_SERVERS_H
 #define QSTICKY_SIDECAR_SERVERS_H
 
-#include "base/stop.h"
+#include "base/wait.h"
 #include "config/config.h"
 #include "gluetun/control_server.h"
 #include "http/http.h"

@@ -69,7 +69,7 @@ static enum fail check_hidden(const struct sidecar *s, const char *file, struct 
 {
 	if (!file || !sandbox_files_hide(file))
 		return FAIL_NONE;
-	if (stop_sleep(&s->init->stop, mono_now_ms() + SYNC_SETTLE_MS, why))
+	if (wait_until(&s->init->stop, mono_now_ms() + SYNC_SETTLE_MS, why))
 		return FAIL_STOPPED;
 	return sandbox_files_hide(file) ? sandbox_files_explain(why, file) : FAIL_NONE;
 }
@@ -195,7 +195,7 @@ static enum fail loop(struct sidecar *s, struct failure *why)
 			return FAIL_NONE; /* a stop goes before any work */
 		if (ready == 0 || ++s->idle_wakeups > IDLE_WAKEUPS_MAX) {
 			if (ready > 0)
-				(void)stop_sleep(&s->init->stop, mono_now_ms() + IDLE_PAUSE_MS,
+				(void)wait_until(&s->init->stop, mono_now_ms() + IDLE_PAUSE_MS,
 				                 why);
 			s->idle_wakeups = 0;
 		}
@@ -281,7 +281,7 @@ int sidecar_once(const struct config *config, struct init *init)
 	}
 	f = sidecar_cycle_run(&s.cycle);
 	/* Closed twice, a second apart, and it may rebind. */
-	if (f == FAIL_PORT_CLOSED && !stop_sleep(&init->stop, sync_due_ms(&s.cycle.now.sync), &why))
+	if (f == FAIL_PORT_CLOSED && !wait_until(&init->stop, sync_due_ms(&s.cycle.now.sync), &why))
 		f = sidecar_cycle_run(&s.cycle);
 	if (f == FAIL_NONE)
 		publish_success(&s.cycle.publish, &s.cycle.now);

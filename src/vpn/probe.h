@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "base/fail.h"
-#include "base/stop.h"
+#include "base/wait.h"
 #include "vpn/tunnel.h"
 
 /* Longest wait for one connection to be accepted. All of its way is inside this machine, but just

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "base/fail.h"
-#include "base/stop.h"
+#include "base/wait.h"
 #include "config/secret.h"
 #include "http/http.h"
 #include "webhook/queue.h"

@@ -126,7 +126,7 @@ static void check_request(const char *data, size_t len)
 	last = route;
 }
 
-/* ---- in place of net/tcp.c, tls/tls.c and base/stop.c ---- */
+/* ---- in place of net/tcp.c, tls/tls.c and base/wait.c ---- */
 
 static enum fail read_some(struct stream *stream, void *buf, size_t max, size_t *len,
                            int64_t deadline_ms, struct failure *why)
@@ -239,7 +239,7 @@ void tls_put_certificate(struct text *text)
 	text_puts(text, "subject CN=nas");
 }
 
-enum fail stop_sleep(const struct stop *stop, int64_t due_ms, struct failure *why)
+enum fail wait_until(const struct stop *stop, int64_t due_ms, struct failure *why)
 {
 	assert(stop == qb.peer.stop && due_ms <= mono_now_ms() + 250);
 	return (setup & STOPPED) ? fail_set(why, FAIL_STOPPED, "stopped") : FAIL_NONE;

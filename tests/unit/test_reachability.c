@@ -440,7 +440,7 @@ static void add_v6(void)
 		if (seen.has_v6)
 			f = probe_port(&seen, AF_INET6, PORT, &never, MONO_NEVER, &udp, &why);
 		else
-			(void)stop_sleep(&never, mono_now_ms() + 10, &why);
+			(void)wait_until(&never, mono_now_ms() + 10, &why);
 	}
 	assert_int_equal(f, FAIL_REFUSED);
 }

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/stop.h"
+#include "base/wait.h"
 #include "netns.h"
 
 /* No test takes as long: what is awaited comes from the kernel at once, bar the end of the trial of
@@ -201,7 +201,7 @@ static void tunnel_has_an_ipv6_address_only_if_it_is_global(void **state)
 	netns_ip("-6 address add 2001:db8::3/64 dev tun0");
 	look();
 	while (!view.has_v6 && mono_now_ms() < until_ms) {
-		assert_false(stop_sleep(&never, mono_now_ms() + 50, &why));
+		assert_false(wait_until(&never, mono_now_ms() + 50, &why));
 		look();
 	}
 	assert_string_equal(view.v6_text, "2001:db8::3");

@@ -1,4 +1,4 @@
-#include "base/stop.h"
+#include "base/wait.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,12 +32,12 @@ static int ready_fd(unsigned value)
 static enum fail wait_for(const struct stop *stop, int fd, int64_t deadline_ms)
 {
 	why.text[0] = '\0';
-	return stop_wait(stop, fd, POLLIN, deadline_ms, &why);
+	return wait_fd(stop, fd, POLLIN, deadline_ms, &why);
 }
 
-/* ---- stop_wait ---- */
+/* ---- wait_fd ---- */
 
-static void stop_wait_ends_when_the_descriptor_is_ready(void **state)
+static void wait_fd_ends_when_the_descriptor_is_ready(void **state)
 {
 	int fd = ready_fd(1);
 	(void)state;
@@ -48,18 +48,18 @@ static void stop_wait_ends_when_the_descriptor_is_ready(void **state)
 	close(fd);
 }
 
-static void stop_wait_waits_for_the_events_it_is_given(void **state)
+static void wait_fd_waits_for_the_events_it_is_given(void **state)
 {
 	int fd = ready_fd(0); /* may be written, not read */
 	(void)state;
 
-	assert_int_equal(stop_wait(&never, fd, POLLOUT, MONO_NEVER, &why), FAIL_NONE);
+	assert_int_equal(wait_fd(&never, fd, POLLOUT, MONO_NEVER, &why), FAIL_NONE);
 	assert_int_equal(wait_for(&never, fd, mono_now_ms() + 20), FAIL_TIMEOUT);
 	assert_string_equal(why.text, "timed out");
 	close(fd);
 }
 
-static void stop_wait_does_not_end_before_its_deadline(void **state)
+static void wait_fd_does_not_end_before_its_deadline(void **state)
 {
 	int64_t deadline_ms = mono_now_ms() + 20;
 	int fd = ready_fd(0);
@@ -71,7 +71,7 @@ static void stop_wait_does_not_end_before_its_deadline(void **state)
 }
 
 /* Else a peer that never pauses would outlast it. */
-static void stop_wait_ends_at_its_deadline_though_the_descriptor_is_ready(void **state)
+static void wait_fd_ends_at_its_deadline_though_the_descriptor_is_ready(void **state)
 {
 	int fd = ready_fd(1);
 	(void)state;
@@ -81,7 +81,7 @@ static void stop_wait_ends_at_its_deadline_though_the_descriptor_is_ready(void *
 	close(fd);
 }
 
-static void stop_wait_puts_a_stop_before_all_else(void **state)
+static void wait_fd_puts_a_stop_before_all_else(void **state)
 {
 	struct stop stop = { .fd = ready_fd(1) };
 	int quiet = ready_fd(0), ready = ready_fd(1);
@@ -105,7 +105,7 @@ static void *ask_for_stop(void *stop)
 	return NULL;
 }
 
-static void stop_wait_ends_when_a_stop_comes_meanwhile(void **state)
+static void wait_fd_ends_when_a_stop_comes_meanwhile(void **state)
 {
 	struct stop stop = { .fd = ready_fd(0) };
 	int quiet = ready_fd(0);
@@ -128,7 +128,7 @@ static void interrupted(int number)
 }
 
 /* By a signal that has a handler, as under a debugger. */
-static void stop_wait_goes_on_after_an_interruption(void **state)
+static void wait_fd_goes_on_after_an_interruption(void **state)
 {
 	const struct sigaction action = { .sa_handler = interrupted };
 	const struct itimerval often = { .it_interval.tv_usec = 5000, .it_value.tv_usec = 5000 };
@@ -149,9 +149,9 @@ static void stop_wait_goes_on_after_an_interruption(void **state)
 	close(quiet);
 }
 
-/* ---- stop_poll ---- */
+/* ---- wait_any ---- */
 
-static void stop_poll_tells_which_are_ready(void **state)
+static void wait_any_tells_which_are_ready(void **state)
 {
 	int quiet = ready_fd(0), ready = ready_fd(1);
 	struct pollfd fds[] = {
@@ -162,18 +162,18 @@ static void stop_poll_tells_which_are_ready(void **state)
 	};
 	(void)state;
 
-	assert_int_equal(stop_poll(&never, fds, 4, MONO_NEVER, &why), FAIL_NONE);
+	assert_int_equal(wait_any(&never, fds, 4, MONO_NEVER, &why), FAIL_NONE);
 	assert_int_equal(fds[1].revents, 0);
 	assert_int_equal(fds[2].revents, 0);
 	assert_int_equal(fds[3].revents, POLLIN);
 	fds[3].fd = -1;
 	fds[0].fd = ready;
-	assert_int_equal(stop_poll(&never, fds, 4, mono_now_ms() + 20, &why), FAIL_TIMEOUT);
+	assert_int_equal(wait_any(&never, fds, 4, mono_now_ms() + 20, &why), FAIL_TIMEOUT);
 	close(quiet);
 	close(ready);
 }
 
-static void stop_poll_tells_what_poll_says(void **state)
+static void wait_any_tells_what_poll_says(void **state)
 {
 	struct rlimit limit, none;
 	struct pollfd fds[2] = { [1] = { .fd = -1 } };
@@ -184,21 +184,21 @@ static void stop_poll_tells_what_poll_says(void **state)
 	none = limit;
 	none.rlim_cur = 1;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-	assert_int_equal(stop_poll(&never, fds, 2, 0, &why), FAIL_IO);
+	assert_int_equal(wait_any(&never, fds, 2, 0, &why), FAIL_IO);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	assert_int_equal(strncmp(why.text, "poll: ", 6), 0);
 }
 
-/* ---- stop_sleep ---- */
+/* ---- wait_until ---- */
 
-static void stop_sleeps_until_it_is_due(void **state)
+static void wait_until_ends_when_it_is_due(void **state)
 {
 	int64_t due_ms = mono_now_ms() + 20;
 	(void)state;
 
-	assert_int_equal(stop_sleep(&never, due_ms, &why), FAIL_NONE);
+	assert_int_equal(wait_until(&never, due_ms, &why), FAIL_NONE);
 	assert_true(mono_now_ms() >= due_ms);
-	assert_int_equal(stop_sleep(&never, 0, &why), FAIL_NONE); /* long ago */
+	assert_int_equal(wait_until(&never, 0, &why), FAIL_NONE); /* long ago */
 }
 
 static void stop_ends_a_sleep(void **state)
@@ -206,24 +206,24 @@ static void stop_ends_a_sleep(void **state)
 	struct stop stop = { .fd = ready_fd(1) };
 	(void)state;
 
-	assert_int_equal(stop_sleep(&stop, MONO_NEVER, &why), FAIL_STOPPED);
-	assert_int_equal(stop_sleep(&stop, 0, &why), FAIL_STOPPED);
+	assert_int_equal(wait_until(&stop, MONO_NEVER, &why), FAIL_STOPPED);
+	assert_int_equal(wait_until(&stop, 0, &why), FAIL_STOPPED);
 	close(stop.fd);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(stop_wait_ends_when_the_descriptor_is_ready),
-		cmocka_unit_test(stop_wait_waits_for_the_events_it_is_given),
-		cmocka_unit_test(stop_wait_does_not_end_before_its_deadline),
-		cmocka_unit_test(stop_wait_ends_at_its_deadline_though_the_descriptor_is_ready),
-		cmocka_unit_test(stop_wait_puts_a_stop_before_all_else),
-		cmocka_unit_test(stop_wait_ends_when_a_stop_comes_meanwhile),
-		cmocka_unit_test(stop_wait_goes_on_after_an_interruption),
-		cmocka_unit_test(stop_poll_tells_which_are_ready),
-		cmocka_unit_test(stop_poll_tells_what_poll_says),
-		cmocka_unit_test(stop_sleeps_until_it_is_due),
+		cmocka_unit_test(wait_fd_ends_when_the_descriptor_is_ready),
+		cmocka_unit_test(wait_fd_waits_for_the_events_it_is_given),
+		cmocka_unit_test(wait_fd_does_not_end_before_its_deadline),
+		cmocka_unit_test(wait_fd_ends_at_its_deadline_though_the_descriptor_is_ready),
+		cmocka_unit_test(wait_fd_puts_a_stop_before_all_else),
+		cmocka_unit_test(wait_fd_ends_when_a_stop_comes_meanwhile),
+		cmocka_unit_test(wait_fd_goes_on_after_an_interruption),
+		cmocka_unit_test(wait_any_tells_which_are_ready),
+		cmocka_unit_test(wait_any_tells_what_poll_says),
+		cmocka_unit_test(wait_until_ends_when_it_is_due),
 		cmocka_unit_test(stop_ends_a_sleep),
 	};
 

@@ -1,11 +1,11 @@
-#include "base/stop.h"
+#include "base/wait.h"
 
 #include <errno.h>
 
 #include "base/clock.h"
 
-enum fail stop_poll(const struct stop *stop, struct pollfd *fds, nfds_t count, int64_t deadline_ms,
-                    struct failure *why)
+enum fail wait_any(const struct stop *stop, struct pollfd *fds, nfds_t count, int64_t deadline_ms,
+                   struct failure *why)
 {
 	fds[0] = (struct pollfd){ .fd = stop->fd, .events = POLLIN };
 	for (;;) {
@@ -25,17 +25,17 @@ enum fail stop_poll(const struct stop *stop, struct pollfd *fds, nfds_t count, i
 	}
 }
 
-enum fail stop_wait(const struct stop *stop, int fd, short events, int64_t deadline_ms,
-                    struct failure *why)
+enum fail wait_fd(const struct stop *stop, int fd, short events, int64_t deadline_ms,
+                  struct failure *why)
 {
 	struct pollfd fds[2] = { [1] = { .fd = fd, .events = events } };
 
-	return stop_poll(stop, fds, 2, deadline_ms, why);
+	return wait_any(stop, fds, 2, deadline_ms, why);
 }
 
-enum fail stop_sleep(const struct stop *stop, int64_t due_ms, struct failure *why)
+enum fail wait_until(const struct stop *stop, int64_t due_ms, struct failure *why)
 {
-	enum fail f = stop_wait(stop, -1, 0, due_ms, why);
+	enum fail f = wait_fd(stop, -1, 0, due_ms, why);
 
 	return f == FAIL_TIMEOUT ? FAIL_NONE : f;
 }
