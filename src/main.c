@@ -92,8 +92,8 @@ static void complain_to_line(void *context, const char *sentence)
 
 	if (line->len > 0)
 		return;
-	text_puts(line, "unhealthy: ");
-	text_add_printable(line, sentence, strlen(sentence));
+	text_append(line, "unhealthy: ");
+	text_append_printable(line, sentence, strlen(sentence));
 }
 
 /* Loads the configuration for those that judge the health file, and opens that while all rights are
@@ -110,7 +110,7 @@ static bool load_to_judge(struct config *config, int *health)
 		return true;
 	}
 	line.cap = sizeof buf;
-	text_puts(&line, "\n");
+	text_append(&line, "\n");
 	text_write(&line, STDOUT_FILENO);
 	return false;
 }
@@ -128,7 +128,7 @@ static int command_healthcheck(void)
 		return EXIT_FAILURE;
 	healthy = health_judge_open(health, config.health_path, config.interval_s, now_s(), &line);
 	line.cap = sizeof buf;
-	text_puts(&line, "\n");
+	text_append(&line, "\n");
 	text_write(&line, STDOUT_FILENO);
 	return healthy ? EXIT_SUCCESS : EXIT_FAILURE;
 }
@@ -179,9 +179,9 @@ static const struct command {
 
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
-static void put_usage(struct text *text)
+static void append_usage(struct text *text)
 {
-	text_puts(text, "usage: qsticky [command] [--json, of check and status]\n\n");
+	text_append(text, "usage: qsticky [command] [--json, of check and status]\n\n");
 	for (size_t i = 0; i < COMMANDS; i++)
 		text_printf(text, "  %-12s %s\n", commands[i].name, commands[i].purpose);
 }
@@ -191,13 +191,13 @@ static int command_help(void)
 	char buf[4096];
 	struct text text = text_on(buf, sizeof buf);
 
-	text_puts(
+	text_append(
 		&text,
 		"qsticky " QSTICKY_VERSION
 		": keeps qBittorrent's listening port equal to the port that Gluetun forwards\n\n");
-	put_usage(&text);
-	text_puts(&text,
-	          "\nConfiguration is by environment variables, here with their defaults:\n\n");
+	append_usage(&text);
+	text_append(&text,
+	            "\nConfiguration is by environment variables, here with their defaults:\n\n");
 	config_table_help(&text);
 	text_write(&text, STDOUT_FILENO);
 	return EXIT_SUCCESS;
@@ -211,7 +211,7 @@ static int wrong_usage(int number)
 
 	/* Not its text: somebody may have tried --pass=... */
 	text_printf(&text, "qsticky: unknown command or option: argument %d\n", number);
-	put_usage(&text);
+	append_usage(&text);
 	text_write(&text, STDERR_FILENO);
 	return EXIT_USAGE;
 }

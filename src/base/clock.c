@@ -39,7 +39,7 @@ void utc_format(char out[static UTC_MAX], time_t moment)
 
 	if (moment < utc_moment(0, 1, 1, 0, 0, 0) ||
 	    moment > utc_moment(9999, 12, 31, 23, 59, 59)) {
-		text_puts(&text, "0000-01-01T00:00:00Z");
+		text_append(&text, "0000-01-01T00:00:00Z");
 		return;
 	}
 	moment += DAYS_TO_1970 * (int64_t)DAY_S;

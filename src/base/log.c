@@ -72,15 +72,15 @@ static bool emit(enum log_level level, const char *message, size_t len)
 	if (json) {
 		text_printf(&line, "{\"time\":\"%s\",\"level\":\"%s\",\"message\":\"", now,
 		            level_names[level]);
-		text_add_json(&line, message, len);
+		text_append_json(&line, message, len);
 	} else {
 		text_printf(&line, "%s %-5s ", now, level_names[level]);
-		text_add_printable(&line, message, len);
+		text_append_printable(&line, message, len);
 	}
 	line.cap = sizeof buf;
 	if (line.full)
-		text_puts(&line, "...");
-	text_puts(&line, json ? "\"}\n" : "\n");
+		text_append(&line, "...");
+	text_append(&line, json ? "\"}\n" : "\n");
 	return write_line(&line);
 }
 

@@ -115,7 +115,7 @@ enum redact_kind redact_kind_of(const char *bytes, size_t len)
 	return has_blank(bytes, len) ? REDACT_BLANKS : kind_of_word(bytes, len);
 }
 
-void redact_put_kind(struct text *text, const char *bytes, size_t len)
+void redact_append_kind(struct text *text, const char *bytes, size_t len)
 {
 	text_printf(text, "%s (%zu byte%s)", redact_kinds[redact_kind_of(bytes, len)], len,
 	            len == 1 ? "" : "s");
@@ -123,16 +123,16 @@ void redact_put_kind(struct text *text, const char *bytes, size_t len)
 
 /* ---- what is read from them ---- */
 
-void redact_put_address(struct text *text, const char *string)
+void redact_append_address(struct text *text, const char *string)
 {
 	unsigned char ip[IP_MAX];
 	bool shows = ip_parse(ip, string) > 0 && !strchr(string, '%');
 
 	/* What follows a % may be anything. */
-	text_puts(text, shows ? string : "(not an IP address)");
+	text_append(text, shows ? string : "(not an IP address)");
 }
 
-void redact_put_variable(struct text *text, const char *name, size_t len)
+void redact_append_variable(struct text *text, const char *name, size_t len)
 {
 	const size_t most = 40;
 	size_t i = 0;
@@ -140,9 +140,9 @@ void redact_put_variable(struct text *text, const char *name, size_t len)
 	while (i < len && i < most &&
 	       (is_digit(name[i]) || name[i] == '_' || (name[i] >= 'A' && name[i] <= 'Z')))
 		i++;
-	text_add(text, name, i);
+	text_append_bytes(text, name, i);
 	if (i < len)
-		text_puts(text, "...");
+		text_append(text, "...");
 }
 
 bool redact_is_version(const char *bytes, size_t len)

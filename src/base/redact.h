@@ -36,13 +36,13 @@ extern const char *const redact_kinds[REDACT_KINDS];
 enum redact_kind redact_kind_of(const char *bytes, size_t len);
 
 /* Appends "a number (5 bytes)", and the like. */
-void redact_put_kind(struct text *text, const char *bytes, size_t len);
+void redact_append_kind(struct text *text, const char *bytes, size_t len);
 
 /* Appends the address that `string` is; words, where it is none. */
-void redact_put_address(struct text *text, const char *string);
+void redact_append_address(struct text *text, const char *string);
 
 /* Appends the name of a variable, as far as its letters are those of our names, 40 at most. */
-void redact_put_variable(struct text *text, const char *name, size_t len);
+void redact_append_variable(struct text *text, const char *name, size_t len);
 
 /* Whether the `len` bytes are a version as qBittorrent writes it: "v5.2.0beta1" (with or without the v,
  * two to four numbers), up to 24 bytes. */

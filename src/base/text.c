@@ -10,7 +10,7 @@ struct text text_on(char *buf, size_t cap)
 	return (struct text){ .buf = buf, .cap = cap };
 }
 
-void text_add(struct text *text, const void *bytes, size_t len)
+void text_append_bytes(struct text *text, const void *bytes, size_t len)
 {
 	if (len >= text->cap - text->len) {
 		text->full = true;
@@ -21,9 +21,9 @@ void text_add(struct text *text, const void *bytes, size_t len)
 	text->buf[text->len] = '\0';
 }
 
-void text_puts(struct text *text, const char *string)
+void text_append(struct text *text, const char *string)
 {
-	text_add(text, string, strlen(string));
+	text_append_bytes(text, string, strlen(string));
 }
 
 /* Where the longest run of zeros in an IPv6 address begins, the first of several; `*len` is its length in
@@ -44,7 +44,7 @@ static size_t find_zeros(const unsigned char *ip, size_t *len)
 	return found;
 }
 
-void text_add_ip(struct text *text, const unsigned char *ip, size_t len)
+void text_append_ip(struct text *text, const unsigned char *ip, size_t len)
 {
 	size_t zeros_len = 0, zeros = len == 16 ? find_zeros(ip, &zeros_len) : 0;
 
@@ -53,7 +53,7 @@ void text_add_ip(struct text *text, const unsigned char *ip, size_t len)
 		text_printf(text, i > 0 ? ".%u" : "%u", (unsigned)ip[i]);
 	for (size_t i = 0; len == 16 && i < len; i += 2) {
 		if (zeros_len > 0 && i == zeros) {
-			text_puts(text, "::");
+			text_append(text, "::");
 			i += zeros_len - 2;
 		} else {
 			text_printf(text, i > 0 && i != zeros + zeros_len ? ":%x" : "%x",
@@ -248,7 +248,7 @@ static bool is_control(char c)
 	return (unsigned char)c < 0x20 || c == 0x7f;
 }
 
-void text_add_printable(struct text *text, const char *bytes, size_t len)
+void text_append_printable(struct text *text, const char *bytes, size_t len)
 {
 	for (size_t i = 0; i < len && !text->full;) {
 		size_t step = utf8_len(bytes + i, len - i);
@@ -256,17 +256,17 @@ void text_add_printable(struct text *text, const char *bytes, size_t len)
 		struct text escape = text_on(buf, sizeof buf);
 
 		if (step > 0 && !is_control(bytes[i])) {
-			text_add(text, bytes + i, step);
+			text_append_bytes(text, bytes + i, step);
 			i += step;
 			continue;
 		}
 		text_printf(&escape, "\\x%02x", (unsigned)(unsigned char)bytes[i]);
-		text_puts(text, buf);
+		text_append(text, buf);
 		i++;
 	}
 }
 
-void text_add_json(struct text *text, const char *bytes, size_t len)
+void text_append_json(struct text *text, const char *bytes, size_t len)
 {
 	for (size_t i = 0; i < len && !text->full;) {
 		size_t step = utf8_len(bytes + i, len - i);
@@ -274,17 +274,17 @@ void text_add_json(struct text *text, const char *bytes, size_t len)
 		struct text escape = text_on(buf, sizeof buf);
 
 		if (step == 0) {
-			text_puts(text, "\\ufffd");
+			text_append(text, "\\ufffd");
 			i++;
 		} else if (bytes[i] == '"' || bytes[i] == '\\') {
 			char pair[] = { '\\', bytes[i++] };
 
-			text_add(text, pair, sizeof pair);
+			text_append_bytes(text, pair, sizeof pair);
 		} else if (is_control(bytes[i])) {
 			text_printf(&escape, "\\u%04x", (unsigned)(unsigned char)bytes[i++]);
-			text_puts(text, buf);
+			text_append(text, buf);
 		} else {
-			text_add(text, bytes + i, step);
+			text_append_bytes(text, bytes + i, step);
 			i += step;
 		}
 	}

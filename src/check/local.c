@@ -68,7 +68,7 @@ enum fail check_sandbox(struct check_context *context)
 	if (context->sandbox.off)
 		return step_found(step, VERDICT_WARN, "let it be true, unless you debug",
 		                  "QSTICKY_SANDBOX=false");
-	if (sandbox_put(&text, &context->sandbox))
+	if (sandbox_append(&text, &context->sandbox))
 		return step_found(step, VERDICT_OK, NULL, "%s", buf);
 	return step_found(step, VERDICT_WARN,
 	                  "none is needed: this kernel lacks it, or Docker refuses it", "%s", buf);
@@ -82,7 +82,7 @@ static void add_owner(struct step *step, const char *file)
 	struct text copy = text_on(path, sizeof path);
 	struct stat status;
 
-	text_puts(&copy, file);
+	text_append(&copy, file);
 	while (stat(path, &status) < 0)
 		if (!text_cut_name(path))
 			return;
@@ -99,7 +99,7 @@ static enum fail no_port(struct step *step, const char *file)
 	char path[LIMITS_PATH_MAX];
 	struct text copy = text_on(path, sizeof path);
 
-	text_puts(&copy, file);
+	text_append(&copy, file);
 	if (access(path, F_OK) == 0)
 		return step_found(step, VERDICT_FAIL, gluetun_fix,
 		                  "no forwarded port in %s: it is empty", file);
@@ -194,7 +194,7 @@ enum fail check_health(struct check_context *context)
 	char path[LIMITS_PATH_MAX];
 	struct text copy = text_on(path, sizeof path);
 
-	text_puts(&copy, file);
+	text_append(&copy, file);
 	while (text_cut_name(path) && access(path, F_OK) < 0 && errno == ENOENT) {
 	}
 	/* Where another user writes it, what this one may says nothing. */

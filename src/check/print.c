@@ -39,28 +39,29 @@ void check_print_start(bool json, char *const environment[])
 	print.colour = wants_colour(environment);
 }
 
-static void put_quoted(struct text *out, const char *string)
+static void append_quoted(struct text *out, const char *string)
 {
-	text_puts(out, "\"");
-	text_add_json(out, string, strlen(string));
-	text_puts(out, "\"");
+	text_append(out, "\"");
+	text_append_json(out, string, strlen(string));
+	text_append(out, "\"");
 }
 
-static void put_json(struct text *out, const char *name, const char *word, const struct step *found)
+static void append_json(struct text *out, const char *name, const char *word,
+                        const struct step *found)
 {
 	text_printf(out, "%s{\"name\": \"%s\", \"verdict\": \"%s\", \"seen\": ",
 	            print.begun ? ",\n" : "{\"hops\": [\n", name, word);
-	put_quoted(out, found->seen.text);
-	text_puts(out, ", \"fix\": ");
+	append_quoted(out, found->seen.text);
+	text_append(out, ", \"fix\": ");
 	if (found->fix)
-		put_quoted(out, found->fix);
+		append_quoted(out, found->fix);
 	else
-		text_puts(out, "null");
-	text_puts(out, "}");
+		text_append(out, "null");
+	text_append(out, "}");
 	print.begun = true;
 }
 
-static void put_line(struct text *out, const char *name, const struct step *found)
+static void append_line(struct text *out, const char *name, const struct step *found)
 {
 	enum verdict verdict = found->verdict;
 
@@ -68,12 +69,12 @@ static void put_line(struct text *out, const char *name, const struct step *foun
 		text_printf(out, "\033[%sm", verdicts[verdict].colour);
 	text_printf(out, "%-4s", verdicts[verdict].word);
 	if (print.colour)
-		text_puts(out, "\033[m");
+		text_append(out, "\033[m");
 	text_printf(out, "  %-14s  ", name);
-	text_add_printable(out, found->seen.text, strlen(found->seen.text));
+	text_append_printable(out, found->seen.text, strlen(found->seen.text));
 	if (found->fix)
 		text_printf(out, "\n%22s-> %s", "", found->fix);
-	text_puts(out, "\n");
+	text_append(out, "\n");
 }
 
 void check_print_hop(const char *name, const struct step *found)
@@ -82,9 +83,9 @@ void check_print_hop(const char *name, const struct step *found)
 	struct text out = text_on(buf, sizeof buf);
 
 	if (print.json)
-		put_json(&out, name, verdicts[found->verdict].word, found);
+		append_json(&out, name, verdicts[found->verdict].word, found);
 	else
-		put_line(&out, name, found);
+		append_line(&out, name, found);
 	text_write(&out, STDOUT_FILENO);
 }
 

@@ -25,8 +25,8 @@ static void add_address(struct failure *seen, const struct resolve_address *addr
 	size_t at = is_v4 ? offsetof(struct sockaddr_in, sin_addr)
 	                  : offsetof(struct sockaddr_in6, sin6_addr);
 
-	text_puts(&text, " ");
-	text_add_ip(&text, (const unsigned char *)&address->sa + at, is_v4 ? 4 : 16);
+	text_append(&text, " ");
+	text_append_ip(&text, (const unsigned char *)&address->sa + at, is_v4 ? 4 : 16);
 }
 
 enum fail check_name(struct check_context *context)
@@ -70,7 +70,7 @@ enum fail check_tls(struct check_context *context)
 		return unreached(context, f);
 	if (!config->use_https)
 		return step_found(step, VERDICT_OK, NULL, "plain HTTP, as configured");
-	qbittorrent_put_certificate(&text);
+	qbittorrent_append_certificate(&text);
 	step->verdict = VERDICT_OK;
 	step->fix = NULL;
 	if (config->verify_ssl || config->tls_pin_count > 0)

@@ -109,7 +109,7 @@ static void append_allowed(struct text *text, const struct config_variable *vari
 {
 	const struct config_kind_takes *takes = &config_takes[variable->kind];
 
-	text_puts(text, takes->what);
+	text_append(text, takes->what);
 	if (variable->kind == CONFIG_KIND_SECONDS)
 		text_printf(text, " from %u to %u", variable->least, variable->most);
 	for (size_t i = 0; takes->words && takes->words[i]; i++)
@@ -125,12 +125,12 @@ static void complain_of(const struct config_variable *variable, const char *name
 	text_printf(&sentence, "%s: ", name);
 	/* Not the value: a secret may have ended up in the wrong variable, or in a URL. */
 	if (config_variable_is_secret(variable)) {
-		text_puts(&sentence, "not allowed");
+		text_append(&sentence, "not allowed");
 	} else {
-		redact_put_kind(&sentence, value, strlen(value));
-		text_puts(&sentence, " is not allowed");
+		redact_append_kind(&sentence, value, strlen(value));
+		text_append(&sentence, " is not allowed");
 	}
-	text_puts(&sentence, "; it takes ");
+	text_append(&sentence, "; it takes ");
 	append_allowed(&sentence, variable);
 	complain(context, buf);
 }
@@ -155,7 +155,7 @@ static size_t read_file_name(struct secret *secret, char *const environment[],
 		text_printf(&sentence, "not allowed beside %s; set one of them", variable->name);
 	} else if (!config_value_path(path, &secret->file)) {
 		/* The secret itself, most often. */
-		redact_put_kind(&sentence, path, strlen(path));
+		redact_append_kind(&sentence, path, strlen(path));
 		text_printf(&sentence, " is not allowed; it takes %s",
 		            config_takes[CONFIG_KIND_PATH].what);
 	} else {
@@ -250,8 +250,8 @@ void config_unknown(char *const environment[], config_complain *complain, void *
 		if (strncmp(*environment, prefix, sizeof prefix - 1) != 0 ||
 		    is_known(*environment, len))
 			continue;
-		redact_put_variable(&sentence, *environment, len);
-		text_puts(&sentence, ": not a variable of this version, ignored; misspelt?");
+		redact_append_variable(&sentence, *environment, len);
+		text_append(&sentence, ": not a variable of this version, ignored; misspelt?");
 		complain(context, buf);
 	}
 }

@@ -91,7 +91,7 @@ static const char *find_authority(char authority[static LIMITS_HOST_MAX], const 
 	return scheme;
 }
 
-void url_put_origin(struct text *text, const char *location, size_t len)
+void url_append_origin(struct text *text, const char *location, size_t len)
 {
 	char authority[LIMITS_HOST_MAX], shown[LIMITS_HOST_MAX + 16];
 	struct text origin = text_on(shown, sizeof shown);
@@ -100,7 +100,7 @@ void url_put_origin(struct text *text, const char *location, size_t len)
 	if (scheme && append_authority(&origin, authority))
 		text_printf(text, "%s%s", scheme, shown);
 	else if (!scheme && len > 0 && *location == '/')
-		text_puts(text, "another path of the same server");
+		text_append(text, "another path of the same server");
 	else
-		text_puts(text, "an address that is not shown");
+		text_append(text, "an address that is not shown");
 }

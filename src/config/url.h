@@ -24,6 +24,6 @@ bool url_parse(struct url *url, const char *text);
 
 /* Appends where the `len` bytes of a Location header lead, as far as anybody may read that: scheme, host and
  * port, never a user, a path or a query. In words where they lead to the same server or are no such URL. */
-void url_put_origin(struct text *text, const char *location, size_t len);
+void url_append_origin(struct text *text, const char *location, size_t len);
 
 #endif

@@ -33,8 +33,8 @@ void gluetun_name(char out[static GLUETUN_NAME_MAX], const char *host, uint16_t 
 {
 	struct text text = text_on(out, GLUETUN_NAME_MAX);
 
-	text_puts(&text, GLUETUN_NAME " at ");
-	peer_put_authority(&text, host, port);
+	text_append(&text, GLUETUN_NAME " at ");
+	peer_append_authority(&text, host, port);
 }
 
 /* ---- who we are ---- */
@@ -44,7 +44,7 @@ static struct secret_store store;
 static char basic[(2 * SECRET_MAX + 1 + 2) / 3 * 4 + 1];
 
 /* Appends "user:password" in base64 (RFC 7617, section 2). */
-static void put_basic(struct text *text, const char *user, const char *password)
+static void append_basic(struct text *text, const char *user, const char *password)
 {
 	static const char digits[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -55,13 +55,13 @@ static void put_basic(struct text *text, const char *user, const char *password)
 		for (const char *at = parts[i]; *at; at++) {
 			bits = bits << 8 | (unsigned char)*at;
 			for (count += 8; count >= 6; count -= 6)
-				text_add(text, &digits[bits >> (count - 6) & 63], 1);
+				text_append_bytes(text, &digits[bits >> (count - 6) & 63], 1);
 		}
 	}
 	if (count > 0)
-		text_add(text, &digits[bits << (6 - count) & 63], 1);
+		text_append_bytes(text, &digits[bits << (6 - count) & 63], 1);
 	while (text->len % 4 != 0)
-		text_puts(text, "=");
+		text_append(text, "=");
 }
 
 /* What it gives is in the environment, `store` or `basic`, until forget_credential(). */
@@ -83,7 +83,7 @@ static enum fail read_credential(const struct gluetun_account *account,
 		f = secret_read(account->password, &store, &password, why);
 	if (f)
 		return f;
-	put_basic(&text, user, password);
+	append_basic(&text, user, password);
 	request->credential_name = "Authorization: Basic ";
 	request->credential = basic;
 	return FAIL_NONE;
@@ -129,7 +129,7 @@ static enum fail judge(const struct http_reply *reply, bool unauthorized, struct
 		return fail_set(why, FAIL_ANSWER, "HTTP %d: not what Gluetun answers",
 		                reply->status);
 	if (location)
-		url_put_origin(&text, location, len);
+		url_append_origin(&text, location, len);
 	return fail_set(why, FAIL_ANSWER, "HTTP %d, a redirect to %s: another program answers here",
 	                reply->status, location ? shown : "nowhere");
 }

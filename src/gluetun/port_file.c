@@ -68,7 +68,7 @@ static enum fail not_a_port(const char *path, const char *text, size_t len, stru
 	struct text kind = text_on(shown, sizeof shown);
 
 	/* The newline at the end is not what is wrong. */
-	redact_put_kind(&kind, text, len > 1 && text[len - 1] == '\n' ? len - 1 : len);
+	redact_append_kind(&kind, text, len > 1 && text[len - 1] == '\n' ? len - 1 : len);
 	return fail_set(why, FAIL_FORMAT,
 	                "%s holds %s, which is not a port (1 to 65535) on each line", path, shown);
 }

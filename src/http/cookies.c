@@ -92,11 +92,11 @@ bool cookies_take(struct cookies *cookies, const char *value, size_t len)
 	return true;
 }
 
-void cookies_put(const struct cookies *cookies, struct text *text)
+void cookies_append(const struct cookies *cookies, struct text *text)
 {
 	for (size_t i = 0; i < cookies->count; i++) {
 		if (i > 0)
-			text_puts(text, "; ");
-		text_puts(text, cookies->pairs[i]);
+			text_append(text, "; ");
+		text_append(text, cookies->pairs[i]);
 	}
 }

@@ -28,6 +28,6 @@ struct cookies {
 bool cookies_take(struct cookies *cookies, const char *value, size_t len);
 
 /* Appends the value of the Cookie header: "a=1; b=2". */
-void cookies_put(const struct cookies *cookies, struct text *text);
+void cookies_append(const struct cookies *cookies, struct text *text);
 
 #endif

@@ -10,7 +10,7 @@
 /* ---- request ---- */
 
 /* Appends `value` percent-encoded; with `text` NULL only counts. Returns the encoded length. */
-static size_t put_encoded(struct text *text, const char *value)
+static size_t append_encoded(struct text *text, const char *value)
 {
 	/* RFC 3986, section 2.3. */
 	static const char unreserved[] =
@@ -22,7 +22,7 @@ static size_t put_encoded(struct text *text, const char *value)
 
 		len += plain ? 1 : 3;
 		if (text && plain)
-			text_add(text, value, 1);
+			text_append_bytes(text, value, 1);
 		else if (text)
 			text_printf(text, "%%%02X", (unsigned)(unsigned char)*value);
 	}
@@ -30,7 +30,7 @@ static size_t put_encoded(struct text *text, const char *value)
 }
 
 /* The same for a whole form: "a=1&b=2". */
-static size_t put_form(struct text *text, const struct http_request *request)
+static size_t append_form(struct text *text, const struct http_request *request)
 {
 	size_t len = 0;
 
@@ -40,12 +40,12 @@ static size_t put_form(struct text *text, const struct http_request *request)
 		if (text)
 			text_printf(text, "%s%s=", i > 0 ? "&" : "", field->name);
 		len += (i > 0 ? 1 : 0) + strlen(field->name) + 1;
-		len += put_encoded(text, field->value);
+		len += append_encoded(text, field->value);
 	}
 	return len;
 }
 
-static void put_request(struct text *text, const struct http_request *request)
+static void append_request(struct text *text, const struct http_request *request)
 {
 	const char *path = request->path;
 
@@ -54,21 +54,21 @@ static void put_request(struct text *text, const struct http_request *request)
 	if (request->credential_name)
 		text_printf(text, "%s%s\r\n", request->credential_name, request->credential);
 	if (request->cookies && request->cookies->count > 0) {
-		text_puts(text, "Cookie: ");
-		cookies_put(request->cookies, text);
-		text_puts(text, "\r\n");
+		text_append(text, "Cookie: ");
+		cookies_append(request->cookies, text);
+		text_append(text, "\r\n");
 	}
 	if (request->post)
 		text_printf(text,
 		            "Content-Type: application/%s\r\n"
 		            "Content-Length: %zu\r\n",
 		            request->json ? "json" : "x-www-form-urlencoded",
-		            request->json ? strlen(request->json) : put_form(NULL, request));
-	text_puts(text, "\r\n");
+		            request->json ? strlen(request->json) : append_form(NULL, request));
+	text_append(text, "\r\n");
 	if (request->json)
-		text_puts(text, request->json);
+		text_append(text, request->json);
 	else if (request->post)
-		put_form(text, request);
+		append_form(text, request);
 }
 
 /* ---- head ---- */
@@ -213,7 +213,7 @@ static enum fail send_request(struct http_exchange *x, const struct http_request
 	struct text text = text_on(x->reply->space, HTTP_REQUEST_MAX);
 	enum fail f;
 
-	put_request(&text, request);
+	append_request(&text, request);
 	http_touch(x->reply, text.len);
 	if (text.full)
 		return fail_set(x->why, FAIL_TOO_BIG, "the request is over 32 KiB");

@@ -18,7 +18,7 @@ struct peer peer_for(const struct peer_address *address, const struct stop *stop
 
 /* ---- names ---- */
 
-void peer_put_authority(struct text *text, const char *host, uint16_t port)
+void peer_append_authority(struct text *text, const char *host, uint16_t port)
 {
 	/* The zone of a link-local address means nothing to the other side. */
 	text_printf(text, strchr(host, ':') ? "[%.*s]" : "%.*s", (int)strcspn(host, "%"), host);
@@ -28,12 +28,12 @@ void peer_put_authority(struct text *text, const char *host, uint16_t port)
 
 /* What the Host header says. A proxy picks the site by it as it does by the name in TLS, and
  * refuses a request where the two differ (RFC 9110, section 7.4). */
-static void put_host(struct text *text, const struct peer *peer)
+static void append_host(struct text *text, const struct peer *peer)
 {
 	bool is_usual = peer->port == (peer->https ? 443 : 80);
 
-	peer_put_authority(text, peer->https ? peer->tls.trust.name : peer->host,
-	                   is_usual || peer->omits_port ? 0 : peer->port);
+	peer_append_authority(text, peer->https ? peer->tls.trust.name : peer->host,
+	                      is_usual || peer->omits_port ? 0 : peer->port);
 }
 
 enum fail peer_told(const struct peer *peer, enum fail f, struct failure *why)
@@ -41,7 +41,7 @@ enum fail peer_told(const struct peer *peer, enum fail f, struct failure *why)
 	char authority[PEER_AUTHORITY_MAX];
 	struct text text = text_on(authority, sizeof authority);
 
-	peer_put_authority(&text, peer->host, peer->port);
+	peer_append_authority(&text, peer->host, peer->port);
 	if (f && f != FAIL_STOPPED)
 		fail_in(why, "%s at %s", peer->name, authority);
 	return f;
@@ -54,10 +54,10 @@ static void show_certificate(const struct peer *peer, struct text *text)
 {
 	if (peer->pin_variable && tls_can_be_pinned()) {
 		text_printf(text, ". If it is the right one, set %s=", peer->pin_variable);
-		tls_put_pin(text);
+		tls_append_pin(text);
 	}
-	text_puts(text, " - presented: ");
-	tls_put_certificate(text);
+	text_append(text, " - presented: ");
+	tls_append_certificate(text);
 }
 
 static void advise(const struct peer *peer, struct failure *why)
@@ -179,7 +179,7 @@ enum fail peer_exchange(struct peer *peer, struct http_request request, struct h
 	bool stale;
 	enum fail f;
 
-	put_host(&text, peer);
+	append_host(&text, peer);
 	request.host = host;
 	do {
 		f = open_connection(peer, why);

@@ -82,6 +82,6 @@ void peer_forget(struct peer *peer);
 
 /* Appends `host` as URLs have it: an IPv6 address in brackets, without its zone; `port` behind it, unless
  * that is 0. */
-void peer_put_authority(struct text *text, const char *host, uint16_t port);
+void peer_append_authority(struct text *text, const char *host, uint16_t port);
 
 #endif

@@ -38,7 +38,7 @@ uint32_t resolve_interface(const char *name)
 	struct text copy = text_on(request.ifr_name, sizeof request.ifr_name);
 	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-	text_puts(&copy, name);
+	text_append(&copy, name);
 	if (fd < 0)
 		return 0;
 	if (ioctl(fd, SIOCGIFINDEX, &request) < 0)

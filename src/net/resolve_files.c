@@ -121,7 +121,7 @@ void resolve_read_servers(struct resolve_servers *servers)
 			servers->count += resolve_numeric(&servers->addresses[servers->count], word,
 			                                  DNS_PORT);
 		} else if (line == SEARCH) {
-			text_add(&search, word, strlen(word) + 1);
+			text_append_bytes(&search, word, strlen(word) + 1);
 		} else if (line == OPTION && strncmp(word, "ndots:", 6) == 0) {
 			servers->ndots = resolve_number(word + 6);
 		}

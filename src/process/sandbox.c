@@ -88,13 +88,13 @@ struct sandbox sandbox_enter(const struct config *config, enum sandbox_phase pha
 	return on;
 }
 
-bool sandbox_put(struct text *text, const struct sandbox *sandbox)
+bool sandbox_append(struct text *text, const struct sandbox *sandbox)
 {
-	text_puts(text, sandbox->seccomp ? "seccomp, " : "no seccomp, ");
+	text_append(text, sandbox->seccomp ? "seccomp, " : "no seccomp, ");
 	if (sandbox->landlock)
 		text_printf(text, "Landlock ABI %d", sandbox->landlock);
 	else
-		text_puts(text, "no Landlock");
-	text_puts(text, sandbox->no_capabilities ? ", no capabilities" : ", capabilities");
+		text_append(text, "no Landlock");
+	text_append(text, sandbox->no_capabilities ? ", no capabilities" : ", capabilities");
 	return sandbox->seccomp && sandbox->landlock && sandbox->no_capabilities;
 }

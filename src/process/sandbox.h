@@ -34,6 +34,6 @@ struct sandbox {
 struct sandbox sandbox_enter(const struct config *config, enum sandbox_phase phase);
 
 /* Appends what is on, as in "seccomp, Landlock ABI 7, no capabilities". Returns whether all is. */
-bool sandbox_put(struct text *text, const struct sandbox *sandbox);
+bool sandbox_append(struct text *text, const struct sandbox *sandbox);
 
 #endif

@@ -136,7 +136,7 @@ static bool allow_directory(struct rules *rules, const char *file, bool has_to_b
 	struct text copy = text_on(path, sizeof path);
 	int fd;
 
-	text_puts(&copy, file);
+	text_append(&copy, file);
 	(void)text_cut_name(path);
 	fd = open_directory(path);
 	if (is_everybodys(find_place(fd, place) ? place : path, has_to_be)) {
@@ -190,7 +190,7 @@ static void allow_above(struct rules *rules, const char *file)
 	struct text copy = text_on(path, sizeof path);
 	int fd;
 
-	text_puts(&copy, file);
+	text_append(&copy, file);
 	(void)text_cut_name(path);
 	(void)text_cut_name(path);
 	while ((fd = open_directory(path)) < 0 && text_cut_name(path)) {
@@ -306,7 +306,7 @@ static bool is_below_reached(const char *path)
 	struct text text = text_on(way, sizeof way);
 	struct stat status, below = { 0 };
 
-	text_puts(&text, path);
+	text_append(&text, path);
 	(void)text_cut_name(way);
 	text.len = strlen(way);
 	while (!text.full && stat(way, &status) == 0) {
@@ -315,7 +315,7 @@ static bool is_below_reached(const char *path)
 		if (status.st_dev == below.st_dev && status.st_ino == below.st_ino)
 			return false; /* at the root */
 		below = status;
-		text_puts(&text, "/..");
+		text_append(&text, "/..");
 	}
 	return true; /* as far as can be seen */
 }

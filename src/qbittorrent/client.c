@@ -178,14 +178,14 @@ static void make_setting(struct setting *setting, const struct qbittorrent_wante
 
 	text_printf(&text, "{\"listen_port\":%u", (unsigned)wanted->port);
 	if (view->random_port)
-		text_puts(&text, ",\"random_port\":false");
+		text_append(&text, ",\"random_port\":false");
 	if (view->upnp)
-		text_puts(&text, ",\"upnp\":false");
+		text_append(&text, ",\"upnp\":false");
 	if (wanted->interface && view->can_bind)
 		text_printf(&text, ",\"current_network_interface\":\"%s\"", wanted->interface);
 	if (wanted->address && view->can_bind)
 		text_printf(&text, ",\"current_interface_address\":\"%s\"", wanted->address);
-	text_puts(&text, "}");
+	text_append(&text, "}");
 	setting->form = (struct http_field){ "json", setting->preferences };
 	setting->request = (struct http_request){
 		.post = true,
@@ -311,7 +311,7 @@ void qbittorrent_ask_version(struct qbittorrent *qb)
 		return;
 	/* Anything else may repeat what it was sent, and all the world is shown the version. */
 	if (redact_is_version(qb->reply->body, qb->reply->body_len))
-		text_add(&text, qb->reply->body, qb->reply->body_len);
+		text_append_bytes(&text, qb->reply->body, qb->reply->body_len);
 }
 
 static void log_out(struct qbittorrent *qb)

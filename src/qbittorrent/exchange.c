@@ -7,11 +7,11 @@
 #include "base/text.h"
 #include "config/url.h"
 
-void qbittorrent_put_certificate(struct text *text)
+void qbittorrent_append_certificate(struct text *text)
 {
-	tls_put_certificate(text);
-	text_puts(text, "; QSTICKY_TLS_PIN_SHA256=");
-	tls_put_pin(text);
+	tls_append_certificate(text);
+	text_append(text, "; QSTICKY_TLS_PIN_SHA256=");
+	tls_append_pin(text);
 }
 
 /* ---- one exchange ---- */
@@ -96,7 +96,7 @@ static enum fail redirected(const struct http_reply *reply, struct failure *why)
 	struct text text = text_on(shown, sizeof shown);
 
 	if (location)
-		url_put_origin(&text, location, len);
+		url_append_origin(&text, location, len);
 	return fail_set(why, FAIL_ANSWER,
 	                "not qBittorrent: HTTP %d, a redirect to %s: a proxy or its login page is "
 	                "in between; "

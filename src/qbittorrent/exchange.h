@@ -9,7 +9,7 @@
 #include "qbittorrent/session.h"
 
 /* Appends the certificate of a connection that is open, for a person, and the line that pins it. */
-void qbittorrent_put_certificate(struct text *text);
+void qbittorrent_append_certificate(struct text *text);
 
 /* Adds the API key to `request` where there is one; it is read once a cycle. Fails as secret_read(). */
 enum fail qbittorrent_authorize(struct qbittorrent *qb, struct http_request *request,

@@ -119,8 +119,8 @@ bool health_judge_open(int opened, const char *path, unsigned interval_s, time_t
 	bool healthy = !health_read_open(opened, path, buf, &json, &len, &why) &&
 	               health_weigh(&json, path, interval_s, now, &why);
 
-	text_puts(line, healthy ? "healthy: " : "unhealthy: ");
-	text_add_printable(line, why.text, strlen(why.text));
+	text_append(line, healthy ? "healthy: " : "unhealthy: ");
+	text_append_printable(line, why.text, strlen(why.text));
 	return healthy;
 }
 

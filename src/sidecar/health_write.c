@@ -94,45 +94,45 @@ static int64_t number_of(const struct health *health, const struct field *field)
 
 /* ---- JSON ---- */
 
-static void put_quoted(struct text *text, const char *string)
+static void append_quoted(struct text *text, const char *string)
 {
-	text_puts(text, "\"");
-	text_add_json(text, string, strlen(string));
-	text_puts(text, "\"");
+	text_append(text, "\"");
+	text_append_json(text, string, strlen(string));
+	text_append(text, "\"");
 }
 
-static void put_uptime(struct text *text, uint64_t uptime_s)
+static void append_uptime(struct text *text, uint64_t uptime_s)
 {
 	uint64_t days = uptime_s / 86400;
 
-	text_puts(text, "\"");
+	text_append(text, "\"");
 	if (days > 0)
 		text_printf(text, "%llu days, ", (unsigned long long)days);
 	text_printf(text, "%u:%02u:%02u\"", (unsigned)(uptime_s / 3600 % 24),
 	            (unsigned)(uptime_s / 60 % 60), (unsigned)(uptime_s % 60));
 }
 
-static void put_number(struct text *text, enum kind kind, int64_t number)
+static void append_number(struct text *text, enum kind kind, int64_t number)
 {
 	char utc[UTC_MAX];
 
 	if (kind == UPTIME) {
-		put_uptime(text, (uint64_t)number);
+		append_uptime(text, (uint64_t)number);
 	} else if (kind == COUNT || kind == TOTAL) {
 		text_printf(text, "%llu", (unsigned long long)number);
 	} else if (kind == TIME && number != -1) {
 		utc_format(utc, (time_t)number);
-		put_quoted(text, utc);
+		append_quoted(text, utc);
 	} else if (number < 0) {
-		text_puts(text, "null");
+		text_append(text, "null");
 	} else if (kind == PORT) {
 		text_printf(text, "%lld", (long long)number);
 	} else {
-		text_puts(text, number ? "true" : "false");
+		text_append(text, number ? "true" : "false");
 	}
 }
 
-static void put_json(struct text *text, const struct health *health)
+static void append_json(struct text *text, const struct health *health)
 {
 	const char *before = "{";
 
@@ -144,32 +144,32 @@ static void put_json(struct text *text, const struct health *health)
 		text_printf(text, "%s\"%s\": ", before, field->name);
 		before = ", ";
 		if (field->kind < STATE)
-			put_number(text, field->kind, number_of(health, field));
+			append_number(text, field->kind, number_of(health, field));
 		else if ((string = string_of(health, field)))
-			put_quoted(text, string);
+			append_quoted(text, string);
 		else
-			text_puts(text, "null");
+			text_append(text, "null");
 	}
-	text_puts(text, "}\n");
+	text_append(text, "}\n");
 }
 
 /* ---- metrics ---- */
 
-static void put_head(struct text *text, const char *name, const char *type, const char *help)
+static void append_head(struct text *text, const char *name, const char *type, const char *help)
 {
 	text_printf(text, "# HELP qsticky_%s %s\n# TYPE qsticky_%s %s\n", name, help, name, type);
 }
 
 /* `value` has no control characters: of what JSON escapes only quotes and backslashes are left in it,
  * and both formats escape these alike. */
-static void put_label(struct text *text, const char *name, const char *value)
+static void append_label(struct text *text, const char *name, const char *value)
 {
 	text_printf(text, ",%s=", name);
-	put_quoted(text, value);
+	append_quoted(text, value);
 }
 
 /* Begins a sample, within its labels. The first is what the file is called. */
-static void put_name(struct text *text, const char *name, const char *path)
+static void append_name(struct text *text, const char *name, const char *path)
 {
 	static const char suffix[] = ".prom";
 	const char *file = strrchr(path, '/') + 1;
@@ -179,13 +179,13 @@ static void put_name(struct text *text, const char *name, const char *path)
 
 	if (len > sizeof suffix - 1 && strcmp(file + len - (sizeof suffix - 1), suffix) == 0)
 		len -= sizeof suffix - 1;
-	text_add_printable(&instance, file, len);
+	text_append_printable(&instance, file, len);
 	text_printf(text, "qsticky_%s{instance_name=", name);
-	put_quoted(text, buf);
+	append_quoted(text, buf);
 }
 
-static void put_metric(struct text *text, const struct health *health, const char *path,
-                       const struct field *field)
+static void append_metric(struct text *text, const struct health *health, const char *path,
+                          const struct field *field)
 {
 	int64_t number = field->kind == STATE ? 0 : number_of(health, field);
 	char metric[64];
@@ -195,31 +195,31 @@ static void put_metric(struct text *text, const struct health *health, const cha
 		return;
 	text_printf(&words, "%s%s%s", affixes[field->kind][0], field->name,
 	            affixes[field->kind][1]);
-	put_head(text, metric, field->kind == TOTAL ? "counter" : "gauge", field->help);
+	append_head(text, metric, field->kind == TOTAL ? "counter" : "gauge", field->help);
 	if (field->kind != STATE) {
-		put_name(text, metric, path);
+		append_name(text, metric, path);
 		text_printf(text, "} %lld\n", (long long)number);
 		return;
 	}
 	for (size_t i = 0; i < HEALTH_STATES; i++) {
-		put_name(text, metric, path);
-		put_label(text, "state", health_states[i]);
+		append_name(text, metric, path);
+		append_label(text, "state", health_states[i]);
 		text_printf(text, "} %d\n", strcmp(health_states[i], health->state) == 0);
 	}
 }
 
-static void put_metrics(struct text *text, const struct health *health, const char *path)
+static void append_metrics(struct text *text, const struct health *health, const char *path)
 {
 	const struct field *field;
 
-	put_head(text, "info", "gauge", "Versions.");
-	put_name(text, "info", path);
-	put_label(text, "version", health->version);
+	append_head(text, "info", "gauge", "Versions.");
+	append_name(text, "info", path);
+	append_label(text, "version", health->version);
 	if (health->qbittorrent_version)
-		put_label(text, "qbittorrent_version", health->qbittorrent_version);
-	text_puts(text, "} 1\n");
+		append_label(text, "qbittorrent_version", health->qbittorrent_version);
+	text_append(text, "} 1\n");
 	for (unsigned place = 1; (field = field_at(VIEW_METRICS, place)); place++)
-		put_metric(text, health, path, field);
+		append_metric(text, health, path, field);
 }
 
 /* ---- files ---- */
@@ -229,7 +229,7 @@ enum fail health_write(const char *path, const struct health *health, struct fai
 	char buf[HEALTH_MAX];
 	struct text content = text_on(buf, sizeof buf);
 
-	put_json(&content, health);
+	append_json(&content, health);
 	return file_write_atomically("health file", path, &content, why);
 }
 
@@ -238,7 +238,7 @@ enum fail health_write_metrics(const char *path, const struct health *health, st
 	char buf[METRICS_MAX];
 	struct text content = text_on(buf, sizeof buf);
 
-	put_metrics(&content, health, path);
+	append_metrics(&content, health, path);
 	return file_write_atomically("metrics file", path, &content, why);
 }
 
@@ -252,8 +252,8 @@ void health_write_line(struct text *text, const char *label, const char *value)
 	for (; start < text->len; start++)
 		if (text->buf[start] == '_')
 			text->buf[start] = ' ';
-	text_add_printable(text, value, strlen(value));
-	text_puts(text, "\n");
+	text_append_printable(text, value, strlen(value));
+	text_append(text, "\n");
 }
 
 void health_write_lines(struct text *text, const struct json *json)
@@ -270,7 +270,7 @@ void health_write_lines(struct text *text, const struct json *json)
 		if (json_int(json, field->name, &number))
 			text_printf(&word, "%lld", (long long)number);
 		else if (json_bool(json, field->name, &yes))
-			text_puts(&word, yes ? "yes" : "no");
+			text_append(&word, yes ? "yes" : "no");
 		else if (!json_string(json, field->name, value, sizeof value))
 			memcpy(value, "-", sizeof "-"); /* null, or nothing that is ours */
 		health_write_line(text, field->name, value);

@@ -125,9 +125,9 @@ static void add_prospect(const struct login_gate *gate, struct failure *why)
 	            seen ? "qBittorrent is restarted, or SIGHUP comes (docker kill -s HUP)"
 	                 : "SIGHUP comes (docker kill -s HUP)");
 	if (!seen && login_budget_is_spent(budget))
-		text_puts(&text, ", after a restart of qBittorrent: none can be seen here");
+		text_append(&text, ", after a restart of qBittorrent: none can be seen here");
 	else if (!seen)
-		text_puts(&text, "; a restart of qBittorrent cannot be seen here");
+		text_append(&text, "; a restart of qBittorrent cannot be seen here");
 }
 
 /* How the pair stands, as a failure. */

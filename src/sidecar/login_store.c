@@ -22,7 +22,7 @@ static void append_hex(struct text *text, const unsigned char *bytes)
 void login_store_append(struct text *text, const struct login_budget *budget,
                         const unsigned char salt[static DIGEST_LEN])
 {
-	text_puts(text, "qsticky logins 1\nsalt ");
+	text_append(text, "qsticky logins 1\nsalt ");
 	append_hex(text, salt);
 	text_printf(text, "\nfailed %u\nserver %u ", budget->failed,
 	            (unsigned)budget->server_known);
@@ -31,7 +31,7 @@ void login_store_append(struct text *text, const struct login_budget *budget,
 	            (unsigned)budget->past_count);
 	for (size_t i = 0; i < LOGIN_PAST_MAX; i++) {
 		append_hex(text, budget->past[i]);
-		text_puts(text, "\n");
+		text_append(text, "\n");
 	}
 	text_printf(text, "pairs %u\n", (unsigned)budget->count);
 	for (size_t i = 0; i < LOGIN_PAIRS_MAX; i++) {

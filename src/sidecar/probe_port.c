@@ -51,7 +51,7 @@ enum fail reachability_judge_settings(const struct tunnel *tunnel, const struct 
 		                is_here(set->interface) ? "interface "
 		                                        : "an interface that is not here",
 		                is_here(set->interface) ? set->interface : "", name);
-	redact_put_address(&text, set->address);
+	redact_append_address(&text, set->address);
 	if (!covers(set->address, view, AF_INET) && !covers(set->address, view, AF_INET6))
 		return fail_set(why, FAIL_CUT_OFF,
 		                "qBittorrent is bound to address %s, but %s has %s: change its "

@@ -17,7 +17,7 @@ void publish_source(char out[static PUBLISH_SOURCE_MAX], const struct config *co
 	if (source != CONFIG_SOURCE_GLUETUN)
 		text_printf(&text, "in %s", config->port_file_path);
 	if (source == CONFIG_SOURCE_AUTO)
-		text_puts(&text, ", else ");
+		text_append(&text, ", else ");
 	gluetun_name(name, config->gluetun_host, config->gluetun_port);
 	if (source != CONFIG_SOURCE_FILE)
 		text_printf(&text, "from %s", name);

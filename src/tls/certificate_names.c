@@ -168,13 +168,13 @@ bool certificate_names_ip(const struct certificate *certificate, const unsigned 
 
 /* ---- for a person ---- */
 
-void certificate_put_oid(struct text *text, struct der_part oid)
+void certificate_append_oid(struct text *text, struct der_part oid)
 {
 	unsigned arc = 0;
 	bool first = true;
 
 	if (oid.len == 0 || oid.len > 32 || oid.at[oid.len - 1] >= 0x80) {
-		text_puts(text, "?");
+		text_append(text, "?");
 		return;
 	}
 	for (size_t i = 0; i < oid.len; i++) {
@@ -192,7 +192,7 @@ void certificate_put_oid(struct text *text, struct der_part oid)
 	}
 }
 
-static void put_string(struct text *text, unsigned tag, struct der_part value)
+static void append_string(struct text *text, unsigned tag, struct der_part value)
 {
 	switch (tag) {
 	case DER_UTF8:
@@ -200,10 +200,10 @@ static void put_string(struct text *text, unsigned tag, struct der_part value)
 	case DER_PRINTABLE:
 	case DER_TELETEX:
 	case DER_IA5:
-		text_add_printable(text, (const char *)value.at, value.len);
+		text_append_printable(text, (const char *)value.at, value.len);
 		break;
 	default:
-		text_puts(text, "?");
+		text_append(text, "?");
 	}
 }
 
@@ -220,14 +220,14 @@ static const char *label_of(struct der_part oid)
 }
 
 /* Ends a text that was cut with dots, and moves it over. */
-static void put_shown(struct text *text, struct text *shown)
+static void append_shown(struct text *text, struct text *shown)
 {
 	if (shown->full && shown->len >= 3)
 		memcpy(shown->buf + shown->len - 3, "...", 3);
-	text_puts(text, shown->len > 0 ? shown->buf : "(none)");
+	text_append(text, shown->len > 0 ? shown->buf : "(none)");
 }
 
-void certificate_put_name(struct text *text, struct der_part name)
+void certificate_append_name(struct text *text, struct der_part name)
 {
 	char buf[SHOWN_MAX];
 	struct text shown = text_on(buf, sizeof buf);
@@ -247,13 +247,13 @@ void certificate_put_name(struct text *text, struct der_part name)
 			if (!label)
 				continue;
 			text_printf(&shown, "%s%s=", shown.len > 0 ? ", " : "", label);
-			put_string(&shown, tag, value);
+			append_string(&shown, tag, value);
 		}
 	}
-	put_shown(text, &shown);
+	append_shown(text, &shown);
 }
 
-void certificate_put_names(struct text *text, const struct certificate *certificate)
+void certificate_append_names(struct text *text, const struct certificate *certificate)
 {
 	char buf[SHOWN_MAX];
 	struct text shown = text_on(buf, sizeof buf);
@@ -264,11 +264,11 @@ void certificate_put_names(struct text *text, const struct certificate *certific
 		if (tag != TAG_DNS && tag != TAG_IP)
 			continue;
 		if (shown.len > 0)
-			text_puts(&shown, ", ");
+			text_append(&shown, ", ");
 		if (tag == TAG_IP)
-			text_add_ip(&shown, name.at, name.len);
+			text_append_ip(&shown, name.at, name.len);
 		else
-			text_add_printable(&shown, (const char *)name.at, name.len);
+			text_append_printable(&shown, (const char *)name.at, name.len);
 	}
-	put_shown(text, &shown);
+	append_shown(text, &shown);
 }

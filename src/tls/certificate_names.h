@@ -23,11 +23,11 @@ bool certificate_names_ip(const struct certificate *certificate, const unsigned 
                           size_t len);
 
 /* Appends an object identifier as "2.5.29.36"; "?" where it is none. */
-void certificate_put_oid(struct text *text, struct der_part oid);
+void certificate_append_oid(struct text *text, struct der_part oid);
 
 /* Append for a person, at most about 100 bytes each: an encoded name as "CN=nas, O=Home"; the names
  * that it is for as "nas, 192.0.2.1". */
-void certificate_put_name(struct text *text, struct der_part name);
-void certificate_put_names(struct text *text, const struct certificate *certificate);
+void certificate_append_name(struct text *text, struct der_part name);
+void certificate_append_names(struct text *text, const struct certificate *certificate);
 
 #endif

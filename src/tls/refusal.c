@@ -13,28 +13,28 @@ bool refusal_clock_is_wrong(time_t now)
 
 /* ---- what was presented ---- */
 
-static void put_date(struct text *text, time_t moment)
+static void append_date(struct text *text, time_t moment)
 {
 	char utc[UTC_MAX];
 
 	utc_format(utc, moment);
-	text_add(text, utc, sizeof "2026-11-22" - 1);
+	text_append_bytes(text, utc, sizeof "2026-11-22" - 1);
 }
 
-void refusal_put_presented(struct text *text, const struct chain *chain)
+void refusal_append_presented(struct text *text, const struct chain *chain)
 {
 	const struct certificate *leaf = chain_leaf(chain);
 
-	text_puts(text, "subject ");
-	certificate_put_name(text, leaf->subject);
-	text_puts(text, "; issuer ");
-	certificate_put_name(text, leaf->issuer);
-	text_puts(text, "; valid ");
-	put_date(text, leaf->not_before);
-	text_puts(text, " to ");
-	put_date(text, leaf->not_after);
-	text_puts(text, "; for ");
-	certificate_put_names(text, leaf);
+	text_append(text, "subject ");
+	certificate_append_name(text, leaf->subject);
+	text_append(text, "; issuer ");
+	certificate_append_name(text, leaf->issuer);
+	text_append(text, "; valid ");
+	append_date(text, leaf->not_before);
+	text_append(text, " to ");
+	append_date(text, leaf->not_after);
+	text_append(text, "; for ");
+	certificate_append_names(text, leaf);
 }
 
 /* ---- by itself ---- */
@@ -59,19 +59,19 @@ enum fail refusal_of_name(const struct refusal *refusal, struct failure *why)
 /* ---- by its issuers ---- */
 
 /* The certificate that is in the way: "its certificate". */
-static void put_who(struct text *text, const struct refusal *refusal,
-                    const struct path_obstacle *obstacle)
+static void append_who(struct text *text, const struct refusal *refusal,
+                       const struct path_obstacle *obstacle)
 {
 	if (obstacle->origin == PATH_SERVER) {
-		text_puts(text, "its certificate");
+		text_append(text, "its certificate");
 		return;
 	}
-	text_puts(text, "its issuer \"");
-	certificate_put_name(text, obstacle->of->subject);
+	text_append(text, "its issuer \"");
+	certificate_append_name(text, obstacle->of->subject);
 	if (obstacle->origin == PATH_FILE)
 		text_printf(text, "\" in %.100s", refusal->trust->ca_file);
 	else
-		text_puts(text, "\", which it sends,");
+		text_append(text, "\", which it sends,");
 }
 
 static unsigned rsa_bits(const struct certificate *certificate)
@@ -120,7 +120,7 @@ static enum fail refuse_key(const char *who, const struct certificate *certifica
 	if (certificate->modulus.len > CERTIFICATE_RSA_MAX)
 		text_printf(&text, "RSA of %u bits", rsa_bits(certificate));
 	else
-		text_puts(&text, kinds[certificate->key]);
+		text_append(&text, kinds[certificate->key]);
 	return fail_set(why, FAIL_UNTRUSTED,
 	                "%s has a key that is %s: not supported; give it one of RSA (2048 to 4096 "
 	                "bits) or EC (P-256, P-384, P-521)",
@@ -154,7 +154,7 @@ static enum fail refuse_issuer(const struct refusal *refusal, const struct path_
 	char issuer[128];
 	struct text text = text_on(issuer, sizeof issuer);
 
-	certificate_put_name(&text, obstacle->of->issuer);
+	certificate_append_name(&text, obstacle->of->issuer);
 	if (obstacle->others)
 		return fail_set(why, FAIL_UNTRUSTED,
 		                "its issuer is unknown: \"%s\" is not in %.100s", issuer, path);
@@ -170,7 +170,7 @@ static enum fail refuse_signer(const struct refusal *refusal, const struct path_
 	char issuer[128];
 	struct text text = text_on(issuer, sizeof issuer);
 
-	certificate_put_name(&text, obstacle->of->subject);
+	certificate_append_name(&text, obstacle->of->subject);
 	if (obstacle->origin == PATH_FILE)
 		return fail_set(
 			why, FAIL_UNTRUSTED,
@@ -206,7 +206,7 @@ static enum fail refuse_extension(const char *who, const struct certificate *cer
 	char oid[64];
 	struct text text = text_on(oid, sizeof oid);
 
-	certificate_put_oid(&text, certificate->unknown);
+	certificate_append_oid(&text, certificate->unknown);
 	return fail_set(why, FAIL_UNTRUSTED,
 	                "%s has a critical extension that qsticky cannot judge (%s)", who, oid);
 }
@@ -228,7 +228,7 @@ enum fail refusal_of_path(const struct refusal *refusal, const struct path_obsta
 	char who[256];
 	struct text text = text_on(who, sizeof who);
 
-	put_who(&text, refusal, obstacle);
+	append_who(&text, refusal, obstacle);
 	if (obstacle->self_signed && is_about_self_signed(obstacle))
 		return fail_set(
 			why, FAIL_UNTRUSTED, "its certificate is self-signed, and not in %.100s%s",

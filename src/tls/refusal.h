@@ -21,7 +21,7 @@ struct refusal {
 };
 
 /* Appends the certificate that was presented, for a person: "subject CN=nas; issuer ...". */
-void refusal_put_presented(struct text *text, const struct chain *chain);
+void refusal_append_presented(struct text *text, const struct chain *chain);
 
 /* Explain; all return FAIL_UNTRUSTED. In turn: the clock is wrong; it is for
  * another name; its key is of a kind that is not supported, or what else is in the way. */

@@ -328,15 +328,15 @@ bool tls_can_be_pinned(void)
 	return leaf->key == CERTIFICATE_RSA || leaf->key == CERTIFICATE_EC;
 }
 
-void tls_put_pin(struct text *text)
+void tls_append_pin(struct text *text)
 {
 	for (size_t i = 0; i < TRUST_PIN_LEN; i++)
 		text_printf(text, "%02x", (unsigned)space.verify.sha256[i]);
 }
 
-void tls_put_certificate(struct text *text)
+void tls_append_certificate(struct text *text)
 {
-	refusal_put_presented(text, &space.verify.chain);
+	refusal_append_presented(text, &space.verify.chain);
 }
 
 void tls_close(struct tls *tls)

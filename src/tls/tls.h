@@ -59,8 +59,8 @@ enum fail tls_open(struct tls *tls, struct stream *inner, int64_t deadline_ms, s
  * for its certificate: whether its key is of a kind that can be used, so that a pin helps; its SHA-256 in
  * hex; all of it that a person compares. */
 bool tls_can_be_pinned(void);
-void tls_put_pin(struct text *text);
-void tls_put_certificate(struct text *text);
+void tls_append_pin(struct text *text);
+void tls_append_certificate(struct text *text);
 
 /* Tells the server that this is the end, without waiting, and forgets the connection; the session
  * is kept. Nothing happens where it is closed already. */

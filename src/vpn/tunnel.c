@@ -83,11 +83,11 @@ static void see_link(void *context, const struct netlink_message *message)
 	looking->view->up = link.up;
 }
 
-static void put_ip(char *out, size_t cap, const void *ip, size_t len)
+static void format_ip(char *out, size_t cap, const void *ip, size_t len)
 {
 	struct text text = text_on(out, cap);
 
-	text_add_ip(&text, ip, len);
+	text_append_ip(&text, ip, len);
 }
 
 static void see_address(void *context, const struct netlink_message *message)
@@ -102,12 +102,12 @@ static void see_address(void *context, const struct netlink_message *message)
 	if (address.family == AF_INET && !view->has_v4) {
 		view->has_v4 = true;
 		view->v4 = address.address.v4;
-		put_ip(view->v4_text, sizeof view->v4_text, &view->v4, sizeof view->v4);
+		format_ip(view->v4_text, sizeof view->v4_text, &view->v4, sizeof view->v4);
 	}
 	if (address.family == AF_INET6 && !view->has_v6) {
 		view->has_v6 = true;
 		view->v6 = address.address.v6;
-		put_ip(view->v6_text, sizeof view->v6_text, &view->v6, sizeof view->v6);
+		format_ip(view->v6_text, sizeof view->v6_text, &view->v6, sizeof view->v6);
 	}
 }
 

@@ -98,8 +98,8 @@ void webhook_say(struct failure *message, const struct webhook *webhook, const c
 	text_printf(&text, ", after %u %s", lasted, unit);
 }
 
-void webhook_put(struct text *text, const struct webhook *webhook, uint16_t port, const char *state,
-                 time_t now, const struct failure *message)
+void webhook_append(struct text *text, const struct webhook *webhook, uint16_t port,
+                    const char *state, time_t now, const struct failure *message)
 {
 	/* By enum webhook_event. */
 	static const char events[][13] = { "port_changed", "unhealthy", "healthy" };
@@ -122,8 +122,8 @@ void webhook_put(struct text *text, const struct webhook *webhook, uint16_t port
 		text_printf(text, ", \"previous_port\": %lld", (long long)webhook->previous_port);
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		text_printf(text, ", \"%s\": \"", names[i]);
-		text_add_json(text, message->text, strlen(message->text));
-		text_puts(text, "\"");
+		text_append_json(text, message->text, strlen(message->text));
+		text_append(text, "\"");
 	}
-	text_puts(text, "}");
+	text_append(text, "}");
 }

@@ -72,7 +72,7 @@ void webhook_say(struct failure *message, const struct webhook *webhook, const c
                  uint16_t port);
 
 /* Appends the body that says so. `port` and `state` are the present ones. */
-void webhook_put(struct text *text, const struct webhook *webhook, uint16_t port, const char *state,
-                 time_t now, const struct failure *message);
+void webhook_append(struct text *text, const struct webhook *webhook, uint16_t port,
+                    const char *state, time_t now, const struct failure *message);
 
 #endif

@@ -38,9 +38,9 @@ static enum fail find(struct target *to, const struct webhook_receiver *receiver
 	if (!url_parse(&to->url, value))
 		return fail_set(why, FAIL_FORMAT, "its file holds no such URL as it takes");
 	name = text_on(to->name, sizeof to->name);
-	text_puts(&name, to->url.https ? "https://" : "http://");
-	peer_put_authority(&name, to->url.host,
-	                   to->url.port == (to->url.https ? 443 : 80) ? 0 : to->url.port);
+	text_append(&name, to->url.https ? "https://" : "http://");
+	peer_append_authority(&name, to->url.host,
+	                      to->url.port == (to->url.https ? 443 : 80) ? 0 : to->url.port);
 	if (to->url.https && access(ca_file, R_OK) < 0)
 		return fail_set(why, FAIL_UNTRUSTED,
 		                "no CA file to verify it by; mount one: \"%s:%s:ro\"", ca_file,
@@ -138,7 +138,7 @@ static void tell(struct webhook *webhook, const struct webhook_receiver *receive
 	reply->status = 0;
 	reply->head_len = 0;
 	webhook_say(&message, webhook, facts->error ? facts->error : "", facts->port);
-	webhook_put(&text, webhook, facts->port, facts->state, now_s(), &message);
+	webhook_append(&text, webhook, facts->port, facts->state, now_s(), &message);
 	f = open_connection(&to, receiver, stop, deadline_ms, &why);
 	sent = !f && to.url.path;
 	if (sent)

@@ -47,10 +47,10 @@ static void check_certificate(const uint8_t *data, size_t size)
 	check_part(certificate.signed_part, certificate.whole);
 	check_part(certificate.signature_bytes, certificate.whole);
 	check_part(certificate.unknown, certificate.whole);
-	certificate_put_name(&text, certificate.subject);
-	certificate_put_name(&text, certificate.issuer);
-	certificate_put_names(&text, &certificate);
-	certificate_put_oid(&text, certificate.unknown);
+	certificate_append_name(&text, certificate.subject);
+	certificate_append_name(&text, certificate.issuer);
+	certificate_append_names(&text, &certificate);
+	certificate_append_oid(&text, certificate.unknown);
 	assert(!text.full);
 	for (size_t i = 0; i < text.len; i++)
 		assert((unsigned char)buf[i] >= 0x20);

@@ -31,7 +31,7 @@ static void check(const struct cookies *cookies)
 	const char *at = header;
 
 	assert(cookies->count <= COOKIES_COUNT);
-	cookies_put(cookies, &text);
+	cookies_append(cookies, &text);
 	assert(!text.full);
 	for (size_t i = 0; i < cookies->count; i++) {
 		size_t len = strlen(cookies->pairs[i]);

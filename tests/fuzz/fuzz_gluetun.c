@@ -53,7 +53,7 @@ static enum fail write_request(struct stream *stream, const void *data, size_t l
 
 	(void)stream;
 	assert(net.open && net.requests == 1);
-	text_puts(&text, routes[strncmp(sent, routes[0], strlen(routes[0])) != 0]);
+	text_append(&text, routes[strncmp(sent, routes[0], strlen(routes[0])) != 0]);
 	text_printf(&text, "Host: localhost:8000\r\n%s\r\n", credentials[who]);
 	assert(strcmp(sent, wanted) == 0);
 	return f;

@@ -32,7 +32,7 @@ static bool judge(const char *path, unsigned interval_s, time_t now, char line[s
 	return healthy;
 }
 
-/* `value` comes back from the file as text_add_json() makes it: without what is not UTF-8. */
+/* `value` comes back from the file as text_append_json() makes it: without what is not UTF-8. */
 static void check_string(const struct json *json, const char *key, const char *value)
 {
 	char got[HEALTH_MAX], again[HEALTH_MAX];
@@ -45,9 +45,9 @@ static void check_string(const struct json *json, const char *key, const char *v
 	assert(json_string(json, key, got, sizeof got));
 	if (strstr(value, "\\ufffd"))
 		return; /* or could not be told from what stands for a byte that is not UTF-8 */
-	text_add_json(&text, got, strlen(got));
+	text_append_json(&text, got, strlen(got));
 	text = text_on(got, sizeof got);
-	text_add_json(&text, value, strlen(value));
+	text_append_json(&text, value, strlen(value));
 	/* A character that was replaced stands there itself now. */
 	for (char *at = got; (at = strstr(at, "\\ufffd")); at += 3) {
 		memcpy(at, "\xef\xbf\xbd", 3);

@@ -229,14 +229,14 @@ bool tls_can_be_pinned(void)
 	return setup & NAMED;
 }
 
-void tls_put_pin(struct text *text)
+void tls_append_pin(struct text *text)
 {
-	text_puts(text, "00");
+	text_append(text, "00");
 }
 
-void tls_put_certificate(struct text *text)
+void tls_append_certificate(struct text *text)
 {
-	text_puts(text, "subject CN=nas");
+	text_append(text, "subject CN=nas");
 }
 
 enum fail wait_until(const struct stop *stop, int64_t due_ms, struct failure *why)

@@ -17,7 +17,7 @@ static void check_kind(const char *bytes, size_t len)
 	struct text text = text_on(buf, sizeof buf);
 	bool known = false;
 
-	redact_put_kind(&text, bytes, len);
+	redact_append_kind(&text, bytes, len);
 	for (size_t i = 0; i < REDACT_KINDS; i++) {
 		snprintf(wanted, sizeof wanted, "%s (%zu byte%s)", redact_kinds[i], len,
 		         len == 1 ? "" : "s");
@@ -32,7 +32,7 @@ static void check_address(const char *string)
 	struct text text = text_on(buf, sizeof buf);
 	unsigned char ip[IP_MAX];
 
-	redact_put_address(&text, string);
+	redact_append_address(&text, string);
 	assert(!text.full);
 	assert(strcmp(buf, "(not an IP address)") == 0 ||
 	       (ip_parse(ip, buf) > 0 && strlen(buf) < 46 &&
@@ -44,7 +44,7 @@ static void check_variable(const char *name, size_t len)
 	char buf[48];
 	struct text text = text_on(buf, sizeof buf);
 
-	redact_put_variable(&text, name, len);
+	redact_append_variable(&text, name, len);
 	assert(!text.full);
 	assert(strspn(buf, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789.") == text.len);
 }

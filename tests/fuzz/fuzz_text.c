@@ -76,9 +76,9 @@ static void check_json(const char *bytes, size_t len)
 	struct failure why;
 	struct json json;
 
-	text_puts(&text, "{\"k\":\"");
-	text_add_json(&text, bytes, len);
-	text_puts(&text, "\"}");
+	text_append(&text, "{\"k\":\"");
+	text_append_json(&text, bytes, len);
+	text_append(&text, "\"}");
 	assert(!text.full);
 	assert(is_harmless(text.buf, text.len));
 	assert(json_parse(&json, text.buf, text.len, &why) == FAIL_NONE);
@@ -149,11 +149,11 @@ static void check_ip(const char *bytes, size_t len)
 
 	if (len < 16)
 		return;
-	text_add_ip(&text, ip, 4);
+	text_append_ip(&text, ip, 4);
 	snprintf(wanted, sizeof wanted, "%d.%d.%d.%d", ip[0], ip[1], ip[2], ip[3]);
 	assert(strcmp(got, wanted) == 0);
 	text = text_on(got, sizeof got);
-	text_add_ip(&text, ip, 16);
+	text_append_ip(&text, ip, 16);
 	/* The C library shows the last 32 bits of some as an IPv4 address. */
 	assert(inet_ntop(AF_INET6, ip, wanted, sizeof wanted));
 	if (!strchr(wanted, '.'))
@@ -178,7 +178,7 @@ static void check_write(const char *bytes, size_t len)
 	struct text text = text_on(copy, sizeof copy);
 	int fds[2];
 
-	text_add(&text, bytes, len);
+	text_append_bytes(&text, bytes, len);
 	assert(pipe(fds) == 0);
 	text_write(&text, fds[1]);
 	close(fds[1]);
@@ -197,8 +197,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size--;
 	cap = (size_t)data[0] + 1;
 	check_json(bytes, size);
-	check_cut(text_add_printable, bytes, size, cap);
-	check_cut(text_add_json, bytes, size, cap);
+	check_cut(text_append_printable, bytes, size, cap);
+	check_cut(text_append_json, bytes, size, cap);
 	check_printf(bytes, size, cap);
 	check_ip(bytes, size);
 	check_find(bytes, size);

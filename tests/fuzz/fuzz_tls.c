@@ -119,7 +119,7 @@ static bool exchange(struct tls *tls, struct meddler *meddler, struct failure *w
 		return false;
 	}
 	if (!tls->resumed)
-		tls_put_certificate(&text);
+		tls_append_certificate(&text);
 	f = tls->stream.write(&tls->stream, REQUEST, strlen(REQUEST), INT64_MAX, why);
 	while (!f && len > 0 && total < strlen(REPLY)) {
 		f = tls->stream.read(&tls->stream, got + total, sizeof got - total, &len, INT64_MAX,

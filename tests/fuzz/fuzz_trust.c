@@ -337,15 +337,15 @@ static void choose_path(uint8_t which)
 
 	trust.ca_file = path;
 	if (which == 0 || which == 2)
-		text_puts(&text, "/nonexistent/ca.pem");
+		text_append(&text, "/nonexistent/ca.pem");
 	else if (which == 1)
-		text_puts(&text, "/proc/self");
+		text_append(&text, "/proc/self");
 	trust.ca_file_is_usual = which == 2;
 	if (text.len > 0)
 		return;
-	text_puts(&text, "/proc/self");
+	text_append(&text, "/proc/self");
 	for (unsigned i = 0; i < which && i < 250; i++)
-		text_puts(&text, "/./.");
+		text_append(&text, "/./.");
 	text_printf(&text, "/fd/%d", file.fd);
 }
 

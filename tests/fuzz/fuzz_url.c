@@ -38,7 +38,7 @@ static void check_origin(const char *location, size_t size)
 	struct url url;
 	char whole[URL_ORIGIN_MAX + 8];
 
-	url_put_origin(&text, location, size);
+	url_append_origin(&text, location, size);
 	host = strstr(buf, "//");
 	assert(!text.full && text.len > 0);
 	if (!host) {

@@ -70,7 +70,7 @@ static inline void requests_put_escaped(struct text *text, const char *string)
 {
 	for (; *string; string++) {
 		if (isalnum((unsigned char)*string) || strchr("-._~", *string))
-			text_add(text, string, 1);
+			text_append_bytes(text, string, 1);
 		else
 			text_printf(text, "%%%02X", (unsigned)*string);
 	}
@@ -91,14 +91,14 @@ static inline void requests_put_preferences(const struct requests *its, struct t
 	if (other && port == (its->view.web_ui_port ? its->view.web_ui_port : 8080))
 		port ^= 2;
 	text_printf(&plain, "{\"listen_port\":%u", port);
-	text_puts(&plain, !its->ending && its->view.random_port ? ",\"random_port\":false" : "");
-	text_puts(&plain, !its->ending && its->view.upnp ? ",\"upnp\":false" : "");
+	text_append(&plain, !its->ending && its->view.random_port ? ",\"random_port\":false" : "");
+	text_append(&plain, !its->ending && its->view.upnp ? ",\"upnp\":false" : "");
 	if (bound && its->wanted.interface)
 		text_printf(&plain, ",\"current_network_interface\":\"%s\"", its->wanted.interface);
 	if (bound && its->wanted.address)
 		text_printf(&plain, ",\"current_interface_address\":\"%s\"", its->wanted.address);
-	text_puts(&plain, "}");
-	text_puts(text, "json=");
+	text_append(&plain, "}");
+	text_append(text, "json=");
 	requests_put_escaped(text, json);
 }
 
@@ -110,7 +110,7 @@ static inline void requests_put_body(const struct requests *its, struct text *te
 	if (route == POST_PREFERENCES)
 		requests_put_preferences(its, text, other);
 	if (route == POST_REANNOUNCE)
-		text_puts(text, "hashes=all");
+		text_append(text, "hashes=all");
 }
 
 /* The request as it should be, the cookies of the session included. */
@@ -121,21 +121,21 @@ static inline void requests_put(const struct requests *its, struct text *text, e
 	struct text content = text_on(body, sizeof body);
 
 	requests_put_body(its, &content, route, other);
-	text_puts(text, request_lines[route]);
+	text_append(text, request_lines[route]);
 	text_printf(text, "Host: %s\r\n", its->host);
 	/* It has no session that could be ended. */
 	if (its->key && route != POST_LOGOUT)
 		text_printf(text, "Authorization: Bearer %s\r\n", its->key);
 	for (size_t i = 0; i < its->cookies->count; i++)
 		text_printf(text, "%s%s", i > 0 ? "; " : "Cookie: ", its->cookies->pairs[i]);
-	text_puts(text, its->cookies->count > 0 ? "\r\n" : "");
+	text_append(text, its->cookies->count > 0 ? "\r\n" : "");
 	if (route >= POST_LOGIN)
 		text_printf(text,
 		            "Content-Type: application/x-www-form-urlencoded\r\n"
 		            "Content-Length: %zu\r\n",
 		            content.len);
-	text_puts(text, "\r\n");
-	text_puts(text, body);
+	text_append(text, "\r\n");
+	text_append(text, body);
 	assert(!text->full && !content.full);
 }
 

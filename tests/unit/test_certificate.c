@@ -34,7 +34,7 @@ static void assert_name(struct der_part name, const char *expected)
 	char buf[256];
 	struct text text = text_on(buf, sizeof buf);
 
-	certificate_put_name(&text, name);
+	certificate_append_name(&text, name);
 	assert_string_equal(buf, expected);
 }
 
@@ -43,7 +43,7 @@ static void assert_names(const struct certificate *certificate, const char *expe
 	char buf[256];
 	struct text text = text_on(buf, sizeof buf);
 
-	certificate_put_names(&text, certificate);
+	certificate_append_names(&text, certificate);
 	assert_string_equal(buf, expected);
 }
 
@@ -228,10 +228,10 @@ static void certificate_put_oid_tells_each_arc(void **state)
 	struct text text = text_on(buf, sizeof buf);
 
 	(void)state;
-	certificate_put_oid(&text, (struct der_part){ oid, sizeof oid });
+	certificate_append_oid(&text, (struct der_part){ oid, sizeof oid });
 	assert_string_equal(buf, "2.5.29.51200");
 	text = text_on(buf, sizeof buf);
-	certificate_put_oid(&text, (struct der_part){ oid, 3 + 1 }); /* cut */
+	certificate_append_oid(&text, (struct der_part){ oid, 3 + 1 }); /* cut */
 	assert_string_equal(buf, "?");
 }
 
@@ -303,8 +303,8 @@ static void certificate_survives_any_wrong_byte(void **state)
 
 		*at = (unsigned char)i;
 		if (certificate_parse(&certificate, pem.certificate, len)) {
-			certificate_put_name(&text, certificate.subject);
-			certificate_put_names(&text, &certificate);
+			certificate_append_name(&text, certificate.subject);
+			certificate_append_names(&text, &certificate);
 		}
 		*at = before;
 	}
@@ -389,10 +389,10 @@ static void pem_refuses_a_certificate_that_is_too_long(void **state)
 	struct text text = text_on(buf, sizeof buf);
 
 	(void)state;
-	text_puts(&text, "-----BEGIN CERTIFICATE-----\n");
+	text_append(&text, "-----BEGIN CERTIFICATE-----\n");
 	for (size_t len = 0; len <= PEM_CERTIFICATE_MAX; len += 3)
-		text_puts(&text, "QUJD");
-	text_puts(&text, "\n-----END CERTIFICATE-----\n");
+		text_append(&text, "QUJD");
+	text_append(&text, "\n-----END CERTIFICATE-----\n");
 	assert_false(text.full);
 	assert_count(buf, 0, 1);
 }

@@ -19,7 +19,7 @@ static const char *put(const struct cookies *cookies)
 	static char buf[COOKIES_COUNT * COOKIES_PAIR_MAX + 32];
 	struct text text = text_on(buf, sizeof buf);
 
-	cookies_put(cookies, &text);
+	cookies_append(cookies, &text);
 	assert_false(text.full);
 	return buf;
 }

@@ -170,7 +170,7 @@ static void file_is_written_whole_with_the_directories_above(void **state)
 	char path[PATH_MAX], buf[32];
 	struct text content = text_on(buf, sizeof buf);
 
-	text_puts(&content, "content");
+	text_append(&content, "content");
 	temp_dir_path(path, state, "new/and/deep/file");
 	assert_int_equal(file_write_atomically("test", path, &content, &why), FAIL_NONE);
 	assert_int_equal(temp_dir_read(path, buf, sizeof buf), 7);
@@ -185,7 +185,7 @@ static void file_that_cannot_be_written_does_not_keep_what_is_no_longer_true(voi
 	struct text content = text_on(buf, sizeof buf);
 
 	write_file(path, state, "old");
-	text_puts(&content, "too long for it");
+	text_append(&content, "too long for it");
 	assert_true(content.full);
 	assert_int_equal(file_write_atomically("test", path, &content, &why), FAIL_TOO_BIG);
 	assert_string_equal(why.text, "test: content or path is too long");

@@ -464,10 +464,10 @@ static enum fail answer_filled(const char *head, size_t filler, const char *tail
 
 	assert_non_null(bytes);
 	text = text_on(bytes, cap);
-	text_puts(&text, head);
+	text_append(&text, head);
 	memset(bytes + text.len, 'x', filler);
 	text.len += filler;
-	text_puts(&text, tail);
+	text_append(&text, tail);
 	f = answer(bytes, text.len);
 	free(bytes);
 	return f;
@@ -504,13 +504,13 @@ static enum fail answer_two_heads(size_t total, unsigned piece)
 	struct text text = text_on(bytes, sizeof bytes);
 	enum fail f;
 
-	text_puts(&text, first);
+	text_append(&text, first);
 	memset(bytes + text.len, 'x', total - 310 - text.len);
 	text.len = total - 314;
-	text_puts(&text, "\r\n\r\n" OK_HEAD "Content-Length: 0\r\nA: ");
+	text_append(&text, "\r\n\r\n" OK_HEAD "Content-Length: 0\r\nA: ");
 	memset(bytes + text.len, 'x', total - text.len);
 	text.len = total - 4;
-	text_puts(&text, "\r\n\r\n");
+	text_append(&text, "\r\n\r\n");
 	assert_int_equal(text.len, total);
 	array_stream_on(&array, bytes, total);
 	array.pieces = pieces;
@@ -571,10 +571,10 @@ static void http_takes_a_body_in_very_many_chunks(void **state)
 
 	assert_non_null(bytes);
 	text = text_on(bytes, cap);
-	text_puts(&text, CHUNKED);
+	text_append(&text, CHUNKED);
 	for (size_t i = 0; i < count; i++)
-		text_puts(&text, "1\r\nx\r\n");
-	text_puts(&text, "0\r\n\r\n");
+		text_append(&text, "1\r\nx\r\n");
+	text_append(&text, "0\r\n\r\n");
 	assert_int_equal(answer(bytes, text.len), FAIL_NONE);
 	assert_int_equal(reply.body_len, count);
 	free(bytes);
@@ -598,10 +598,10 @@ static void http_refuses_endless_many_trailers(void **state)
 
 	assert_non_null(bytes);
 	text = text_on(bytes, cap);
-	text_puts(&text, CHUNKED "0\r\n");
+	text_append(&text, CHUNKED "0\r\n");
 	for (int i = 0; i < 1000; i++)
-		text_puts(&text, "Trailer-Of-Some-Length: 1\r\n");
-	text_puts(&text, "\r\n");
+		text_append(&text, "Trailer-Of-Some-Length: 1\r\n");
+	text_append(&text, "\r\n");
 	assert_false(text.full);
 	assert_int_equal(answer(bytes, text.len), FAIL_TOO_BIG);
 	free(bytes);

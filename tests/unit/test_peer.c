@@ -48,14 +48,14 @@ bool tls_can_be_pinned(void)
 	return can_be_pinned;
 }
 
-void tls_put_pin(struct text *text)
+void tls_append_pin(struct text *text)
 {
-	text_puts(text, "c0ffee");
+	text_append(text, "c0ffee");
 }
 
-void tls_put_certificate(struct text *text)
+void tls_append_certificate(struct text *text)
 {
-	text_puts(text, "subject CN=nas");
+	text_append(text, "subject CN=nas");
 }
 
 /* ---- a peer ---- */
@@ -155,10 +155,10 @@ static void peer_puts_brackets_around_an_ipv6_address_and_drops_its_zone(void **
 	struct text text = text_on(buf, sizeof buf);
 
 	(void)state;
-	peer_put_authority(&text, "fe80::1%eth0", 65535);
+	peer_append_authority(&text, "fe80::1%eth0", 65535);
 	assert_string_equal(buf, "[fe80::1]:65535");
 	text = text_on(buf, sizeof buf);
-	peer_put_authority(&text, "nas", 0);
+	peer_append_authority(&text, "nas", 0);
 	assert_string_equal(buf, "nas");
 }
 

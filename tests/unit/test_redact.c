@@ -57,7 +57,7 @@ static const char *kind(const char *bytes)
 	static char buf[64];
 	struct text text = text_on(buf, sizeof buf);
 
-	redact_put_kind(&text, bytes, strlen(bytes));
+	redact_append_kind(&text, bytes, strlen(bytes));
 	assert_false(text.full);
 	return buf;
 }
@@ -76,7 +76,7 @@ static const char *address(const char *string)
 	static char buf[64];
 	struct text text = text_on(buf, sizeof buf);
 
-	redact_put_address(&text, string);
+	redact_append_address(&text, string);
 	assert_false(text.full);
 	return buf;
 }
@@ -97,7 +97,7 @@ static const char *variable(const char *name)
 	static char buf[64];
 	struct text text = text_on(buf, sizeof buf);
 
-	redact_put_variable(&text, name, strlen(name));
+	redact_append_variable(&text, name, strlen(name));
 	assert_false(text.full);
 	return buf;
 }

@@ -344,15 +344,15 @@ static void says_what_is_on(void **state)
 	struct sandbox on = { .no_capabilities = true, .seccomp = true, .landlock = 7 };
 	(void)state;
 
-	assert_true(sandbox_put(&text, &on));
+	assert_true(sandbox_append(&text, &on));
 	assert_string_equal(buf, "seccomp, Landlock ABI 7, no capabilities");
 	on = (struct sandbox){ .no_capabilities = true, .seccomp = true };
 	text = text_on(buf, sizeof buf);
-	assert_false(sandbox_put(&text, &on));
+	assert_false(sandbox_append(&text, &on));
 	assert_string_equal(buf, "seccomp, no Landlock, no capabilities");
 	on = (struct sandbox){ .landlock = 1 };
 	text = text_on(buf, sizeof buf);
-	assert_false(sandbox_put(&text, &on));
+	assert_false(sandbox_append(&text, &on));
 	assert_string_equal(buf, "no seccomp, Landlock ABI 1, capabilities");
 }
 

@@ -47,9 +47,9 @@ static void text_appends_one_piece_behind_the_other(void **state)
 	struct text text = text_on(buf, sizeof buf);
 	(void)state;
 
-	text_puts(&text, "port ");
+	text_append(&text, "port ");
 	text_printf(&text, "%d", 41000);
-	text_add(&text, "!?", 1);
+	text_append_bytes(&text, "!?", 1);
 	assert_string_equal(buf, "port 41000!");
 	assert_int_equal(text.len, strlen(buf));
 }
@@ -60,7 +60,7 @@ static void text_takes_what_just_fits(void **state)
 	struct text text = text_on(buf, sizeof buf);
 	(void)state;
 
-	text_puts(&text, "four");
+	text_append(&text, "four");
 	assert_string_equal(buf, "four");
 	assert_false(text.full);
 }
@@ -71,8 +71,8 @@ static void text_leaves_out_a_piece_that_does_not_fit(void **state)
 	struct text text = text_on(buf, sizeof buf);
 	(void)state;
 
-	text_puts(&text, "ab");
-	text_puts(&text, "cde");
+	text_append(&text, "ab");
+	text_append(&text, "cde");
 	assert_string_equal(buf, "ab");
 	assert_true(text.full);
 }
@@ -94,8 +94,8 @@ static void text_remembers_that_something_was_left_out(void **state)
 	struct text text = text_on(buf, sizeof buf);
 	(void)state;
 
-	text_puts(&text, "long");
-	text_puts(&text, "ab");
+	text_append(&text, "long");
+	text_append(&text, "ab");
 	assert_string_equal(buf, "ab");
 	assert_true(text.full);
 }
@@ -106,7 +106,7 @@ static void text_of_one_byte_holds_only_its_end(void **state)
 	struct text text = text_on(buf, sizeof buf);
 	(void)state;
 
-	text_puts(&text, "");
+	text_append(&text, "");
 	assert_false(text.full);
 	text_printf(&text, "x");
 	assert_string_equal(buf, "");
@@ -118,14 +118,14 @@ static void text_printable_keeps_readable_text(void **state)
 	static const char words[] = "plain \"quoted\" \\ caf\u00e9 \u6f22 \U0001f600";
 	(void)state;
 
-	assert_string_equal(made(text_add_printable, BYTES(words), 256), words);
+	assert_string_equal(made(text_append_printable, BYTES(words), 256), words);
 }
 
 static void text_printable_escapes_control_characters(void **state)
 {
 	(void)state;
 
-	assert_string_equal(made(text_add_printable, BYTES("a\nb\r\t\0\x1b[31m\x7f"), 256),
+	assert_string_equal(made(text_append_printable, BYTES("a\nb\r\t\0\x1b[31m\x7f"), 256),
 	                    "a\\x0ab\\x0d\\x09\\x00\\x1b[31m\\x7f");
 }
 
@@ -133,7 +133,7 @@ static void text_printable_escapes_c1_controls(void **state)
 {
 	(void)state;
 
-	assert_string_equal(made(text_add_printable,
+	assert_string_equal(made(text_append_printable,
 	                         BYTES("\xc2\x9b"
 	                               "31m"),
 	                         256),
@@ -144,19 +144,19 @@ static void text_printable_escapes_what_is_not_utf8(void **state)
 {
 	(void)state;
 
-	assert_string_equal(made(text_add_printable, BYTES("\xff\x80"), 256), "\\xff\\x80");
+	assert_string_equal(made(text_append_printable, BYTES("\xff\x80"), 256), "\\xff\\x80");
 	/* Too long a form, a surrogate, above U+10FFFF, and one cut short. */
-	assert_string_equal(made(text_add_printable, BYTES("\xc0\xaf"), 256), "\\xc0\\xaf");
-	assert_string_equal(made(text_add_printable, BYTES("\xed\xa0\x80"), 256),
+	assert_string_equal(made(text_append_printable, BYTES("\xc0\xaf"), 256), "\\xc0\\xaf");
+	assert_string_equal(made(text_append_printable, BYTES("\xed\xa0\x80"), 256),
 	                    "\\xed\\xa0\\x80");
-	assert_string_equal(made(text_add_printable, BYTES("\xf4\x90\x80\x80"), 256),
+	assert_string_equal(made(text_append_printable, BYTES("\xf4\x90\x80\x80"), 256),
 	                    "\\xf4\\x90\\x80\\x80");
-	assert_string_equal(made(text_add_printable, BYTES("\xe6\xbc"), 256), "\\xe6\\xbc");
-	assert_string_equal(made(text_add_printable, BYTES("\xe0\x9f\xbf"), 256),
+	assert_string_equal(made(text_append_printable, BYTES("\xe6\xbc"), 256), "\\xe6\\xbc");
+	assert_string_equal(made(text_append_printable, BYTES("\xe0\x9f\xbf"), 256),
 	                    "\\xe0\\x9f\\xbf");
-	assert_string_equal(made(text_add_printable, BYTES("\xf0\x8f\xbf\xbf"), 256),
+	assert_string_equal(made(text_append_printable, BYTES("\xf0\x8f\xbf\xbf"), 256),
 	                    "\\xf0\\x8f\\xbf\\xbf");
-	assert_string_equal(made(text_add_printable, BYTES("\xf5\x80\x80\x80"), 256),
+	assert_string_equal(made(text_append_printable, BYTES("\xf5\x80\x80\x80"), 256),
 	                    "\\xf5\\x80\\x80\\x80");
 }
 
@@ -165,22 +165,22 @@ static void text_printable_keeps_the_first_and_last_of_each_length(void **state)
 	static const char all[] = "\u00a0\u07ff\u0800\ud7ff\ue000\uffff\U00010000\U0010ffff";
 	(void)state;
 
-	assert_string_equal(made(text_add_printable, BYTES(all), 256), all);
+	assert_string_equal(made(text_append_printable, BYTES(all), 256), all);
 }
 
 static void text_printable_never_cuts_a_character(void **state)
 {
 	(void)state;
 
-	assert_string_equal(made(text_add_printable, BYTES("a\u6f22"), 4), "a");
-	assert_string_equal(made(text_add_printable, BYTES("a\nb"), 5), "a");
+	assert_string_equal(made(text_append_printable, BYTES("a\u6f22"), 4), "a");
+	assert_string_equal(made(text_append_printable, BYTES("a\nb"), 5), "a");
 }
 
 static void text_json_keeps_readable_text(void **state)
 {
 	(void)state;
 
-	assert_string_equal(made(text_add_json, BYTES("a/b caf\u00e9 \U0001f600"), 256),
+	assert_string_equal(made(text_append_json, BYTES("a/b caf\u00e9 \U0001f600"), 256),
 	                    "a/b caf\u00e9 \U0001f600");
 }
 
@@ -188,7 +188,7 @@ static void text_json_escapes_quotes_backslashes_and_controls(void **state)
 {
 	(void)state;
 
-	assert_string_equal(made(text_add_json, BYTES("\"\\\n\0\x7f"), 256),
+	assert_string_equal(made(text_append_json, BYTES("\"\\\n\0\x7f"), 256),
 	                    "\\\"\\\\\\u000a\\u0000\\u007f");
 }
 
@@ -196,7 +196,7 @@ static void text_json_replaces_what_is_not_utf8(void **state)
 {
 	(void)state;
 
-	assert_string_equal(made(text_add_json,
+	assert_string_equal(made(text_append_json,
 	                         BYTES("a\xff"
 	                               "b"),
 	                         256),
@@ -207,16 +207,16 @@ static void text_json_never_cuts_an_escape(void **state)
 {
 	(void)state;
 
-	assert_string_equal(made(text_add_json, BYTES("a\n"), 7), "a");
-	assert_string_equal(made(text_add_json, BYTES("a\""), 3), "a");
+	assert_string_equal(made(text_append_json, BYTES("a\n"), 7), "a");
+	assert_string_equal(made(text_append_json, BYTES("a\""), 3), "a");
 }
 
 static void text_stops_at_the_first_character_that_does_not_fit(void **state)
 {
 	(void)state;
 
-	assert_string_equal(made(text_add_json, BYTES("a\nb"), 4), "a");
-	assert_string_equal(made(text_add_printable, BYTES("a\nb"), 4), "a");
+	assert_string_equal(made(text_append_json, BYTES("a\nb"), 4), "a");
+	assert_string_equal(made(text_append_printable, BYTES("a\nb"), 4), "a");
 }
 
 #define FORMAT "%d %d %lld %u %llu %zu|%02u|%04x|%02X|%x%%|%s|%.3s|%.*s|%-5s|%12s|"
@@ -262,22 +262,22 @@ static void text_shows_ip_addresses(void **state)
 	struct text text = text_on(buf, sizeof buf);
 	(void)state;
 
-	text_puts(&text, "at ");
-	text_add_ip(&text, v4, sizeof v4);
+	text_append(&text, "at ");
+	text_append_ip(&text, v4, sizeof v4);
 	assert_string_equal(buf, "at 10.2.0.255");
 	text = text_on(buf, sizeof buf);
-	text_add_ip(&text, v6, sizeof v6);
+	text_append_ip(&text, v6, sizeof v6);
 	assert_string_equal(buf, "2001:db8::2");
 	text = text_on(buf, sizeof buf);
-	text_add_ip(&text, longest, sizeof longest);
+	text_append_ip(&text, longest, sizeof longest);
 	assert_string_equal(buf, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
 	assert_false(text.full);
 	text = text_on(buf, INET_ADDRSTRLEN);
-	text_add_ip(&text, longest, 4);
+	text_append_ip(&text, longest, 4);
 	assert_string_equal(buf, "255.255.255.255");
 	assert_false(text.full);
 	text = text_on(buf, INET_ADDRSTRLEN - 1);
-	text_add_ip(&text, longest, 4);
+	text_append_ip(&text, longest, 4);
 	assert_true(text.full);
 }
 
@@ -306,7 +306,7 @@ static void text_shows_ipv6_addresses_in_their_short_form(void **state)
 		unsigned char ip[16];
 
 		assert_int_equal(inet_pton(AF_INET6, addresses[i], ip), 1);
-		text_add_ip(&text, ip, sizeof ip);
+		text_append_ip(&text, ip, sizeof ip);
 		assert_string_equal(buf, addresses[i]);
 	}
 }

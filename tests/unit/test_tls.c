@@ -35,8 +35,8 @@ static int start(void **state)
 	if (temp_dir_make(state))
 		return -1;
 	temp_dir_path(ca_path, state, "ca.pem");
-	tls = tls_for(
-		&(const struct trust){ .name = "nas.home.arpa", .ca_file = ca_path, .pins = pins[0] });
+	tls = tls_for(&(const struct trust){
+		.name = "nas.home.arpa", .ca_file = ca_path, .pins = pins[0] });
 	tls_server_start(&server, NAS_PEM, NAS_KEY);
 	server.reply = REPLY;
 	return 0;
@@ -84,9 +84,9 @@ static void assert_refused(enum fail kind, enum tls_reason expected, const char 
 	assert_int_equal(reason, expected);
 	if (kind == FAIL_UNTRUSTED) {
 		assert_true(tls_can_be_pinned());
-		tls_put_pin(&text);
-		text_puts(&text, " ");
-		tls_put_certificate(&text);
+		tls_append_pin(&text);
+		text_append(&text, " ");
+		tls_append_certificate(&text);
 	}
 	tls_close(&tls);
 	assert_null(tls.inner);

@@ -107,13 +107,13 @@ static void url_takes_the_longest_host_and_none_longer(void **state)
 	assert_false(url_parse(&url, text));
 }
 
-/* What url_put_origin() says of it. */
+/* What url_append_origin() says of it. */
 static const char *origin(const char *location, size_t len)
 {
 	static char buf[URL_ORIGIN_MAX];
 	struct text text = text_on(buf, sizeof buf);
 
-	url_put_origin(&text, location, len);
+	url_append_origin(&text, location, len);
 	assert_false(text.full);
 	return buf;
 }

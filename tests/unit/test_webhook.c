@@ -287,7 +287,7 @@ static void webhook_puts_it_under_the_names_that_receivers_know(void **state)
 
 	webhook_port_changed(&webhook, 41000, 45720, START);
 	webhook_say(&message, &webhook, "", 0);
-	webhook_put(&text, &webhook, 0, "in_sync", 1795336930, &message);
+	webhook_append(&text, &webhook, 0, "in_sync", 1795336930, &message);
 	parse(&json, &text);
 	assert_says(&json, "title", "qsticky");
 	assert_says(&json, "message", "port 41000 -> 45720");
@@ -322,7 +322,7 @@ static void webhook_escapes_the_longest_and_worst_error(void **state)
 	error[sizeof error - 1] = '\0';
 	webhook_judged(&webhook, false, START);
 	webhook_say(&message, &webhook, error, 0);
-	webhook_put(&text, &webhook, 0, "retrying", 0, &message);
+	webhook_append(&text, &webhook, 0, "retrying", 0, &message);
 	parse(&json, &text);
 	assert_true(json_string(&json, "content", value, sizeof value));
 	assert_string_equal(value, message.text);
