@@ -32,20 +32,18 @@ void sidecar_cycle_start(struct sidecar_cycle *cycle, const struct config *confi
 	};
 }
 
+/* Once, not at every attempt. */
 static void say_change(struct publish *publish, const struct qbittorrent_view *view,
                        const struct qbittorrent_wanted *wanted)
 {
 	struct failure change;
 
-	/* Once, not at every attempt. */
-	if (view->listen_port != wanted->port) {
+	if (view->listen_port != wanted->port)
 		fail_set(&change, FAIL_NONE, "port change needed: %lld -> %u",
 		         (long long)view->listen_port, (unsigned)wanted->port);
-		publish_news(publish, LEVEL_INFO, change.text);
-		return;
-	}
-	fail_set(&change, FAIL_NONE, "binding qBittorrent to %s (%s)", wanted->interface,
-	         wanted->address);
+	else
+		fail_set(&change, FAIL_NONE, "binding qBittorrent to %s (%s)", wanted->interface,
+		         wanted->address);
 	publish_news(publish, LEVEL_INFO, change.text);
 }
 

@@ -37,16 +37,6 @@ static void log_ports(const struct port_file_ports *ports)
 	log_line(LEVEL_DEBUG, "forwarded port: %s", buf);
 }
 
-/* Whether it cannot be read because of the sandbox; then that is the reason. */
-static bool is_hidden(const struct config *config, struct failure *why)
-{
-	bool hidden = sandbox_files_hide(config->port_file_path);
-
-	if (hidden)
-		sandbox_files_explain(why, config->port_file_path);
-	return hidden;
-}
-
 /* Whether the file was replaced so lately that this may be the instant of a rename. */
 static bool is_being_replaced(struct port_source *source, bool replaced, int64_t now_ms)
 {
@@ -72,7 +62,9 @@ bool port_source_look(struct port_source *source, struct situation *now)
 	now->asked = CONFIG_SOURCE_FILE;
 	if (which != CONFIG_SOURCE_GLUETUN) {
 		f = port_file_read(config->port_file_path, ports, &now->file_why);
-		source->hidden = f == FAIL_IO && is_hidden(config, &now->file_why);
+		source->hidden = f == FAIL_IO && sandbox_files_hide(config->port_file_path);
+		if (source->hidden)
+			(void)sandbox_files_explain(&now->file_why, config->port_file_path);
 	}
 	if (!f && ports->missing && which != CONFIG_SOURCE_FILE) {
 		now->asked = CONFIG_SOURCE_GLUETUN;
