@@ -27,11 +27,11 @@ struct peer_address {
 	struct trust trust; /* of HTTPS; its name also goes into the Host header then */
 };
 
-/* Longest pause before a second attempt to connect. */
+/* Pause before a second attempt to connect, in milliseconds. */
 #define PEER_AGAIN_MS 50
 
-/* Texts are literals of whoever sets them. The names are those of variables that may help, for what to do about
- * a failure; NULL: there is none. */
+/* Texts are the caller's literals. A ..._variable is the name of a setting that may help after a failure, and
+ * NULL where there is none; without `https_variable`, nothing is advised. */
 struct peer {
 	const char *host;
 	uint16_t port;

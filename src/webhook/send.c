@@ -89,7 +89,8 @@ static enum fail post(struct target *to, const char *body, struct http_reply *re
 
 	if (!f)
 		f = peer_exchange(&to->peer, request, reply, false, why);
-	return f && reply->status == 400 ? FAIL_REJECTED : f;
+	/* HTTPS is wanted there: another attempt would get the same. */
+	return f == FAIL_TLS && reply->status == 400 ? FAIL_REJECTED : f;
 }
 
 /* What the reply means. FAIL_REJECTED: that another attempt would get the same. */

@@ -481,6 +481,25 @@ def test_plain_http_where_tls_was_expected_is_named(
     assert "QSTICKY_" not in line
 
 
+def test_tls_where_plain_http_was_expected_is_named_and_not_tried_again(
+    pki: Pki,
+    nginx: str,
+    place: Path,
+    peers: ExitStack,
+    receiver: Receiver,
+    port_file: PortFile,
+    told: Callable[..., Sidecar],
+) -> None:
+    site = https_site(pki.make("IP:127.0.0.1"), receiver.port)
+    proxy = peers.enter_context(Nginx(place / "nginx", nginx, site))
+    port_file.write(41000)
+    qsticky = told(f"http://127.0.0.1:{proxy.port}{TARGETS[receiver.like]}")
+    line = wait_warning(qsticky)
+    assert "given up: HTTP 400: the server speaks TLS on this port (https, not http)" in line
+    assert "QSTICKY_" not in line
+    assert receiver.connections == []
+
+
 def test_where_none_is_configured_the_log_has_no_line_of_it(
     root: None,
     public_binary: Path,

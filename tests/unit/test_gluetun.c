@@ -78,7 +78,7 @@ static uint16_t port;
 
 static void begin(const char *const script[])
 {
-	const struct gluetun_account nobody = { NULL };
+	const struct gluetun_account nobody = { .apikey = NULL };
 	struct sockaddr_in local = { .sin_family = AF_INET,
 		                     .sin_addr = { htonl(INADDR_LOOPBACK) } };
 	socklen_t len = sizeof local;

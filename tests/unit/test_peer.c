@@ -15,7 +15,7 @@
 static struct server server;
 static struct http_reply reply;
 static struct peer peer;
-static struct failure why;
+static struct failure found;
 static const struct stop never = { .fd = -1 };
 
 /* ---- in place of tls/tls.c ---- */
@@ -28,13 +28,12 @@ struct tls tls_for(const struct trust *trust)
 	return (struct tls){ .trust = *trust };
 }
 
-enum fail tls_open(struct tls *tls, struct stream *inner, int64_t deadline_ms,
-                   struct failure *unsaid)
+enum fail tls_open(struct tls *tls, struct stream *inner, int64_t deadline_ms, struct failure *why)
 {
 	(void)deadline_ms;
 	tls->inner = inner;
 	tls->reason = reason;
-	return fail_set(unsaid, FAIL_TLS, "so it is");
+	return fail_set(why, FAIL_TLS, "so it is");
 }
 
 void tls_close(struct tls *tls)
@@ -83,15 +82,16 @@ static int end(void **state)
 
 static enum fail ask(bool repeatable)
 {
-	return peer_exchange(&peer, (struct http_request){ .path = "/" }, &reply, repeatable, &why);
+	return peer_exchange(&peer, (struct http_request){ .path = "/" }, &reply, repeatable,
+	                     &found);
 }
 
 static void peer_takes_its_steps_one_by_one(void **state)
 {
 	(void)state;
 	begin(SCRIPT(OK(2, "ok")));
-	assert_int_equal(peer_connect(&peer, &why), FAIL_NONE);
-	assert_int_equal(peer_secure(&peer, &why), FAIL_NONE);
+	assert_int_equal(peer_connect(&peer, &found), FAIL_NONE);
+	assert_int_equal(peer_secure(&peer, &found), FAIL_NONE);
 	assert_false(peer.used);
 	assert_int_equal(ask(false), FAIL_NONE);
 	assert_true(peer.used);
@@ -144,7 +144,7 @@ static void peer_names_the_port_in_the_host_header_unless_it_is_not_to(void **st
 	assert_host("127.0.0.1");
 	/* The scheme's own; the connection is there already. */
 	begin(SCRIPT(OK(2, "ok")));
-	assert_int_equal(peer_connect(&peer, &why), FAIL_NONE);
+	assert_int_equal(peer_connect(&peer, &found), FAIL_NONE);
 	peer.port = 80;
 	assert_host("127.0.0.1");
 }
@@ -169,11 +169,11 @@ static void peer_names_itself_in_each_failure_but_a_stop(void **state)
 	(void)state;
 	begin(SCRIPT(NULL));
 	snprintf(wanted, sizeof wanted, "The server at 127.0.0.1:%u: gone", (unsigned)server.port);
-	fail_set(&why, FAIL_IO, "gone");
-	assert_int_equal(peer_told(&peer, FAIL_STOPPED, &why), FAIL_STOPPED);
-	assert_string_equal(why.text, "gone");
-	assert_int_equal(peer_told(&peer, FAIL_IO, &why), FAIL_IO);
-	assert_string_equal(why.text, wanted);
+	fail_set(&found, FAIL_IO, "gone");
+	assert_int_equal(peer_told(&peer, FAIL_STOPPED, &found), FAIL_STOPPED);
+	assert_string_equal(found.text, "gone");
+	assert_int_equal(peer_told(&peer, FAIL_IO, &found), FAIL_IO);
+	assert_string_equal(found.text, wanted);
 }
 
 /* ---- what to do ---- */
@@ -184,10 +184,10 @@ static void peer_says_its_own_sentence_where_nobody_listens(void **state)
 	begin(SCRIPT(NULL));
 	server_end(&server);
 	assert_int_equal(ask(true), FAIL_REFUSED);
-	assert_string_equal(why.text, "connection refused");
+	assert_string_equal(found.text, "connection refused");
 	peer.if_refused = "refused: does it run?";
 	assert_int_equal(ask(true), FAIL_REFUSED);
-	assert_string_equal(why.text, "refused: does it run?");
+	assert_string_equal(found.text, "refused: does it run?");
 }
 
 static void peer_names_the_variable_that_may_help_if_it_is_told_one(void **state)
@@ -228,12 +228,12 @@ static void peer_names_the_variable_that_may_help_if_it_is_told_one(void **state
 		reason = cases[i].reason;
 		peer.https_variable = peer.name_variable = peer.pin_variable = NULL;
 		assert_int_equal(ask(true), FAIL_TLS);
-		assert_string_equal(why.text, cases[i].without);
+		assert_string_equal(found.text, cases[i].without);
 		peer.https_variable = "HTTPS";
 		peer.name_variable = "NAME";
 		peer.pin_variable = "PIN";
 		assert_int_equal(ask(true), FAIL_TLS);
-		assert_string_equal(why.text, cases[i].with);
+		assert_string_equal(found.text, cases[i].with);
 		assert_null(peer.tls.inner);
 		assert_int_equal(peer.tcp.fd, -1);
 	}
@@ -249,7 +249,7 @@ static void peer_advises_no_pin_that_would_not_help(void **state)
 	can_be_pinned = false;
 	reason = TLS_REASON_CERTIFICATE;
 	assert_int_equal(ask(true), FAIL_TLS);
-	assert_string_equal(why.text, "so it is - presented: subject CN=nas");
+	assert_string_equal(found.text, "so it is - presented: subject CN=nas");
 }
 
 static void peer_knows_a_server_that_wants_https(void **state)
@@ -259,11 +259,11 @@ static void peer_knows_a_server_that_wants_https(void **state)
 	(void)state;
 	begin(SCRIPT(answer, answer));
 	assert_int_equal(ask(true), FAIL_TLS);
-	assert_string_equal(why.text,
+	assert_string_equal(found.text,
 	                    "HTTP 400: the server speaks TLS on this port (https, not http)");
 	peer.https_variable = "HTTPS";
 	assert_int_equal(ask(true), FAIL_TLS);
-	assert_non_null(strstr(why.text, "(https, not http): set HTTPS=true"));
+	assert_non_null(strstr(found.text, "(https, not http): set HTTPS=true"));
 }
 
 int main(void)
