@@ -40,19 +40,14 @@ struct gluetun servers_gluetun(const struct config *config, const struct stop *s
 		.https = config->gluetun_use_https,
 		.trust = trust_in(config, config->gluetun_host),
 	};
-	struct gluetun_account account = { 0 };
+	const bool by_name = config->gluetun_auth == CONFIG_AUTH_BASIC;
+	const struct gluetun_account account = {
+		.apikey =
+			config->gluetun_auth == CONFIG_AUTH_APIKEY ? &config->gluetun_apikey : NULL,
+		.username = by_name ? &config->gluetun_username : NULL,
+		.password = by_name ? &config->gluetun_password : NULL,
+	};
 
-	switch (config->gluetun_auth) {
-	case CONFIG_AUTH_NONE:
-		break;
-	case CONFIG_AUTH_BASIC:
-		account.username = &config->gluetun_username;
-		account.password = &config->gluetun_password;
-		break;
-	case CONFIG_AUTH_APIKEY:
-		account.apikey = &config->gluetun_apikey;
-		break;
-	}
 	return gluetun_for(&address, &account, stop, reply);
 }
 

@@ -104,7 +104,7 @@ static enum fail refuse_dates(const struct refusal *refusal, const char *who,
 static enum fail refuse_key(const char *who, const struct certificate *certificate,
                             struct failure *why)
 {
-	static const char *const kinds[] = {
+	static const char kinds[][sizeof "RSA with an unusual exponent"] = {
 		[CERTIFICATE_OTHER] = "of an unknown kind",
 		[CERTIFICATE_RSA] = "RSA",
 		[CERTIFICATE_RSA_LONG] = "RSA with an unusual exponent",
@@ -130,7 +130,7 @@ static enum fail refuse_key(const char *who, const struct certificate *certifica
 static enum fail refuse_signature(const char *who, const struct certificate *certificate,
                                   struct failure *why)
 {
-	static const char *const kinds[] = {
+	static const char kinds[][sizeof "of an unknown kind"] = {
 		[CERTIFICATE_OTHER] = "of an unknown kind",
 		[CERTIFICATE_RSA] = "RSA",
 		[CERTIFICATE_RSA_LONG] = "RSA",

@@ -52,12 +52,11 @@ static enum fail open_connection(struct target *to, const struct webhook_receive
                                  const struct stop *stop, int64_t deadline_ms, struct failure *why)
 {
 	static const char unnamed[] = "QSTICKY_WEBHOOK_URL";
-	const struct peer_address none = { .host = "" };
 	enum fail f;
 
 	memcpy(to->name, unnamed, sizeof unnamed);
 	to->url.path = NULL;
-	to->peer = peer_for(&none, stop);
+	to->peer = (struct peer){ .tcp = { .fd = -1 } }; /* closed */
 	f = find(to, receiver, why);
 	if (f || !to->url.path)
 		return f;
