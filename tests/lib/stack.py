@@ -21,6 +21,13 @@ GLUETUN = "qmcgaw/gluetun:v3"
 QBITTORRENT = "lscr.io/linuxserver/qbittorrent:latest"
 QSTICKY = "qsticky"
 PEERS = "peers"
+# The stand-ins' own modules, and where their images have them: no higher, since harness.py asks for
+# its grandparent.
+INSIDE = "/opt/stand_in"
+STAND_INS = (
+    *("stand_in_gluetun.py", "stand_in_linuxserver.py", "far_end.py", "control_server.py"),
+    *("faulty_server.py", "harness.py", "listener.py", "versions.py"),
+)
 PASSWORD = 'correct horse "&=+%'
 FILES = ["compose.yaml", "compose-bridge.yaml"]
 INTERVAL = 1  # seconds between two checks of qsticky, and of the engine
@@ -48,25 +55,25 @@ services:
     depends_on:
       qsticky: {{condition: service_healthy}}
 """
-
-
 def make_images(engine: Engine, binary: Path) -> None:
     engine.import_tar(PEERS, images.peers_tar())
     context = engine.directory / "context"
     context.mkdir()
+    for module in STAND_INS:
+        shutil.copy(ROOT / "tests" / "lib" / module, context)
     for name, script, more in (
         (
             GLUETUN,
             "stand_in_gluetun.py",
             # As the real image, but for the interval.
             'HEALTHCHECK --interval=1s --timeout=5s --start-period=10s CMD '
-            '["python3", "/stand_in_gluetun.py", "healthcheck"]\n',
+            f'["python3", "{INSIDE}/stand_in_gluetun.py", "healthcheck"]\n',
         ),
         (QBITTORRENT, "stand_in_linuxserver.py", "VOLUME /config\n"),
     ):
-        shutil.copy(ROOT / "tests" / "lib" / script, context)
         (context / "Dockerfile").write_text(
-            f'FROM {PEERS}\nCOPY {script} /\nENTRYPOINT ["python3", "/{script}"]\n{more}'
+            f"FROM {PEERS}\nCOPY *.py {INSIDE}/\n"
+            f'ENTRYPOINT ["python3", "{INSIDE}/{script}"]\n{more}'
         )
         engine.docker("build", f"--tag={name}", context, env={"DOCKER_BUILDKIT": "0"})
     # The image's last stage as it is, on a binary that is built already.
@@ -152,7 +159,7 @@ class Stack:
     # -- the peers
 
     def gluetun(self, *args: str, check: bool = True) -> str:
-        command = ("exec", "gluetun", "python3", "/stand_in_gluetun.py", *args)
+        command = ("exec", "gluetun", "python3", f"{INSIDE}/stand_in_gluetun.py", *args)
         return str(self.engine.docker(*command, check=check).stdout).strip()
 
     def forwarded(self) -> int:
