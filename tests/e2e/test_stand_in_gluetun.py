@@ -12,11 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from conftest import NewGluetun
+from conftest import NewGluetun, missing
+from documents import example
 from far_end import ADDRESS, GATEWAY, NAT_PMP
-from gluetun import Gluetun
+from gluetun import COMMAND, Gluetun
 from harness import PortFile, wait_until
 from namespace import BRIDGE
+
+try:
+    import yaml
+except ImportError:
+    yaml = None
 
 NEW = ("v3.41.3", "master")
 ALL = ("v3.40.0", *NEW)
@@ -184,6 +190,29 @@ def test_killed_it_does_not_come_up_again_beside_its_old_rule(
     assert gluetun.ports() == [] and not gluetun.has_tunnel()
     gluetun.start()
     gluetun.wait_port()
+
+
+@pytest.mark.parametrize("version", NEW)
+def test_the_command_of_the_kubernetes_manifest_brings_it_up_beside_its_old_rule(
+    version: str, new_gluetun: NewGluetun, place: Path
+) -> None:
+    """As it stands there, with the stand-in where the image has Gluetun; the first time, too."""
+    if yaml is None:
+        missing("python3-yaml is not installed")
+    _, deployment = yaml.safe_load_all(example("kubernetes.yaml"))
+    pod = deployment["spec"]["template"]["spec"]
+    command = pod["initContainers"][0]["command"]
+    assert command[:2] == ["/bin/sh", "-c"]
+    script = command[2].replace("/gluetun-entrypoint", " ".join(COMMAND))
+    assert script != command[2]
+    gluetun = new_gluetun(version, start=False)
+    port = 0
+    for _ in range(2):
+        gluetun.start(["/bin/sh", "-c", script])
+        port = gluetun.wait_port(other_than=port)
+        assert gluetun.has_tunnel()
+        gluetun.kill()
+    assert "file exists" not in gluetun.log()
 
 
 @pytest.mark.parametrize("version", ALL)
