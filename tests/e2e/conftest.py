@@ -30,6 +30,7 @@ import versions
 from certificates import Pki
 from engine import Engine, missing_programs
 from faulty_server import FaultyServer
+from gluetun import Gluetun
 from harness import BINARY, PATIENCE, ROOT, PortFile, QBittorrent, Qsticky, free_port, wait_until
 from listening_server import ListeningServer
 from namespace import Namespace
@@ -215,6 +216,24 @@ def new_fake() -> Iterator[Callable[..., FaultyServer]]:
     for server in made:
         server.heal()
         server.stop()
+
+
+NewGluetun = Callable[..., Gluetun]
+
+
+@pytest.fixture
+def new_gluetun(namespace: Namespace, port_file: PortFile) -> Iterator[NewGluetun]:
+    """Makes stand-ins for Gluetun in the test's network namespace; `start=False`: not started yet."""
+    namespace.set_ipv6(False)
+    namespace.add_bridge()
+    with ExitStack() as made:
+
+        def make(*args: Any, start: bool = True, **options: Any) -> Gluetun:
+            gluetun = Gluetun(namespace, port_file, *args, **options)
+            made.callback(gluetun.close)
+            return gluetun.start() if start else gluetun
+
+        yield make
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ def test_compose_fragments_configure_qsticky(block: Block) -> None:
         missing("python3-yaml is not installed")
     content = yaml.safe_load(block.text)
     assert set(content) <= {"services", "secrets", "volumes"}
-    allowed = set().union({"sysctls"}, *yaml.safe_load(example("compose.yaml"))["services"].values())
+    allowed = set().union({"sysctls", "labels", "healthcheck"}, *yaml.safe_load(example("compose.yaml"))["services"].values())
     for service in content["services"].values():
         assert set(service) <= allowed
         env = {name: str(value) for name, value in service.get("environment", {}).items()}

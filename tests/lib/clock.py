@@ -7,6 +7,9 @@ its breakpoints in the same way: the process gets a copy of the page.)
 
     with Clock(pid) as clock:
         clock.move(86400)
+
+CLOCK_MONOTONIC can be moved in its place. That brings deadlines forward for whoever looks at them, and
+wakes nobody.
 """
 
 from __future__ import annotations
@@ -15,12 +18,14 @@ import os
 import platform
 import re
 import struct
+import time
 from pathlib import Path
 
-# mov $228,%eax; syscall; test %edi,%edi; jne end; movabs $SECONDS,%rcx; add %rcx,(%rsi); end: ret
-# 228 is clock_gettime(2), %edi the clock, of which CLOCK_REALTIME is 0, and %rsi the answer.
-BEFORE = bytes.fromhex("b8e4000000 0f05 85ff 750d 48b9")
-AFTER = bytes.fromhex("48010e c3")
+# mov $228,%eax; syscall; cmp $CLOCK,%edi; jne end; movabs $SECONDS,%rcx; add %rcx,(%rsi); end: ret
+# 228 is clock_gettime(2), %edi the clock, and %rsi the answer.
+FIRST = bytes.fromhex("b8e4000000 0f05 83ff")
+THEN = bytes.fromhex("750d 48b9")
+LAST = bytes.fromhex("48010e c3")
 FUNCTION = b"__vdso_clock_gettime"
 
 MOVABLE = platform.machine() == "x86_64"
@@ -42,16 +47,17 @@ def _function_at(image: bytes) -> int:
 class Clock:
     """The process has the true time again when the block ends."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, clock: int = time.CLOCK_REALTIME) -> None:
         maps = Path(f"/proc/{pid}/maps").read_text()
         start, end = (int(at, 16) for at in re.search(r"^(\w+)-(\w+) .*\[vdso\]$", maps, re.M).groups())
         self._memory = os.open(f"/proc/{pid}/mem", os.O_RDWR)
         self._at = start + _function_at(os.pread(self._memory, end - start, start))
+        self._clock = clock
         self.move(0)
 
     def move(self, seconds: int) -> None:
         """Has the process see a time that many seconds from the true one."""
-        function = BEFORE + struct.pack("<q", seconds) + AFTER
+        function = FIRST + bytes([self._clock]) + THEN + struct.pack("<q", seconds) + LAST
         assert os.pwrite(self._memory, function, self._at) == len(function)
 
     def __enter__(self) -> "Clock":

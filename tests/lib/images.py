@@ -20,7 +20,7 @@ from pathlib import Path
 from harness import ROOT
 
 KEPT = Path(os.environ.get("QSTICKY_TEST_IMAGES") or ROOT / "build" / "images")
-PEERS = ("qbittorrent-nox", "python3", "ip")
+PEERS = ("qbittorrent-nox", "python3", "ip", "test")
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
@@ -160,7 +160,7 @@ def _libraries_of(programs: list[str]) -> set[str]:
 
 
 def peers_tar() -> Path:
-    """qbittorrent-nox, Python and ip as they are installed here, with the libraries they load, for
+    """qbittorrent-nox, Python, ip and test as they are installed here, with the libraries they load, for
     the stand-ins of the images that users have beside qsticky. The whole packages with all that
     they depend on would be ten times as much."""
     found = {name: shutil.which(name, path="/usr/bin:/usr/sbin") for name in PEERS}
@@ -179,11 +179,11 @@ def peers_tar() -> Path:
                 entry = tarfile.TarInfo(folder)
                 entry.type, entry.mode = tarfile.DIRTYPE, 0o1777
                 archive.addfile(entry)
-            for file in sorted({*programs, *_libraries_of(programs), *extensions}):
+            for file in sorted({*programs, *_libraries_of([*programs, *extensions]), *extensions}):
                 folder, name = os.path.split(file)
                 archive.add(os.path.realpath(file), f"{os.path.realpath(folder)}/{name}")
             for file in sorted(standard_library.rglob("*.py*")):
                 archive.add(file, file)
 
     versions = [f"{program} {os.stat(program).st_mtime_ns}" for program in programs]
-    return kept("peers.tar", "\n".join([*versions, "2"]), make)
+    return kept("peers.tar", "\n".join([*versions, "3"]), make)

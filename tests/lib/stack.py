@@ -19,10 +19,19 @@ from harness import PATIENCE, ROOT, password_entry, wait_until
 
 GLUETUN = "qmcgaw/gluetun:v3"
 QBITTORRENT = "lscr.io/linuxserver/qbittorrent:latest"
+AUTOHEAL = "willfarrell/autoheal:1.2.0"
 QSTICKY = "qsticky"
 PEERS = "peers"
+# The stand-ins' own modules, and where their images have them: no higher, since harness.py asks for
+# its grandparent.
+INSIDE = "/opt/stand_in"
+STAND_INS = (
+    *("stand_in_gluetun.py", "stand_in_linuxserver.py", "stand_in_autoheal.py", "far_end.py"),
+    *("control_server.py", "faulty_server.py", "harness.py", "listener.py", "versions.py"),
+)
 PASSWORD = 'correct horse "&=+%'
 FILES = ["compose.yaml", "compose-bridge.yaml"]
+HEALER_FILE = "compose-autoheal.yaml"
 INTERVAL = 1  # seconds between two checks of qsticky, and of the engine
 
 # What the tests change in a user's file: they have no time.
@@ -48,25 +57,47 @@ services:
     depends_on:
       qsticky: {{condition: service_healthy}}
 """
+# Of the example with a healer, too. Its mount has the same target, so it takes the place of that.
+HURRY_HEALER = """
+  autoheal:
+    container_name: autoheal
+    environment:
+      AUTOHEAL_INTERVAL: "1"
+    volumes:
+      - {socket}:/var/run/docker.sock
+"""
+HURRY_QBITTORRENT = """container_name: qbittorrent
+    healthcheck: {interval: 1s, retries: 3}
+"""
+
+
+def hurry(engine: Engine, file: str) -> str:
+    if file != HEALER_FILE:
+        return HURRY
+    quick = HURRY.replace("container_name: qbittorrent\n", HURRY_QBITTORRENT)
+    return quick + HURRY_HEALER.strip("\n").format(socket=engine.socket) + "\n"
 
 
 def make_images(engine: Engine, binary: Path) -> None:
     engine.import_tar(PEERS, images.peers_tar())
     context = engine.directory / "context"
     context.mkdir()
+    for module in STAND_INS:
+        shutil.copy(ROOT / "tests" / "lib" / module, context)
     for name, script, more in (
         (
             GLUETUN,
             "stand_in_gluetun.py",
             # As the real image, but for the interval.
             'HEALTHCHECK --interval=1s --timeout=5s --start-period=10s CMD '
-            '["python3", "/stand_in_gluetun.py", "healthcheck"]\n',
+            f'["python3", "{INSIDE}/stand_in_gluetun.py", "healthcheck"]\n',
         ),
         (QBITTORRENT, "stand_in_linuxserver.py", "VOLUME /config\n"),
+        (AUTOHEAL, "stand_in_autoheal.py", ""),
     ):
-        shutil.copy(ROOT / "tests" / "lib" / script, context)
         (context / "Dockerfile").write_text(
-            f'FROM {PEERS}\nCOPY {script} /\nENTRYPOINT ["python3", "/{script}"]\n{more}'
+            f"FROM {PEERS}\nCOPY *.py {INSIDE}/\n"
+            f'ENTRYPOINT ["python3", "{INSIDE}/{script}"]\n{more}'
         )
         engine.docker("build", f"--tag={name}", context, env={"DOCKER_BUILDKIT": "0"})
     # The image's last stage as it is, on a binary that is built already.
@@ -109,7 +140,7 @@ class Stack:
         self.files = [file, "hurry.yaml"]
         directory.mkdir(parents=True)
         (directory / file).write_text(example(file))
-        (directory / "hurry.yaml").write_text(HURRY)
+        (directory / "hurry.yaml").write_text(hurry(engine, file))
         # Single quotes: the value is taken as it is.
         (directory / ".env").write_text(
             f"WIREGUARD_PRIVATE_KEY=unused\nQBITTORRENT_PASS='{PASSWORD}'\n"
@@ -143,7 +174,7 @@ class Stack:
     def story(self) -> str:
         """For a failure's message."""
         parts = []
-        for name in ("gluetun", "qbittorrent", "qsticky"):
+        for name in ("gluetun", "qbittorrent", "qsticky", "autoheal"):
             if self.engine.exists(name):
                 state = json.dumps(self.engine.state(name), indent=1)[-1500:]
                 parts.append(f"--- {name}\n{state}\n" + "\n".join(self.engine.logs(name)[-30:]))
@@ -152,7 +183,7 @@ class Stack:
     # -- the peers
 
     def gluetun(self, *args: str, check: bool = True) -> str:
-        command = ("exec", "gluetun", "python3", "/stand_in_gluetun.py", *args)
+        command = ("exec", "gluetun", "python3", f"{INSIDE}/stand_in_gluetun.py", *args)
         return str(self.engine.docker(*command, check=check).stdout).strip()
 
     def forwarded(self) -> int:
