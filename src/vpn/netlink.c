@@ -67,8 +67,9 @@ static bool find_attribute(const struct netlink_message *message, size_t fixed, 
 bool netlink_link(const struct netlink_message *message, struct netlink_link *link)
 {
 	struct ifinfomsg info;
-	const unsigned char *name;
-	size_t len;
+	struct rtnl_link_stats64 stats;
+	const unsigned char *name, *counted;
+	size_t len, counted_len;
 
 	if ((message->type != RTM_NEWLINK && message->type != RTM_DELLINK) ||
 	    message->len < sizeof info)
@@ -77,15 +78,23 @@ bool netlink_link(const struct netlink_message *message, struct netlink_link *li
 	/* A bridge tells of its ports in messages of the same type. */
 	if (info.ifi_family != AF_UNSPEC || info.ifi_index <= 0 ||
 	    !find_attribute(message, sizeof info, IFLA_IFNAME, &name, &len) || len == 0 ||
-	    len > sizeof link->name || name[len - 1] != '\0')
+	    len > sizeof link->name || name[0] == '\0' || name[len - 1] != '\0')
 		return false;
 	*link = (struct netlink_link){
 		.index = (uint32_t)info.ifi_index,
 		.gone = message->type == RTM_DELLINK,
 		.loopback = info.ifi_flags & IFF_LOOPBACK,
 		.up = info.ifi_flags & IFF_UP,
+		.type = info.ifi_type,
 	};
 	memcpy(link->name, name, len);
+	/* The struct grows with the kernel; its first members stay. */
+	if (find_attribute(message, sizeof info, IFLA_STATS64, &counted, &counted_len) &&
+	    counted_len >= offsetof(struct rtnl_link_stats64, rx_bytes)) {
+		memcpy(&stats, counted, offsetof(struct rtnl_link_stats64, rx_bytes));
+		link->received = stats.rx_packets;
+		link->sent = stats.tx_packets;
+	}
 	return true;
 }
 
@@ -121,6 +130,26 @@ bool netlink_address(const struct netlink_message *message, struct netlink_addre
 		memcpy(&flags, value, sizeof flags);
 	address->usable =
 		info.ifa_scope <= RT_SCOPE_SITE && !(flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED));
+	return true;
+}
+
+bool netlink_route(const struct netlink_message *message, uint32_t *index)
+{
+	struct rtmsg info;
+	const unsigned char *value;
+	uint32_t out;
+	size_t len;
+
+	if (message->type != RTM_NEWROUTE || message->len < sizeof info)
+		return false;
+	memcpy(&info, message->payload, sizeof info);
+	if (info.rtm_type != RTN_UNICAST ||
+	    !find_attribute(message, sizeof info, RTA_OIF, &value, &len) || len != sizeof out)
+		return false;
+	memcpy(&out, value, sizeof out);
+	if (out == 0 || out > INT32_MAX)
+		return false;
+	*index = out;
 	return true;
 }
 
@@ -213,6 +242,18 @@ bool netlink_drain(int fd, netlink_take *take, void *context)
 	return reception == RECEPTION_NOTHING || reception >= RECEPTION_TAKEN;
 }
 
+/* Sends a request on a socket of its own; the kernel answers before send() returns. */
+static enum fail ask(const struct nlmsghdr *request, int *fd, struct failure *why)
+{
+	enum fail f = open_socket(fd, why); /* the kernel gives it an address as it is used */
+
+	if (!f && send(*fd, request, request->nlmsg_len, 0) < 0) {
+		f = fail_errno(why, "netlink request");
+		close(*fd);
+	}
+	return f;
+}
+
 enum fail netlink_dump(uint16_t kind, netlink_take *take, void *context, struct failure *why)
 {
 	struct {
@@ -228,16 +269,49 @@ enum fail netlink_dump(uint16_t kind, netlink_take *take, void *context, struct 
 	};
 	enum reception reception = RECEPTION_TAKEN;
 	int fd = -1;
-	enum fail f = open_socket(&fd, why); /* the kernel gives it an address as it is used */
+	enum fail f = ask(&request.header, &fd, why);
 
 	if (f)
 		return f;
-	if (send(fd, &request, request.header.nlmsg_len, 0) < 0)
-		f = fail_errno(why, "netlink request");
-	while (!f && reception == RECEPTION_TAKEN)
+	while (reception == RECEPTION_TAKEN)
 		reception = receive(fd, take, context);
-	if (!f && reception != RECEPTION_LAST)
+	if (reception != RECEPTION_LAST)
 		f = fail_set(why, FAIL_IO, "netlink: the kernel's answer is not whole");
 	close(fd);
 	return f;
+}
+
+static void take_route(void *context, const struct netlink_message *message)
+{
+	(void)netlink_route(message, context);
+}
+
+uint32_t netlink_default_route(void)
+{
+	static const struct {
+		struct nlmsghdr header;
+		struct rtmsg route;
+		struct rtattr attribute;
+		unsigned char to[4];
+	} request = {
+		.header = {
+			.nlmsg_len = sizeof request,
+			.nlmsg_type = RTM_GETROUTE,
+			.nlmsg_flags = NLM_F_REQUEST,
+		},
+		.route = { .rtm_family = AF_INET, .rtm_dst_len = 32 },
+		.attribute = { .rta_len = RTA_LENGTH(sizeof request.to), .rta_type = RTA_DST },
+		/* k.root-servers.net. A public resolver may have a route of its own here, a reserved
+		 * address none at all. Nothing is sent there. */
+		.to = { 193, 0, 14, 129 },
+	};
+	struct failure why;
+	uint32_t index = 0;
+	int fd = -1;
+
+	if (ask(&request.header, &fd, &why))
+		return 0;
+	(void)receive(fd, take_route, &index);
+	close(fd);
+	return index;
 }

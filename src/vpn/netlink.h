@@ -30,7 +30,10 @@ struct netlink_link {
 	bool gone;
 	bool loopback;
 	bool up;
-	char name[IF_NAMESIZE];
+	uint16_t type;     /* of its hardware: ARPHRD_ETHER and so on */
+	uint64_t received; /* packets since it was made; 0 where the kernel does not count */
+	uint64_t sent;
+	char name[IF_NAMESIZE]; /* any bytes but blanks and slashes */
 };
 
 struct netlink_address {
@@ -52,6 +55,9 @@ bool netlink_next(const unsigned char **at, size_t *left, struct netlink_message
 bool netlink_link(const struct netlink_message *message, struct netlink_link *link);
 bool netlink_address(const struct netlink_message *message, struct netlink_address *address);
 
+/* The index of the interface by which a route leaves; false where it leads nowhere. */
+bool netlink_route(const struct netlink_message *message, uint32_t *index);
+
 /* Takes one message; `context` is the caller's. */
 typedef void netlink_take(void *context, const struct netlink_message *message);
 
@@ -67,5 +73,10 @@ bool netlink_drain(int fd, netlink_take *take, void *context);
  * at once. FAIL_IO: it cannot be asked, or the answer is not whole, as where something was changed
  * while it was given: then ask again. */
 enum fail netlink_dump(uint16_t kind, netlink_take *take, void *context, struct failure *why);
+
+/* Asks by which interface a packet to the public Internet would leave now, over IPv4. The kernel follows
+ * its rules and tables as for a packet, so that none of them has to be understood here. Returns the
+ * interface's index, or 0 where there is no way or the kernel does not tell. */
+uint32_t netlink_default_route(void);
 
 #endif

@@ -8,7 +8,16 @@
 
 struct tunnel tunnel_on(const char *name)
 {
-	return (struct tunnel){ .name = name, .events_fd = -1 };
+	struct tunnel tunnel = { .events_fd = -1 };
+	struct text text = text_on(tunnel.name, sizeof tunnel.name);
+
+	text_puts(&text, name);
+	return tunnel;
+}
+
+struct tunnel tunnel_sought(void)
+{
+	return (struct tunnel){ .sought = true, .choose = true, .events_fd = -1 };
 }
 
 enum fail tunnel_listen(struct tunnel *tunnel, struct failure *why)
@@ -41,8 +50,9 @@ static void hear(void *context, const struct netlink_message *message)
 		/* It may have been given another name. */
 		bool ours = named || link.index == tunnel->index;
 
-		if (ours) {
+		if (ours)
 			tunnel->index = named && !link.gone ? link.index : 0;
+		if (ours || (tunnel->sought && choice_can_be(&link))) {
 			note(hearing, TUNNEL_CHANGED);
 		} else if (link.gone) {
 			note(hearing, TUNNEL_OTHER_GONE);
@@ -56,7 +66,10 @@ enum tunnel_event tunnel_drain(struct tunnel *tunnel)
 {
 	struct hearing hearing = { .tunnel = tunnel };
 
-	return netlink_drain(tunnel->events_fd, hear, &hearing) ? hearing.heard : TUNNEL_CHANGED;
+	if (!netlink_drain(tunnel->events_fd, hear, &hearing))
+		hearing.heard = TUNNEL_CHANGED;
+	tunnel->choose |= hearing.heard == TUNNEL_CHANGED;
+	return hearing.heard;
 }
 
 /* ---- a look ---- */
@@ -76,11 +89,14 @@ static void see_link(void *context, const struct netlink_message *message)
 	/* Where the kernel has modules for tunnels, some (tunl0, sit0) are in every namespace, down. */
 	if (!link.loopback && link.up)
 		looking->view->lo_only = false;
+	if (looking->tunnel->choose)
+		choice_see(&looking->tunnel->choice, &link);
 	if (strcmp(link.name, looking->tunnel->name) != 0)
 		return;
 	looking->tunnel->index = looking->view->index = link.index;
 	looking->view->exists = true;
 	looking->view->up = link.up;
+	looking->tunnel->counts = (struct traffic_counts){ link.index, link.received, link.sent };
 }
 
 static void format_ip(char *out, size_t cap, const void *ip, size_t len)
@@ -111,22 +127,52 @@ static void see_address(void *context, const struct netlink_message *message)
 	}
 }
 
+static enum fail look(struct looking *looking, struct failure *why)
+{
+	struct tunnel *tunnel = looking->tunnel;
+	enum fail f;
+
+	/* All of it, padding too: views are compared. */
+	memset(looking->view, 0, sizeof *looking->view);
+	looking->view->lo_only = true;
+	tunnel->index = 0;
+	tunnel->counts = (struct traffic_counts){ 0 };
+	f = netlink_dump(RTM_GETLINK, see_link, looking, why);
+	if (!f && tunnel->index != 0)
+		f = netlink_dump(RTM_GETADDR, see_address, looking, why);
+	return f;
+}
+
+/* The same, to choose the tunnel by what is seen, and once more if it is another one. */
+static enum fail look_and_choose(struct looking *looking, struct failure *why)
+{
+	struct tunnel *tunnel = looking->tunnel;
+	enum choice_verdict verdict;
+	enum fail f;
+
+	tunnel->choice = (struct choice){ .route = netlink_default_route() };
+	f = look(looking, why);
+	if (f)
+		return f;
+	verdict = choice_made(&tunnel->choice);
+	tunnel->choose = verdict != CHOICE_ONE;
+	if (tunnel->choose || strcmp(tunnel->name, tunnel->choice.name) == 0)
+		return FAIL_NONE;
+	memcpy(tunnel->name, tunnel->choice.name, sizeof tunnel->name);
+	return look(looking, why);
+}
+
 enum fail tunnel_look(struct tunnel *tunnel, struct tunnel_view *view, struct failure *why)
 {
 	struct looking looking = { .tunnel = tunnel, .view = view };
 	unsigned looks = 0;
 	enum fail f;
 
+	tunnel->choose = tunnel->sought && (tunnel->choose || tunnel->events_fd < 0);
 	/* Again, where something was changed during the look; that has to end. */
-	do {
-		/* All of it, padding too: views are compared. */
-		memset(view, 0, sizeof *view);
-		view->lo_only = true;
-		tunnel->index = 0;
-		f = netlink_dump(RTM_GETLINK, see_link, &looking, why);
-		if (!f && tunnel->index != 0)
-			f = netlink_dump(RTM_GETADDR, see_address, &looking, why);
-	} while (f && ++looks < 3);
+	do
+		f = tunnel->choose ? look_and_choose(&looking, why) : look(&looking, why);
+	while (f && ++looks < 3);
 	if (f)
 		memset(view, 0, sizeof *view);
 	return f;

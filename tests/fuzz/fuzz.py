@@ -39,6 +39,7 @@ FILES = {
     "fuzz_config": ("config/load.c", "config/table.c", "config/value.c"),
     "fuzz_gluetun": ("gluetun/control_server.c",),
     "fuzz_http": ("http/http.c", "http/exchange.c", "http/reply.c"),
+    "fuzz_netlink": ("vpn/netlink.c", "vpn/choice.c"),
     "fuzz_qbittorrent": ("qbittorrent/client.c", "qbittorrent/exchange.c", "qbittorrent/login.c"),
     "fuzz_trust": ("tls/trust.c", "tls/path.c", "tls/refusal.c"),
     "fuzz_tls": ("tls/tls.c",),

@@ -2,6 +2,7 @@
  *
  * What is taken lies in the input, in its order, and is fit to be used. The same bytes come once
  * more through a socket. */
+#include "vpn/choice.h"
 #include "vpn/netlink.h"
 
 #include <assert.h>
@@ -42,6 +43,19 @@ static void check_address(const struct netlink_message *message)
 	assert(holds(message, &address.address, address.family == AF_INET ? 4 : 16));
 }
 
+static void check_route(const struct netlink_message *message)
+{
+	uint32_t index = 0;
+
+	if (!netlink_route(message, &index)) {
+		assert(index == 0);
+		return;
+	}
+	assert(message->type == RTM_NEWROUTE);
+	assert(index > 0 && index <= INT32_MAX);
+	assert(holds(message, &index, sizeof index));
+}
+
 /* It is about one thing, or about none; and the same twice. */
 static void check_message(const struct netlink_message *message)
 {
@@ -51,9 +65,41 @@ static void check_message(const struct netlink_message *message)
 
 	check_link(message);
 	check_address(message);
+	check_route(message);
 	assert(!is_link || !netlink_address(message, &address));
 	assert(netlink_link(message, &link_again) == is_link);
 	assert(!is_link || strcmp(link.name, link_again.name) == 0);
+}
+
+/* What is chosen of all links in the input, the last byte of which says the route. */
+static void check_choice(const uint8_t *data, size_t size)
+{
+	struct choice choice = { .route = size ? data[size - 1] : 0 };
+	struct netlink_message message;
+	struct netlink_link link;
+	unsigned tunnels = 0;
+	bool is_there = false;
+	const unsigned char *at = data;
+	size_t left = size;
+
+	while (netlink_next(&at, &left, &message)) {
+		if (!netlink_link(&message, &link))
+			continue;
+		choice_see(&choice, &link);
+		tunnels += choice_can_be(&link);
+		assert(memchr(choice.names, '\0', sizeof choice.names));
+	}
+	assert(choice.count == tunnels && (choice.name[0] != '\0') == (tunnels > 0));
+	assert((choice_made(&choice) == CHOICE_NONE) == (tunnels == 0));
+	assert(choice_made(&choice) != CHOICE_SEVERAL || tunnels > 1);
+	/* What is chosen is one of them, and it is named, unless there is no room. */
+	at = data;
+	left = size;
+	while (tunnels > 0 && netlink_next(&at, &left, &message))
+		is_there |= netlink_link(&message, &link) && choice_can_be(&link) &&
+		            strcmp(link.name, choice.name) == 0;
+	assert(is_there == (tunnels > 0));
+	assert(!is_there || choice.more || strstr(choice.names, choice.name));
 }
 
 struct taken {
@@ -106,6 +152,7 @@ static void check_kernel(void)
 
 	assert(!netlink_dump(RTM_GETLINK, take, &taken, &why) && taken.count > 0);
 	assert(!netlink_dump(RTM_GETADDR, take, &taken, &why));
+	assert(netlink_default_route() <= INT32_MAX);
 	assert(!netlink_listen(&fd, &why));
 	(void)netlink_drain(fd, take, &taken);
 	close(fd);
@@ -132,5 +179,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	assert(count <= size / sizeof(struct nlmsghdr));
 	check_drain(data, size);
+	check_choice(data, size);
 	return 0;
 }

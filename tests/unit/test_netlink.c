@@ -8,6 +8,7 @@
 
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <net/if_arp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -292,6 +293,7 @@ static void netlink_takes_names_of_15_bytes_that_end(void **state)
 		{ "tun0", 4, false },
 		{ "0123456789abcdef", 16, false },
 		{ "", 0, false },
+		{ "", 1, false },
 	};
 	(void)state;
 
@@ -399,6 +401,127 @@ static void netlink_passes_over_attributes_that_are_padded_or_empty(void **state
 	put_attribute(&datagram, IFLA_IFNAME, "tun0", 5);
 	assert_true(read_link(&datagram, &link));
 	assert_string_equal(link.name, "tun0");
+}
+
+static void netlink_reads_the_type_of_a_link(void **state)
+{
+	struct datagram datagram =
+		link_of(RTM_NEWLINK, (struct ifinfomsg){ .ifi_index = 7, .ifi_type = ARPHRD_NONE });
+	struct netlink_link link;
+	(void)state;
+
+	put_attribute(&datagram, IFLA_IFNAME, "tun0", 5);
+	assert_true(read_link(&datagram, &link));
+	assert_int_equal(link.type, ARPHRD_NONE);
+}
+
+static void netlink_reads_how_many_packets_a_link_has_seen(void **state)
+{
+	/* The first members and, since later kernels, many more; or too few. */
+	static const struct {
+		size_t len;
+		bool read;
+	} lens[] = { { 0, false }, { 8, false },  { 15, false }, { 16, true },
+		     { 17, true }, { 184, true }, { 200, true } };
+	const uint64_t stats[25] = { UINT64_MAX - 1, 5000000000, 3, 4 };
+	(void)state;
+
+	for (size_t i = 0; i < sizeof lens / sizeof lens[0]; i++) {
+		struct datagram datagram = tun0();
+		struct netlink_link link;
+
+		put_attribute(&datagram, IFLA_STATS64, stats, lens[i].len);
+		assert_true(read_link(&datagram, &link));
+		assert_true(link.received == (lens[i].read ? UINT64_MAX - 1 : 0));
+		assert_true(link.sent == (lens[i].read ? 5000000000 : 0));
+	}
+}
+
+/* ---- routes ---- */
+
+static struct datagram route_of(uint16_t type, struct rtmsg info)
+{
+	struct datagram datagram = { .len = 0 };
+
+	begin_message(&datagram, type);
+	put(&datagram, &info, sizeof info);
+	set_length(&datagram);
+	return datagram;
+}
+
+static bool read_route(const struct datagram *datagram, uint32_t *index)
+{
+	struct netlink_message message;
+	void *block;
+	bool is;
+
+	*index = 0;
+	is = first_of(datagram->bytes, datagram->len, &message, &block) &&
+	     netlink_route(&message, index);
+	free(block);
+	return is;
+}
+
+static const struct rtmsg unicast = { .rtm_family = AF_INET, .rtm_type = RTN_UNICAST };
+
+static void netlink_reads_by_which_interface_a_route_leaves(void **state)
+{
+	struct datagram datagram = route_of(RTM_NEWROUTE, unicast);
+	uint32_t index;
+	(void)state;
+
+	put_attribute(&datagram, RTA_TABLE, &(const uint32_t){ 51820 }, 4);
+	put_attribute(&datagram, RTA_OIF, &(const uint32_t){ 7 }, 4);
+	assert_true(read_route(&datagram, &index));
+	assert_int_equal(index, 7);
+}
+
+static void netlink_takes_no_route_that_leads_nowhere(void **state)
+{
+	static const unsigned char types[] = { RTN_LOCAL, RTN_BLACKHOLE, RTN_UNREACHABLE,
+		                               RTN_PROHIBIT, RTN_THROW };
+	static const uint32_t indexes[] = { 0, UINT32_MAX, (uint32_t)INT32_MAX + 1 };
+	uint32_t index;
+	(void)state;
+
+	for (size_t i = 0; i < sizeof types; i++) {
+		struct datagram datagram =
+			route_of(RTM_NEWROUTE, (struct rtmsg){ .rtm_type = types[i] });
+
+		put_attribute(&datagram, RTA_OIF, &(const uint32_t){ 7 }, 4);
+		assert_false(read_route(&datagram, &index));
+	}
+	for (size_t i = 0; i < sizeof indexes / sizeof indexes[0]; i++) {
+		struct datagram datagram = route_of(RTM_NEWROUTE, unicast);
+
+		put_attribute(&datagram, RTA_OIF, &indexes[i], 4);
+		assert_false(read_route(&datagram, &index));
+		assert_int_equal(index, 0);
+	}
+}
+
+static void netlink_takes_no_route_that_is_damaged(void **state)
+{
+	static const size_t lens[] = { 0, 3, 5, 8 };
+	struct datagram whole = route_of(RTM_NEWROUTE, unicast);
+	uint32_t index;
+	(void)state;
+
+	assert_false(read_route(&whole, &index));
+	for (size_t i = 0; i < sizeof lens / sizeof lens[0]; i++) {
+		struct datagram datagram = whole;
+
+		put_attribute(&datagram, RTA_OIF, (const uint32_t[]){ 7, 0 }, lens[i]);
+		assert_false(read_route(&datagram, &index));
+	}
+	put_attribute(&whole, RTA_OIF, &(const uint32_t){ 7 }, 4);
+	for (size_t len = sizeof(struct nlmsghdr); len <= whole.len; len++) {
+		struct datagram datagram = whole;
+
+		datagram.len = len;
+		set_length(&datagram);
+		assert_int_equal(read_route(&datagram, &index), len == whole.len);
+	}
 }
 
 /* ---- addresses ---- */
@@ -545,11 +668,15 @@ static void netlink_tells_messages_of_another_type_apart(void **state)
 		struct datagram link = link_of((uint16_t)type, tun0_info);
 		struct datagram address =
 			address_of((uint16_t)type, (struct ifaddrmsg){ .ifa_family = AF_INET });
+		struct datagram route = route_of((uint16_t)type, unicast);
 		struct netlink_link as_link;
 		struct netlink_address as_address;
+		uint32_t as_route;
 
 		put_attribute(&link, IFLA_IFNAME, "tun0", 5);
 		put_attribute(&address, IFA_ADDRESS, v4, sizeof v4);
+		put_attribute(&route, RTA_OIF, &(const uint32_t){ 7 }, 4);
+		assert_int_equal(read_route(&route, &as_route), type == RTM_NEWROUTE);
 		assert_int_equal(read_link(&link, &as_link),
 		                 type == RTM_NEWLINK || type == RTM_DELLINK);
 		assert_int_equal(read_address(&address, &as_address),
@@ -667,6 +794,50 @@ static void netlink_dump_says_that_something_was_changed_meanwhile(void **state)
 	}
 	assert_int_equal(netlink_dump(RTM_GETADDR, interrupt, &heard, &why), FAIL_IO);
 	assert_int_equal(dump(RTM_GETADDR).addresses, 200);
+}
+
+static void netlink_dump_tells_the_types_that_the_kernel_gives(void **state)
+{
+	(void)state;
+
+	netns_enter();
+	assert_int_equal(dump(RTM_GETLINK).link.type, ARPHRD_LOOPBACK);
+	if (!netns_try("tuntap add mode tun tun0"))
+		netns_missing("no tun device may be made here");
+	assert_int_equal(dump(RTM_GETLINK).link.type, ARPHRD_NONE);
+	netns_ip("tuntap add mode tap tap0");
+	assert_int_equal(dump(RTM_GETLINK).link.type, ARPHRD_ETHER);
+	netns_ip("link add br0 type bridge");
+	assert_int_equal(dump(RTM_GETLINK).link.type, ARPHRD_ETHER);
+	netns_ip("link add eth0 type veth peer name far0");
+	assert_int_equal(dump(RTM_GETLINK).link.type, ARPHRD_ETHER);
+}
+
+static void netlink_default_route_is_that_of_the_rules(void **state)
+{
+	uint32_t eth0, tun0_index;
+	(void)state;
+
+	netns_enter();
+	assert_int_equal(netlink_default_route(), 0);
+	netns_ip("link add eth0 type veth peer name far0");
+	eth0 = dump(RTM_GETLINK).link.index;
+	netns_ip("link add tun0 type veth peer name far1");
+	tun0_index = dump(RTM_GETLINK).link.index;
+	netns_ip("address add 172.18.0.2/16 dev eth0");
+	netns_ip("link set eth0 up");
+	netns_ip("link set tun0 up");
+	assert_int_equal(netlink_default_route(), 0);
+	netns_ip("route add default via 172.18.0.1 dev eth0");
+	assert_int_equal(netlink_default_route(), eth0);
+	netns_ip("route add default dev tun0 table 51820");
+	assert_int_equal(netlink_default_route(), eth0);
+	netns_ip("rule add not fwmark 51820 table 51820 priority 101");
+	assert_int_equal(netlink_default_route(), tun0_index);
+	netns_ip("rule del priority 101");
+	netns_ip("route del default dev eth0");
+	netns_ip("route add unreachable default");
+	assert_int_equal(netlink_default_route(), 0);
 }
 
 static void netlink_dump_says_where_the_kernel_refuses(void **state)
@@ -809,6 +980,11 @@ int main(void)
 		cmocka_unit_test(netlink_takes_no_port_of_a_bridge_for_a_link),
 		cmocka_unit_test(netlink_takes_no_link_without_a_right_index),
 		cmocka_unit_test(netlink_takes_no_link_cut_at_any_length),
+		cmocka_unit_test(netlink_reads_the_type_of_a_link),
+		cmocka_unit_test(netlink_reads_how_many_packets_a_link_has_seen),
+		cmocka_unit_test(netlink_reads_by_which_interface_a_route_leaves),
+		cmocka_unit_test(netlink_takes_no_route_that_leads_nowhere),
+		cmocka_unit_test(netlink_takes_no_route_that_is_damaged),
 		cmocka_unit_test(netlink_stops_at_an_attribute_longer_than_the_message),
 		cmocka_unit_test(netlink_stops_at_an_attribute_shorter_than_its_header),
 		cmocka_unit_test(netlink_passes_over_attributes_that_are_padded_or_empty),
@@ -825,6 +1001,8 @@ int main(void)
 		cmocka_unit_test(netlink_dump_shows_all_there_is),
 		cmocka_unit_test(netlink_dump_goes_on_where_one_datagram_is_not_enough),
 		cmocka_unit_test(netlink_dump_says_that_something_was_changed_meanwhile),
+		cmocka_unit_test(netlink_dump_tells_the_types_that_the_kernel_gives),
+		cmocka_unit_test(netlink_default_route_is_that_of_the_rules),
 		cmocka_unit_test(netlink_dump_says_where_the_kernel_refuses),
 		cmocka_unit_test(netlink_drain_takes_what_has_changed),
 		cmocka_unit_test(netlink_drain_finds_nothing_where_nothing_changed),
