@@ -12,7 +12,7 @@ SEED ?=
 
 .PHONY: bench bench-compare soak test unit fuzz fuzz-long fuzz-coverage e2e roots faults coverage \
 	coverage-all lint lint-all lint-layers lint-format lint-cppcheck lint-shell lint-python \
-	lint-manual prose format reproducible size help
+	lint-manual lint-links prose format reproducible size help
 
 # --- What there is ---------------------------------------------------------------------------
 
@@ -245,7 +245,7 @@ lint:
 	tests/setup.sh build lint
 	$(MAKE) lint-all
 
-lint-all: $(tidied) $(scanned) lint-format lint-cppcheck lint-shell lint-python lint-manual prose lint-layers
+lint-all: $(tidied) $(scanned) lint-format lint-cppcheck lint-shell lint-python lint-manual prose lint-layers lint-links
 
 # Nothing includes upwards or in circles, in the order that docs/architecture.md shows.
 lint-layers:
@@ -274,6 +274,9 @@ lint-python:
 
 lint-manual:
 	mandoc -T lint docs/qsticky.8
+
+lint-links:
+	@$(PYTHON) tests/lint/links.py
 
 # How many sentences are long. README and docs/ must keep to the limit.
 prose:
