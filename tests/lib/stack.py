@@ -4,6 +4,7 @@ the linuxserver image with the real qBittorrent, and qsticky as Dockerfile.scrat
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import threading
 import time
@@ -19,7 +20,8 @@ from harness import PATIENCE, ROOT, password_entry, wait_until
 
 GLUETUN = "qmcgaw/gluetun:v3"
 QBITTORRENT = "lscr.io/linuxserver/qbittorrent:latest"
-QSTICKY = "qsticky"
+# As the files name it.
+QSTICKY = re.findall(r"^  qsticky:\n    image: (\S+)$", example("compose.yaml"), re.M)[0]
 PEERS = "peers"
 PASSWORD = 'correct horse "&=+%'
 FILES = ["compose.yaml", "compose-bridge.yaml"]
