@@ -1,6 +1,8 @@
 # qsticky. `make help` lists the targets; GNU make.
 
 VERSION := 3.0.0
+# Where the image is published. Whoever publishes it sets this and runs `make docs`.
+IMAGE_REPOSITORY ?= registry.example/owner/qsticky
 
 # What a user may set, on the command line or in the environment.
 BUILD ?= build
@@ -26,11 +28,6 @@ THIRD_PARTY ?= jsmn bearssl
 PLATFORM ?=
 ARCH ?= $(if $(PLATFORM),$(or $(arch.$(PLATFORM)),\
 	$(error PLATFORM=$(PLATFORM): there are $(platforms))))
-
-# Of `make image`.
-DOCKER ?= docker
-DOCKER_BUILD_FLAGS ?=
-IMAGE ?= qsticky:latest
 
 # The tree stays as it was checked out.
 export PYTHONDONTWRITEBYTECODE := 1
@@ -74,8 +71,7 @@ include third_party/musl.mk third_party/third_party.mk third_party/cross.mk
 
 binary := $(BUILD)/$(ARCH:%=%/)qsticky
 
-.PHONY: all image image-all FORCE setup prepare sources demo picture install install-binary uninstall clean \
-	distclean help
+.PHONY: all FORCE prepare sources install image-root uninstall clean distclean help
 all: $(binary)
 
 # The section .comment names the packages of the compilers, whatever they made.
@@ -88,29 +84,6 @@ $(BUILD)/musl/qsticky: $(call objects,musl) $(call libraries,musl)
 
 $(call objects,musl): $(BUILD)/musl/%.o: src/%.c $(BUILD)/musl/command $(verified)
 	$(call say,CC) $(ours.musl) $(track) -c $< -o $@
-
-# --- The image -------------------------------------------------------------------------------
-
-# What git knows about the commit becomes labels, and what it does not know none: a tree without git
-# of its own has no commit, one with changes no date.
-# Only BuildKit can make an image for another platform than the engine's.
-
-platform = $(or $(PLATFORM),$(platform.$(ARCH)))
-# qsticky:latest-arm-v7
-image_tag = $(IMAGE)$(subst /,-,$(patsubst linux/%,/%,$(platform)))
-revision = $(if $(wildcard .git),$(shell \
-	git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null))
-created = $(if $(filter-out %-dirty,$(revision)),$(shell \
-	TZ=UTC0 git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ 2>/dev/null))
-labels = $(foreach name,revision created,$(addprefix \
-	--label org.opencontainers.image.$(name)=,$($(name))))
-
-image:
-	$(if $(platform),DOCKER_BUILDKIT=1) $(DOCKER) build $(DOCKER_BUILD_FLAGS) -f Dockerfile.scratch \
-		$(if $(platform),--platform $(platform)) $(labels) -t $(image_tag) .
-
-image-all:
-	@for platform in $(platforms); do $(MAKE) image PLATFORM=$$platform || exit 1; done
 
 # --- When to build anew ----------------------------------------------------------------------
 
@@ -132,12 +105,7 @@ $(call objects,musl): Makefile
 
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
 
-# --- Run it ----------------------------------------------------------------------------------
-
-# Debian's packages are installed before anything else starts, hence the second make.
-
-setup:
-	tests/setup.sh
+# --- Without a network -----------------------------------------------------------------------
 
 # After this `make`, for the same ARCH, needs no network.
 prepare:
@@ -146,29 +114,22 @@ prepare:
 
 sources: $(verified) $(if $(ARCH),$(if $(call is_native,$(ARCH)),,$(call specs_for,$(ARCH))))
 
-demo:
-	tests/setup.sh build demo
-	$(MAKE) all
-	$(PYTHON) tests/e2e/demo.py
-
-# The picture in README.md: these steps of a demo that is run for it.
-PICTURE_STEPS ?= 2 6 7 9
-picture:
-	tests/setup.sh build picture
-	$(MAKE) all
-	$(PYTHON) tests/e2e/picture.py docs/demo.svg $(PICTURE_STEPS)
-
 # --- The rest --------------------------------------------------------------------------------
 
-# The image has no manual page.
-install-binary: $(binary)
+install: $(binary)
 	install -D -m 0755 $(binary) $(DESTDIR)$(bindir)/qsticky
-
-install: install-binary
 	install -D -m 0644 docs/qsticky.8 $(DESTDIR)$(mandir)/man8/qsticky.8
 
 uninstall:
 	rm -f $(DESTDIR)$(bindir)/qsticky $(DESTDIR)$(mandir)/man8/qsticky.8
+
+# All that is in the image. The health directory is not sticky, unlike /tmp: if a volume lies on it and
+# the user is changed, what the former one left there can still be replaced.
+image-root: $(binary)
+	install -D -m 0755 $(binary) $(DESTDIR)/qsticky
+	install -d -m 0755 $(DESTDIR)/app
+	install -d -m 0777 $(DESTDIR)/app/health
+	install -d -m 1777 $(DESTDIR)/tmp
 
 # What was downloaded stays: `make clean` should not need a network.
 clean:
@@ -181,13 +142,10 @@ help::
 	@echo 'make               $(BUILD)/qsticky: one static binary'
 	@echo 'make ARCH=armhf    the same in $(BUILD)/armhf, for another architecture:'
 	@echo '                   $(architectures)'
-	@echo 'make image         the Docker image $(IMAGE); for another platform with PLATFORM:'
-	@echo '                   $(platforms)'
-	@echo 'make image-all     all of them, as $(IMAGE)-amd64 and so on'
 	@echo 'make prepare       install and download what `make` needs; ARCH as above'
 	@echo 'make install       into PREFIX (/usr/local), below DESTDIR if that is given'
-	@echo 'make demo          watch it work with a real qBittorrent'
 	@echo 'make clean         remove what was built; make distclean: and what was downloaded'
 
-# Absent where the image is built.
+# Both are absent where the image is built.
+-include packaging/release.mk
 -include tests/tests.mk

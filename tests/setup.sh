@@ -5,15 +5,20 @@
 #
 #   build                           make
 #   amd64 arm64 armhf armel i386    make ARCH=..., with build
-#   demo picture bench soak test lint   the target of that name
+#   dist demo picture bench soak test lint   the target of that name
 #   coverage                        make coverage, with test
 set -eu
 
-groups='build amd64 arm64 armhf armel i386 demo picture bench soak test lint coverage'
+groups='build amd64 arm64 armhf armel i386 dist demo picture bench soak test lint coverage'
 
 # For the machine's own architecture there is nothing to add.
 cross() {
 	[ "$1" = "$(dpkg --print-architecture)" ] || echo "gcc-$2" "linux-libc-dev-$1-cross"
+}
+
+# Debian's npm and Node.js would be in the way of those from elsewhere.
+node_tools() {
+	command -v npm >/dev/null || echo npm
 }
 
 packages() {
@@ -24,6 +29,7 @@ packages() {
 	armhf) cross armhf arm-linux-gnueabihf ;;
 	armel) cross armel arm-linux-gnueabi ;;
 	i386) cross i386 i686-linux-gnu ;;
+	dist) echo python3 ;;
 	demo | soak) echo iproute2 python3 qbittorrent-nox ;;
 	picture) echo iproute2 python3 python3-rich qbittorrent-nox ;;
 	bench) echo curl iproute2 nginx-light openssl python3 qbittorrent-nox strace valgrind ;;
@@ -32,10 +38,16 @@ packages() {
 		echo python3 python3-pytest python3-pytest-timeout python3-pytest-xdist
 		echo ca-certificates dnsmasq-base git iproute2 nginx-light openssl prometheus qbittorrent-nox
 		echo containerd docker.io iptables mmdebstrap qemu-user runc strace
+		node_tools
+		echo docker-registry podman skopeo
 		echo mandoc python3-kubernetes python3-yaml systemd libc6-dbg valgrind
 		;;
 	coverage) echo gcovr ;;
-	lint) echo clang clang-format clang-tidy clang-tools cppcheck libcmocka-dev mandoc python3 shellcheck ;;
+	lint)
+		node_tools
+		echo clang clang-format clang-tidy clang-tools cppcheck libcmocka-dev mandoc python3 python3-yaml
+		echo shellcheck
+		;;
 	*)
 		echo "tests/setup.sh: $1: no such group; there are $groups" >&2
 		exit 2
@@ -90,7 +102,7 @@ $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=30
 command -v systemctl >/dev/null || exit 0
 for package in $missing; do
 	case $package in
-	containerd | prometheus) units=$package.service ;;
+	containerd | docker-registry | prometheus) units=$package.service ;;
 	docker.io) units='docker.service docker.socket' ;;
 	nginx-light) units=nginx.service ;;
 	*) continue ;;

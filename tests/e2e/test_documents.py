@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 import demo
+import links
 import prose
 from conftest import MakeSidecar, missing
 from documents import (
@@ -49,33 +50,29 @@ def test_readme_shows_the_first_example_word_for_word() -> None:
 
 
 def test_readme_leads_to_every_page() -> None:
-    linked = {target.partition("#")[0] for target in links(README)}
+    linked = {target.partition("#")[0] for target in links.links(README)}
     pages = {str(page.relative_to(ROOT)) for page in documents()} - {"README.md"}
     assert pages <= linked
 
 
-def links(file: Path) -> list[str]:
-    text = re.sub(r"^ *```\w.*?^ *```$", "", file.read_text(), flags=re.M | re.S)
-    return re.findall(r"\]\(([^)\s]+)\)", text)
-
-
-def anchors(file: Path) -> set[str]:
-    """As GitHub makes them of headings."""
-    text = re.sub(r"^ *```\w.*?^ *```$", "", file.read_text(), flags=re.M | re.S)
-    titles = re.findall(r"^#+ (.*)$", text, re.M)
-    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
-
-
-@pytest.mark.parametrize("page", [str(page.relative_to(ROOT)) for page in documents()])
+@pytest.mark.parametrize("page", [str(page.relative_to(ROOT)) for page in links.pages()])
 def test_every_relative_link_leads_somewhere(page: str) -> None:
-    for link in links(ROOT / page):
-        if re.match(r"[a-z]+:", link):
-            continue
-        path, _, anchor = link.partition("#")
-        target = (ROOT / page).parent / path if path else ROOT / page
-        assert target.exists(), f"{link}: no such file"
-        if anchor:
-            assert anchor in anchors(target), f"{link}: no such heading"
+    assert not list(links.dead_links(ROOT / page))
+
+
+def test_the_check_of_links_finds_dead_ones(tmp_path: Path) -> None:
+    (tmp_path / "other.md").write_text("# What is here\n")
+    page = tmp_path / "page.md"
+    page.write_text(
+        "[a](other.md#what-is-here) [b](nowhere.md) [c](other.md#nothing) [d](https://x.example/)\n"
+        "```sh\n[e](no.md)\n```\n[f]: gone.md\n"
+    )
+    found = [one.split(": ", 1)[1] for one in links.dead_links(page)]
+    assert found == [
+        "nowhere.md: no such file",
+        "other.md#nothing: no such heading",
+        "gone.md: no such file",
+    ]
 
 
 def test_sentences_are_short_enough_to_be_read_once() -> None:

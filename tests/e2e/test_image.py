@@ -149,7 +149,10 @@ def test_one_layer_holds_one_executable_and_two_empty_directories(image: Image) 
 
 
 def test_the_image_says_how_to_run_it(image: Image) -> None:
-    config = image.config
+    check_config(image.config)
+
+
+def check_config(config: dict[str, Any]) -> None:
     assert config["Entrypoint"] == ["/qsticky"] and not config.get("Cmd")
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", config["User"])
     assert "HEALTH_FILE=/app/health/status.json" in config["Env"]
@@ -173,10 +176,10 @@ def test_a_label_is_right_or_absent(image: Image) -> None:
     assert version.stdout == f"qsticky {labels[LABEL + 'version']}\n"
 
 
-def labels_by_make(directory: Path) -> dict[str, str]:
+def labels_by_make(directory: Path, *variables: str) -> dict[str, str]:
     """Those that `make image` has the engine add."""
     done = subprocess.run(
-        ["make", "--silent", "image", "DOCKER=echo", "PLATFORM=", "ARCH="],
+        ["make", "--silent", "image", "DOCKER=echo", "PLATFORM=", "ARCH=", *variables],
         cwd=directory,
         capture_output=True,
         text=True,
@@ -187,14 +190,32 @@ def labels_by_make(directory: Path) -> dict[str, str]:
     return dict(label.removeprefix(LABEL).split("=", 1) for label in given)
 
 
+def test_make_image_labels_the_addresses_that_it_is_given(tmp_path: Path) -> None:
+    address = "https://code.example/somebody/qsticky"
+    for name in ("Makefile", "packaging", "third_party"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    assert labels_by_make(tmp_path, f"SOURCE_URL={address}") == {
+        "url": address,
+        "source": address,
+        "documentation": f"{address}#readme",
+    }
+
+
+def copy_makefiles(directory: Path) -> None:
+    shutil.copy2(ROOT / "Makefile", directory)
+    for name in ("packaging", "third_party"):
+        shutil.copytree(ROOT / name, directory / name, dirs_exist_ok=True)
+
+
 def test_make_image_labels_what_git_knows(tmp_path: Path) -> None:
     if shutil.which("git") is None or not (ROOT / ".git").exists():
         missing("not a git work tree")
     clone = tmp_path / "clone"
     git("clone", "--quiet", str(ROOT), str(clone))
-    shutil.copy2(ROOT / "Makefile", clone)
+    copy_makefiles(clone)
     author = ("-c", "user.name=a", "-c", "user.email=a@b")
-    git(*author, "commit", "--quiet", "--allow-empty", "--all", "--message=now", cwd=clone)
+    git("add", "--all", cwd=clone)
+    git(*author, "commit", "--quiet", "--allow-empty", "--message=now", cwd=clone)
     commit = git("rev-parse", "HEAD", cwd=clone).strip()
     labels = labels_by_make(clone)
     assert set(labels) == {"revision", "created"} and labels["revision"] == commit
@@ -209,8 +230,7 @@ def test_make_image_labels_what_git_knows(tmp_path: Path) -> None:
     # A tarball's tree, in somebody's repository: that one's commit is not ours.
     below = clone / "below"
     below.mkdir()
-    shutil.copy2(ROOT / "Makefile", below)
-    shutil.copytree(ROOT / "third_party", below / "third_party")
+    copy_makefiles(below)
     assert labels_by_make(below) == {}
 
 

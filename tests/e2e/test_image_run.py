@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine import Engine
-from harness import PATIENCE, PortFile, wait_until
+from harness import PATIENCE, VERSION, PortFile, wait_until
 from stack import PASSWORD, QBITTORRENT, QSTICKY, write_qbittorrent_config
 
 pytestmark = [pytest.mark.xdist_group("docker 2"), pytest.mark.timeout(300)]
@@ -239,7 +239,7 @@ def test_a_hundred_checks_that_find_nothing_to_do_are_not_worth_a_line(quiet: Pa
     )
     log = quiet.engine.logs(name)
     assert [re.sub(r"^\S+ ", "", line)[:20] for line in log] == [
-        "INFO  qsticky 3.0.0:",
+        f"INFO  qsticky {VERSION}:"[:20],
         "INFO  port change ne",
         "INFO  in sync: port ",
     ]

@@ -17,7 +17,7 @@ import pytest
 from conftest import RFC_3339, MakeSidecar, Sidecar
 from faults import reply
 from faulty_server import LOGIN, PREFERENCES, FaultyServer
-from harness import PATIENCE, PortFile, wait_until
+from harness import PATIENCE, VERSION, PortFile, wait_until
 
 
 def test_a_quiet_time_is_a_quiet_log_at_info(
@@ -38,7 +38,7 @@ def test_the_start_tells_version_and_configuration_without_secrets(
 ) -> None:
     fake.user, fake.password = "mallory", "correct horse"
     qsticky = sidecar(fake, log_level="INFO")
-    start = "\n".join([qsticky.wait_log("3.0.0"), *qsticky.log[:4]])
+    start = "\n".join([qsticky.wait_log(VERSION), *qsticky.log[:4]])
     qsticky.wait_health(state="waiting_for_port")
     start = "\n".join(qsticky.log)
     assert str(fake.port) in start and "127.0.0.1" in start

@@ -4,6 +4,7 @@ the linuxserver image with the real qBittorrent, and qsticky as Dockerfile.scrat
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import threading
 import time
@@ -20,7 +21,8 @@ from harness import PATIENCE, ROOT, password_entry, wait_until
 GLUETUN = "qmcgaw/gluetun:v3"
 QBITTORRENT = "lscr.io/linuxserver/qbittorrent:latest"
 AUTOHEAL = "willfarrell/autoheal:1.2.0"
-QSTICKY = "qsticky"
+# As the files name it.
+QSTICKY = re.findall(r"^  qsticky:\n    image: (\S+)$", example("compose.yaml"), re.M)[0]
 PEERS = "peers"
 # The stand-ins' own modules, and where their images have them: no higher, since harness.py asks for
 # its grandparent.
