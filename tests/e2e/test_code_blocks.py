@@ -91,7 +91,8 @@ def test_toml_is_toml(block: Block) -> None:
 
 
 def make_takes(words: list[str]) -> None:
-    files = ("Makefile", "tests/tests.mk", *sorted(map(str, ROOT.glob("third_party/*.mk"))))
+    included = [*ROOT.glob("third_party/*.mk"), *ROOT.glob("packaging/*.mk")]
+    files = ("Makefile", "tests/tests.mk", *sorted(map(str, included)))
     text = "".join((ROOT / name).read_text() for name in files)
     targets = set(" ".join(re.findall(r"^([a-z][a-z -]*):(?!=)", text, re.M)).split())
     variables = set(re.findall(r"^([A-Z_]+) \?=", text, re.M)) | {"OLD"}
@@ -127,12 +128,21 @@ def sudo_takes(words: list[str]) -> None:
     elif program == "make":
         make_takes(rest)
     elif program == "install":
-        source = rest[-2]
-        assert source in example("compose.yaml") or (ROOT / source).exists(), source
+        source = rest[-1] if "-t" in rest else rest[-2]
+        assert source in example("compose.yaml") or [*ROOT.glob(source)], source
+    elif program == "podman":
+        assert rest[:2] == ["secret", "create"]
+        quadlets = "".join(file.read_text() for file in EXAMPLES.glob("*.container"))
+        assert re.search(rf"^Secret={rest[2]},", quadlets, re.M)
+    elif program == "apt":
+        assert rest[0] == "install"
+        version = re.search(r"^VERSION := (.*)$", (ROOT / "Makefile").read_text(), re.M)[1]
+        assert rest[1] == f"./build/deb/qsticky_{version}_amd64.deb"
     else:
         assert program == "systemctl"
-        units = {file.stem for file in EXAMPLES.glob("*.service")}
-        assert rest[0] == "daemon-reload" or rest[0] == "enable" and rest[-1] in units
+        units = {file.stem for ending in ("service", "container") for file in EXAMPLES.glob(f"*.{ending}")}
+        assert rest[0] == "daemon-reload" or rest[0] in ("enable", "start")
+        assert set(rest[1:]) - {"--now"} <= units
 
 
 def printf_gives(words: list[str]) -> None:
@@ -168,6 +178,9 @@ def test_the_check_of_commands_finds_mistakes() -> None:
         "sudo HEALTHFILE=/x qsticky healthcheck",
         "sudo install examples/qstickyd.service /etc",
         "sudo systemctl enable --now qstickyd",
+        "sudo systemctl stop qsticky",
+        "sudo podman secret create qbittorrent_password x",
+        "sudo apt install ./build/deb/qsticky_2.0.0_amd64.deb",
         "curl x",
     ):
         first, *words = shlex.split(line)

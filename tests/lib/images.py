@@ -115,6 +115,16 @@ def debian_tar() -> Path:
 def compose_plugin() -> Path:
     """The program of `docker compose`. Debian 12 has version 1 only, which does not know all of
     today's compose files; Debian 13 has version 2, and it runs here as it is."""
+    return _of_debian_13("docker-compose", "usr/libexec/docker/cli-plugins/docker-compose")
+
+
+def quadlet() -> Path:
+    """Podman's own reader of .container files. Debian 12's podman is older than those."""
+    return _of_debian_13("podman", "usr/libexec/podman/quadlet")
+
+
+def _of_debian_13(package: str, file: str) -> Path:
+    """One program of one of Debian 13's packages, which is not installed."""
     site = next(site for site, suites in _sites().items() if "bookworm" in suites)
 
     def make(path: Path) -> None:
@@ -142,13 +152,12 @@ def compose_plugin() -> Path:
             )
             apt = ("apt-get", "-q", "-c", directory / "apt.conf")
             _run(*apt, "update")
-            _run(*apt, "download", "docker-compose", cwd=directory)
-            (package,) = directory.glob("docker-compose_*.deb")
-            _run("dpkg-deb", "--extract", package, directory / "package")
-            (program,) = directory.glob("package/usr/libexec/docker/cli-plugins/docker-compose")
-            shutil.copy(program, path)  # with its mode
+            _run(*apt, "download", package, cwd=directory)
+            (archive,) = directory.glob(f"{package}_*.deb")
+            _run("dpkg-deb", "--extract", archive, directory / "package")
+            shutil.copy(directory / "package" / file, path)  # with its mode
 
-    return kept("docker-compose", f"{site} 1", make)
+    return kept(Path(file).name, f"{site} 1", make)
 
 
 # -- programs of this machine, as an image ----------------------------------------
