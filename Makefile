@@ -190,4 +190,5 @@ help::
 	@echo 'make clean         remove what was built; make distclean: and what was downloaded'
 
 # Absent where the image is built.
+-include packaging/debian.mk
 -include tests/tests.mk

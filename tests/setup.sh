@@ -7,9 +7,10 @@
 #   amd64 arm64 armhf armel i386    make ARCH=..., with build
 #   demo picture bench soak test lint   the target of that name
 #   coverage                        make coverage, with test
+#   deb                             make deb, with build
 set -eu
 
-groups='build amd64 arm64 armhf armel i386 demo picture bench soak test lint coverage'
+groups='build amd64 arm64 armhf armel i386 demo picture bench soak test lint coverage deb'
 
 # For the machine's own architecture there is nothing to add.
 cross() {
@@ -33,8 +34,10 @@ packages() {
 		echo ca-certificates dnsmasq-base git iproute2 nginx-light openssl prometheus qbittorrent-nox
 		echo containerd docker.io iptables mmdebstrap qemu-user runc strace
 		echo mandoc python3-kubernetes python3-yaml systemd libc6-dbg valgrind
+		echo build-essential debhelper lintian
 		;;
 	coverage) echo gcovr ;;
+	deb) echo build-essential debhelper ;;
 	lint) echo clang clang-format clang-tidy clang-tools cppcheck libcmocka-dev mandoc python3 shellcheck ;;
 	*)
 		echo "tests/setup.sh: $1: no such group; there are $groups" >&2
