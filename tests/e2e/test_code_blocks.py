@@ -136,8 +136,7 @@ def sudo_takes(words: list[str]) -> None:
         assert re.search(rf"^Secret={rest[2]},", quadlets, re.M)
     elif program == "apt":
         assert rest[0] == "install"
-        version = re.search(r"^VERSION := (.*)$", (ROOT / "Makefile").read_text(), re.M)[1]
-        assert rest[1] == f"./build/deb/qsticky_{version}_amd64.deb"
+        assert rest[1] == "./build/deb/qsticky_*.deb"
     else:
         assert program == "systemctl"
         units = {file.stem for ending in ("service", "container") for file in EXAMPLES.glob(f"*.{ending}")}
@@ -180,7 +179,7 @@ def test_the_check_of_commands_finds_mistakes() -> None:
         "sudo systemctl enable --now qstickyd",
         "sudo systemctl stop qsticky",
         "sudo podman secret create qbittorrent_password x",
-        "sudo apt install ./build/deb/qsticky_2.0.0_amd64.deb",
+        "sudo apt install ./build/qsticky_*.deb",
         "curl x",
     ):
         first, *words = shlex.split(line)
