@@ -127,6 +127,9 @@ $(BUILD)/%/command: FORCE
 
 FORCE:
 
+# make 4.4 (Debian 13) takes it for a mere step on the way, deletes it, and builds all again next time.
+.PRECIOUS: $(BUILD)/%/command
+
 # A rule that has changed may make something else of the same files.
 $(call objects,musl): Makefile
 

@@ -8,6 +8,9 @@
 #   demo picture bench soak test lint   the target of that name
 #   coverage                        make coverage, with test
 #   deb                             make deb, with build
+#
+# For Debian 12 and 13. No version is asked for here: where a test needs Debian 12's, it has a Debian 12
+# of its own (tests/lib/versions.py), and docs/CONTRIBUTING.md says what else does.
 set -eu
 
 groups='build amd64 arm64 armhf armel i386 demo picture bench soak test lint coverage deb'

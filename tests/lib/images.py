@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import versions
 from harness import ROOT
 
 KEPT = Path(os.environ.get("QSTICKY_TEST_IMAGES") or ROOT / "build" / "images")
@@ -59,7 +60,8 @@ def _run(*command: str | os.PathLike[str], **options: str | os.PathLike[str] | N
 
 
 def _sites() -> dict[str, list[str]]:
-    """Where this machine gets Debian's packages: {site: suites of Debian 12 there}."""
+    """Where this machine gets Debian's packages: {site: suites of Debian 12 there}. One that is no
+    Debian 12 itself names none of these, but has a mirror."""
     listing = _run(
         *("apt-get", "indextargets", "--format", "$(SITE) $(RELEASE) $(COMPONENT)"),
         "Created-By: Packages",
@@ -70,7 +72,8 @@ def _sites() -> dict[str, list[str]]:
         suites = sites.setdefault(site, [])
         if component == "main" and release.startswith("bookworm") and release not in suites:
             suites.append(release)
-    return {site: suites for site, suites in sites.items() if suites}
+    found = {site: suites for site, suites in sites.items() if suites}
+    return found or {versions.mirror().rstrip("/"): ["bookworm"]}
 
 
 def _sources() -> str:
@@ -194,5 +197,5 @@ def peers_tar() -> Path:
             for file in sorted(standard_library.rglob("*.py*")):
                 archive.add(file, file)
 
-    versions = [f"{program} {os.stat(program).st_mtime_ns}" for program in programs]
-    return kept("peers.tar", "\n".join([*versions, "2"]), make)
+    stamps = [f"{program} {os.stat(program).st_mtime_ns}" for program in programs]
+    return kept("peers.tar", "\n".join([*stamps, "2"]), make)
