@@ -100,6 +100,9 @@ $(BUILD)/%/command: FORCE
 
 FORCE:
 
+# make 4.4 (Debian 13) takes it for a mere step on the way, deletes it, and builds all again next time.
+.PRECIOUS: $(BUILD)/%/command
+
 # A rule that has changed may make something else of the same files.
 $(call objects,musl): Makefile
 
@@ -146,6 +149,6 @@ help::
 	@echo 'make install       into PREFIX (/usr/local), below DESTDIR if that is given'
 	@echo 'make clean         remove what was built; make distclean: and what was downloaded'
 
-# Both are absent where the image is built.
--include packaging/release.mk
+# Absent where the image is built.
+-include packaging/release.mk packaging/debian.mk
 -include tests/tests.mk

@@ -7,9 +7,13 @@
 #   amd64 arm64 armhf armel i386    make ARCH=..., with build
 #   dist demo picture bench soak test lint   the target of that name
 #   coverage                        make coverage, with test
+#   deb                             make deb, with build
+#
+# For Debian 12 and 13. No version is asked for here: where a test needs Debian 12's, it has a Debian 12
+# of its own (tests/lib/versions.py), and docs/CONTRIBUTING.md says what else does.
 set -eu
 
-groups='build amd64 arm64 armhf armel i386 dist demo picture bench soak test lint coverage'
+groups='build amd64 arm64 armhf armel i386 dist demo picture bench soak test lint coverage deb'
 
 # For the machine's own architecture there is nothing to add.
 cross() {
@@ -41,8 +45,10 @@ packages() {
 		node_tools
 		echo docker-registry podman skopeo
 		echo mandoc python3-kubernetes python3-yaml systemd libc6-dbg valgrind
+		echo build-essential debhelper lintian
 		;;
 	coverage) echo gcovr ;;
+	deb) echo build-essential debhelper ;;
 	lint)
 		node_tools
 		echo clang clang-format clang-tidy clang-tools cppcheck libcmocka-dev mandoc python3 python3-yaml

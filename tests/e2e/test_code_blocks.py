@@ -127,12 +127,20 @@ def sudo_takes(words: list[str]) -> None:
     elif program == "make":
         make_takes(rest)
     elif program == "install":
-        source = rest[-2]
-        assert source in example("compose.yaml") or (ROOT / source).exists(), source
+        source = rest[-1] if "-t" in rest else rest[-2]
+        assert source in example("compose.yaml") or [*ROOT.glob(source)], source
+    elif program == "podman":
+        assert rest[:2] == ["secret", "create"]
+        quadlets = "".join(file.read_text() for file in EXAMPLES.glob("*.container"))
+        assert re.search(rf"^Secret={rest[2]},", quadlets, re.M)
+    elif program == "apt":
+        assert rest[0] == "install"
+        assert rest[1] == "./build/deb/qsticky_*.deb"
     else:
         assert program == "systemctl"
-        units = {file.stem for file in EXAMPLES.glob("*.service")}
-        assert rest[0] == "daemon-reload" or rest[0] == "enable" and rest[-1] in units
+        units = {file.stem for ending in ("service", "container") for file in EXAMPLES.glob(f"*.{ending}")}
+        assert rest[0] == "daemon-reload" or rest[0] in ("enable", "start")
+        assert set(rest[1:]) - {"--now"} <= units
 
 
 def printf_gives(words: list[str]) -> None:
@@ -168,6 +176,9 @@ def test_the_check_of_commands_finds_mistakes() -> None:
         "sudo HEALTHFILE=/x qsticky healthcheck",
         "sudo install examples/qstickyd.service /etc",
         "sudo systemctl enable --now qstickyd",
+        "sudo systemctl stop qsticky",
+        "sudo podman secret create qbittorrent_password x",
+        "sudo apt install ./build/qsticky_*.deb",
         "curl x",
     ):
         first, *words = shlex.split(line)

@@ -1,5 +1,5 @@
-"""The Kubernetes manifest and the systemd unit of examples/, as far as they can be checked without
-a cluster and without systemd at work."""
+"""What examples/ has for Kubernetes, Helm, Unraid and systemd, as far as it can be checked
+without any of these at work."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
 from conftest import missing
-from documents import MANUAL, example
+from documents import MANUAL, README, defaults, example, rows
 from faulty_server import FaultyServer
 from harness import BINARY, PortFile, Qsticky, wait_until
 
@@ -98,6 +99,127 @@ def test_the_manifest_fits_together(manifest: dict[str, Any]) -> None:
     # Native sidecars, the VPN first.
     assert [one["name"] for one in pod["initContainers"]] == ["gluetun", "qsticky"]
     assert all(one["restartPolicy"] == "Always" for one in pod["initContainers"])
+
+
+# -- Helm -------------------------------------------------------------------------------------
+# No registry of the tests has the chart. What it makes of its values is written here as far as this
+# file uses it (its templates lib/pod/_spec.tpl, lib/container, classes/), and judged by Kubernetes'
+# types. Unknown values are refused, as the chart's schema does.
+
+
+def rendered_container(name: str, values: dict[str, Any]) -> dict[str, Any]:
+    values = dict(values)
+    image = values.pop("image")
+    assert set(image) <= {"repository", "tag", "pullPolicy"}, image
+    env = [
+        {"name": key, **(value if isinstance(value, dict) else {"value": value})}
+        for key, value in values.pop("env", {}).items()
+    ]
+    values.pop("dependsOn", None)
+    container = {"name": name, "image": f"{image['repository']}:{image['tag']}", "env": env}
+    if "pullPolicy" in image:
+        container["imagePullPolicy"] = image["pullPolicy"]
+    for kind, probe in values.pop("probes", {}).items():
+        assert (probe["enabled"], probe["custom"], len(probe)) == (True, True, 3), probe
+        container[f"{kind}Probe"] = probe["spec"]
+    passed = {"restartPolicy", "securityContext", "resources"}
+    assert set(values) <= passed, values
+    return container | values
+
+
+def rendered_volume(name: str, values: dict[str, Any]) -> dict[str, Any]:
+    values = {key: value for key, value in values.items() if key != "advancedMounts"}
+    kind = values.pop("type", "persistentVolumeClaim")
+    names = {
+        "emptyDir": {"medium": "medium", "sizeLimit": "sizeLimit"},
+        "secret": {"name": "secretName", "items": "items"},
+        "hostPath": {"hostPath": "path", "hostPathType": "type"},
+        "persistentVolumeClaim": {"existingClaim": "claimName"},
+    }[kind]
+    return {"name": name, kind: {names[key]: value for key, value in values.items()}}
+
+
+def rendered(values: dict[str, Any]) -> dict[str, Any]:
+    """The pod that the chart makes."""
+    assert set(values) == {"defaultPodOptions", "controllers", "service", "persistence"}
+    ((controller, parts),) = values["controllers"].items()
+    assert parts.pop("strategy") == "Recreate"
+    assert set(parts) == {"initContainers", "containers"}
+    ((_, service),) = values["service"].items()
+    assert service["controller"] == controller
+    pod = dict(values["defaultPodOptions"])
+    for kind, containers in parts.items():
+        pod[kind] = [rendered_container(name, one) for name, one in containers.items()]
+        for container in pod[kind]:
+            container["volumeMounts"] = [
+                {"name": volume, "mountPath": mount.pop("path"), **mount}
+                for volume, item in values["persistence"].items()
+                for mount in item["advancedMounts"][controller].get(container["name"], [])
+            ]
+    pod["volumes"] = [rendered_volume(name, one) for name, one in values["persistence"].items()]
+    return pod
+
+
+@pytest.fixture
+def values() -> dict[str, Any]:
+    if models is None:
+        missing("python3-kubernetes is not installed")
+    return yaml.safe_load(example("app-template.yaml"))
+
+
+def by_name(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """With the lists in it in one order, without ports, which the chart takes from the service."""
+    plain = [
+        {key: by_name(value) if key in ("env", "volumeMounts") else value for key, value in one.items()}
+        for one in items
+    ]
+    return sorted(
+        ({key: value for key, value in one.items() if value and key != "ports"} for one in plain),
+        key=lambda one: one["name"],
+    )
+
+
+def test_the_values_for_helm_make_the_pod_of_the_manifest(
+    values: dict[str, Any], manifest: dict[str, Any]
+) -> None:
+    assert values["controllers"]["qbittorrent"]["initContainers"]["qsticky"]["dependsOn"] == "gluetun"
+    pod = rendered(values)
+    check_fields(pod, models.V1PodSpec, "pod")
+    wanted = manifest["Deployment"]["spec"]["template"]["spec"]
+    # Which registry and tag: `make docs` writes them.
+    for container in (*wanted["initContainers"], *pod["initContainers"]):
+        container["image"] = container["image"].rpartition("/")[2].partition(":")[0]
+    for part in ("initContainers", "containers", "volumes"):
+        assert by_name(pod.pop(part)) == by_name(wanted.pop(part)), part
+    assert pod == wanted
+
+
+# -- Unraid -----------------------------------------------------------------------------------
+
+
+def test_the_unraid_template_asks_for_what_people_set() -> None:
+    """The eight of README's table, with the defaults of the program, and the port file's directory."""
+    root = ElementTree.fromstring(example("unraid.xml"))
+    assert (root.tag, root.get("version")) == ("Container", "2")
+    fields = root.findall("Config")
+    variables = {field.get("Target"): field for field in fields if field.get("Type") == "Variable"}
+    listed = {row[0].strip("`") for row in rows(README.read_text())}
+    assert set(variables) == {name for name in listed if re.fullmatch("QSTICKY_[A-Z_]+", name)}
+    for name, field in variables.items():
+        default = field.get("Default", "").partition("|")[0]
+        assert default in ("", defaults()[name]), name
+        assert (field.text or "") == default, name
+        is_secret = f"{name}_FILE" in defaults() and not name.endswith("_USER")
+        assert field.get("Mask") == ("true" if is_secret else "false"), name
+    (path,) = [field for field in fields if field.get("Type") == "Path"]
+    assert defaults()["QSTICKY_PORT_FILE_PATH"] == f"{path.get('Target')}/forwarded_port"
+    assert path.get("Mode") == "ro"
+    known = {"Name", "Target", "Default", "Mode", "Description", "Type", "Display", "Required", "Mask"}
+    assert all(set(field.attrib) == known for field in fields)
+    assert root.findtext("Network") == "container:gluetun"
+
+
+# -- systemd ----------------------------------------------------------------------------------
 
 
 @pytest.fixture

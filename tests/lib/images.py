@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import versions
 from harness import ROOT
 
 KEPT = Path(os.environ.get("QSTICKY_TEST_IMAGES") or ROOT / "build" / "images")
@@ -59,7 +60,8 @@ def _run(*command: str | os.PathLike[str], **options: str | os.PathLike[str] | N
 
 
 def _sites() -> dict[str, list[str]]:
-    """Where this machine gets Debian's packages: {site: suites of Debian 12 there}."""
+    """Where this machine gets Debian's packages: {site: suites of Debian 12 there}. One that is no
+    Debian 12 itself names none of these, but has a mirror."""
     listing = _run(
         *("apt-get", "indextargets", "--format", "$(SITE) $(RELEASE) $(COMPONENT)"),
         "Created-By: Packages",
@@ -70,7 +72,8 @@ def _sites() -> dict[str, list[str]]:
         suites = sites.setdefault(site, [])
         if component == "main" and release.startswith("bookworm") and release not in suites:
             suites.append(release)
-    return {site: suites for site, suites in sites.items() if suites}
+    found = {site: suites for site, suites in sites.items() if suites}
+    return found or {versions.mirror().rstrip("/"): ["bookworm"]}
 
 
 def _sources() -> str:
@@ -115,6 +118,16 @@ def debian_tar() -> Path:
 def compose_plugin() -> Path:
     """The program of `docker compose`. Debian 12 has version 1 only, which does not know all of
     today's compose files; Debian 13 has version 2, and it runs here as it is."""
+    return _of_debian_13("docker-compose", "usr/libexec/docker/cli-plugins/docker-compose")
+
+
+def quadlet() -> Path:
+    """Podman's own reader of .container files. Debian 12's podman is older than those."""
+    return _of_debian_13("podman", "usr/libexec/podman/quadlet")
+
+
+def _of_debian_13(package: str, file: str) -> Path:
+    """One program of one of Debian 13's packages, which is not installed."""
     site = next(site for site, suites in _sites().items() if "bookworm" in suites)
 
     def make(path: Path) -> None:
@@ -142,13 +155,12 @@ def compose_plugin() -> Path:
             )
             apt = ("apt-get", "-q", "-c", directory / "apt.conf")
             _run(*apt, "update")
-            _run(*apt, "download", "docker-compose", cwd=directory)
-            (package,) = directory.glob("docker-compose_*.deb")
-            _run("dpkg-deb", "--extract", package, directory / "package")
-            (program,) = directory.glob("package/usr/libexec/docker/cli-plugins/docker-compose")
-            shutil.copy(program, path)  # with its mode
+            _run(*apt, "download", package, cwd=directory)
+            (archive,) = directory.glob(f"{package}_*.deb")
+            _run("dpkg-deb", "--extract", archive, directory / "package")
+            shutil.copy(directory / "package" / file, path)  # with its mode
 
-    return kept("docker-compose", f"{site} 1", make)
+    return kept(Path(file).name, f"{site} 1", make)
 
 
 # -- programs of this machine, as an image ----------------------------------------
@@ -185,5 +197,5 @@ def peers_tar() -> Path:
             for file in sorted(standard_library.rglob("*.py*")):
                 archive.add(file, file)
 
-    versions = [f"{program} {os.stat(program).st_mtime_ns}" for program in programs]
-    return kept("peers.tar", "\n".join([*versions, "3"]), make)
+    stamps = [f"{program} {os.stat(program).st_mtime_ns}" for program in programs]
+    return kept("peers.tar", "\n".join([*stamps, "4"]), make)

@@ -1,8 +1,10 @@
 """Real qBittorrents of other years, from Debian's own packages.
 
-The machine's qbittorrent-nox is Debian 12's. The others come as whole root file systems, made by
-mmdebstrap from the mirror that the machine's apt uses, and kept below build/roots: about 20 s and
-220 MB each, once. The oldest is the only one with libtorrent 1.2, the line that many images keep.
+The machine's qbittorrent-nox is Debian 12's; where the machine is another Debian, that is one of the
+others. These come as whole root file systems, made by mmdebstrap from the mirror that the machine's
+apt uses, and kept below build/roots: about 20 s and 220 MB each, once. The oldest is the only one with libtorrent 1.2, the line that many images keep.
+
+One more has no qBittorrent but compilers: Debian 13 as a machine that builds.
 
     python3 tests/lib/versions.py          makes those that are missing
 """
@@ -11,6 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -23,16 +26,24 @@ ROOTS = Path(__file__).resolve().parents[2] / "build" / "roots"
 
 # What each had when this was written; testing moves on, and then a later one runs by that name.
 SUITES = {"4.2.5": "bullseye", "5.1.0": "trixie", "5.3.0": "forky"}
-INSTALLED = "4.5.2"  # Debian 12's, without a root of its own
+INSTALLED = "4.5.2"  # Debian 12's, without a root of its own there
+# Mirrors drop a suite some months after its support has ended (bullseye's: August 2026).
 OLDEST = "4.2.5"
 VERSIONS = (INSTALLED, *SUITES)
-# Mirrors drop a suite some months after its support has ended (bullseye's: August 2026).
-MAY_BE_GONE = {OLDEST}
+# The tests know what this one does. So it is the same where another is installed.
+if platform.freedesktop_os_release().get("VERSION_CODENAME") != "bookworm":
+    SUITES[INSTALLED] = "bookworm"
+# The other Debian that qsticky is built on, with what `make` needs.
+BUILD_HOST = "trixie-build"
 
+WITH_QBITTORRENT = ("--include=qbittorrent-nox,ca-certificates",)
+WITH_COMPILERS = (
+    f"--customize-hook=copy-in {Path(__file__).resolve().parents[1] / 'setup.sh'} /",
+    '--customize-hook=chroot "$1" /setup.sh build',
+)
 MAKE_ROOT = (
     "mmdebstrap",
     "--variant=apt",
-    "--include=qbittorrent-nox,ca-certificates",
     # A mirror that is a snapshot is past its date; the signature is checked all the same.
     '--aptopt=Acquire::Check-Valid-Until "false"',
 )
@@ -93,32 +104,40 @@ def mirror() -> str:
 def root_of(version: str) -> Path:
     """The root file system with that qBittorrent. Made now if it is missing: by the first process
     that asks, while the others wait."""
-    suite = SUITES[version]
-    root = ROOTS / suite
+    return _root(SUITES[version], SUITES[version], f"qBittorrent {version}", WITH_QBITTORRENT)
+
+
+def build_host() -> Path:
+    """The root file system of a Debian 13 with the packages that `make` needs."""
+    return _root(BUILD_HOST, "trixie", "Debian 13", WITH_COMPILERS)
+
+
+def _root(name: str, suite: str, what: str, options: Sequence[str]) -> Path:
+    root = ROOTS / name
     if root.exists():
         return root
     if suite in _gone:
         raise _gone[suite]
     if os.geteuid() != 0:
-        raise Unavailable(f"qBittorrent {version} needs root")
+        raise Unavailable(f"{what} needs root")
     if shutil.which("mmdebstrap") is None:
-        raise Unavailable(f"qBittorrent {version} needs mmdebstrap, which is not installed")
+        raise Unavailable(f"{what} needs mmdebstrap, which is not installed")
     ROOTS.mkdir(parents=True, exist_ok=True)
-    with open(ROOTS / f"{suite}.lock", "w", encoding="utf-8") as lock:
+    with open(ROOTS / f"{name}.lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not root.exists():
-            _make(version, suite, root)
+            _make(root, suite, what, options)
     return root
 
 
-def _make(version: str, suite: str, root: Path) -> None:
+def _make(root: Path, suite: str, what: str, options: Sequence[str]) -> None:
     """Under another name until it is whole."""
-    unfinished = Path(tempfile.mkdtemp(prefix=f"{suite}.", dir=ROOTS))
+    unfinished = Path(tempfile.mkdtemp(prefix=f"{root.name}.", dir=ROOTS))
     try:
         # Else mmdebstrap has its own idea of the mode, or other users cannot enter.
         unfinished.chmod(0o755)
         made = subprocess.run(
-            [*MAKE_ROOT, suite, str(unfinished), mirror()],
+            [*MAKE_ROOT, *options, suite, str(unfinished), mirror()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -126,8 +145,8 @@ def _make(version: str, suite: str, root: Path) -> None:
             check=False,
             env=os.environ | {"LC_ALL": "C"},
         )
-        if made.returncode != 0 and version in MAY_BE_GONE and _is_gone(suite, made.stdout):
-            _gone[suite] = Gone(f"qBittorrent {version}: the mirror has no {suite} any more")
+        if made.returncode != 0 and suite == SUITES[OLDEST] and _is_gone(suite, made.stdout):
+            _gone[suite] = Gone(f"{what}: the mirror has no {suite} any more")
             raise _gone[suite]
         if made.returncode != 0:
             raise Unavailable(f"mmdebstrap {suite}: {made.stdout[-2000:]}")
@@ -144,11 +163,15 @@ def _is_gone(suite: str, said: str) -> bool:
 def command(version: str, shared: Sequence[Path]) -> list[str]:
     """What to put before "qbittorrent-nox" to get that version, in which the directories `shared`
     are the same as here. The process that starts is qbittorrent-nox in the end, by its id."""
-    if version == INSTALLED:
+    if version not in SUITES:
         return []
-    root = str(root_of(version))
+    return inside(root_of(version), shared)
+
+
+def inside(root: Path, shared: Sequence[Path]) -> list[str]:
+    """What to put before a command to run it in this root, in which `shared` is the same as here."""
     directories = [str(directory) for directory in shared]
-    return ["unshare", "--mount", "sh", "-c", IN_ROOT, "sh", root, *directories, "--"]
+    return ["unshare", "--mount", "sh", "-c", IN_ROOT, "sh", str(root), *directories, "--"]
 
 
 if __name__ == "__main__":
@@ -158,5 +181,6 @@ if __name__ == "__main__":
                 root_of(name)
             except Gone as reason:
                 print(reason)
+        build_host()
     except Unavailable as reason:
         sys.exit(str(reason))
