@@ -1,6 +1,6 @@
 #include "vpn/traffic.h"
 
-#include "base/mono.h"
+#include "base/clock.h"
 
 #define LAST 2
 

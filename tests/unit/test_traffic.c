@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "base/mono.h"
+#include "base/clock.h"
 
 /* A tunnel that is looked at as the sidecar does it, and what it has counted. */
 static struct traffic traffic;
