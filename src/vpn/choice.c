@@ -29,8 +29,8 @@ static void add_name(struct choice *choice, const char *name)
 		return;
 	choice->more = text.len + strlen(", ") + strlen(name) + sizeof dots > sizeof choice->names;
 	if (!choice->more && text.len > 0)
-		text_puts(&text, ", ");
-	text_puts(&text, choice->more ? dots : name);
+		text_append(&text, ", ");
+	text_append(&text, choice->more ? dots : name);
 }
 
 void choice_see(struct choice *choice, const struct netlink_link *link)

@@ -11,7 +11,7 @@ struct tunnel tunnel_on(const char *name)
 	struct tunnel tunnel = { .events_fd = -1 };
 	struct text text = text_on(tunnel.name, sizeof tunnel.name);
 
-	text_puts(&text, name);
+	text_append(&text, name);
 	return tunnel;
 }
 
