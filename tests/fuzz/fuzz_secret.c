@@ -66,7 +66,7 @@ static void check_why(const struct failure *why)
 static const char value[] = "from the environment";
 
 /* What the usual place gives, where a value was given and where none was. */
-static enum fail read_usual(const char *file, const char *given)
+static void check_usual(const char *file, const char *given, enum fail wanted)
 {
 	static struct secret_store store;
 	struct secret secret = { .value = given, .usual_file = file };
@@ -74,11 +74,10 @@ static enum fail read_usual(const char *file, const char *given)
 	struct failure why = { "" };
 	enum fail f = secret_read(&secret, &store, &taken, &why);
 
-	assert(!f == !why.text[0] && (f || taken == given) && store.used == 0);
-	return f;
+	assert(f == wanted && !f == !why.text[0] && (f || taken == given) && store.used == 0);
 }
 
-static enum fail read_named(const char *file, const char *words)
+static void check_named(const char *file, const char *words, enum fail wanted)
 {
 	static struct secret_store store;
 	struct secret secret = { .value = value, .file = file };
@@ -86,9 +85,8 @@ static enum fail read_named(const char *file, const char *words)
 	struct failure why = { "" };
 	enum fail f = secret_read(&secret, &store, &taken, &why);
 
-	assert(f && !taken && strstr(why.text, words) && strstr(why.text, file));
+	assert(f == wanted && !taken && strstr(why.text, words) && strstr(why.text, file));
 	check_wiped(&store);
-	return f;
 }
 
 /* What no content of a file is: once is enough. */
@@ -105,16 +103,17 @@ static void check_others(void)
 	memset(long_name, '/', sizeof long_name - 1);
 	memset(long_name + 1, 'x', sizeof long_name - 2);
 	assert(symlink(loop, loop) == 0);
-	assert(read_usual(loop, value) == FAIL_NONE);
-	assert(read_named(loop, "open ") == FAIL_IO);
-	assert(read_usual(long_name, value) == FAIL_IO);
-	assert(read_named(dir, "read ") == FAIL_IO);
+	check_usual(loop, value, FAIL_NONE);
+	check_named(loop, "open ", FAIL_IO);
+	check_usual(long_name, value, FAIL_IO);
+	check_named(dir, "read ", FAIL_IO);
 	/* One byte is too many, where it is not a newline. */
 	assert(temp_dir_write(file, bytes, sizeof bytes));
-	assert(read_named(file, ": over 4096 bytes") == FAIL_TOO_BIG);
+	check_named(file, ": over 4096 bytes", FAIL_TOO_BIG);
 	assert(closed_file_begin(file));
-	assert(read_named(file, ": no permission for uid ") == FAIL_IO);
-	assert(read_usual(file, value) == FAIL_IO && read_usual(file, "") == FAIL_NONE);
+	check_named(file, ": no permission for uid ", FAIL_IO);
+	check_usual(file, value, FAIL_IO);
+	check_usual(file, "", FAIL_NONE);
 	closed_file_end();
 }
 
