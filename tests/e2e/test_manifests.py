@@ -122,7 +122,7 @@ def rendered_container(name: str, values: dict[str, Any]) -> dict[str, Any]:
     for kind, probe in values.pop("probes", {}).items():
         assert (probe["enabled"], probe["custom"], len(probe)) == (True, True, 3), probe
         container[f"{kind}Probe"] = probe["spec"]
-    passed = {"restartPolicy", "securityContext", "resources"}
+    passed = {"command", "restartPolicy", "securityContext", "resources"}
     assert set(values) <= passed, values
     return container | values
 
