@@ -25,13 +25,14 @@ OF_DEBIAN_13 = "5.1.0"
 SERVICE = 64321
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
-pytestmark = pytest.mark.xdist_group("deb")
+pytestmark = [
+    pytest.mark.xdist_group("deb"),
+    pytest.mark.timeout(900),  # all is compiled, beside other tests
+]
 
 
 def run(*command: str | Path, **options: object) -> str:
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=240, check=False, **options
-    )
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
     assert done.returncode == 0, (command, done.stdout[-3000:], done.stderr[-3000:])
     return done.stdout
 

@@ -16,7 +16,10 @@ from harness import ROOT, PortFile, QBittorrent, free_port
 
 SOURCES = ("Makefile", "src", "tests/setup.sh", "tests/tests.mk", "third_party")
 
-pytestmark = pytest.mark.xdist_group("debian_13")
+pytestmark = [
+    pytest.mark.xdist_group("debian_13"),
+    pytest.mark.timeout(900),  # all is compiled, beside other tests
+]
 
 
 def copy_tree(place: Path) -> Path:
