@@ -50,7 +50,7 @@ npm := $(BUILD)/npm
 in_tests := -Itests/lib
 sanitizers := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 compile.asan = $(HOST_CC) -O1 -g $(sanitizers)
-# Not at fixed addresses, as what users get: src/process/nap.c relies on that.
+# Not at fixed addresses, as what users get: src/process/idle.c relies on that.
 compile.host = $(HOST_CC) -O1 -g -fno-omit-frame-pointer -fPIE -pie
 compile.gcov = $(compile.host)
 compile.fuzz = $(CLANG) -O1 -g -fsanitize=fuzzer-no-link $(sanitizers)

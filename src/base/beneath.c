@@ -11,39 +11,39 @@
 /* More links in a row than anybody makes; Kubernetes makes two. */
 #define LINKS_MAX 16
 
-/* The way that is left from the directory on: names with slashes between. None is "." or "..", so no step
+/* The rest that is left from the directory on: names with slashes between. None is "." or "..", so no step
  * leads up. */
-struct way {
+struct rest {
 	char names[LIMITS_PATH_MAX];
 	size_t len;
 };
 
-/* A link in the way. */
+/* A link in the rest. */
 struct link {
 	size_t at; /* where in the names its own begins */
 	char target[LIMITS_PATH_MAX];
 };
 
 /* Appends each name of `path`; ".." takes one away. Returns 0, or what is wrong as errno. */
-static int add_names(struct way *way, const char *path)
+static int append_names(struct rest *rest, const char *path)
 {
 	while (*path) {
 		size_t len = strcspn(path, "/");
 
 		if (len == 2 && memcmp(path, "..", 2) == 0) {
-			if (way->len == 0)
+			if (rest->len == 0)
 				return EXDEV;
-			while (way->len > 0 && way->names[--way->len] != '/') {
+			while (rest->len > 0 && rest->names[--rest->len] != '/') {
 			}
 		} else if (len > 0 && !(len == 1 && *path == '.')) {
-			if (way->len + 1 + len >= sizeof way->names)
+			if (rest->len + 1 + len >= sizeof rest->names)
 				return ENAMETOOLONG;
-			if (way->len > 0)
-				way->names[way->len++] = '/';
-			memcpy(way->names + way->len, path, len);
-			way->len += len;
+			if (rest->len > 0)
+				rest->names[rest->len++] = '/';
+			memcpy(rest->names + rest->len, path, len);
+			rest->len += len;
 		}
-		way->names[way->len] = '\0';
+		rest->names[rest->len] = '\0';
 		path += len;
 		path += *path == '/';
 	}
@@ -51,17 +51,17 @@ static int add_names(struct way *way, const char *path)
 }
 
 /* Puts the target of the link in its place. `directory`, with a slash at its end, is where an absolute
- * target has to lead. Returns as add_names(). */
-static int follow(struct way *way, const struct link *link, const char *directory)
+ * target has to lead. Returns as append_names(). */
+static int follow_link(struct rest *rest, const struct link *link, const char *directory)
 {
 	const char *target = link->target;
-	struct way next = { .len = 0 };
+	struct rest next = { .len = 0 };
 	size_t len = strlen(directory);
 	int error = 0;
 
 	if (*target != '/') {
 		/* The names before it are those of directories: none of them is a link. */
-		memcpy(next.names, way->names, link->at);
+		memcpy(next.names, rest->names, link->at);
 		next.len = link->at > 0 ? link->at - 1 : 0;
 		next.names[next.len] = '\0';
 	} else if (strncmp(target, directory, len) == 0) {
@@ -69,11 +69,11 @@ static int follow(struct way *way, const struct link *link, const char *director
 	} else {
 		return EXDEV;
 	}
-	error = add_names(&next, target);
+	error = append_names(&next, target);
 	if (!error)
-		error = add_names(&next,
-		                  way->names + link->at + strcspn(way->names + link->at, "/"));
-	*way = next;
+		error = append_names(&next,
+		                     rest->names + link->at + strcspn(rest->names + link->at, "/"));
+	*rest = next;
 	return error;
 }
 
@@ -102,14 +102,14 @@ static int open_name(int from, const char *name, bool last, struct link *link)
 	return -1;
 }
 
-/* Goes the way as far as there is no link. Returns -1 and ELOOP at one. */
-static int go(int base, struct way *way, struct link *link)
+/* Goes the rest as far as there is no link. Returns -1 and ELOOP at one. */
+static int walk(int base, struct rest *rest, struct link *link)
 {
 	int from = base, fd = -1;
 	bool last = false;
 
 	for (link->at = 0; !last;) {
-		char *name = way->names + link->at;
+		char *name = rest->names + link->at;
 		size_t len = strcspn(name, "/");
 
 		last = !name[len];
@@ -129,7 +129,7 @@ static int go(int base, struct way *way, struct link *link)
 
 int beneath_open(const char *path)
 {
-	struct way way = { .len = 0 };
+	struct rest rest = { .len = 0 };
 	struct link link = { .at = 0 };
 	char directory[LIMITS_PATH_MAX];
 	size_t len = strlen(path);
@@ -146,19 +146,19 @@ int beneath_open(const char *path)
 	base = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (base < 0)
 		return -1;
-	error = add_names(&way, path + len);
+	error = append_names(&rest, path + len);
 	for (unsigned links = 0; !error; links++) {
 		/* A link to the directory itself. */
-		if (way.len == 0) {
+		if (rest.len == 0) {
 			error = EISDIR;
 			break;
 		}
-		fd = go(base, &way, &link);
+		fd = walk(base, &rest, &link);
 		if (fd >= 0)
 			break;
 		error = errno;
 		if (error == ELOOP && links < LINKS_MAX)
-			error = follow(&way, &link, directory);
+			error = follow_link(&rest, &link, directory);
 	}
 	close(base);
 	errno = error;

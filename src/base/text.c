@@ -107,7 +107,7 @@ static struct conversion parse_conversion(const char **format, va_list *args)
 }
 
 /* Appends what fits, up to the last byte. */
-static void add_cut(struct text *text, const char *bytes, size_t len)
+static void append_cut(struct text *text, const char *bytes, size_t len)
 {
 	size_t room = text->cap - text->len - 1;
 
@@ -120,19 +120,20 @@ static void add_cut(struct text *text, const char *bytes, size_t len)
 	text->buf[text->len] = '\0';
 }
 
-static void add_padded(struct text *text, const struct conversion *c, const char *bytes, size_t len)
+static void append_padded(struct text *text, const struct conversion *c, const char *bytes,
+                          size_t len)
 {
 	size_t fill = c->width > len ? c->width - len : 0;
 
 	for (; fill > 0 && !c->left; fill--)
-		add_cut(text, c->zeros ? "0" : " ", 1);
-	add_cut(text, bytes, len);
+		append_cut(text, c->zeros ? "0" : " ", 1);
+	append_cut(text, bytes, len);
 	for (; fill > 0; fill--)
-		add_cut(text, " ", 1);
+		append_cut(text, " ", 1);
 }
 
-static void add_number(struct text *text, const struct conversion *c, unsigned long long number,
-                       bool negative)
+static void append_number(struct text *text, const struct conversion *c, unsigned long long number,
+                          bool negative)
 {
 	unsigned base = c->letter == 'x' || c->letter == 'X' ? 16 : 10;
 	const char *digits = c->letter == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
@@ -145,7 +146,7 @@ static void add_number(struct text *text, const struct conversion *c, unsigned l
 	} while (number > 0);
 	if (negative)
 		*--at = '-';
-	add_padded(text, c, at, (size_t)(buf + sizeof buf - at));
+	append_padded(text, c, at, (size_t)(buf + sizeof buf - at));
 }
 
 static long long signed_arg(const struct conversion *c, va_list *args)
@@ -162,7 +163,7 @@ static unsigned long long unsigned_arg(const struct conversion *c, va_list *args
 	                       : va_arg(*args, unsigned);
 }
 
-static void add_conversion(struct text *text, const struct conversion *c, va_list *args)
+static void append_conversion(struct text *text, const struct conversion *c, va_list *args)
 {
 	const char *string;
 	long long number;
@@ -170,21 +171,22 @@ static void add_conversion(struct text *text, const struct conversion *c, va_lis
 	switch (c->letter) {
 	case 's':
 		string = va_arg(*args, const char *);
-		add_padded(text, c, string, strnlen(string, c->most));
+		append_padded(text, c, string, strnlen(string, c->most));
 		break;
 	case 'd':
 		number = signed_arg(c, args);
-		add_number(text, c,
-		           number < 0 ? 0 - (unsigned long long)number : (unsigned long long)number,
-		           number < 0);
+		append_number(text, c,
+		              number < 0 ? 0 - (unsigned long long)number
+		                         : (unsigned long long)number,
+		              number < 0);
 		break;
 	case 'u':
 	case 'x':
 	case 'X':
-		add_number(text, c, unsigned_arg(c, args), false);
+		append_number(text, c, unsigned_arg(c, args), false);
 		break;
 	default: /* '%' */
-		add_cut(text, &c->letter, 1);
+		append_cut(text, &c->letter, 1);
 	}
 }
 
@@ -197,14 +199,14 @@ void text_vprintf(struct text *text, const char *format, va_list args)
 	while (*format) {
 		size_t plain = strcspn(format, "%");
 
-		add_cut(text, format, plain);
+		append_cut(text, format, plain);
 		format += plain;
 		if (*format) {
 			struct conversion c;
 
 			format++;
 			c = parse_conversion(&format, &rest);
-			add_conversion(text, &c, &rest);
+			append_conversion(text, &c, &rest);
 		}
 	}
 	va_end(rest);

@@ -12,8 +12,8 @@
 /* As step_unanswered(), naming the server. */
 static enum fail unreached(struct check_context *context, enum fail f)
 {
-	return step_unanswered(&context->cycle.step, peer_told(&context->cycle.qbittorrent.peer, f,
-	                                                       &context->cycle.step.seen));
+	return step_unanswered(&context->cycle.step, peer_fail_in(&context->cycle.qbittorrent.peer,
+	                                                          f, &context->cycle.step.seen));
 }
 
 static void add_address(struct failure *seen, const struct resolve_address *address)

@@ -213,5 +213,5 @@ enum fail gluetun_ask(struct gluetun *gluetun, int64_t deadline_ms, uint16_t *po
 		f = ask(gluetun, &request, port, why);
 	forget_credential();
 	http_forget(gluetun->reply);
-	return peer_told(&gluetun->peer, f, why);
+	return peer_fail_in(&gluetun->peer, f, why);
 }

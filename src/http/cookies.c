@@ -58,7 +58,7 @@ static size_t find(const struct cookies *cookies, const char *pair, size_t name_
 	return i;
 }
 
-bool cookies_take(struct cookies *cookies, const char *value, size_t len)
+bool cookies_set(struct cookies *cookies, const char *value, size_t len)
 {
 	const char *semicolon = memchr(value, ';', len);
 	const char *pair = value;

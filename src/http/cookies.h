@@ -25,7 +25,7 @@ struct cookies {
 /* Takes the value of one Set-Cookie header (RFC 6265, section 5.2), `len` bytes. A cookie of the
  * same name is replaced; an empty value or Max-Age of 0 or less removes it. Returns whether the
  * cookies are others than before. */
-bool cookies_take(struct cookies *cookies, const char *value, size_t len);
+bool cookies_set(struct cookies *cookies, const char *value, size_t len);
 
 /* Appends the value of the Cookie header: "a=1; b=2". */
 void cookies_append(const struct cookies *cookies, struct text *text);

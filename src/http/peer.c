@@ -36,7 +36,7 @@ static void append_host(struct text *text, const struct peer *peer)
 	                      is_usual || peer->omits_port ? 0 : peer->port);
 }
 
-enum fail peer_told(const struct peer *peer, enum fail f, struct failure *why)
+enum fail peer_fail_in(const struct peer *peer, enum fail f, struct failure *why)
 {
 	char authority[PEER_AUTHORITY_MAX];
 	struct text text = text_on(authority, sizeof authority);

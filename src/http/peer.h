@@ -72,7 +72,7 @@ enum fail peer_exchange(struct peer *peer, struct http_request request, struct h
                         bool repeatable, struct failure *why);
 
 /* Every failure is to name the server it is about. Returns `f`. */
-enum fail peer_told(const struct peer *peer, enum fail f, struct failure *why);
+enum fail peer_fail_in(const struct peer *peer, enum fail f, struct failure *why);
 
 /* Closes; nothing happens where it is closed already. */
 void peer_close(struct peer *peer);

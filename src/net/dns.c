@@ -22,7 +22,7 @@ enum {
 #define CLASS_INTERNET 1
 
 /* Appends the labels of `name`. */
-static bool add_name(struct dns_question *question, const char *name)
+static bool append_name(struct dns_question *question, const char *name)
 {
 	while (*name) {
 		size_t len = strcspn(name, ".");
@@ -49,7 +49,7 @@ bool dns_ask(struct dns_question *question, uint16_t id, const char *name, const
 		.bytes = { (unsigned char)(id >> 8), (unsigned char)id, FLAG_RECURSE },
 	};
 	question->bytes[AT_QUESTIONS + 1] = 1;
-	if (!add_name(question, name) || !add_name(question, domain))
+	if (!append_name(question, name) || !append_name(question, domain))
 		return false;
 	question->bytes[question->len + 2] = (unsigned char)type;
 	question->bytes[question->len + 4] = CLASS_INTERNET;

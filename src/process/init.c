@@ -19,7 +19,7 @@ static void fill_standard_fds(void)
 		close(fd);
 }
 
-static enum fail take_signals(sigset_t *stop, sigset_t *events, struct failure *why)
+static enum fail block_signals(sigset_t *stop, sigset_t *events, struct failure *why)
 {
 	sigemptyset(stop);
 	sigaddset(stop, SIGTERM);
@@ -40,7 +40,7 @@ enum fail init_start(struct init *init, struct failure *why)
 	enum fail f;
 
 	fill_standard_fds();
-	f = take_signals(&stop, &events, why);
+	f = block_signals(&stop, &events, why);
 	if (f)
 		return f;
 	init->stop.fd = signalfd(-1, &stop, SFD_NONBLOCK | SFD_CLOEXEC);

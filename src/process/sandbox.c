@@ -53,7 +53,7 @@ static rlim_t descriptors_limit(void)
 	return (rlim_t)fd;
 }
 
-static void say_lacking(const char *what)
+static void log_missing(const char *what)
 {
 	struct failure why;
 
@@ -72,7 +72,7 @@ struct sandbox sandbox_enter(const struct config *config, enum sandbox_phase pha
 	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	on.no_capabilities = drop_capabilities();
 	if (!on.no_capabilities)
-		say_lacking("drop of capabilities");
+		log_missing("drop of capabilities");
 	/* Where less is allowed already: without capabilities nobody raises that. */
 	(void)prlimit(0, RLIMIT_CORE, &(const struct rlimit){ 0, 0 }, NULL);
 	descriptors = descriptors_limit();
@@ -81,10 +81,10 @@ struct sandbox sandbox_enter(const struct config *config, enum sandbox_phase pha
 		(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	on.landlock = sandbox_files_limit(config, phase, sanitized);
 	if (!on.landlock)
-		say_lacking("Landlock");
+		log_missing("Landlock");
 	on.seccomp = !sanitized && sandbox_calls_limit(phase);
 	if (!on.seccomp)
-		say_lacking("seccomp");
+		log_missing("seccomp");
 	return on;
 }
 

@@ -130,14 +130,14 @@ struct program {
 	struct sock_filter *at;
 };
 
-static void put(struct program *program, unsigned code, size_t operand)
+static void append(struct program *program, unsigned code, size_t operand)
 {
 	*program->at++ = (struct sock_filter){ .code = (uint16_t)code, .k = (uint32_t)operand };
 }
 
 static void load(struct program *program, size_t offset)
 {
-	put(program, BPF_LD | BPF_W | BPF_ABS, offset);
+	append(program, BPF_LD | BPF_W | BPF_ABS, offset);
 }
 
 /* To the end of the filter, where all is allowed that gets there; known when it is whole. */
@@ -146,7 +146,7 @@ static void load(struct program *program, size_t offset)
 /* Skips so many instructions where what was loaded is `value`, or else so many others. */
 static void compare(struct program *program, unsigned value, unsigned if_so, unsigned if_not)
 {
-	put(program, BPF_JMP | BPF_JEQ | BPF_K, value);
+	append(program, BPF_JMP | BPF_JEQ | BPF_K, value);
 	program->at[-1].jt = (uint8_t)if_so;
 	program->at[-1].jf = (uint8_t)if_not;
 }
@@ -167,7 +167,7 @@ size_t sandbox_calls_filter(struct sock_filter filter[static SANDBOX_FILTER_MAX]
 	load(&program, offsetof(struct seccomp_data, arch));
 	compare(&program, ARCH, 1, 0);
 	/* Linux before 4.14 knows only to kill the thread, and takes this for it: there is one. */
-	put(&program, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
+	append(&program, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
 	load(&program, number);
 	/* The calls of x32 have the architecture of x86_64 and numbers that are in no list. */
 	allow_calls(&program, judge_calls, COUNT(judge_calls));
@@ -182,11 +182,11 @@ size_t sandbox_calls_filter(struct sock_filter filter[static SANDBOX_FILTER_MAX]
 		compare(&program, checked[i].value, TO_END, 0);
 		load(&program, number);
 	}
-	put(&program, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
+	append(&program, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
 	for (struct sock_filter *step = filter; step < program.at; step++)
 		if (step->jt == TO_END)
 			step->jt = (uint8_t)(program.at - step - 1);
-	put(&program, BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	append(&program, BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 	return (size_t)(program.at - filter);
 }
 

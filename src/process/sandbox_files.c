@@ -116,7 +116,7 @@ static bool find_place(int fd, char path[static LIMITS_PATH_MAX])
 
 /* Whether too much that is not ours is in there. Where a directory has to be used since a file in it comes
  * and goes, only the first two are that. */
-static bool is_everybodys(const char *directory, bool has_to_be)
+static bool is_shared(const char *directory, bool has_to_be)
 {
 	static const char names[][sizeof "/home"] = { "/",    "/etc", "/home", "/root",
 		                                      "/run", "/tmp", "/usr",  "/var" };
@@ -128,7 +128,7 @@ static bool is_everybodys(const char *directory, bool has_to_be)
 	return false;
 }
 
-/* Allows it in the directory of `file`, if that is there and is_everybodys() does not say no: then it
+/* Allows it in the directory of `file`, if that is there and is_shared() does not say no: then it
  * returns false. */
 static bool allow_directory(struct rules *rules, const char *file, bool has_to_be, uint64_t rights)
 {
@@ -139,7 +139,7 @@ static bool allow_directory(struct rules *rules, const char *file, bool has_to_b
 	text_append(&copy, file);
 	(void)text_cut_name(path);
 	fd = open_directory(path);
-	if (is_everybodys(find_place(fd, place) ? place : path, has_to_be)) {
+	if (is_shared(find_place(fd, place) ? place : path, has_to_be)) {
 		if (fd >= 0)
 			close(fd);
 		return false;

@@ -112,7 +112,7 @@ static enum fail read_view(struct qbittorrent *qb, struct qbittorrent_view *view
 enum fail qbittorrent_read(struct qbittorrent *qb, struct qbittorrent_view *view,
                            struct failure *why)
 {
-	return peer_told(&qb->peer, read_view(qb, view, why), why);
+	return peer_fail_in(&qb->peer, read_view(qb, view, why), why);
 }
 
 /* ---- setting them ---- */
@@ -218,7 +218,7 @@ static enum fail set_and_verify(struct qbittorrent *qb, const struct qbittorrent
 enum fail qbittorrent_set(struct qbittorrent *qb, const struct qbittorrent_wanted *wanted,
                           struct qbittorrent_view *view, struct failure *why)
 {
-	return peer_told(&qb->peer, set_and_verify(qb, wanted, view, why), why);
+	return peer_fail_in(&qb->peer, set_and_verify(qb, wanted, view, why), why);
 }
 
 enum fail qbittorrent_rebind(struct qbittorrent *qb, const struct qbittorrent_wanted *wanted,
@@ -237,7 +237,7 @@ enum fail qbittorrent_rebind(struct qbittorrent *qb, const struct qbittorrent_wa
 		view->listen_port = other.port;
 		f = set_and_verify(qb, wanted, view, why);
 	}
-	return peer_told(&qb->peer, f, why);
+	return peer_fail_in(&qb->peer, f, why);
 }
 
 /* ---- what else it can do ---- */
@@ -250,7 +250,7 @@ enum fail qbittorrent_reannounce(struct qbittorrent *qb, struct failure *why)
 	};
 
 	qb->gate = NULL;
-	return peer_told(&qb->peer, qbittorrent_ask(qb, request, why), why);
+	return peer_fail_in(&qb->peer, qbittorrent_ask(qb, request, why), why);
 }
 
 /* The words that all versions have for it. */

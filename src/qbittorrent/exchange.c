@@ -22,7 +22,7 @@ static void take_cookies(struct qbittorrent *qb)
 	const char *value;
 
 	while ((value = http_header(qb->reply, "Set-Cookie", &cursor, &len)))
-		if (cookies_take(&qb->cookies, value, len))
+		if (cookies_set(&qb->cookies, value, len))
 			qb->version_at_ms = 0; /* another session, perhaps of another version */
 }
 

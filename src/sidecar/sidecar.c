@@ -12,7 +12,7 @@
 #include "core/sync.h"
 #include "gluetun/port_file.h"
 #include "http/http.h"
-#include "process/nap.h"
+#include "process/idle.h"
 #include "process/sandbox.h"
 #include "process/sandbox_files.h"
 #include "qbittorrent/client.h"
@@ -186,7 +186,7 @@ static enum fail loop(struct sidecar *s, struct failure *why)
 		};
 		enum port_file_event seen = PORT_FILE_QUIET;
 		int64_t due_ms = send_messages(cycle, fds, FD_COUNT);
-		int ready = nap(fds, FD_COUNT, mono_left_ms(due_ms));
+		int ready = idle(fds, FD_COUNT, mono_left_ms(due_ms));
 		enum fail f;
 
 		if (ready < 0 && errno != EINTR)

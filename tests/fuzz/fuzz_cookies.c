@@ -70,7 +70,7 @@ static void take(struct cookies *cookies, const uint8_t *bytes, size_t len)
 	for (size_t i = 0; i < len; i++)
 		if ((bytes[i] >= 0x20 && bytes[i] != 0x7f) || bytes[i] == '\t')
 			value[kept++] = (char)bytes[i];
-	changed = cookies_take(cookies, value, kept);
+	changed = cookies_set(cookies, value, kept);
 	free(value);
 	/* Where all is as before it may still have been set anew, but then as it was. */
 	assert(changed || are_same(cookies, &before));

@@ -11,7 +11,7 @@
 
 static bool take(struct cookies *cookies, const char *value)
 {
-	return cookies_take(cookies, value, strlen(value));
+	return cookies_set(cookies, value, strlen(value));
 }
 
 static const char *put(const struct cookies *cookies)

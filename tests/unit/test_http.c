@@ -127,7 +127,7 @@ static void http_sends_head_and_body_in_one_write(void **state)
 	struct cookies cookies = { 0 };
 	(void)state;
 
-	cookies_take(&cookies, "SID=1", 5);
+	cookies_set(&cookies, "SID=1", 5);
 	assert_int_equal(post(fields, 2, &cookies), FAIL_NONE);
 	assert_sent("POST /api/v2/app/setPreferences HTTP/1.1\r\n"
 	            "Host: localhost\r\n"

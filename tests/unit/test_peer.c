@@ -170,9 +170,9 @@ static void peer_names_itself_in_each_failure_but_a_stop(void **state)
 	begin(SCRIPT(NULL));
 	snprintf(wanted, sizeof wanted, "The server at 127.0.0.1:%u: gone", (unsigned)server.port);
 	fail_set(&found, FAIL_IO, "gone");
-	assert_int_equal(peer_told(&peer, FAIL_STOPPED, &found), FAIL_STOPPED);
+	assert_int_equal(peer_fail_in(&peer, FAIL_STOPPED, &found), FAIL_STOPPED);
 	assert_string_equal(found.text, "gone");
-	assert_int_equal(peer_told(&peer, FAIL_IO, &found), FAIL_IO);
+	assert_int_equal(peer_fail_in(&peer, FAIL_IO, &found), FAIL_IO);
 	assert_string_equal(found.text, wanted);
 }
 

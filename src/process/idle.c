@@ -1,4 +1,4 @@
-#include "process/nap.h"
+#include "process/idle.h"
 
 #include <link.h>
 #include <stdbool.h>
@@ -18,8 +18,8 @@ static const bool drop = true;
 /* The last of the program's code: the linker says so (end(3)). */
 extern char etext[];
 
-/* Of nap(), at most. */
-#define NAP_BYTES 1024
+/* Of idle(), at most. */
+#define IDLE_BYTES 1024
 
 static uintptr_t lesser(uintptr_t a, uintptr_t b)
 {
@@ -54,13 +54,13 @@ static void set_apart(uintptr_t first, uintptr_t last)
 		(void)madvise(__executable_start + (first - start), last - first, MADV_DONTDUMP);
 }
 
-/* Asleep, two places of the code are in use: nap(), and the C library around poll(2) and madvise(2).
+/* Asleep, two places of the code are in use: idle(), and the C library around poll(2) and madvise(2).
  * The library is small and comes last, since the linker puts it behind what calls it. */
 static void prepare(void)
 {
 	uintptr_t page = getauxval(AT_PAGESZ), start = (uintptr_t)__executable_start;
 
-	set_apart((uintptr_t)nap, (uintptr_t)nap + NAP_BYTES);
+	set_apart((uintptr_t)idle, (uintptr_t)idle + IDLE_BYTES);
 	set_apart(lesser((uintptr_t)poll, (uintptr_t)madvise) - page, (uintptr_t)etext);
 	code.start = __executable_start;
 	code.len = mapping_end() / page * page - start;
@@ -70,7 +70,7 @@ static void prepare(void)
 #define STACK_BYTES (64 * 1024)
 
 /* Gives back the stack that a cycle has used, with what it left there. Nothing of it is in use: all of
- * it lies a page and more below the frame of nap(), which calls only what needs far less. */
+ * it lies a page and more below the frame of idle(), which calls only what needs far less. */
 static void drop_stack(char *frame)
 {
 	uintptr_t page = getauxval(AT_PAGESZ);
@@ -81,7 +81,7 @@ static void drop_stack(char *frame)
 }
 
 /* Not inlined: it would sleep elsewhere. */
-__attribute__((noinline)) int nap(struct pollfd *fds, nfds_t count, int timeout_ms)
+__attribute__((noinline)) int idle(struct pollfd *fds, nfds_t count, int timeout_ms)
 {
 	if (drop && !code.start)
 		prepare();
