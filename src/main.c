@@ -19,7 +19,7 @@
 #include "sidecar/health.h"
 #include "sidecar/sidecar.h"
 
-/* Wrong configuration or command line; not one of stdlib.h's. */
+/* Wrong configuration or command line. stdlib.h has no name for it. */
 #define EXIT_USAGE 2
 
 static bool as_json; /* --json was given, to a command that takes it */
@@ -37,12 +37,12 @@ static void complain_to_nobody(void *context, const char *sentence)
 	(void)sentence;
 }
 
-/* Loads the configuration and starts the log; says everything that is wrong. */
+/* Loads the configuration, starts the log, and logs every mistake. */
 static bool load(struct config *config)
 {
 	enum log_level level = LEVEL_ERROR;
 
-	/* Twice: complaints are to have the format that is asked for. */
+	/* Twice: the first pass finds the log format, in which the second one logs mistakes. */
 	config_load(config, environ, complain_to_nobody, NULL);
 	log_start(config->log_level, config->log_format);
 	if (config_load(config, environ, complain_to_log, &level) > 0)
@@ -52,7 +52,7 @@ static bool load(struct config *config)
 	return true;
 }
 
-/* What all commands but those that judge the health file begin with; NULL: it said why not. */
+/* The start of every command that connects to a server. NULL: it failed, and has logged why. */
 static struct init *start(void)
 {
 	static struct init init;
@@ -85,7 +85,7 @@ static int command_once(void)
 	return reconcile_by(sidecar_once);
 }
 
-/* Where one line is printed whatever happens: only the first complaint fits. */
+/* For commands that print a single line: keeps the first complaint only. */
 static void complain_to_line(void *context, const char *sentence)
 {
 	struct text *line = context;
@@ -96,9 +96,8 @@ static void complain_to_line(void *context, const char *sentence)
 	text_append_printable(line, sentence, strlen(sentence));
 }
 
-/* Loads the configuration for those that judge the health file, and opens that while all rights are
- * there still: root may read what another user's qsticky has written, wherever that is. Says what is wrong
- * on stdout. */
+/* Loads the configuration and opens the health file, before the sandbox gives up rights. Root may
+ * then read a file that another user's qsticky wrote. Prints a mistake on stdout. */
 static bool load_to_judge(struct config *config, int *health)
 {
 	char buf[LOG_LINE_MAX + 16];
@@ -115,7 +114,7 @@ static bool load_to_judge(struct config *config, int *health)
 	return false;
 }
 
-/* 0 or 1, never another: Docker reserves 2. */
+/* Returns 0 or 1 only: Docker reserves 2. */
 static int command_healthcheck(void)
 {
 	static struct config config;
@@ -167,21 +166,22 @@ static const struct command {
 	const char *purpose;
 	bool takes_json;
 } commands[] = {
-	{ "run", command_run, "the sidecar; the same without a command", false },
-	{ "healthcheck", command_healthcheck, "judge the health file: 0 healthy, 1 not", false },
+	{ "run", command_run, "run the sidecar (the default)", false },
+	{ "healthcheck", command_healthcheck, "read the health file: 0 healthy, 1 not", false },
 	{ "check", command_check,
-	  "explain, step by step, what holds: 0 all, 1 not, 2 configuration", true },
+	  "test each step, change nothing: 0 all good, 1 not, 2 configuration error", true },
 	{ "status", command_status, "show the health file: 0 healthy, 1 not", true },
 	{ "once", command_once, "reconcile once: 0 in sync, 1 not, 2 configuration error", false },
-	{ "--help", command_help, "this text", false },
-	{ "--version", command_version, "the version", false },
+	{ "--help", command_help, "show this text", false },
+	{ "--version", command_version, "show the version", false },
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
 static void append_usage(struct text *text)
 {
-	text_append(text, "usage: qsticky [command] [--json, of check and status]\n\n");
+	text_append(text,
+	            "usage: qsticky [command] [--json]   (--json: check and status only)\n\n");
 	for (size_t i = 0; i < COMMANDS; i++)
 		text_printf(text, "  %-12s %s\n", commands[i].name, commands[i].purpose);
 }
@@ -196,20 +196,19 @@ static int command_help(void)
 		"qsticky " QSTICKY_VERSION
 		": keeps qBittorrent's listening port equal to the port that Gluetun forwards\n\n");
 	append_usage(&text);
-	text_append(&text,
-	            "\nConfiguration is by environment variables, here with their defaults:\n\n");
+	text_append(&text, "\nEnvironment variables configure qsticky. Their defaults:\n\n");
 	config_table_help(&text);
 	text_write(&text, STDOUT_FILENO);
 	return EXIT_SUCCESS;
 }
 
-/* `number` counts the arguments from 1. */
+/* `number`: which argument is wrong, from 1. */
 static int wrong_usage(int number)
 {
 	char buf[1024];
 	struct text text = text_on(buf, sizeof buf);
 
-	/* Not its text: somebody may have tried --pass=... */
+	/* Do not print the argument: it may hold a secret, as in --pass=... */
 	text_printf(&text, "qsticky: unknown command or option: argument %d\n", number);
 	append_usage(&text);
 	text_write(&text, STDERR_FILENO);
@@ -221,11 +220,11 @@ int main(int argc, char *argv[])
 	sigset_t broken_pipe;
 
 	relro_protect();
-	/* Where nobody reads the output any more, the exit status still counts. */
+	/* The exit status counts even if nobody reads the output. */
 	sigemptyset(&broken_pipe);
 	sigaddset(&broken_pipe, SIGPIPE);
 	sigprocmask(SIG_BLOCK, &broken_pipe, NULL);
-	/* Health and metrics are for others to read; what is not is made with a mode that says so. */
+	/* Other users may read health and metrics. Private files get a stricter mode when made. */
 	umask(022);
 	if (argc < 2)
 		return command_run();

@@ -8,23 +8,23 @@
 
 #include "base/limits.h"
 
-/* More links in a row than anybody makes; Kubernetes makes two. */
+/* Most links in a row. Kubernetes makes two. */
 #define LINKS_MAX 16
 
-/* The rest that is left from the directory on: names with slashes between. None is "." or "..", so no step
- * leads up. */
+/* The part of the path that is still to be walked: names separated by slashes. None is "." or "..",
+ * so no step leads up. */
 struct rest {
 	char names[LIMITS_PATH_MAX];
 	size_t len;
 };
 
-/* A link in the rest. */
+/* A symbolic link on the path. */
 struct link {
-	size_t at; /* where in the names its own begins */
+	size_t at; /* offset of its name in `names` */
 	char target[LIMITS_PATH_MAX];
 };
 
-/* Appends each name of `path`; ".." takes one away. Returns 0, or what is wrong as errno. */
+/* Appends each name of `path`; ".." removes the last one. Returns 0 or an errno. */
 static int append_names(struct rest *rest, const char *path)
 {
 	while (*path) {
@@ -50,8 +50,8 @@ static int append_names(struct rest *rest, const char *path)
 	return 0;
 }
 
-/* Puts the target of the link in its place. `directory`, with a slash at its end, is where an absolute
- * target has to lead. Returns as append_names(). */
+/* Replaces the link by its target. An absolute target must begin with `directory`, which ends in a
+ * slash. Returns 0 or an errno. */
 static int follow_link(struct rest *rest, const struct link *link, const char *directory)
 {
 	const char *target = link->target;
@@ -60,7 +60,7 @@ static int follow_link(struct rest *rest, const struct link *link, const char *d
 	int error = 0;
 
 	if (*target != '/') {
-		/* The names before it are those of directories: none of them is a link. */
+		/* The names before the link are real directories: none of them is a link. */
 		memcpy(next.names, rest->names, link->at);
 		next.len = link->at > 0 ? link->at - 1 : 0;
 		next.names[next.len] = '\0';
@@ -77,7 +77,7 @@ static int follow_link(struct rest *rest, const struct link *link, const char *d
 	return error;
 }
 
-/* Opens one name below `from`. Returns -1 and ELOOP where it is a link, whose target it sets. */
+/* Opens one name below `from`. If it is a link: -1 and ELOOP, and `link` holds its target. */
 static int open_name(int from, const char *name, bool last, struct link *link)
 {
 	/* Without O_NONBLOCK, opening a FIFO would wait for a writer. */
@@ -86,7 +86,7 @@ static int open_name(int from, const char *name, bool last, struct link *link)
 	int error = errno;
 	ssize_t len;
 
-	/* For a link, O_DIRECTORY gives ENOTDIR. */
+	/* O_DIRECTORY turns a link's ELOOP into ENOTDIR. */
 	if (fd >= 0 || (error != ELOOP && error != ENOTDIR))
 		return fd;
 	len = readlinkat(from, name, link->target, sizeof link->target);
@@ -96,13 +96,13 @@ static int open_name(int from, const char *name, bool last, struct link *link)
 		link->target[len] = '\0';
 		errno = ELOOP;
 	} else {
-		/* Not a directory; or a link that was taken away just now. */
+		/* Not a directory; or the link was removed a moment ago. */
 		errno = error == ELOOP ? ENOENT : error;
 	}
 	return -1;
 }
 
-/* Goes the rest as far as there is no link. Returns -1 and ELOOP at one. */
+/* Opens the path name by name, up to its end or the first link: -1 and ELOOP. */
 static int walk(int base, struct rest *rest, struct link *link)
 {
 	int from = base, fd = -1;
@@ -148,7 +148,7 @@ int beneath_open(const char *path)
 		return -1;
 	error = append_names(&rest, path + len);
 	for (unsigned links = 0; !error; links++) {
-		/* A link to the directory itself. */
+		/* Nothing is left: a link led to the directory itself. */
 		if (rest.len == 0) {
 			error = EISDIR;
 			break;

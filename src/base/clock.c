@@ -8,8 +8,8 @@
 
 #define DAY_S 86400
 
-/* Counted from 1 March of the year -400 on: so nothing is negative, and the day that is not in every
- * year is the last of one. gmtime() and timegm() would be one and a half kilobytes more. */
+/* Days are counted from 1 March of the year -400. So no number is negative, and 29 February is the
+ * last day of a year. gmtime() and timegm() would add 1.5 KiB. */
 #define DAYS_TO_1970 865565
 
 static int64_t days_to_year(int64_t years)
@@ -17,7 +17,7 @@ static int64_t days_to_year(int64_t years)
 	return years * 365 + years / 4 - years / 100 + years / 400;
 }
 
-/* Months have 31, 30, 31, 30 and 31 days, and again. */
+/* From March on, months have 31, 30, 31, 30 and 31 days, then the same again. */
 static int days_to_month(int months)
 {
 	return (months * 153 + 2) / 5;
@@ -76,7 +76,7 @@ bool utc_parse(const char *text, time_t *moment)
 			return false;
 	*moment = utc_moment(number(text, 4), number(text + 5, 2), number(text + 8, 2),
 	                     number(text + 11, 2), number(text + 14, 2), number(text + 17, 2));
-	/* 31 February was carried over into March: what this made must read the same again. */
+	/* A date that does not exist, such as 31 February, does not survive the round trip. */
 	utc_format(again, *moment);
 	return strcmp(again, text) == 0;
 }

@@ -1,4 +1,4 @@
-/* fail: what went wrong, as one kind to branch on and one text to show.
+/* fail: an error, as one kind to branch on and one text to show.
  *
  * Every function that can fail returns `enum fail`; FAIL_NONE is 0, so `if (f)` reads "if it
  * failed". The text goes to the log and into the health file: it names the host or path, the
@@ -8,29 +8,29 @@
 
 enum fail {
 	FAIL_NONE = 0,
-	FAIL_STOPPED,     /* a stop was asked for; nothing is wrong */
+	FAIL_STOPPED,     /* SIGTERM or SIGINT came; nothing is wrong */
 	FAIL_IO,          /* a system call failed */
 	FAIL_RESOLVE,     /* the host name has no address */
 	FAIL_REFUSED,     /* nobody listens there */
 	FAIL_TIMEOUT,     /* the deadline passed */
 	FAIL_CLOSED,      /* the peer ended the connection too early */
 	FAIL_TOO_BIG,     /* over a limit of ours */
-	FAIL_FORMAT,      /* not what the format allows */
-	FAIL_ANSWER,      /* well-formed, but not what qBittorrent answers */
+	FAIL_FORMAT,      /* malformed */
+	FAIL_ANSWER,      /* well-formed, but no answer of qBittorrent's */
 	FAIL_REJECTED,    /* qBittorrent refused user name or password */
 	FAIL_BANNED,      /* qBittorrent takes no logins from this address */
 	FAIL_HELD_BACK,   /* a login is needed, but must not be tried now */
-	FAIL_UNPROVEN,    /* accepted, but reading back shows otherwise */
-	FAIL_PORT_CLOSED, /* the port is set, but nobody can connect; to open it anew may help */
-	FAIL_CUT_OFF,     /* the same, and to open it anew would not help */
-	FAIL_OWN_PORT,    /* the forwarded port is the Web UI's own: set, it would harm */
-	FAIL_ORPHANED,    /* the network namespace is not the one any more that counts */
+	FAIL_UNPROVEN,    /* accepted, but reading back shows another value */
+	FAIL_PORT_CLOSED, /* the port is set, but closed; opening it again may help */
+	FAIL_CUT_OFF,     /* the port is set, but closed; opening it again cannot help */
+	FAIL_OWN_PORT,    /* the forwarded port is the Web UI's own; setting it would do harm */
+	FAIL_ORPHANED,    /* Gluetun has left this network namespace */
 	FAIL_TLS,         /* no TLS with this server */
-	FAIL_UNTRUSTED,   /* nothing proves that the server is who it should be */
+	FAIL_UNTRUSTED,   /* the server cannot prove its identity */
 };
 
-/* Longest text, in bytes with its NUL: fits a log line of 1 KiB. Long enough for a certificate that
- * is refused. */
+/* Longest text, in bytes with its NUL. It fits a log line of 1 KiB, and holds the description of a
+ * refused certificate. */
 #define FAILURE_MAX 768
 
 struct failure {
@@ -45,7 +45,7 @@ enum fail fail_set(struct failure *why, enum fail kind, const char *format, ...)
 enum fail fail_errno(struct failure *why, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* Puts "<format>: " before the text that is there. */
+/* Puts "<format>: " before the present text. */
 void fail_in(struct failure *why, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -59,7 +59,7 @@ bool file_version_same(const struct file_version *a, const struct file_version *
 	       is_same_moment(a->modified, b->modified) && is_same_moment(a->changed, b->changed);
 }
 
-/* A pipe has no positions, and gives its content in pieces. Returns 0 at its end, or -1. */
+/* Reads a pipe, which has no positions and gives its content in pieces. Returns 0 at its end or -1. */
 static ssize_t read_pipe(struct text *content, int fd)
 {
 	ssize_t got;
@@ -74,8 +74,8 @@ enum fail file_read(struct text *content, int fd, const char *path, const char *
 {
 	ssize_t got;
 
-	/* One call: a writer between two would make a mixture of old and new. The byte that is for the NUL
-	 * tells whether there is more. */
+	/* One call only: a writer between two calls could mix old and new content. The byte reserved
+	 * for the NUL shows whether there is more. */
 	do {
 		got = pread(fd, content->buf, content->cap, 0);
 	} while (got < 0 && errno == EINTR);
@@ -102,12 +102,12 @@ void file_make_parents(const char *path)
 			continue;
 		memcpy(parent, path, i);
 		parent[i] = '\0';
-		/* EEXIST, EROFS, EACCES: what matters is whether the file can be made in the end. */
+		/* Ignore errors: creating the file shows whether the directories are there. */
 		(void)mkdir(parent, 0755);
 	}
 }
 
-/* Opens a new file in the place of what a killed process, or somebody else, may have left there. */
+/* Creates a new file. Removes a leftover of the same name first. */
 static int create(const char *path)
 {
 	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
@@ -159,12 +159,12 @@ enum fail file_write_atomically(const char *what, const char *path, const struct
 		f = write_beside(beside, path, content, why);
 	if (!f)
 		return FAIL_NONE;
-	/* What stands there is no longer true. Once it is gone there may be room for the new one. */
+	/* The old file is no longer true: remove it. That may also make room for the new one. */
 	if (unlink(path) == 0) {
 		if (f == FAIL_IO)
 			f = write_beside(beside, path, content, why);
 	} else if (errno != ENOENT) {
-		/* Where the directory refuses, the file may not. */
+		/* The directory refuses the removal, but the file may still be writable: empty it. */
 		int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
 		if (fd >= 0)

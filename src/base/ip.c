@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Four numbers up to 255, without zeros before them: some programs take those as octal. */
+/* Four numbers up to 255, without leading zeros: some programs read those as octal. */
 static bool parse_v4(unsigned char *ip, const char *text)
 {
 	for (size_t i = 0; i < 4; i++) {
@@ -23,7 +23,7 @@ static bool parse_v4(unsigned char *ip, const char *text)
 	return true;
 }
 
-/* The value of up to four hex digits, and past them; what is none ends it. */
+/* Reads up to four hex digits and moves `*text` past them. */
 static unsigned parse_group(const char **text)
 {
 	unsigned value = 0;
@@ -42,7 +42,7 @@ static bool parse_v6(unsigned char *ip, const char *text)
 {
 	size_t len = 0, gap = IP_MAX;
 
-	/* "::" may be at the start; a single one may not. */
+	/* "::" may be at the start; a single colon may not. */
 	if (text[0] == ':' && *++text != ':')
 		return false;
 	while (len < IP_MAX) {
@@ -69,7 +69,7 @@ static bool parse_v6(unsigned char *ip, const char *text)
 		ip[len++] = (unsigned char)group;
 		if (!*text || *text == '%')
 			break;
-		/* There is more to come. */
+		/* Another group must follow. */
 		if (*text++ != ':' || !*text || len == IP_MAX)
 			return false;
 	}

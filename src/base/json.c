@@ -4,23 +4,22 @@
 
 #include "base/pages.h"
 
-/* Strict: bare words are no values. Parent links: without them each comma searches all tokens
- * backwards for its container. */
+/* Strict: refuses bare words. Parent links: without them jsmn searches all tokens backwards at each
+ * comma. */
 #define JSMN_STATIC
 #define JSMN_STRICT
 #define JSMN_PARENT_LINKS
 #include <jsmn.h>
 
-/* What an ordinary document takes stays resident: it is used again in the next cycle. */
+/* Tokens of an ordinary document. Their memory stays resident for the next cycle. */
 #define KEPT_VALUES 1024
 
-/* Static and not the caller's, so that jsmn's types stay in this file. */
+/* Static, so that jsmn's types stay in this file. */
 static jsmntok_t tokens[JSON_VALUES_MAX];
-static size_t touched; /* how many of them hold something */
+static size_t touched; /* tokens used by the last document */
 
-/* Whether jsmn may see it: it takes a NUL for the end, does not mind other control characters, and at
- * each closing bracket searches through those closed before, so that deep nesting costs it the square
- * of the length. */
+/* Refuses what jsmn handles badly. jsmn ends at a NUL and accepts other control characters. At each
+ * closing bracket it searches the brackets closed before: deep nesting takes quadratic time. */
 static enum fail screen(const char *text, size_t len, struct failure *why)
 {
 	size_t depth = 0;
@@ -88,7 +87,7 @@ static const jsmntok_t *find(const struct json *json, const char *key)
 {
 	size_t len = strlen(key);
 
-	/* A key of the outermost object has token 0 as its parent, and its value comes next. */
+	/* The parent of a key of the outermost object is token 0. Its value is the next token. */
 	for (size_t i = 1; i + 1 < json->count; i++)
 		if (tokens[i].parent == 0 && tokens[i].type == JSMN_STRING && tokens[i].size == 1 &&
 		    (size_t)(tokens[i].end - tokens[i].start) == len &&
@@ -123,7 +122,7 @@ static bool to_int(const struct json *json, const jsmntok_t *token, int64_t *val
 	for (; at < end; at++) {
 		int digit = *at - '0';
 
-		/* Counted downwards, since INT64_MIN has no positive twin. */
+		/* Counts downwards, since -INT64_MIN would overflow. */
 		if (digit < 0 || digit > 9 || number < (INT64_MIN + digit) / 10)
 			return false;
 		number = number * 10 - digit;
@@ -154,8 +153,8 @@ enum json_ports json_ports(const struct json *json, const char *key, uint16_t *p
 	if (token->type == JSMN_ARRAY)
 		count = token++->size;
 	for (int i = 0; i < count; i++) {
-		/* One that has values in it, which jsmn lets pass, would not be followed by the next
-		 * in the list. */
+		/* jsmn accepts a number with values inside. The next token would not be the next
+		 * element. */
 		if (token[i].size > 0 || !to_int(json, &token[i], &number) || number < 0 ||
 		    number > UINT16_MAX)
 			return JSON_PORTS_BAD;
@@ -199,8 +198,8 @@ static bool hex4(const char *at, const char *end, uint32_t *unit)
 	return true;
 }
 
-/* Reads what follows "\u", a surrogate pair included (RFC 8259, section 7). Returns the bytes read,
- * 0 for nonsense. */
+/* Reads what follows "\u", also a surrogate pair (RFC 8259, section 7). Returns the bytes read, 0 if
+ * malformed. */
 static size_t read_unicode(const char *at, const char *end, uint32_t *code)
 {
 	uint32_t high, low;
@@ -228,7 +227,7 @@ static size_t encode_utf8(char out[static 4], uint32_t code)
 	return len;
 }
 
-/* Unescapes one character or escape at `at` into `out`; returns the bytes read, 0 for nonsense. */
+/* Unescapes one character or escape at `at` into `out`. Returns the bytes read, 0 if malformed. */
 static size_t unescape(const char *at, const char *end, char out[static 4], size_t *out_len)
 {
 	static const char escapes[] = "\"\\/bfnrt";

@@ -1,4 +1,4 @@
-/* json: look up members of one JSON object. The only file that sees jsmn. */
+/* json: looks up members of one JSON object. Only json.c uses jsmn. */
 #ifndef QSTICKY_BASE_JSON_H
 #define QSTICKY_BASE_JSON_H
 
@@ -8,48 +8,47 @@
 
 #include "base/fail.h"
 
-/* Most values in a document, keys and containers included. qBittorrent 5.3 sends about 500; what
- * is above comes from long lists in its settings. */
+/* Most values in a document, keys and containers included. qBittorrent 5.3 sends about 500, and more
+ * if its settings hold long lists. */
 #define JSON_VALUES_MAX 131072
 
 /* Deepest nesting. qBittorrent's settings have three levels. */
 #define JSON_DEPTH_MAX 64
 
-/* A parsed document. There is room for one at a time: parsing the next ends the one before. */
+/* A parsed document. Only one exists at a time: parsing the next invalidates the last. */
 struct json {
-	const char *text; /* borrowed; must stay as it is while members are looked up */
+	const char *text; /* borrowed; must not change while members are looked up */
 	size_t count;
 };
 
-/* Parses `len` bytes of `text`, which must be one object and nothing behind it.
- * FAIL_FORMAT: they are not. FAIL_TOO_BIG: over JSON_VALUES_MAX values, or nested deeper than JSON_DEPTH_MAX. */
+/* Parses `len` bytes of `text`, which must be one object and nothing more.
+ * FAIL_FORMAT: anything else. FAIL_TOO_BIG: over JSON_VALUES_MAX values or JSON_DEPTH_MAX levels. */
 enum fail json_parse(struct json *json, const char *text, size_t len, struct failure *why);
 
-/* The members below are those of the outermost object; of two with the same key the first counts.
- * Each returns false, and leaves the result alone, where there is no such member or it has another
- * type. */
+/* The functions below read members of the outermost object; of two with the same key, the first.
+ * They return false, and leave the result alone, if the member is missing or of another type. */
 
 /* A number without fraction or exponent, in the range of int64_t. */
 bool json_int(const struct json *json, const char *key, int64_t *value);
 
 bool json_bool(const struct json *json, const char *key, bool *value);
 
-/* A string, unescaped into `buf` with a NUL; false also where it needs more than `cap` bytes (at least
- * 1) or holds a NUL or an escape that RFC 8259 does not know: then `buf` is empty. */
+/* A string, unescaped into `buf` with a NUL. Also false, with `buf` empty: it needs more than `cap`
+ * bytes (at least 1), or holds a NUL or an escape that RFC 8259 does not define. */
 bool json_string(const struct json *json, const char *key, char *buf, size_t cap);
 
-/* The greater says more, where two members are about the same. */
+/* Greater values say more, for a caller that reads two members about the same thing. */
 enum json_ports {
 	JSON_PORTS_ABSENT, /* no such member */
 	JSON_PORTS_NONE,   /* null, 0, or a list that is empty or begins with 0 */
 	JSON_PORTS_SOME,
-	JSON_PORTS_BAD, /* something else, or something else in the list */
+	JSON_PORTS_BAD, /* anything else, also inside the list */
 };
 
-/* A number from 0 to 65535, or a list of them: the first one into `*port`, where it is not 0. */
+/* Reads a number from 0 to 65535, or the first of a list. Sets `*port` unless that is 0. */
 enum json_ports json_ports(const struct json *json, const char *key, uint16_t *port);
 
-/* Gives the memory of a large document back; no document is there afterwards. */
+/* Invalidates the document and gives back the memory of a large one. */
 void json_forget(struct json *json);
 
 #endif

@@ -5,8 +5,7 @@
 /* Longest host name (RFC 1035, section 2.3.4: 253 characters), with its NUL. */
 #define LIMITS_HOST_MAX 256
 
-/* Longest path, in bytes with its NUL. Shorter than PATH_MAX, since copies live on the stack, whose
- * every page counts. */
+/* Longest path, in bytes with its NUL. Shorter than PATH_MAX, to save stack: copies are kept there. */
 #define LIMITS_PATH_MAX 1024
 
 #endif

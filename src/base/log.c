@@ -37,9 +37,8 @@ void log_start(enum log_level least, enum log_format format)
 
 	least_level = least;
 	line_format = format;
-	/* A terminal says POLLOUT as soon as there is room for a byte, and write() then waits for
-	 * the rest. Opening it anew gives a description of our own, which may be made non-blocking
-	 * without doing that to those who share stderr. */
+	/* A terminal reports POLLOUT as soon as one byte fits; write() then blocks for the rest. So open
+	 * it a second time, non-blocking. Other processes that share stderr are not affected. */
 	if (log_fd == STDERR_FILENO && fstat(STDERR_FILENO, &status) == 0 &&
 	    S_ISCHR(status.st_mode)) {
 		int own = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -49,8 +48,8 @@ void log_start(enum log_level least, enum log_format format)
 	}
 }
 
-/* Room for a line of PIPE_BUF bytes is what POLLOUT promises for a pipe (pipe(7)); a descriptor
- * that is closed answers POLLNVAL, and its line is lost like any other. */
+/* For a pipe, POLLOUT promises room for PIPE_BUF bytes (pipe(7)). A closed descriptor reports
+ * POLLNVAL, and the line is lost. */
 static bool write_line(const struct text *line)
 {
 	struct pollfd fd = { .fd = log_fd, .events = POLLOUT };
@@ -62,7 +61,7 @@ static bool write_line(const struct text *line)
 
 static bool emit(enum log_level level, const char *message, size_t len)
 {
-	static const char tail[] = "...\"}\n"; /* the longest end a line can need */
+	static const char tail[] = "...\"}\n"; /* the longest end of a line */
 	char buf[LOG_LINE_MAX + 1];
 	char now[UTC_MAX];
 	struct text line = text_on(buf, sizeof buf - sizeof tail);
@@ -93,13 +92,13 @@ static bool warn(unsigned number, const char *sentence)
 	return emit(LEVEL_WARN, text.buf, text.len);
 }
 
-/* Whether this minute has room for a line; else it counts the line, and says so at the first. */
+/* Whether this minute has room for a line. If not, counts the line; warns at the first one. */
 static bool has_room(void)
 {
 	int64_t now_ms = mono_now_ms();
 
 	if (least_level == LEVEL_DEBUG)
-		return true; /* somebody wants all of them, and is there to read them */
+		return true; /* somebody is debugging and wants every line */
 	if (now_ms >= minute.until_ms) {
 		if (minute.left_out > 0)
 			(void)warn(minute.left_out, "log lines were left out");
@@ -109,10 +108,9 @@ static bool has_room(void)
 	if (minute.lines++ < LOG_MINUTE_MAX)
 		return true;
 	if (minute.left_out++ == 0)
-		(void)warn(
-			LOG_MINUTE_MAX,
-			"log lines in less than a minute: more are left out until it is over; the "
-			"health file is kept up to date");
+		(void)warn(LOG_MINUTE_MAX,
+		           "log lines within a minute: leaving out the rest of this minute; the "
+		           "health file is still updated");
 	return false;
 }
 
@@ -135,7 +133,8 @@ void log_line(enum log_level level, const char *format, ...)
 	va_start(args, format);
 	text_vprintf(&text, format, args);
 	va_end(args);
-	if (lost_lines > 0 && warn(lost_lines, "log lines were lost: nobody read them"))
+	if (lost_lines > 0 &&
+	    warn(lost_lines, "log lines were lost: nothing read the log fast enough"))
 		lost_lines = 0;
 	if (!emit(level, text.buf, text.len))
 		lost_lines++;

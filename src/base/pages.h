@@ -1,7 +1,7 @@
-/* pages: give memory back that one large reply has touched.
+/* pages: gives back memory after a large reply.
  *
- * Buffers are sized for the worst peer and cost nothing until touched; without this a single large
- * reply would stay resident for months. */
+ * Buffers are sized for the largest reply and cost nothing until touched. Without this, one large
+ * reply would keep them resident for months. */
 #ifndef QSTICKY_BASE_PAGES_H
 #define QSTICKY_BASE_PAGES_H
 
@@ -10,8 +10,8 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 
-/* Drops the whole pages inside the `len` bytes at `start`, which must be static storage of ours
- * that started as zeros: they read as zeros afterwards. Bytes at either edge stay as they are. */
+/* Drops the whole pages inside the `len` bytes at `start`; they read as zeros afterwards. Bytes at
+ * either edge keep their values. The storage must be static and initially zero. */
 static inline void pages_release(void *start, size_t len)
 {
 	uintptr_t page = getauxval(AT_PAGESZ);

@@ -14,7 +14,7 @@ const char *const redact_kinds[REDACT_KINDS] = {
 	[REDACT_AT] = "text with an @",
 	[REDACT_NUMBER] = "a number",
 	[REDACT_SIGNED] = "a number with a sign",
-	[REDACT_NUMBER_AND_MORE] = "a number with something behind it",
+	[REDACT_NUMBER_AND_MORE] = "a number followed by other characters",
 	[REDACT_HOST_AND_PORT] = "a name with a port",
 	[REDACT_PATH] = "a path",
 	[REDACT_DIRECTORY] = "a path that ends in /",
@@ -80,7 +80,7 @@ static bool ends_in_port(const char *bytes, size_t len)
 	return end > 1 && end < len && bytes[end - 1] == ':';
 }
 
-/* Of visible ASCII. */
+/* `bytes` are visible ASCII. */
 static enum redact_kind kind_of_word(const char *bytes, size_t len)
 {
 	size_t number = digits(bytes, len);
@@ -121,14 +121,14 @@ void redact_append_kind(struct text *text, const char *bytes, size_t len)
 	            len == 1 ? "" : "s");
 }
 
-/* ---- what is read from them ---- */
+/* ---- values that may be shown ---- */
 
 void redact_append_address(struct text *text, const char *string)
 {
 	unsigned char ip[IP_MAX];
 	bool shows = ip_parse(ip, string) > 0 && !strchr(string, '%');
 
-	/* What follows a % may be anything. */
+	/* Anything may follow a %. */
 	text_append(text, shows ? string : "(not an IP address)");
 }
 

@@ -1,9 +1,9 @@
-/* redact: what may be shown of bytes that came from outside.
+/* redact: describes bytes from outside without quoting them.
  *
- * Such bytes may hold a secret: a port file that is a link to a password, a URL with a user in it, a
- * page that repeats what it was sent. And those who read logs need not be those who may know. So
- * nothing is quoted. What is shown is a kind of our own words, or what was read from the bytes and
- * cannot be a secret: an address, the host of a URL, a version. None of these blocks or fails. */
+ * Such bytes may hold a secret: a port file that links to a password, a URL with a user, a page that
+ * repeats the request. Not everybody who reads the log may know it. So logs show the kind of the
+ * bytes in our own words, or a value that cannot be a secret: an address, a host, a version.
+ * None of these functions blocks or fails. */
 #ifndef QSTICKY_BASE_REDACT_H
 #define QSTICKY_BASE_REDACT_H
 
@@ -12,13 +12,13 @@
 
 #include "base/text.h"
 
-/* The kinds, as parts of a sentence. */
+/* The kinds of bytes; redact_kinds has their words. */
 enum redact_kind {
 	REDACT_NOTHING,
-	REDACT_BINARY, /* it has control characters other than blanks and line ends */
+	REDACT_BINARY, /* control characters other than blanks and line ends */
 	REDACT_NOT_ASCII,
 	REDACT_QUOTED,
-	REDACT_BLANKS, /* blanks or line ends in it or around it */
+	REDACT_BLANKS, /* blanks or line ends anywhere */
 	REDACT_URL,
 	REDACT_AT,
 	REDACT_NUMBER,
@@ -32,20 +32,20 @@ enum redact_kind {
 };
 extern const char *const redact_kinds[REDACT_KINDS];
 
-/* What the `len` bytes look like: the first kind of the list that fits. */
+/* The first kind of the list that fits the `len` bytes. */
 enum redact_kind redact_kind_of(const char *bytes, size_t len);
 
 /* Appends "a number (5 bytes)", and the like. */
 void redact_append_kind(struct text *text, const char *bytes, size_t len);
 
-/* Appends the address that `string` is; words, where it is none. */
+/* Appends `string` if it is an IP address, else words that say it is none. */
 void redact_append_address(struct text *text, const char *string);
 
-/* Appends the name of a variable, as far as its letters are those of our names, 40 at most. */
+/* Appends the name of a variable up to the first character that our names never have, at most 40. */
 void redact_append_variable(struct text *text, const char *name, size_t len);
 
-/* Whether the `len` bytes are a version as qBittorrent writes it: "v5.2.0beta1" (with or without the v,
- * two to four numbers), up to 24 bytes. */
+/* Whether the `len` bytes are a version of qBittorrent: "v5.2.0beta1". The v may be missing; two to
+ * four numbers; up to 24 bytes. */
 bool redact_is_version(const char *bytes, size_t len);
 
 #endif

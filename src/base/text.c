@@ -26,8 +26,8 @@ void text_append(struct text *text, const char *string)
 	text_append_bytes(text, string, strlen(string));
 }
 
-/* Where the longest run of zeros in an IPv6 address begins, the first of several; `*len` is its length in
- * bytes, or 0 where none has two groups at least (RFC 5952, section 4.2). */
+/* Finds the longest run of zeros in an IPv6 address, the first of several. Returns its offset; `*len`
+ * is its length in bytes, 0 if no run has two groups (RFC 5952, section 4.2). */
 static size_t find_zeros(const unsigned char *ip, size_t *len)
 {
 	size_t found = 0, start = 0;
@@ -48,7 +48,7 @@ void text_append_ip(struct text *text, const unsigned char *ip, size_t len)
 {
 	size_t zeros_len = 0, zeros = len == 16 ? find_zeros(ip, &zeros_len) : 0;
 
-	/* inet_ntop() would bring all of printf with it. */
+	/* inet_ntop() would link all of printf. */
 	for (size_t i = 0; len == 4 && i < len; i++)
 		text_printf(text, i > 0 ? ".%u" : "%u", (unsigned)ip[i]);
 	for (size_t i = 0; len == 16 && i < len; i += 2) {
@@ -62,12 +62,12 @@ void text_append_ip(struct text *text, const unsigned char *ip, size_t len)
 	}
 }
 
-/* One conversion of a format, between '%' and its letter. */
+/* One conversion of a format, from '%' to its letter. */
 struct conversion {
 	bool left;
 	bool zeros;
 	size_t width;
-	size_t most; /* bytes of a string */
+	size_t most; /* most bytes of a string */
 	unsigned longs;
 	char letter;
 };
@@ -106,7 +106,7 @@ static struct conversion parse_conversion(const char **format, va_list *args)
 	return c;
 }
 
-/* Appends what fits, up to the last byte. */
+/* Appends as many bytes as fit. */
 static void append_cut(struct text *text, const char *bytes, size_t len)
 {
 	size_t room = text->cap - text->len - 1;
@@ -190,7 +190,7 @@ static void append_conversion(struct text *text, const struct conversion *c, va_
 	}
 }
 
-/* Not vsnprintf(): with its floating point and wide characters it is an eighth of the program. */
+/* vsnprintf(), with floating point and wide characters, would be an eighth of the program. */
 void text_vprintf(struct text *text, const char *format, va_list args)
 {
 	va_list rest;
@@ -221,8 +221,8 @@ void text_printf(struct text *text, const char *format, ...)
 	va_end(args);
 }
 
-/* Bytes in the UTF-8 character that starts here, or 0 where none does (RFC 3629, section 4). The
- * C1 controls, U+0080 to U+009F, count as none: some terminals obey them. */
+/* Length of the UTF-8 character at `bytes`, 0 if malformed (RFC 3629, section 4). Also 0 for the C1
+ * controls, U+0080 to U+009F: some terminals obey them. */
 static size_t utf8_len(const char *bytes, size_t left)
 {
 	const unsigned char *b = (const unsigned char *)bytes;
@@ -292,7 +292,7 @@ void text_append_json(struct text *text, const char *bytes, size_t len)
 	}
 }
 
-/* memmem() would be a kilobyte more: it is made for long strings. */
+/* memmem() is made for long strings and would add 1 KiB. */
 const char *text_find(const char *bytes, size_t len, const char *string)
 {
 	size_t need = strlen(string);

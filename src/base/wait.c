@@ -16,8 +16,7 @@ enum fail wait_any(const struct stop *stop, struct pollfd *fds, nfds_t count, in
 			return fail_errno(why, "poll");
 		if (ready > 0 && fds[0].revents)
 			return fail_set(why, FAIL_STOPPED, "stopped");
-		/* A peer that never pauses must not outlast the deadline: it ends there, ready or
-		 * not. */
+		/* At the deadline it ends, ready or not: a peer that never pauses must not outlast it. */
 		if (ready > 0 && left != 0)
 			return FAIL_NONE;
 		if (left == 0 || mono_now_ms() >= deadline_ms)

@@ -15,7 +15,7 @@
 
 #include "temp_dir.h"
 
-/* each: make_tree, temp_dir_remove. The files in it hold their own names. */
+/* Each test runs between make_tree and temp_dir_remove. Each file holds its own name. */
 
 static void make_file(void *const *state, const char *name)
 {
@@ -183,7 +183,7 @@ static void beneath_follows_no_link_that_leaves(void **state)
 		make_link(state, "link", targets[i]);
 		assert_refused(state, "link", EXDEV);
 	}
-	/* The directory's own name with something behind it is another directory. */
+	/* The directory's name plus a suffix is another directory. */
 	temp_dir_path(absolute, state, "dir2/port");
 	make_link(state, "link", absolute);
 	assert_refused(state, "link", EXDEV);
@@ -193,7 +193,7 @@ static void beneath_follows_no_link_that_leaves(void **state)
 	assert_refused(state, "..", EXDEV);
 }
 
-/* In /proc, links lead where their text does not say. */
+/* Links in /proc do not lead where their text says. */
 static void beneath_follows_no_magic_link(void **state)
 {
 	char path[64];
@@ -241,7 +241,7 @@ static void beneath_ends_at_links_that_are_too_many_or_too_long(void **state)
 	target[1023] = '\0';
 	make_link(state, "long", target);
 	assert_refused(state, "long", ENAMETOOLONG);
-	/* As long as it may be, twice. */
+	/* Twice a target of the longest length that is allowed. */
 	for (size_t i = 0; i < 1000; i += 4)
 		memcpy(target + i, "sub/", 4);
 	memcpy(target + 1000, "..", sizeof "..");
@@ -250,7 +250,7 @@ static void beneath_ends_at_links_that_are_too_many_or_too_long(void **state)
 	assert_refused(state, "twice", ENOENT);
 }
 
-/* Whatever is swapped meanwhile: what is opened was in the directory. */
+/* A child swaps links all the time. Every file that is opened was in the directory. */
 static void beneath_never_opens_what_is_outside_however_links_are_swapped(void **state)
 {
 	static const char *const targets[] = { "../outside", "sub/port", "sub/out/outside" };

@@ -60,8 +60,8 @@ static void utc_parses_what_it_formats(void **state)
 	}
 }
 
-/* A day of each week in all years, each at another time of day, and each day of 400 years, after which
- * the calendar repeats. */
+/* Tests one day of each week in all years, each at another time of day. Also tests each day of 400
+ * years; then the calendar repeats. */
 static void utc_agrees_with_the_c_library(void **state)
 {
 	static const time_t repeats = -62167219200 + 146097 * (time_t)86400;

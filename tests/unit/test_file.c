@@ -11,7 +11,7 @@
 
 #include "temp_dir.h"
 
-/* each: temp_dir_make, temp_dir_remove */
+/* Each test runs between temp_dir_make and temp_dir_remove. */
 
 static struct failure why;
 
@@ -21,7 +21,7 @@ static void write_file(char path[static PATH_MAX], void *const *state, const cha
 	assert_true(temp_dir_write(path, content, strlen(content)));
 }
 
-/* Reads what is open at `fd` with room for 8 bytes. */
+/* Reads the file `fd` into 8 bytes of room. */
 static enum fail read_eight(int fd, char buf[static 9], size_t *len)
 {
 	struct text content = text_on(buf, 9);
@@ -44,7 +44,7 @@ static void file_is_read_up_to_its_limit_and_no_further(void **state)
 	write_file(path, state, "123456789");
 	assert_int_equal(read_eight(fd, buf, &len), FAIL_TOO_BIG);
 	assert_string_equal(why.text, "/a/file is over 8 bytes: not a test's");
-	/* A secret is wiped by this. */
+	/* The caller needs the length to wipe a secret. */
 	assert_int_equal(len, 9);
 	close(fd);
 }

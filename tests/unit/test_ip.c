@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Holds ip_parse() against inet_pton(3). */
+/* Compares ip_parse() with inet_pton(3). */
 static void assert_as_libc(const char *text)
 {
 	unsigned char ours[IP_MAX], libc[IP_MAX];

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/time.h>
 
-/* Parses a literal, which must be sound. */
+/* Parses a literal, which must be valid. */
 static struct json parsed(const char *text)
 {
 	struct failure why;
@@ -153,7 +153,7 @@ static void json_refuses_a_string_that_does_not_fit(void **state)
 	(void)state;
 
 	assert_false(json_string(&json, "a", small, sizeof small));
-	assert_string_equal(small, ""); /* nor a part of it */
+	assert_string_equal(small, ""); /* not even a part of it */
 	assert_true(json_string(&json, "a", enough, sizeof enough));
 	assert_string_equal(enough, "four");
 }
@@ -220,7 +220,7 @@ static void json_does_not_take_a_value_for_a_key(void **state)
 	assert_no_int("{\"b\":\"a\",\"c\":1}");
 }
 
-/* Which jsmn lets pass. */
+/* jsmn accepts these. */
 static void json_finds_no_value_of_a_key_without_one(void **state)
 {
 	(void)state;
@@ -287,7 +287,7 @@ static void json_reads_no_byte_behind_the_end(void **state)
 	free(text);
 }
 
-/* `count` arrays in one another, or beside one another, within an object. */
+/* Parses an object with `count` arrays, nested or one after the other. */
 static enum fail parse_arrays(size_t count, bool nested)
 {
 	size_t len = 0;
@@ -319,7 +319,7 @@ static void json_takes_as_many_values_as_there_is_room_for(void **state)
 {
 	(void)state;
 
-	/* Beside them: the object, the key and the outer array. */
+	/* The object, the key and the outer array take three more. */
 	assert_int_equal(parse_arrays(JSON_VALUES_MAX - 3, false), FAIL_NONE);
 	assert_int_equal(parse_arrays(JSON_VALUES_MAX - 2, false), FAIL_TOO_BIG);
 }
@@ -331,8 +331,8 @@ static void json_takes_ordinary_nesting(void **state)
 	assert_int_equal(parse_arrays(30, true), FAIL_NONE);
 }
 
-/* A parser that searches back for each bracket takes half a minute, one that recurs runs out of
- * stack. Whether it takes the document is left open; if it takes that long, SIGPROF ends the test. */
+/* A parser that searches back at each bracket takes half a minute; a recursive one runs out of stack.
+ * Either result is allowed. SIGPROF ends the test if parsing takes too long. */
 static void json_is_soon_done_with_deep_nesting(void **state)
 {
 	const struct itimerval seconds = { .it_value = { .tv_sec = 5 } },

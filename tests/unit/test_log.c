@@ -16,14 +16,14 @@
 #include "base/clock.h"
 #include "base/json.h"
 
-/* A pipe in the place of stderr, from capture_start() to capture_end(). */
+/* A pipe replaces stderr from capture_start() to capture_end(). */
 static int pipe_fds[2];
 static int real_stderr;
 
 static void capture_start(enum log_level least, enum log_format format)
 {
 	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
-	/* What nobody reads blocks its writer, as with the pipe of a container. */
+	/* A full pipe blocks its writer, as in a container. */
 	assert_int_equal(fcntl(pipe_fds[0], F_SETFL, O_NONBLOCK), 0);
 	real_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
 	assert_true(real_stderr >= 0);
@@ -31,7 +31,7 @@ static void capture_start(enum log_level least, enum log_format format)
 	log_start(least, format);
 }
 
-/* What is in the pipe by now. */
+/* Returns what the pipe holds now. */
 static const char *captured(void)
 {
 	static char lines[1 << 17];
@@ -52,7 +52,7 @@ static const char *capture_end(void)
 	return lines;
 }
 
-/* Whether the line begins with a moment, as RFC 3339 has it, and goes on as given. */
+/* Whether the line is a moment as in RFC 3339, followed by the given text. */
 static bool is_line(const char *line, const char *rest)
 {
 	char utc[UTC_MAX] = "";
@@ -135,7 +135,7 @@ static void log_escapes_control_characters(void **state)
 	assert_true(is_line(lines, " INFO  one\\x0atwo\\x1b[31m\\xff\n"));
 }
 
-/* The longest line that `byte`, repeated, makes. */
+/* The length of the line for a very long message of this byte. */
 static const char *long_line(enum log_format format, char byte, size_t count)
 {
 	static char message[5000];
@@ -152,7 +152,7 @@ static void assert_cut(const char *line, const char *end)
 	size_t len = strlen(line);
 
 	assert_true(len <= LOG_LINE_MAX);
-	/* Not much shorter, either: an escape less at most. */
+	/* The cut loses at most one escape. */
 	assert_true(len > LOG_LINE_MAX - 16);
 	assert_string_equal(line + len - strlen(end), end);
 }
@@ -178,11 +178,11 @@ static void log_lines_never_mix(void **state)
 {
 	(void)state;
 
-	/* As pipe(7) has it of writes up to PIPE_BUF. */
+	/* pipe(7) promises this for writes up to PIPE_BUF. */
 	assert_true(LOG_LINE_MAX <= PIPE_BUF);
 }
 
-/* This would hang if it waited. */
+/* The test would hang if log_line() waited. */
 static void log_drops_lines_that_nobody_reads_and_counts_them(void **state)
 {
 	char full[4096];
@@ -216,7 +216,7 @@ static void log_bears_a_closed_stderr(void **state)
 	close(STDERR_FILENO);
 	log_line(LEVEL_INFO, "to nobody");
 	capture_end();
-	/* One that is there again is told of it. */
+	/* The next stderr gets the count. */
 	capture_start(LEVEL_INFO, FORMAT_TEXT);
 	log_line(LEVEL_INFO, "x");
 	assert_non_null(strstr(capture_end(), "1 log lines were lost"));
@@ -251,13 +251,13 @@ static void log_takes_so_many_lines_a_minute_and_says_so(void **state)
 	const char *lines;
 
 	(void)state;
-	log_last(); /* those of the tests before do not count */
+	log_last(); /* forget the lines of earlier tests */
 	capture_start(LEVEL_INFO, FORMAT_TEXT);
 	for (unsigned i = 0; i < LOG_MINUTE_MAX + 7; i++)
 		log_line(LEVEL_ERROR, "flood");
 	lines = captured();
 	assert_int_equal(count_of(lines, "flood"), LOG_MINUTE_MAX);
-	assert_int_equal(count_of(lines, "240 log lines in less than a minute"), 1);
+	assert_int_equal(count_of(lines, "240 log lines within a minute"), 1);
 	log_last();
 	log_line(LEVEL_INFO, "ends");
 	lines = capture_end();

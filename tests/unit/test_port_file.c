@@ -202,7 +202,7 @@ static void port_file_says_kind_and_size_of_a_bad_file_and_nothing_in_it(void **
 		{ "70000\n", "a number (5 bytes)" },
 		{ "0", "a number (1 byte)" },
 		{ "-1", "a number with a sign (2 bytes)" },
-		{ "41000s3cret", "a number with something behind it (11 bytes)" },
+		{ "41000s3cret", "a number followed by other characters (11 bytes)" },
 		{ "me:s3cret@host", "text with an @ (14 bytes)" },
 	};
 	char path[PATH_MAX], wanted[PATH_MAX + 128];

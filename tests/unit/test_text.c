@@ -14,12 +14,12 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A literal that may hold NULs, as bytes and their number. */
+/* A literal that may hold NULs: its bytes and their count. */
 #define BYTES(literal) literal, sizeof(literal) - 1
 
 typedef void adder(struct text *text, const char *bytes, size_t len);
 
-/* What `add` makes of the bytes, in `cap` bytes of room. */
+/* The text after `add` has appended the bytes, in `cap` bytes of room. */
 static const char *made(adder *add, const char *bytes, size_t len, size_t cap)
 {
 	static char buf[256];
@@ -145,7 +145,7 @@ static void text_printable_escapes_what_is_not_utf8(void **state)
 	(void)state;
 
 	assert_string_equal(made(text_append_printable, BYTES("\xff\x80"), 256), "\\xff\\x80");
-	/* Too long a form, a surrogate, above U+10FFFF, and one cut short. */
+	/* An overlong form, a surrogate, a code above U+10FFFF, and a truncated character. */
 	assert_string_equal(made(text_append_printable, BYTES("\xc0\xaf"), 256), "\\xc0\\xaf");
 	assert_string_equal(made(text_append_printable, BYTES("\xed\xa0\x80"), 256),
 	                    "\\xed\\xa0\\x80");
@@ -281,7 +281,7 @@ static void text_shows_ip_addresses(void **state)
 	assert_true(text.full);
 }
 
-/* RFC 5952, section 4, which knows one form for each address. */
+/* RFC 5952, section 4, allows one form for each address. */
 static void text_shows_ipv6_addresses_in_their_short_form(void **state)
 {
 	static const char *const addresses[] = {
@@ -290,9 +290,9 @@ static void text_shows_ipv6_addresses_in_their_short_form(void **state)
 		"1::",
 		"fe80::1",
 		"2001:db8::2",
-		"2001:db8::1:0:0:1",    /* the first of two runs as long */
+		"2001:db8::1:0:0:1",    /* the first of two equal runs */
 		"2001:0:0:1::1",        /* the longest */
-		"2001:db8:0:1:1:1:1:1", /* not one group alone */
+		"2001:db8:0:1:1:1:1:1", /* not a single group */
 		"0:1:1:1:1:1:1:0",
 		"1:2:3:4:5:6::",
 		"::3:4:5:6:7:8",

@@ -50,7 +50,7 @@ static void wait_fd_ends_when_the_descriptor_is_ready(void **state)
 
 static void wait_fd_waits_for_the_events_it_is_given(void **state)
 {
-	int fd = ready_fd(0); /* may be written, not read */
+	int fd = ready_fd(0); /* writable, not readable */
 	(void)state;
 
 	assert_int_equal(wait_fd(&never, fd, POLLOUT, MONO_NEVER, &why), FAIL_NONE);
@@ -70,7 +70,7 @@ static void wait_fd_does_not_end_before_its_deadline(void **state)
 	close(fd);
 }
 
-/* Else a peer that never pauses would outlast it. */
+/* Otherwise a peer that never pauses would outlast the deadline. */
 static void wait_fd_ends_at_its_deadline_though_the_descriptor_is_ready(void **state)
 {
 	int fd = ready_fd(1);
@@ -92,7 +92,7 @@ static void wait_fd_puts_a_stop_before_all_else(void **state)
 	assert_int_equal(wait_for(&stop, ready, MONO_NEVER), FAIL_STOPPED);
 	assert_int_equal(wait_for(&stop, ready, 0), FAIL_STOPPED);
 	assert_int_equal(wait_for(&stop, -1, 0), FAIL_STOPPED);
-	/* It is there to stay: nobody takes it away here. */
+	/* The stop lasts: no wait consumes it. */
 	assert_int_equal(wait_for(&stop, quiet, MONO_NEVER), FAIL_STOPPED);
 	close(quiet);
 	close(ready);
@@ -127,7 +127,7 @@ static void interrupted(int number)
 	interruptions++;
 }
 
-/* By a signal that has a handler, as under a debugger. */
+/* A signal with a handler interrupts the wait, as under a debugger. */
 static void wait_fd_goes_on_after_an_interruption(void **state)
 {
 	const struct sigaction action = { .sa_handler = interrupted };
@@ -155,7 +155,7 @@ static void wait_any_tells_which_are_ready(void **state)
 {
 	int quiet = ready_fd(0), ready = ready_fd(1);
 	struct pollfd fds[] = {
-		{ .fd = ready, .events = POLLIN }, /* the stop's place: not looked at */
+		{ .fd = ready, .events = POLLIN }, /* overwritten by the stop's */
 		{ .fd = quiet, .events = POLLIN },
 		{ .fd = -1, .events = POLLIN },
 		{ .fd = ready, .events = POLLIN },
@@ -179,7 +179,7 @@ static void wait_any_tells_what_poll_says(void **state)
 	struct pollfd fds[2] = { [1] = { .fd = -1 } };
 	(void)state;
 
-	/* More descriptors than it may have are refused. */
+	/* poll(2) refuses more descriptors than the limit. */
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	none = limit;
 	none.rlim_cur = 1;
