@@ -1,4 +1,4 @@
-/* config_load: the environment, checked, into one struct. */
+/* config_load: reads the environment into one struct, and checks it. */
 #ifndef QSTICKY_CONFIG_LOAD_H
 #define QSTICKY_CONFIG_LOAD_H
 
@@ -6,18 +6,18 @@
 
 #include "config/config.h"
 
-/* Takes one sentence about one variable; `context` is the caller's. */
+/* Receives one sentence about one variable; `context` is the caller's. */
 typedef void config_complain(void *context, const char *sentence);
 
 /* Reads the variables of `environment` ("NAME=value", ended by NULL) into `config`. An unset or
- * empty variable has its default, bar QSTICKY_VPN_INTERFACE, of which empty means none. Returns how
- * many are wrong; each of those is told to `complain` (never with a secret's value) and has its
- * default in `config`. */
+ * empty variable has its default; only an empty QSTICKY_VPN_INTERFACE means none. Returns how many
+ * are wrong. Each of those has its default in `config`, and `complain` gets a sentence about it,
+ * never with a secret's value. */
 size_t config_load(struct config *config, char *const environment[], config_complain *complain,
                    void *context);
 
-/* Tells `complain` of each QSTICKY_ variable that this version does not know: most often a
- * misspelling. Not an error. */
+/* Calls `complain` for each QSTICKY_ variable that this version does not know, often a misspelling.
+ * Not an error. */
 void config_unknown(char *const environment[], config_complain *complain, void *context);
 
 #endif

@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "base/log.h"
 
-/* What was read is in the store even when it fails: secret_forget() finds it. */
+/* Also after a failure the store holds the bytes read, so that secret_forget() wipes them. */
 static enum fail read_open(int fd, const char *path, struct secret_store *store, const char **value,
                            struct failure *why)
 {
@@ -16,7 +16,7 @@ static enum fail read_open(int fd, const char *path, struct secret_store *store,
 	struct text content = { .len = 0 };
 	enum fail f = FAIL_TOO_BIG;
 
-	/* With its newline, and a NUL at the end. */
+	/* Two more, for a newline and a NUL. */
 	if (room > SECRET_MAX + 2)
 		room = SECRET_MAX + 2;
 	if (room > 0) {
@@ -40,9 +40,9 @@ static enum fail read_open(int fd, const char *path, struct secret_store *store,
 	return FAIL_NONE;
 }
 
-/* After a file_open() of the usual file that has failed, by errno: whether that is as if there were none. A
- * directory that is closed to us was not made for us. But a file that can be seen there was: then no
- * default is to be sent in its place. */
+/* Call after file_open() of the usual file has failed: by errno, whether to treat it as missing. A
+ * directory that we may not enter is meant for others. A file that we can see is meant for us: if it
+ * is unreadable, do not send the default in its place. */
 static bool is_absent(const struct secret *secret, const char *path)
 {
 	static bool said;
@@ -57,8 +57,8 @@ static bool is_absent(const struct secret *secret, const char *path)
 		return false;
 	}
 	if (!said)
-		log_line(LEVEL_DEBUG, "%s: %s, taken as not there", path,
-		         error == EACCES ? "no permission" : "links that lead nowhere");
+		log_line(LEVEL_DEBUG, "%s: %s, treated as missing", path,
+		         error == EACCES ? "no permission" : "too many symbolic links");
 	said = true;
 	return true;
 }

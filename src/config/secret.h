@@ -1,12 +1,12 @@
 /* secret: a user name or password, from the environment or from a file.
  *
- * A file is read anew each time, so that what was rotated needs no restart.
+ * A file is read again each time, so a changed secret needs no restart.
  *
- * What stays in memory: a secret that came by the environment, where the kernel has put it, since the
- * next login needs it; the session's cookies and a TLS session's key, until the stop; of user name and
- * password a fingerprint of 64 bits. All else is wiped as soon as it is sent: what was read from a file,
- * the request, the reply, the records of TLS. None of it gets into a core dump, nor is it to be seen by
- * another process of the same user (src/process/sandbox.c). */
+ * These stay in memory: secrets in the environment, which the next login needs; the session's
+ * cookies and the TLS session's key, until the stop; a 64-bit fingerprint of user name and password.
+ * All else is wiped once it is sent: the content of secret files, requests, replies, TLS records.
+ * There is no core dump, and no other process of the same user can read the memory
+ * (src/process/sandbox.c). */
 #ifndef QSTICKY_CONFIG_SECRET_H
 #define QSTICKY_CONFIG_SECRET_H
 
@@ -20,26 +20,26 @@
 /* Strings are borrowed. */
 struct secret {
 	const char *value;      /* from the environment, or the default; at most SECRET_MAX bytes */
-	const char *file;       /* where it is instead; NULL: not given */
-	const char *usual_file; /* the same, if that file is there; NULL: not looked for. One in a
-	                         * directory that is closed to us, and one that cannot be read where
-	                         * `value` is "", is not there; the first of them is told at DEBUG */
+	const char *file;       /* the file named by the user, in place of `value`; NULL: none */
+	const char *usual_file; /* a file used if it exists; NULL: none. It counts as missing in a
+	                         * directory that we may not enter, and if it is unreadable and
+	                         * `value` is "". The first such file is logged at DEBUG. */
 };
 
-/* Room for two secrets. Only as much of it is touched as they are long. */
+/* Room for two secrets. Costs only as much memory as they are long. */
 struct secret_store {
 	char bytes[2 * (SECRET_MAX + 2)];
 	size_t used;
 };
 
-/* Gives the secret as a string, which lies in `store` if it came from a file, less one newline at
- * its end. Never blocks.
- * FAIL_IO: unreadable. FAIL_TOO_BIG: over SECRET_MAX, or a third in `store`. FAIL_FORMAT: empty,
- * or with a NUL in it. `why` names the file and holds nothing of what is in it. */
+/* Sets `*value` to the secret. A secret from a file is stored in `store`, without one newline at its
+ * end. Never blocks.
+ * FAIL_IO: unreadable. FAIL_TOO_BIG: over SECRET_MAX, or a third one in `store`. FAIL_FORMAT: empty,
+ * or with a NUL. `why` names the file and never quotes it. */
 enum fail secret_read(const struct secret *secret, struct secret_store *store, const char **value,
                       struct failure *why);
 
-/* Overwrites what was read. */
+/* Wipes the secrets in `store`. */
 void secret_forget(struct secret_store *store);
 
 #endif

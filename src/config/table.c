@@ -12,13 +12,13 @@ const struct config_kind_takes config_takes[] = {
 	[CONFIG_KIND_BOOL] = { .what = "true or false, yes or no, on or off, 1 or 0" },
 	[CONFIG_KIND_PATH] = { .what = "the absolute path of a file, under 1024 bytes" },
 	[CONFIG_KIND_INTERFACE] = { .what = "the name of a network interface, at most 15 letters, digits and .-_@" },
-	[CONFIG_KIND_PINS] = { .what = "the SHA-256 of a certificate, 64 hex digits; up to 8 with commas between" },
+	[CONFIG_KIND_PINS] = { .what = "the SHA-256 of a certificate, 64 hex digits; up to 8, separated by commas" },
 	[CONFIG_KIND_SOURCE] = { .what = "one of ", .words = sources },
 	[CONFIG_KIND_AUTH] = { .what = "one of ", .words = auths },
 	[CONFIG_KIND_LEVEL] = { .what = "one of ", .words = levels },
 	[CONFIG_KIND_FORMAT] = { .what = "one of ", .words = formats },
 	[CONFIG_KIND_SECRET] = { .what = "at most 4096 bytes" },
-	[CONFIG_KIND_SECRET_URL] = { .what = "an http:// or https:// URL, no user:password@, at most 4096 bytes" },
+	[CONFIG_KIND_SECRET_URL] = { .what = "an http:// or https:// URL without user:password@, at most 4096 bytes" },
 };
 
 const struct config_variable config_table[] = {
@@ -40,7 +40,7 @@ void config_table_help(struct text *text)
 		if (config_variable_is_secret(variable))
 			text_printf(
 				text,
-				"  %s_FILE=\n      file that holds it, in place of the variable\n",
+				"  %s_FILE=\n      file with that value, instead of the variable\n",
 				variable->name);
 	}
 }

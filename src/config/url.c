@@ -5,7 +5,7 @@
 
 #include "config/value.h"
 
-/* Visible ASCII only: a line end would begin a header. */
+/* Visible ASCII only: a line end would start another header. */
 static bool is_visible(const char *text)
 {
 	while (*text > ' ' && *text <= '~')
@@ -29,7 +29,7 @@ bool url_parse(struct url *url, const char *text)
 		return false;
 	memcpy(authority, text, len);
 	authority[len] = '\0';
-	/* An address with colons has brackets in a URL. */
+	/* An IPv6 address has brackets in a URL. */
 	end = authority + strcspn(authority, *authority == '[' ? "]" : ":");
 	end += *end == ']';
 	port = url->https ? 443 : 80;
@@ -42,9 +42,9 @@ bool url_parse(struct url *url, const char *text)
 	return config_value_host(authority, url->host);
 }
 
-/* ---- what of it may be shown ---- */
+/* ---- the part that may be shown ---- */
 
-/* Appends "host", "host:port" or "[address]:port"; false, and nothing, where it is none. */
+/* Appends "host", "host:port" or "[address]:port". False, and nothing appended: it is malformed. */
 static bool append_authority(struct text *text, char *authority)
 {
 	char host[LIMITS_HOST_MAX];
@@ -55,7 +55,7 @@ static bool append_authority(struct text *text, char *authority)
 	if (*end && (*end != ':' || !config_value_number(end + 1, 1, UINT16_MAX, &port)))
 		return false;
 	*end = '\0';
-	/* A zone means nothing to others. */
+	/* A zone has no meaning on other hosts. */
 	if (!config_value_host(authority, host) || strchr(host, '%'))
 		return false;
 	text_printf(text, strchr(host, ':') ? "[%s]" : "%s", host);
@@ -64,7 +64,8 @@ static bool append_authority(struct text *text, char *authority)
 	return true;
 }
 
-/* The authority in the URL of `len` bytes, "" where none may be shown; and its scheme, or NULL. */
+/* Finds the authority of the URL of `len` bytes: "" if it must not be shown. Returns the scheme or
+ * NULL. */
 static const char *find_authority(char authority[static LIMITS_HOST_MAX], const char *url,
                                   size_t len)
 {
@@ -81,9 +82,9 @@ static const char *find_authority(char authority[static LIMITS_HOST_MAX], const 
 	start = end = url + strlen(scheme);
 	for (; end < stop && *end && !strchr("/\\?#", *end); end++)
 		if (*end == '@')
-			start = end + 1; /* nothing before it is shown */
+			start = end + 1; /* never show a user */
 	len = (size_t)(end - start);
-	/* An @ behind it may end a user's password that has a slash in it. */
+	/* A later @ may end a user's password that contains a slash. */
 	if (memchr(end, '@', (size_t)(stop - end)) || len >= LIMITS_HOST_MAX)
 		return scheme;
 	memcpy(authority, start, len);

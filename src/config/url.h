@@ -1,4 +1,4 @@
-/* url: the parts of an http:// or https:// URL (RFC 3986) that a client needs. */
+/* url: splits an http:// or https:// URL (RFC 3986) into the parts that a client needs. */
 #ifndef QSTICKY_CONFIG_URL_H
 #define QSTICKY_CONFIG_URL_H
 
@@ -15,15 +15,15 @@ struct url {
 	bool https;
 	char host[LIMITS_HOST_MAX]; /* name or address, without brackets */
 	uint16_t port;
-	const char *path; /* borrowed: what follows, as it is; "", or begins with one of /?# */
+	const char *path; /* borrowed: the rest, unchanged; "", or begins with /, ? or # */
 };
 
-/* Takes `text` apart; false, and anything in `url`, where it is not such a URL, names a user, or holds
- * a blank, a control character or another byte that no request can. */
+/* Parses `text`. False (and `url` undefined): not such a URL, or it names a user, or it holds a byte
+ * that no request may hold, such as a blank or a control character. */
 bool url_parse(struct url *url, const char *text);
 
-/* Appends where the `len` bytes of a Location header lead, as far as anybody may read that: scheme, host and
- * port, never a user, a path or a query. In words where they lead to the same server or are no such URL. */
+/* Appends the target of a Location header of `len` bytes: scheme, host and port, never a user, a path
+ * or a query. Appends words for a path of the same server and for anything else. */
 void url_append_origin(struct text *text, const char *location, size_t len);
 
 #endif

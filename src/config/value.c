@@ -31,7 +31,7 @@ static bool is_name(const char *host)
 	static const char allowed[] =
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
 
-	/* No part of it is empty: "." alone would be a name that fits any certificate. */
+	/* No empty labels: "." alone would match any certificate. */
 	return *host && *host != '.' && !text_find(host, strlen(host), "..") &&
 	       host[strspn(host, allowed)] == '\0';
 }
@@ -85,7 +85,7 @@ static int hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* One pin up to a comma or the end: pairs of digits, between which colons may stand. */
+/* Parses one pin: pairs of hex digits, with optional colons between them. */
 static bool parse_pin(unsigned char pin[static CONFIG_PIN_LEN], const char **value)
 {
 	const char *at = *value;

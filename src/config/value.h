@@ -1,4 +1,4 @@
-/* config_value: the text of one variable, checked, into what it is for. */
+/* config_value: parses and checks the value of one variable. */
 #ifndef QSTICKY_CONFIG_VALUE_H
 #define QSTICKY_CONFIG_VALUE_H
 
@@ -8,8 +8,8 @@
 #include "base/limits.h"
 #include "config/config.h"
 
-/* Each returns false where the text is not allowed; what is to be set may then hold anything. Strings
- * are borrowed. */
+/* Each returns false if the value is not allowed; the result is then undefined. Strings are
+ * borrowed. */
 
 /* Decimal digits only, from `least` to `most`. */
 bool config_value_number(const char *value, unsigned least, unsigned most, unsigned *number);
@@ -17,20 +17,20 @@ bool config_value_number(const char *value, unsigned least, unsigned most, unsig
 /* true or false, yes or no, on or off, 1 or 0, in any case. */
 bool config_value_bool(const char *value, bool *out);
 
-/* One of `words` (ended by NULL) in any case: its index. */
+/* One of `words` (ended by NULL), in any case; sets its index. */
 bool config_value_word(const char *value, const char *const words[], unsigned *index);
 
-/* A name or an address, which may be in brackets, to `out` without them. */
+/* A host name or an IP address. An IPv6 address may have brackets; `out` has none. */
 bool config_value_host(const char *value, char out[static LIMITS_HOST_MAX]);
 
-/* The path of a file: absolute, and not that of a directory. */
+/* The path of a file: absolute, without a slash at its end. */
 bool config_value_path(const char *value, const char **path);
 
-/* The name of a network interface, of letters, digits and .-_@ only: stricter than the kernel, and
- * all that VPNs use. May be empty. */
+/* The name of a network interface, or "". Only letters, digits and .-_@: stricter than the kernel,
+ * but enough for VPNs. */
 bool config_value_interface(const char *value, const char **name);
 
-/* SHA-256s in hex, with colons or without, several with commas between. */
+/* SHA-256s in hex, with or without colons, separated by commas. */
 bool config_value_pins(const char *value,
                        unsigned char pins[static CONFIG_PINS_MAX][CONFIG_PIN_LEN], size_t *count);
 

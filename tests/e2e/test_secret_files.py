@@ -220,7 +220,7 @@ def test_a_closed_usual_place_is_no_place(
     assert not qsticky.troubles()
     assert not any("webhook" in line for line in qsticky.log)
     (line,) = [line for line in qsticky.log if "/run/secrets" in line]
-    assert "DEBUG" in line and "no permission, taken as not there" in line
+    assert "DEBUG" in line and "no permission, treated as missing" in line
 
 
 def test_an_unreadable_key_in_the_usual_place_leaves_user_and_password(

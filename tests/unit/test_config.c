@@ -14,7 +14,7 @@
 #include "base/text.h"
 #include "config/table.h"
 
-/* What was complained of, a line each. */
+/* The complaints, one a line. */
 static char complaints[4096];
 
 static void complain(void *context, const char *sentence)
@@ -32,7 +32,7 @@ static size_t load(struct config *config, char *const environment[])
 	return config_load(config, environment, complain, &text);
 }
 
-/* With a single variable. */
+/* Loads a single variable. */
 static size_t load_one(struct config *config, const char *variable)
 {
 	static char copy[8192];
@@ -52,7 +52,7 @@ static void assert_allowed(const char *variable)
 	assert_string_equal(complaints, "");
 }
 
-/* It is named, once, together with what is allowed. */
+/* One complaint names the variable and what it takes. */
 static void assert_wrong(const char *variable)
 {
 	struct config config;
@@ -383,7 +383,7 @@ static void config_takes_an_empty_interface_for_none(void **state)
 	assert_string_equal(complaints, "");
 }
 
-/* The default is a guess; a name is the user's word that there is one. */
+/* The default is a guess. If the user names an interface, it must exist. */
 static void config_tells_an_interface_that_is_named_from_the_default(void **state)
 {
 	struct config config;

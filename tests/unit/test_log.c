@@ -135,7 +135,7 @@ static void log_escapes_control_characters(void **state)
 	assert_true(is_line(lines, " INFO  one\\x0atwo\\x1b[31m\\xff\n"));
 }
 
-/* The length of the line for a very long message of this byte. */
+/* Logs `byte` `count` times; returns the line. */
 static const char *long_line(enum log_format format, char byte, size_t count)
 {
 	static char message[5000];

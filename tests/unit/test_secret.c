@@ -14,7 +14,7 @@
 
 #include "temp_dir.h"
 
-/* each: temp_dir_make, temp_dir_remove */
+/* Each test runs between temp_dir_make and temp_dir_remove. */
 
 static struct secret_store store;
 static const char *value;
@@ -152,7 +152,7 @@ static bool is_not_there(const char *path, const char *fallback)
 	const struct secret usual = { .value = fallback, .usual_file = path };
 	const struct secret named = { .value = fallback, .file = path };
 
-	/* What the user has named is never left out. */
+	/* A file that the user named is never skipped. */
 	return secret_read(&named, &store, &value, &why) == FAIL_IO &&
 	       secret_read(&usual, &store, &value, &why) == FAIL_NONE && value == fallback;
 }
@@ -165,7 +165,7 @@ static bool is_an_error(const char *path, const char *fallback)
 	       strstr(why.text, "no permission");
 }
 
-/* As somebody whom modes stop. */
+/* Runs as a user whom file modes stop. */
 static void assert_as_nobody(bool (*kept)(const char *, const char *), const char *path,
                              const char *fallback)
 {
@@ -196,7 +196,7 @@ static void secret_in_a_closed_directory_is_not_there_unless_it_is_named(void **
 	assert_as_nobody(is_not_there, path, "");
 }
 
-/* The default of a password would be a failed login. */
+/* Sending the default password would fail a login. */
 static void secret_that_can_be_seen_and_not_read_has_no_default_sent_in_its_place(void **state)
 {
 	char dir[PATH_MAX], path[PATH_MAX];

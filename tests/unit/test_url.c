@@ -107,7 +107,7 @@ static void url_takes_the_longest_host_and_none_longer(void **state)
 	assert_false(url_parse(&url, text));
 }
 
-/* What url_append_origin() says of it. */
+/* The text that url_append_origin() appends. */
 static const char *origin(const char *location, size_t len)
 {
 	static char buf[URL_ORIGIN_MAX];
@@ -168,7 +168,7 @@ static void url_origin_has_no_user_path_or_query(void **state)
 		assert_string_equal(origin(cases[i][0], strlen(cases[i][0])), cases[i][1]);
 	memset(longer + 8, 'a', LIMITS_HOST_MAX);
 	assert_string_equal(origin(longer, strlen(longer)), "an address that is not shown");
-	/* It ends where the header does. */
+	/* Bytes after the header's value do not count. */
 	assert_string_equal(origin("https://auth:8443", 12), "https://auth");
 	assert_string_equal(origin("https://auth\0s3cret", 19), "https://auth");
 }
