@@ -21,13 +21,13 @@ enum {
 #define LABEL_MAX 63
 #define CLASS_INTERNET 1
 
-/* Appends the labels of `name`. */
+/* Appends the labels of `name`. False: not a valid name. */
 static bool append_name(struct dns_question *question, const char *name)
 {
 	while (*name) {
 		size_t len = strcspn(name, ".");
 
-		/* What follows still needs the root's label. */
+		/* Leave room for the root's label. */
 		if (len == 0 || len > LABEL_MAX ||
 		    question->len - AT_NAME + 1 + len + 1 > DNS_NAME_MAX)
 			return false;
@@ -53,7 +53,7 @@ bool dns_ask(struct dns_question *question, uint16_t id, const char *name, const
 		return false;
 	question->bytes[question->len + 2] = (unsigned char)type;
 	question->bytes[question->len + 4] = CLASS_INTERNET;
-	question->len += 5; /* and the root's label, 0 */
+	question->len += 5; /* root's label (0), type, class */
 	return true;
 }
 
@@ -62,7 +62,7 @@ static size_t number_at(const unsigned char *bytes)
 	return (size_t)bytes[0] << 8 | bytes[1];
 }
 
-/* Servers may change the case of letters (the lengths of labels are below all of them). */
+/* Ignores case, which servers may change. tolower() keeps label lengths: they are below letters. */
 static bool is_reply_to(const struct dns_question *question, const unsigned char *reply, size_t len)
 {
 	if (len < question->len || memcmp(reply, question->bytes, AT_FLAGS) != 0 ||
@@ -75,7 +75,7 @@ static bool is_reply_to(const struct dns_question *question, const unsigned char
 	return true;
 }
 
-/* Where the name at `at` ends: in the root's label, or in a pointer to the rest of it. */
+/* The offset behind the name at `at`. A name ends in the root's label or in a pointer. */
 static size_t skip_name(const unsigned char *reply, size_t at, size_t len)
 {
 	while (at < len && reply[at] > 0 && reply[at] <= LABEL_MAX)
@@ -83,7 +83,7 @@ static size_t skip_name(const unsigned char *reply, size_t at, size_t len)
 	return at < len && reply[at] > 0 ? at + 2 : at + 1;
 }
 
-/* Passes each address to `on_address`; whether there was one. */
+/* Passes each address to `on_address`. Returns whether there was one. */
 static bool find_addresses(const unsigned char *reply, size_t at, size_t len, enum dns_type type,
                            void (*on_address)(void *context, const unsigned char *ip, size_t len),
                            void *context)

@@ -1,4 +1,4 @@
-/* dns: a question to a name server, and what it answers (RFC 1035; RFC 3596 for IPv6). */
+/* dns: builds a question for a name server and reads the reply (RFC 1035; RFC 3596 for IPv6). */
 #ifndef QSTICKY_NET_DNS_H
 #define QSTICKY_NET_DNS_H
 
@@ -9,7 +9,7 @@
 /* Bytes of the largest reply over UDP (RFC 1035, section 2.3.4). */
 #define DNS_REPLY_MAX 512
 
-/* Bytes of a name, as a message has it (the same section). */
+/* Bytes of a name in a message (the same section). */
 #define DNS_NAME_MAX 255
 
 enum dns_type {
@@ -23,19 +23,19 @@ struct dns_question {
 };
 
 enum dns_answer {
-	DNS_FOREIGN,  /* no answer to this question */
-	DNS_FAILED,   /* the server does not know and should */
+	DNS_FOREIGN,  /* not a reply to this question */
+	DNS_FAILED,   /* the server failed */
 	DNS_NO_NAME,  /* there is no such name */
-	DNS_ANSWERED, /* with any number of addresses, 0 included */
+	DNS_ANSWERED, /* with any number of addresses, also 0 */
 };
 
-/* Makes the question for the addresses of `name`, below `domain` where that is not ""; either may
- * end in a dot. `id` should be one that nobody can guess. False: not a name. */
+/* Builds the question for the addresses of `name`, below `domain` unless that is "". Either may end
+ * in a dot. `id` should be hard to guess. False: not a valid name. */
 bool dns_ask(struct dns_question *question, uint16_t id, const char *name, const char *domain,
              enum dns_type type);
 
-/* What the `len` bytes of `reply` say. `on_address` is called with each address in them, of 4 or 16 bytes
- * (aliases are followed by the server: whatever their name, they are meant). */
+/* Reads the `len` bytes of `reply` and calls `on_address` with each address of 4 or 16 bytes. Accepts
+ * addresses of any name, since the server follows aliases. */
 enum dns_answer dns_read(const struct dns_question *question, const unsigned char *reply,
                          size_t len,
                          void (*on_address)(void *context, const unsigned char *ip, size_t len),

@@ -11,32 +11,32 @@
 #include "net/dns.h"
 #include "net/resolve_files.h"
 
-/* Both are asked for at once. */
+/* The two kinds of addresses; both are asked for at the same time. */
 enum { IPV4, IPV6, KINDS };
 
 #define ALL_KINDS (1u << IPV4 | 1u << IPV6)
-/* There is an address, or there is no such name: what is missing need not be asked for again. Above
- * all kinds, as a number. */
+/* A bit above those of all kinds: an address is known, or the name does not exist. Nobody needs to be
+ * asked again. */
 #define KNOWN (1u << KINDS)
 
-/* One name, with its servers. */
+/* One lookup. */
 struct query {
 	struct resolve_found *found;
 	uint16_t port;
 	const struct stop *stop;
 	int64_t until_ms;
 	const struct resolve_servers *servers;
-	size_t server; /* the one to ask */
-	/* Of each server: its socket, or -1 where it was not asked yet or has failed; and a bit for
-	 * each kind that it does not know, or all where it is not there. */
+	size_t server; /* the server to ask now */
+	/* For each server: its socket, -1 before it is asked; and a bit for each kind for which it
+	 * failed, all of them if it is unreachable. */
 	int fds[RESOLVE_SERVERS_MAX];
 	unsigned failed[RESOLVE_SERVERS_MAX];
 	struct dns_question questions[KINDS];
 	unsigned answered; /* a bit for each kind, and KNOWN */
-	bool unanswered;   /* this name, or one before it */
+	bool unanswered;   /* no server answered for this name or an earlier one */
 };
 
-/* Whether there is nothing more to be expected of a server. */
+/* Whether nothing more is expected of a server. */
 static bool is_done(const struct query *query, size_t server)
 {
 	return ((query->answered | query->failed[server]) & ALL_KINDS) == ALL_KINDS;
@@ -51,13 +51,13 @@ static void on_address(void *context, const unsigned char *ip, size_t len)
 	query->answered |= KNOWN;
 }
 
-/* Reads one reply of a server: if it never ends to send, waits in between notice the deadline. */
+/* Reads one reply only: the wait between two replies checks the deadline. */
 static void read_reply(struct query *query, size_t server)
 {
 	unsigned char reply[DNS_REPLY_MAX];
 	ssize_t len = read(query->fds[server], reply, sizeof reply);
 
-	/* Refused: nobody is there. */
+	/* Refused: no server listens there. */
 	if (len < 0 && errno != EAGAIN)
 		query->failed[server] = ALL_KINDS;
 	for (unsigned kind = 0; len >= 0 && kind < KINDS; kind++) {
@@ -81,12 +81,12 @@ static enum fail send_to(struct query *query, size_t server, struct failure *why
 	const struct resolve_address *to = &query->servers->addresses[server];
 	int *fd = &query->fds[server];
 
-	/* Connected: the kernel passes on what comes from there only, and says who is not there. */
+	/* A connected socket receives from this server only, and reports if it is unreachable. */
 	if (*fd < 0) {
 		*fd = socket(to->sa.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 		if (*fd < 0 && errno != EAFNOSUPPORT)
 			return fail_errno(why, "socket");
-		/* Where this fails, so does writing. */
+		/* If connecting fails, so does writing below. */
 		(void)connect(*fd, &to->sa.any, to->len);
 	}
 	for (unsigned kind = 0; kind < KINDS; kind++) {
@@ -99,8 +99,8 @@ static enum fail send_to(struct query *query, size_t server, struct failure *why
 	return FAIL_NONE;
 }
 
-/* Waits for what the servers that were asked say, until no more is expected of the one asked last,
- * or the round is over. */
+/* Waits for replies of all servers asked so far. Ends when the last one asked is done, or after
+ * RESOLVE_ROUND_MS. */
 static enum fail listen_to(struct query *query, struct failure *why)
 {
 	int64_t round_ms = mono_earlier(query->until_ms, mono_now_ms() + RESOLVE_ROUND_MS);
@@ -121,8 +121,8 @@ static enum fail listen_to(struct query *query, struct failure *why)
 	return FAIL_NONE;
 }
 
-/* Asks one server after the other, and the first again, while none has answered. The next name is
- * asked of the one that has. */
+/* Asks one server after the other, round and round, until one has answered. The next name goes to
+ * that server first. */
 static enum fail ask_servers(struct query *query, struct failure *why)
 {
 	size_t count = query->servers->count, done = 0;
@@ -137,16 +137,15 @@ static enum fail ask_servers(struct query *query, struct failure *why)
 		f = send_to(query, query->server, why);
 		if (!f)
 			f = listen_to(query, why);
-		/* With an address in hand it need not wait for those of the other kind; there may
-		 * be a server that never says anything about these. */
+		/* One address is enough: some servers never answer for the other kind. */
 		if (query->answered >= ALL_KINDS)
 			break;
 	}
 	return f;
 }
 
-/* Asks for `name` below `domain` ("": as it is), unless an address is known by now.
- * FAIL_NONE also where there is none. */
+/* Asks for `name` below `domain` ("": `name` itself), unless an address is known already.
+ * FAIL_NONE also if there is no address. */
 static enum fail look_up(struct query *query, const char *name, const char *domain,
                          struct failure *why)
 {
@@ -155,8 +154,8 @@ static enum fail look_up(struct query *query, const char *name, const char *doma
 
 	if (query->found->count > 0)
 		return FAIL_NONE;
-	/* Not only the port should be hard to guess. Without randomness (getrandom(2) is of Linux 3.17),
-	 * it is the nanoseconds. */
+	/* An attacker must guess the id as well as the port. Before Linux 3.17, without getrandom(2),
+	 * the id comes from the clock's nanoseconds. */
 	if (getrandom(ids, sizeof ids, GRND_NONBLOCK) < 0)
 		ids[IPV4] = ids[IPV6] = (uint16_t)now_by(CLOCK_MONOTONIC).tv_nsec;
 	query->answered = 0;
@@ -193,7 +192,7 @@ static enum fail ask(struct resolve_found *found, const char *name, uint16_t por
 	for (; *end; end++)
 		dots += *end == '.';
 	as_is_first = dots >= servers.ndots;
-	/* Docker sets ndots:0, and a plain name may be one of a domain there too. */
+	/* A name without dots is also looked up in the domains: Docker sets ndots:0. */
 	if (dots > 0 && (as_is_first || end[-1] == '.'))
 		domain = "";
 	if (as_is_first)
@@ -204,10 +203,11 @@ static enum fail ask(struct resolve_found *found, const char *name, uint16_t por
 		f = look_up(&query, name, "", why);
 	if (f || found->count > 0)
 		return f;
-	/* Who was asked may not be who should have been. */
+	/* We may have asked the wrong servers, since resolv.conf could not be read. */
 	errno = servers.unread;
 	if (errno)
-		f = fail_errno(why, "/etc/resolv.conf (replaced? Then restart qsticky)");
+		f = fail_errno(
+			why, "cannot read /etc/resolv.conf (if it was replaced, restart qsticky)");
 	else
 		f = fail_set(why, FAIL_RESOLVE,
 		             query.unanswered ? "no answer from the name server" : "no such name");

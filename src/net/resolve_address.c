@@ -11,7 +11,7 @@
 
 struct resolve_address resolve_ip(const void *ip, size_t len, uint16_t port)
 {
-	/* The port has the same place in both. */
+	/* The port has the same offset in both families. */
 	struct resolve_address address = { .sa.v6.sin6_port = htons(port) };
 	bool is_v4 = len == sizeof address.sa.v4.sin_addr;
 
@@ -30,8 +30,7 @@ uint32_t resolve_number(const char *digits)
 	return value;
 }
 
-/* if_nametoindex(3) would ask by a UNIX socket, and there are none in the sandbox: they reach other programs
- * here. */
+/* if_nametoindex(3) uses a UNIX socket. The sandbox forbids those, since they reach other programs. */
 uint32_t resolve_interface(const char *name)
 {
 	struct ifreq request = { .ifr_name = "" };
@@ -57,8 +56,8 @@ bool resolve_numeric(struct resolve_address *address, const char *host, uint16_t
 	if (len == 0)
 		return false;
 	*address = resolve_ip(ip, len, port);
-	/* A zone: an interface, by name ("6in4" is one) or by number. 0, which none has, where there
-	 * is none such: to connect to it fails. */
+	/* A zone is the name of an interface (such as "6in4") or its number. Without such an interface
+	 * it is 0, and connecting fails. */
 	if (zone) {
 		address->sa.v6.sin6_scope_id = resolve_interface(zone + 1);
 		if (address->sa.v6.sin6_scope_id == 0)

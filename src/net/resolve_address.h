@@ -1,4 +1,4 @@
-/* resolve_address: addresses of hosts, as connect(2) takes them, and those that one name has.
+/* resolve_address: addresses in the form of connect(2), and the list of a host's addresses.
  *
  * A part of resolve. */
 #ifndef QSTICKY_NET_RESOLVE_ADDRESS_H
@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-/* Addresses of one name that are kept. */
+/* Most addresses kept for one name. */
 #define RESOLVE_MAX 16
 
 struct resolve_address {
@@ -27,21 +27,20 @@ struct resolve_found {
 	struct resolve_address addresses[RESOLVE_MAX];
 };
 
-/* The address that the `len` bytes at `ip` are, 4 or 16 in network order, with `port`. */
+/* The address of `len` bytes at `ip` (4 or 16, in network order), with `port`. */
 struct resolve_address resolve_ip(const void *ip, size_t len, uint16_t port);
 
-/* Fills `address` from one that is written out, with or without a zone ("fe80::1%eth0"); false, and of
- * no length, where `host` is a name. */
+/* Parses an IP address, perhaps with a zone ("fe80::1%eth0"). False, and `len` 0: `host` is a name. */
 bool resolve_numeric(struct resolve_address *address, const char *host, uint16_t port);
 
-/* Adds it behind the others of its family, IPv4 first: where there is no way out over IPv6, as in
- * many tunnels, nothing is tried in vain. One too many is left out. */
+/* Adds the address behind the others of its family, IPv4 first: many tunnels have no IPv6. Leaves it
+ * out if the list is full. */
 void resolve_add(struct resolve_found *found, const struct resolve_address *address);
 
-/* The number of the interface of that name; 0: there is none here, or it cannot be known. */
+/* The number of the interface of that name; 0: none, or unknown. */
 uint32_t resolve_interface(const char *name);
 
-/* The number that `digits` begins with; one that is too large comes out as some other. */
+/* The number at the start of `digits`; wraps around if too large. */
 uint32_t resolve_number(const char *digits);
 
 #endif

@@ -12,13 +12,13 @@
 
 #define DNS_PORT 53
 
-/* The words of a file, one by one; "#" starts a comment. A word that is too long is cut. */
+/* Reads a file word by word. "#" starts a comment. A word that is too long is cut. */
 struct words {
 	int fd;
 	bool new_line, in_comment;
 	bool is_first; /* the word is the first of its line */
 	char word[RESOLVE_SEARCH_MAX];
-	ssize_t at, len; /* len -1: no more of it can be read, and errno says why */
+	ssize_t at, len; /* len -1: reading failed, and errno says why */
 	char bytes[512];
 };
 
@@ -50,7 +50,7 @@ static bool next_word(struct words *words)
 			if (len < sizeof words->word - 1)
 				words->word[len++] = c;
 		} else if (len > 0) {
-			words->at--; /* not taken: it may begin a line */
+			words->at--; /* put it back: a newline starts a line */
 			break;
 		} else if (c == '\n') {
 			words->new_line = true;
@@ -60,7 +60,7 @@ static bool next_word(struct words *words)
 	return len > 0;
 }
 
-/* Where it cannot be read it is empty: neither file has to be there. */
+/* An unreadable file counts as empty: neither file is required. */
 static void open_words(struct words *words, const char *path)
 {
 	*words = (struct words){
@@ -114,7 +114,7 @@ void resolve_read_servers(struct resolve_servers *servers)
 
 		if (words.is_first) {
 			line = line_of(word);
-			/* The last such line counts. */
+			/* The last such line wins. */
 			if (line == SEARCH)
 				search = text_on(servers->search, sizeof servers->search - 1);
 		} else if (line == SERVER && servers->count < RESOLVE_SERVERS_MAX) {

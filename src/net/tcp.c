@@ -21,7 +21,7 @@ static enum fail tcp_read(struct stream *stream, void *buf, size_t max, size_t *
 	struct net_tcp *tcp = (struct net_tcp *)stream;
 
 	for (;;) {
-		/* Wait first: most reads find nothing there yet, and each one notices a stop. */
+		/* Wait first: usually no data is there yet, and each read must notice a stop. */
 		enum fail f = wait_fd(tcp->stop, tcp->fd, POLLIN, deadline_ms, why);
 		ssize_t got;
 
@@ -71,7 +71,7 @@ static enum fail connect_failed(int error, struct failure *why)
 		return fail_set(why, FAIL_REFUSED, "connection refused");
 	if (error == ETIMEDOUT)
 		return fail_set(why, FAIL_TIMEOUT, "timed out connecting");
-	/* There, and cut before we came to look. */
+	/* Accepted, and reset at once. */
 	if (is_reset(error))
 		return fail_set(why, FAIL_IO, "connection reset by the peer");
 	errno = error;
@@ -89,9 +89,9 @@ static enum fail connect_one(struct net_tcp *tcp, const struct resolve_address *
 
 	if (fd < 0)
 		return fail_errno(why, "socket");
-	/* A TLS flight is several small writes: without this the last ones wait 40 ms for an ACK. */
+	/* A TLS flight is several small writes. Without this the last ones wait 40 ms for an ACK. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(const int){ 1 }, sizeof(int));
-	/* EINTR: the connection goes on being made, as after EINPROGRESS (connect(2)). */
+	/* After EINTR, too, connecting continues in the background (connect(2)). */
 	if (connect(fd, &to->sa.any, to->len) < 0 && errno != EINPROGRESS && errno != EINTR) {
 		f = connect_failed(errno, why);
 		goto out;
@@ -133,8 +133,8 @@ enum fail net_connect(struct net_tcp *tcp, const char *host, uint16_t port, cons
 
 		if (one == FAIL_NONE)
 			return FAIL_NONE;
-		/* "Refused" says most: a machine is there. "localhost" without IPv6 must not hide
-		 * it. */
+		/* "Refused" is the most useful error: the host exists. Keep it if IPv6 of "localhost"
+		 * then fails otherwise. */
 		if (i == 0 || f != FAIL_REFUSED || one == FAIL_STOPPED) {
 			f = one;
 			*why = last;

@@ -1,4 +1,4 @@
-/* net: connections over TCP, as streams. */
+/* net: TCP connections as streams. */
 #ifndef QSTICKY_NET_TCP_H
 #define QSTICKY_NET_TCP_H
 
@@ -15,39 +15,39 @@
 /* A two-way flow of bytes: TCP, TLS over it, or a test's array. `deadline_ms` is absolute and
  * monotonic. */
 struct stream {
-	/* Reads what is there, at least 1 and at most `max` bytes; waits for the first one.
-	 * `*len` 0: the peer ended its side. FAIL_TIMEOUT, FAIL_STOPPED, FAIL_CLOSED: reset. */
+	/* Waits for data and reads 1 to `max` bytes. `*len` 0: the peer closed its side.
+	 * FAIL_TIMEOUT. FAIL_STOPPED. FAIL_CLOSED: reset. */
 	enum fail (*read)(struct stream *stream, void *buf, size_t max, size_t *len,
 	                  int64_t deadline_ms, struct failure *why);
 
-	/* Writes all `len` bytes or fails, as read() does. */
+	/* Writes all `len` bytes or fails as read() does. */
 	enum fail (*write)(struct stream *stream, const void *data, size_t len, int64_t deadline_ms,
 	                   struct failure *why);
 };
 
 /* A TCP connection as a stream. */
 struct net_tcp {
-	struct stream stream; /* must be first: the stream's functions find the rest behind it */
+	struct stream stream; /* must be first: its functions cast it to this struct */
 	const struct stop *stop;
 	int fd;                      /* -1 while closed */
 	struct resolve_address peer; /* kept after net_close() */
 };
 
-/* Connects to `host` (name or address, without brackets) and `port`: resolve_host() tells the
- * addresses, and each is tried for at most NET_CONNECT_MS, all until `deadline_ms`.
- * `tcp` must be closed before; on success end with net_close(). `stop` is borrowed until then.
+/* Connects to `host` (name or address, without brackets) and `port`. Tries each address that
+ * resolve_host() finds for at most NET_CONNECT_MS, all of them until `deadline_ms`.
+ * `tcp` must be closed before. On success end with net_close(); `stop` is borrowed until then.
  *
- * FAIL_RESOLVE: no address. FAIL_REFUSED: an address was reached, and nobody listens there.
+ * FAIL_RESOLVE: no address. FAIL_REFUSED: a host answered, but no program listens there.
  * FAIL_TIMEOUT, FAIL_STOPPED. FAIL_IO: anything else. */
 enum fail net_connect(struct net_tcp *tcp, const char *host, uint16_t port, const struct stop *stop,
                       int64_t deadline_ms, struct failure *why);
 
-/* Connects to where `tcp` was connected last, without a lookup; else as net_connect().
- * FAIL_IO also where it never was. */
+/* Connects to the last address of `tcp`, without a lookup. Fails as net_connect(); FAIL_IO also if
+ * it never was connected. */
 enum fail net_connect_again(struct net_tcp *tcp, const struct stop *stop, int64_t deadline_ms,
                             struct failure *why);
 
-/* Closes; nothing happens where it is closed already. */
+/* Closes the connection; does nothing if it is closed. */
 void net_close(struct net_tcp *tcp);
 
 #endif

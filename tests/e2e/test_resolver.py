@@ -70,7 +70,7 @@ def test_a_resolv_conf_that_was_replaced_is_named(
     )
     assert error
     assert qsticky.health()["last_error"].endswith(
-        "/etc/resolv.conf (replaced? Then restart qsticky): Permission denied"
+        "cannot read /etc/resolv.conf (if it was replaced, restart qsticky): Permission denied"
     )
 
     # the server of this machine is asked instead, as C libraries do

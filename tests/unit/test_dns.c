@@ -118,7 +118,7 @@ static void dns_asks_for_names_of_253_characters_and_no_more(void **state)
 
 /* ---- replies ---- */
 
-/* What was passed on, as text: "4:192.0.2.1 " or "16:fd00... ". */
+/* The addresses found, as text: "4:192.0.2.1 " or "16:fd00... ". */
 struct taken {
 	char text[1024];
 	const unsigned char *reply;
@@ -140,7 +140,7 @@ static void take(void *context, const unsigned char *ip, size_t len)
 
 static struct taken taken;
 
-/* Reads the first `len` bytes, from memory that ends there. */
+/* Reads the first `len` bytes, from a copy that ends there. */
 static enum dns_answer read_first(const struct dns_question *question,
                                   const struct message *message, size_t len)
 {
@@ -308,14 +308,14 @@ static void dns_believes_no_count(void **state)
 
 	put_v4(&message, 1);
 	put_v4(&message, 2);
-	/* What is behind the answers belongs to others: name servers and what else may help. */
+	/* Records behind the answers are not about this name: name servers, for example. */
 	message.bytes[7] = 1;
 	assert_read(&question, &message, DNS_ANSWERED, "192.0.2.1 ");
 	message.bytes[7] = 0;
 	assert_read(&question, &message, DNS_ANSWERED, "");
 	message.bytes[6] = message.bytes[7] = 0xff;
 	assert_read(&question, &message, DNS_ANSWERED, "192.0.2.1 192.0.2.2 ");
-	message.bytes[6] = 1; /* 256 and more are not lost */
+	message.bytes[6] = 1; /* the high byte counts, too */
 	message.bytes[7] = 0;
 	assert_read(&question, &message, DNS_ANSWERED, "192.0.2.1 192.0.2.2 ");
 }
@@ -339,7 +339,7 @@ static void dns_survives_names_that_lead_out(void **state)
 	}
 }
 
-/* A pointer to itself is not followed, so it is no loop. */
+/* A pointer to itself makes no loop, since pointers are not followed. */
 static void dns_skips_a_name_that_points_to_itself(void **state)
 {
 	struct dns_question question = ask("nas", DNS_IPV4);
@@ -388,7 +388,7 @@ static void dns_takes_only_the_reply_to_its_question(void **state)
 	(void)state;
 
 	put_v4(&good, 1);
-	/* Any bit of the ID, of the count of questions or of the question but the case of a letter. */
+	/* Flips each bit of the ID, the count of questions and the question, except the case of letters. */
 	for (size_t bit = 0; bit < question.len * 8; bit++) {
 		size_t byte = bit / 8;
 		unsigned char flip = (unsigned char)(1 << bit % 8);
@@ -429,7 +429,7 @@ static void dns_takes_no_question_and_no_other_kind_of_message_for_a_reply(void 
 	assert_read(&question, &message, DNS_ANSWERED, "192.0.2.1 ");
 }
 
-/* Authoritative, recursion not available, authentic data: none of that matters here. */
+/* The flags authoritative, recursion available and authentic data do not matter. */
 static void dns_does_not_mind_other_flags(void **state)
 {
 	struct dns_question question = ask("nas", DNS_IPV4);
@@ -472,7 +472,7 @@ static void dns_tells_no_such_name_from_a_server_that_does_not_know(void **state
 	for (unsigned code = 1; code < 16; code++) {
 		message_begin(&message, question.bytes, question.len, code);
 		assert_read(&question, &message, code == 3 ? DNS_NO_NAME : DNS_FAILED, "");
-		/* Whatever it says beside that. */
+		/* Whatever else the reply says. */
 		put_v4(&message, 1);
 		assert_read(&question, &message, code == 3 ? DNS_NO_NAME : DNS_FAILED, "");
 	}

@@ -46,7 +46,7 @@ static int listening_socket(int family, uint16_t *port)
 	return fd;
 }
 
-/* A connection: `tcp` is our end, the descriptor returned the peer's. */
+/* Makes a connection: `tcp` is our end; returns the peer's descriptor. */
 static int connected(struct net_tcp *tcp, const struct stop *stop)
 {
 	uint16_t port = 0;
@@ -173,7 +173,7 @@ static void net_read_ends_at_its_deadline(void **state)
 	net_close(&tcp);
 }
 
-/* Or a peer that never pauses would never be given up. */
+/* Otherwise a peer that never pauses would hold us forever. */
 static void net_read_ends_at_its_deadline_though_there_is_more(void **state)
 {
 	struct net_tcp tcp = { .fd = -1 };
@@ -188,7 +188,7 @@ static void net_read_ends_at_its_deadline_though_there_is_more(void **state)
 	net_close(&tcp);
 }
 
-/* More than both buffers hold, to a peer that reads nothing. */
+/* Sends more than both buffers hold to a peer that reads nothing. */
 static void net_write_ends_at_its_deadline(void **state)
 {
 	struct net_tcp tcp = { .fd = -1 };
@@ -285,7 +285,7 @@ static void net_connects_to_localhost_by_either_address(void **state)
 	}
 }
 
-/* Refused by 127.0.0.1, and ::1 is refused too or not there at all. */
+/* 127.0.0.1 refuses; ::1 refuses too or does not exist. */
 static void net_reports_localhost_without_listener_as_refused(void **state)
 {
 	struct net_tcp tcp = { .fd = -1 };
@@ -325,7 +325,7 @@ static void net_reports_a_name_without_address(void **state)
 	assert_int_equal(tcp.fd, -1);
 }
 
-/* A queue of one that is full: the kernel drops what comes next, as a black hole does. */
+/* The accept queue of one is full: the kernel drops further attempts, like a black hole. */
 static void net_connect_ends_at_its_deadline(void **state)
 {
 	struct net_tcp first = { .fd = -1 }, second = { .fd = -1 }, third = { .fd = -1 };

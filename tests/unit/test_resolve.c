@@ -28,7 +28,7 @@ static struct resolve_found found;
 
 /* ---- a machine of its own ---- */
 
-/* Once, and for all tests: nothing but loopback, and an /etc in which there is nothing. */
+/* Runs once for all tests: a network with only loopback, and an empty /etc. */
 static void enter(const char *etc)
 {
 	static bool entered;
@@ -50,7 +50,7 @@ static void enter(const char *etc)
 
 static int set_up(void **state)
 {
-	alarm(100); /* what must end by itself must not hang */
+	alarm(100); /* ends a test that hangs */
 	return temp_dir_make(state);
 }
 
@@ -167,7 +167,7 @@ static void resolve_takes_addresses_as_they_are(void **state)
 	enter(*state);
 	snprintf(wanted, sizeof wanted, "fe80::1%%%u", if_nametoindex("lo"));
 	assert_found("fe80::1%lo", wanted);
-	/* Its name begins with a number, which is no index. */
+	/* The name of the interface begins with a digit, which is no index. */
 	snprintf(wanted, sizeof wanted, "fe80::1%%%u", if_nametoindex("6in4"));
 	assert_found("fe80::1%6in4", wanted);
 	assert_found("fe80::1%77", "fe80::1%77");
@@ -253,7 +253,7 @@ static void resolve_keeps_16_addresses(void **state)
 		assert_int_equal(ntohl(found.addresses[i].sa.v4.sin_addr.s_addr), 0xc0000201 + i);
 }
 
-/* Nor is one taken for the beginning of it. */
+/* A prefix of a name does not match either. */
 static void resolve_survives_words_that_are_too_long(void **state)
 {
 	char word[3001], text[3100], name[256];
@@ -273,7 +273,7 @@ static void resolve_survives_words_that_are_too_long(void **state)
 
 static void resolve_reads_a_hosts_file_to_its_end(void **state)
 {
-	/* As block lists are. */
+	/* Like a block list. */
 	static const char line[] = "0.0.0.0 some.advertiser.example\n";
 	size_t count = 5 * 1024 * 1024 / (sizeof line - 1), len = count * (sizeof line - 1);
 	char *text = malloc(len + 64);
@@ -287,7 +287,7 @@ static void resolve_reads_a_hosts_file_to_its_end(void **state)
 	assert_found("nas", "192.0.2.1");
 }
 
-/* A word at each place of the blocks in which the file is read. */
+/* Puts a word at each offset of the blocks in which the file is read. */
 static void resolve_finds_words_across_blocks(void **state)
 {
 	char text[2048];
@@ -312,7 +312,7 @@ static void resolve_does_without_readable_files(void **state)
 	static const char *const paths[] = { "/etc/hosts", "/etc/resolv.conf" };
 
 	enter(*state);
-	assert_asks_the_server("nas"); /* there are none */
+	assert_asks_the_server("nas"); /* no such file */
 	for (size_t i = 0; i < 2; i++) {
 		int fd;
 
@@ -325,7 +325,7 @@ static void resolve_does_without_readable_files(void **state)
 		assert_int_equal(symlink("nowhere", paths[i]), 0);
 		assert_asks_the_server("nas");
 		assert_int_equal(unlink(paths[i]), 0);
-		/* One that nobody writes to, and one with a writer that says nothing. */
+		/* A FIFO without a writer, and one whose writer writes nothing. */
 		assert_int_equal(mkfifo(paths[i], 0644), 0);
 		assert_asks_the_server("nas");
 		fd = open(paths[i], O_RDWR | O_CLOEXEC);
@@ -345,13 +345,14 @@ static bool names_resolv_conf(const char *host, const char *error)
 {
 	char wanted[160];
 
-	snprintf(wanted, sizeof wanted,
-	         "cannot look up the name: /etc/resolv.conf (replaced? Then restart qsticky): %s",
-	         error);
+	snprintf(
+		wanted, sizeof wanted,
+		"cannot look up the name: cannot read /etc/resolv.conf (if it was replaced, restart qsticky): %s",
+		error);
 	return look_up(host) == FAIL_IO && strcmp(why.text, wanted) == 0;
 }
 
-/* Root that may not read the files of everybody. */
+/* Root without the capability to read all files. */
 static void drop_capabilities(void)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -367,12 +368,12 @@ static void resolve_names_the_file_where_it_cannot_be_read(void **state)
 	int status;
 
 	enter(*state);
-	assert_no_answer("nas"); /* it need not be there */
+	assert_no_answer("nas"); /* the file is optional */
 	assert_int_equal(mkdir("/etc/resolv.conf", 0755), 0);
 	assert_true(names_resolv_conf("nas", "Is a directory"));
 	name_servers_start(RULES({ .name = "nas", .deed = has, .data = "192.0.2.1" },
 	                         { .deed = says, .data = NO_NAME }));
-	assert_found("nas", "192.0.2.1"); /* it may be right to ask here */
+	assert_found("nas", "192.0.2.1"); /* the server at 127.0.0.1 may be the right one */
 	assert_true(names_resolv_conf("nos", "Is a directory"));
 	name_servers_end();
 	assert_int_equal(rmdir("/etc/resolv.conf"), 0);
@@ -427,7 +428,7 @@ static void resolve_asks_servers_over_ipv6(void **state)
 
 static void resolve_looks_for_names_in_domains(void **state)
 {
-	/* The last such line counts. */
+	/* The last such line wins. */
 	resolv_conf(state, "search one two\ndomain three\nsearch example lan. # four\noptions "
 	                   "timeout:1 ndots:2 rotate\n");
 	name_servers_start(RULES({ .name = "box.lan", .deed = has, .data = "192.0.2.1" },
@@ -443,7 +444,7 @@ static void resolve_looks_for_names_in_domains(void **state)
 	name_servers_assert_asked("1 A far.away.example, 1 AAAA far.away.example, "
 	                          "1 A far.away.lan, 1 AAAA far.away.lan, "
 	                          "1 A far.away, 1 AAAA far.away, ");
-	/* As many dots as `ndots`, or one at the end: as it is, and nowhere else. */
+	/* With `ndots` dots, or a dot at the end, the name is looked up alone. */
 	name_servers_start(name_servers.rules);
 	assert_found("a.b.c", "192.0.2.4");
 	assert_no_name("a.b.d");
@@ -463,7 +464,7 @@ static void resolve_knows_either_word_for_domains_and_ndots_is_1(void **state)
 	                          "1 A far.away, 1 AAAA far.away, ");
 }
 
-/* What Docker sets: its own server knows the containers by their names alone. */
+/* Docker sets this: its own server knows containers by their plain names. */
 static void resolve_asks_for_the_name_as_it_is_first_with_ndots_0(void **state)
 {
 	resolv_conf(state, "nameserver 127.0.0.1\nsearch lan\noptions edns0 trust-ad ndots:0\n");
@@ -478,7 +479,7 @@ static void resolve_asks_for_the_name_as_it_is_first_with_ndots_0(void **state)
 	                          "1 A nas.local, 1 AAAA nas.local, ");
 }
 
-/* What Kubernetes sets. */
+/* Kubernetes sets this. */
 static void resolve_finds_services_with_ndots_5(void **state)
 {
 	resolv_conf(state, "search media.svc.cluster.local svc.cluster.local cluster.local\n"
@@ -512,7 +513,7 @@ static void resolve_skips_what_is_no_domain(void **state)
 	name_servers_assert_asked("1 A nas, 1 AAAA nas, ");
 }
 
-/* Those that fit are whole: a cut one would be somebody else's. */
+/* The domains that fit are whole: a cut one could belong to somebody else. */
 static void resolve_cuts_no_domain(void **state)
 {
 	char text[1024] = "search", *at = text + 6;
@@ -528,7 +529,7 @@ static void resolve_cuts_no_domain(void **state)
 	assert_non_null(strstr(name_servers.log, "1 A nas, 1 AAAA nas, "));
 }
 
-/* ---- servers that do not do as they should ---- */
+/* ---- faulty servers ---- */
 
 static void two_servers(void **state)
 {
@@ -544,7 +545,7 @@ static void resolve_asks_the_second_where_nobody_is_at_the_first(void **state)
 	name_servers_assert_asked("1 A nas, 1 AAAA nas, ");
 }
 
-/* There is no way to it: the default route is missing. */
+/* The server is unreachable: there is no default route. */
 static void resolve_asks_the_second_where_the_first_is_out_of_reach(void **state)
 {
 	resolv_conf(state,
@@ -553,7 +554,7 @@ static void resolve_asks_the_second_where_the_first_is_out_of_reach(void **state
 	assert_found("nas", "192.0.2.1");
 }
 
-/* As with a kernel that was told to be without IPv6. */
+/* Like a kernel without IPv6. */
 static void refuse_ipv6_sockets(void)
 {
 	static struct sock_filter code[] = {
@@ -612,7 +613,7 @@ static void resolve_asks_the_second_where_the_first_is_mute(void **state)
 	                         { .deed = says, .data = NO_NAME }));
 	assert_found("nas", "192.0.2.1");
 	name_servers_assert_asked("1 A nas, 1 AAAA nas, 2 A nas, 2 AAAA nas, ");
-	/* And for the next domain at once: else a search would take a second for each. */
+	/* The next domain asks that server first; otherwise each would take a second. */
 	write_file("/etc/resolv.conf", "nameserver 127.0.0.1\nnameserver 127.0.0.2\n"
 	                               "search one two three four five six\n");
 	name_servers_add("127.0.0.1", 0);
@@ -635,7 +636,7 @@ static void resolve_believes_the_first_that_there_is_no_such_name(void **state)
 	name_servers_assert_asked("1 A nas, 1 AAAA nas, ");
 }
 
-/* A server may be the wrong one to ask for a domain, and right for the next. */
+/* A server that fails for one domain may know the next. */
 static void resolve_looks_on_where_a_server_fails_for_one_domain(void **state)
 {
 	resolv_conf(state, "nameserver 127.0.0.1\nsearch corp lan\n");
@@ -644,7 +645,7 @@ static void resolve_looks_on_where_a_server_fails_for_one_domain(void **state)
 	                         { .name = "nas.lan", .deed = has, .data = "192.0.2.1" },
 	                         { .deed = says, .data = NO_NAME }));
 	assert_found("nas", "192.0.2.1");
-	assert_no_answer("box"); /* it may be there */
+	assert_no_answer("box"); /* it may exist */
 	name_servers_end();
 }
 
@@ -657,7 +658,7 @@ static void keep(const struct asked *asked, const char *data)
 	kept[kept_count++ % 2] = *asked;
 }
 
-/* Answers what the first was asked before, in its name; of this one nothing is heard. */
+/* This server answers the first server's questions in its name, and none of its own. */
 static void answer_kept(const struct asked *asked, const char *data)
 {
 	(void)asked;
@@ -696,12 +697,12 @@ static void resolve_asks_again_for_what_was_lost(void **state)
 	name_servers_start(RULES({ .deed = lose_some, .data = "192.0.2.1" }));
 	assert_found("nas", "192.0.2.1");
 	name_servers_assert_asked("1 A nas, 1 AAAA nas, 1 A nas, 1 AAAA nas, ");
-	/* But not for what was answered. */
+	/* Not asked again for the kind that was answered. */
 	to_lose = 1;
 	name_servers_start(RULES({ .deed = lose_some, .data = "192.0.2.1" }));
 	assert_found("nas", "192.0.2.1");
 	name_servers_assert_asked("1 A nas, 1 AAAA nas, 1 A nas, ");
-	/* Nor for what the server does not know. */
+	/* Not asked again for the kind for which the server failed. */
 	to_lose = 1;
 	name_servers_start(RULES({ .type = TYPE_AAAA, .deed = says, .data = SERVER_FAILURE },
 	                         { .deed = lose_some, .data = "192.0.2.1" }));
@@ -755,7 +756,7 @@ static void resolve_takes_an_answer_once(void **state)
 	assert_found("nas", "192.0.2.1 fd00::1");
 }
 
-/* It is not asked a second time: there are servers that drop such questions. */
+/* The server is not asked a second time, since some servers drop such questions. */
 static void resolve_waits_one_round_for_the_other_kind(void **state)
 {
 	enter(*state);
@@ -780,7 +781,7 @@ static void fail_first(const struct asked *asked, const char *data)
 	has(&kept[0], data);
 }
 
-/* Many a router fails for IPv6, and before it has answered for IPv4. */
+/* Some routers fail for IPv6 before they answer for IPv4. */
 static void resolve_takes_one_kind_from_a_server_that_fails_for_the_other(void **state)
 {
 	two_servers(state);
@@ -842,11 +843,11 @@ static void resolve_has_another_id_each_time(void **state)
 	assert_found("nas", "192.0.2.1");
 	assert_found("nas", "192.0.2.1");
 	name_servers_end();
-	/* All four the same by chance: once in 2^48. */
+	/* All four are equal by chance once in 2^48 runs. */
 	assert_false(ids[0] == ids[1] && ids[1] == ids[2] && ids[2] == ids[3]);
 }
 
-/* More than fits without TCP: what there is will do. */
+/* The reply is cut, since it needs TCP: the addresses in it are enough. */
 static void resolve_takes_what_fits(void **state)
 {
 	char text[1024] = "", wanted[1024] = "", *at = text;
@@ -873,7 +874,7 @@ static void resolve_gives_up_at_its_deadline(void **state)
 	assert_int_equal(look_up_until("nas", &never, mono_now_ms() + 300), FAIL_RESOLVE);
 	assert_int_equal(look_up_until("nas", &never, mono_now_ms()), FAIL_RESOLVE);
 	assert_string_equal(why.text, "cannot look up the name: no answer from the name server");
-	/* The first one's time was not over, and there was none for a second look-up. */
+	/* The deadline came during the first round, so there was no second lookup. */
 	name_servers_assert_asked("1 A nas, 1 AAAA nas, ");
 }
 
@@ -945,7 +946,7 @@ static void resolve_ends_when_a_stop_is_asked_for(void **state)
 	stop_fd = stop.fd = eventfd(0, EFD_CLOEXEC);
 	name_servers_start(RULES({ .deed = ask_for_stop }));
 	assert_int_equal(look_up_until("nas", &stop, MONO_NEVER), FAIL_STOPPED);
-	/* Once it was asked for, not even a lookup that needs no wait. */
+	/* After a stop, even a lookup that would not wait fails. */
 	assert_int_equal(look_up_until("nos", &stop, MONO_NEVER), FAIL_STOPPED);
 	name_servers_end();
 	assert_null(strstr(name_servers.log, "nas.two"));
@@ -984,8 +985,8 @@ static void resolve_asks_nobody_for_what_is_no_name(void **state)
 	assert_no_name(name);
 	assert_no_name("nas..example");
 	assert_no_name(".");
-	assert_no_name("1.2.3.4.5..");     /* no address either */
-	assert_no_name("fe80::1::2%lo.."); /* of a length that an address has */
+	assert_no_name("1.2.3.4.5..");     /* not an address either */
+	assert_no_name("fe80::1::2%lo.."); /* as long as an address */
 	name_servers_assert_asked("");
 }
 
