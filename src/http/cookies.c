@@ -18,7 +18,7 @@ static void trim(const char **at, size_t *len)
 		--*len;
 }
 
-/* Whether one of the attributes behind the pair is a Max-Age that is over. */
+/* Whether the attributes include a Max-Age of 0 or less. */
 static bool is_expired(const char *attributes, size_t len)
 {
 	static const char max_age[] = "max-age=";
@@ -82,7 +82,7 @@ bool cookies_set(struct cookies *cookies, const char *value, size_t len)
 	if (i < cookies->count && strlen(cookies->pairs[i]) == pair_len &&
 	    memcmp(cookies->pairs[i], pair, pair_len) == 0)
 		return false;
-	/* The newest stands last, so that the first is the one set longest ago. */
+	/* Keep the newest last, so that the first is the oldest. */
 	if (i < cookies->count)
 		drop(cookies, i);
 	else if (cookies->count == COOKIES_COUNT)

@@ -1,7 +1,7 @@
-/* cookies: what the server set, to be echoed as it was set.
+/* cookies: keeps a server's cookies and sends them back unchanged.
  *
- * One server, no paths, no dates: enough for a session cookie of any name, and for the ones that a
- * proxy in front may add. */
+ * One server, no paths, no dates. That is enough for a session cookie of any name and for those of
+ * a proxy in front. */
 #ifndef QSTICKY_HTTP_COOKIES_H
 #define QSTICKY_HTTP_COOKIES_H
 
@@ -10,11 +10,10 @@
 
 #include "base/text.h"
 
-/* Cookies kept; when one more comes, the one set longest ago goes. */
+/* Most cookies. One more replaces the oldest. */
 #define COOKIES_COUNT 8
 
-/* Longest "name=value" kept, in bytes with a NUL. qBittorrent's are under 64; longer ones are not
- * a session of qBittorrent and are left out. */
+/* Longest "name=value", in bytes with its NUL. qBittorrent's are under 64. Longer ones are ignored. */
 #define COOKIES_PAIR_MAX 512
 
 struct cookies {
@@ -22,9 +21,8 @@ struct cookies {
 	char pairs[COOKIES_COUNT][COOKIES_PAIR_MAX];
 };
 
-/* Takes the value of one Set-Cookie header (RFC 6265, section 5.2), `len` bytes. A cookie of the
- * same name is replaced; an empty value or Max-Age of 0 or less removes it. Returns whether the
- * cookies are others than before. */
+/* Sets or replaces a cookie by the value of a Set-Cookie header (RFC 6265, section 5.2), `len` bytes.
+ * An empty value, or a Max-Age of 0 or less, removes it. Returns whether anything changed. */
 bool cookies_set(struct cookies *cookies, const char *value, size_t len);
 
 /* Appends the value of the Cookie header: "a=1; b=2". */

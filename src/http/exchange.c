@@ -6,7 +6,7 @@
 
 enum fail http_malformed(struct http_exchange *x, const char *what)
 {
-	return fail_set(x->why, FAIL_FORMAT, "not a reply in HTTP: %s", what);
+	return fail_set(x->why, FAIL_FORMAT, "not an HTTP reply: %s", what);
 }
 
 enum fail http_read_more(struct http_exchange *x, char *space, size_t room, size_t *len,
@@ -15,7 +15,7 @@ enum fail http_read_more(struct http_exchange *x, char *space, size_t room, size
 	enum fail f = x->stream->read(x->stream, space, room, len, x->deadline_ms, x->why);
 
 	if (f == FAIL_TIMEOUT && !x->reply->begun)
-		return fail_set(x->why, f, "timed out: the connection is there, but no reply");
+		return fail_set(x->why, f, "timed out: connected, but no reply");
 	if (f == FAIL_TIMEOUT)
 		return fail_set(x->why, f, "timed out before the end of the reply's %s", part);
 	if (f == FAIL_CLOSED)
@@ -56,8 +56,7 @@ static enum fail body_too_big(struct http_exchange *x)
 	return fail_set(x->why, FAIL_TOO_BIG, "the reply's body is over 1 MiB");
 }
 
-/* Adds to the raw bytes, as many as there are and `want` at most. `ended`: NULL where the end of
- * the stream is a failure. */
+/* Reads up to `want` more raw bytes. `*ended`: whether the stream ended; NULL: that is a failure. */
 static enum fail read_raw(struct http_exchange *x, size_t want, bool *ended)
 {
 	char *space = x->reply->space + x->raw_at + x->raw_len;
@@ -87,7 +86,8 @@ static enum fail read_sized(struct http_exchange *x, size_t size)
 		if (f)
 			return f;
 	}
-	/* More than was promised: whose it is nobody knows, so the connection ends here. */
+	/* The server sent more than it promised. Such bytes could be taken for the next reply, so do
+	 * not use the connection again. */
 	if (x->raw_len > size)
 		x->reply->keep_alive = false;
 	x->reply->body_len = size;
@@ -112,9 +112,9 @@ static enum fail read_to_end(struct http_exchange *x)
 	return FAIL_NONE;
 }
 
-/* Chunks are undone in place: the body grows from its front, the raw bytes follow somewhere behind
- * it. They are moved up only when more must be read, so every byte moves a few times at most,
- * however small the chunks. */
+/* Chunks are decoded in place. The body grows at the front; the raw bytes follow, after a gap. They
+ * are moved to close the gap only when more must be read. So each byte moves a few times at most,
+ * however small the chunks are. */
 static void skip_raw(struct http_exchange *x, size_t len)
 {
 	x->raw_at += len;
@@ -130,7 +130,7 @@ static enum fail read_more_raw(struct http_exchange *x)
 	return read_raw(x, room(x), NULL);
 }
 
-/* Reads until a whole line stands first among the raw bytes; `*len` counts it without CRLF. */
+/* Reads until the raw bytes begin with a whole line; `*len` is its length without CRLF. */
 static enum fail read_line(struct http_exchange *x, size_t most, size_t *len)
 {
 	for (;;) {
@@ -166,7 +166,7 @@ static bool parse_chunk_size(const char *line, size_t len, size_t *size)
 
 		if (digit == 16)
 			break;
-		/* Stops growing over the limit, so that no number of digits can wrap it. */
+		/* Stop above the limit, so that the number cannot overflow. */
 		if (value <= HTTP_BODY_MAX)
 			value = value * 16 + digit;
 	}
@@ -194,7 +194,7 @@ static enum fail read_chunk(struct http_exchange *x, size_t size)
 	reply->body_len += size;
 	skip_raw(x, size);
 	if (memcmp(reply->space + x->raw_at, "\r\n", 2) != 0)
-		return http_malformed(x, "a chunk is longer than it says");
+		return http_malformed(x, "a chunk is longer than its size");
 	skip_raw(x, 2);
 	return FAIL_NONE;
 }
@@ -228,7 +228,7 @@ static enum fail read_chunked(struct http_exchange *x)
 	return FAIL_NONE;
 }
 
-/* Plain digits, once (RFC 9110, section 8.6). */
+/* Reads the Content-Length: digits only, one header only (RFC 9110, section 8.6). */
 static enum fail content_length(struct http_exchange *x, bool *there, size_t *size)
 {
 	size_t cursor = 0, len;

@@ -9,7 +9,7 @@
 
 /* ---- request ---- */
 
-/* Appends `value` percent-encoded; with `text` NULL only counts. Returns the encoded length. */
+/* Appends `value` percent-encoded; only counts if `text` is NULL. Returns the encoded length. */
 static size_t append_encoded(struct text *text, const char *value)
 {
 	/* RFC 3986, section 2.3. */
@@ -29,7 +29,7 @@ static size_t append_encoded(struct text *text, const char *value)
 	return len;
 }
 
-/* The same for a whole form: "a=1&b=2". */
+/* append_encoded() for a whole form: "a=1&b=2". */
 static size_t append_form(struct text *text, const struct http_request *request)
 {
 	size_t len = 0;
@@ -78,7 +78,7 @@ static enum fail head_too_big(struct http_exchange *x)
 	return fail_set(x->why, FAIL_TOO_BIG, "the reply's headers are over 16 KiB");
 }
 
-/* Bytes up to and with the blank line that ends the head, or 0 while there is none. */
+/* Length of the head, with the blank line at its end; 0 if it is not complete. */
 static size_t head_end(const char *bytes, size_t len)
 {
 	const char *end = text_find(bytes, len, "\r\n\r\n");
@@ -94,7 +94,7 @@ static bool is_token(char c)
 	                   c);
 }
 
-/* Every line must be "name: value", unfolded (RFC 9112, section 5). */
+/* Every line must be "name: value" and not folded (RFC 9112, section 5). */
 static bool head_is_sound(const char *line, const char *end)
 {
 	while (line < end) {
@@ -118,7 +118,7 @@ static bool head_is_sound(const char *line, const char *end)
 	return false;
 }
 
-/* "HTTP/1.1 200 Any Words"; qBittorrent 5.3 sends no words. */
+/* "HTTP/1.1 200 Any Words", or without words, as from qBittorrent 5.3. */
 static bool parse_status_line(struct http_reply *reply, size_t *len)
 {
 	static const char form[] = "HTTP/1.d ddd";
@@ -140,13 +140,13 @@ static bool parse_status_line(struct http_reply *reply, size_t *len)
 	return reply->status >= 100 && reply->status <= 599;
 }
 
-/* Reads one head to the front of the space; what came behind it are the first raw bytes. */
+/* Reads one head to the front of the space. Bytes behind it are the first raw bytes. */
 static enum fail read_head(struct http_exchange *x)
 {
 	struct http_reply *reply = x->reply;
 	size_t got = x->raw_len, end, status_len;
 
-	/* A 1xx head may have brought bytes of the next one. */
+	/* After a 1xx head, bytes of the next head may be there already. */
 	memmove(reply->space, reply->space + x->raw_at, got);
 	while ((end = head_end(reply->space, got)) == 0) {
 		size_t len;
@@ -179,7 +179,7 @@ static enum fail read_head(struct http_exchange *x)
 	return FAIL_NONE;
 }
 
-/* Whether the comma-separated values of all headers `name` hold `word`. */
+/* Whether `word` is in the comma-separated values of the headers `name`. */
 static bool lists(const struct http_reply *reply, const char *name, const char *word)
 {
 	size_t cursor = 0, len;
@@ -220,7 +220,7 @@ static enum fail send_request(struct http_exchange *x, const struct http_request
 	f = x->stream->write(x->stream, text.buf, text.len, x->deadline_ms, x->why);
 	explicit_bzero(text.buf, text.len);
 	if (f == FAIL_TIMEOUT)
-		return fail_set(x->why, f, "timed out: the server does not take the request");
+		return fail_set(x->why, f, "timed out: the server does not read the request");
 	if (f == FAIL_CLOSED)
 		fail_in(x->why, "before the reply");
 	return f;
@@ -253,7 +253,7 @@ enum fail http_send(struct stream *stream, const struct http_request *request,
 	reply->body = reply->space;
 	if (request->credential_name && !is_header_value(request->credential))
 		return fail_set(why, FAIL_FORMAT,
-		                "the key or password holds characters that no header can");
+		                "the key or password holds characters that a header cannot hold");
 	f = send_request(&x, request);
 	if (f)
 		return f;
@@ -262,7 +262,8 @@ enum fail http_send(struct stream *stream, const struct http_request *request,
 		if (f)
 			return f;
 		if (reply->status == 101)
-			return http_malformed(&x, "it switches protocols unasked");
+			return http_malformed(
+				&x, "it switches protocols, which qsticky did not ask for");
 	} while (reply->status < 200);
 	if (lists(reply, "Connection", "close"))
 		reply->keep_alive = false;

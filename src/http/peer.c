@@ -20,14 +20,14 @@ struct peer peer_for(const struct peer_address *address, const struct stop *stop
 
 void peer_append_authority(struct text *text, const char *host, uint16_t port)
 {
-	/* The zone of a link-local address means nothing to the other side. */
+	/* The zone of a link-local address has no meaning for the other side. */
 	text_printf(text, strchr(host, ':') ? "[%.*s]" : "%.*s", (int)strcspn(host, "%"), host);
 	if (port)
 		text_printf(text, ":%u", (unsigned)port);
 }
 
-/* What the Host header says. A proxy picks the site by it as it does by the name in TLS, and
- * refuses a request where the two differ (RFC 9110, section 7.4). */
+/* Appends the value of the Host header. A proxy selects the site by this header and by the name in
+ * TLS, and refuses a request if the two differ (RFC 9110, section 7.4). */
 static void append_host(struct text *text, const struct peer *peer)
 {
 	bool is_usual = peer->port == (peer->https ? 443 : 80);
@@ -47,9 +47,9 @@ enum fail peer_fail_in(const struct peer *peer, enum fail f, struct failure *why
 	return f;
 }
 
-/* ---- what to do ---- */
+/* ---- advice ---- */
 
-/* Adds the certificate that was refused, and before it the line to paste: that must not be cut. */
+/* Appends the refused certificate. The setting to paste comes first, since the end may be cut. */
 static void show_certificate(const struct peer *peer, struct text *text)
 {
 	if (peer->pin_variable && tls_can_be_pinned()) {
@@ -80,7 +80,7 @@ static void advise(const struct peer *peer, struct failure *why)
 		text_printf(&text, "; if this port speaks plain HTTP, set %s=false", https);
 		return;
 	case TLS_REASON_PLAIN:
-		text_printf(&text, ": %s=false, or another port", https);
+		text_printf(&text, ": set %s=false, or use another port", https);
 		return;
 	case TLS_REASON_NO_CA_FILE:
 		text_printf(&text, ": %sno CA file", peer->pin_variable ? "no pin, and " : "");
@@ -150,7 +150,7 @@ static enum fail open_connection(struct peer *peer, struct failure *why)
 	return f ? f : peer_secure(peer, why);
 }
 
-/* Where a server says, in its way, that it wants HTTPS or a certificate of ours: that it is so. */
+/* Recognizes a reply by which a server demands HTTPS or a client certificate. */
 static enum fail judge_scheme(const struct peer *peer, const struct http_reply *reply,
                               struct failure *why)
 {

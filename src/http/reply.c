@@ -6,7 +6,7 @@
 #include "base/pages.h"
 #include "base/text.h"
 
-/* Bytes of an ordinary reply, whose memory stays: it is used again in the next cycle. */
+/* Bytes of an ordinary reply. Their memory stays resident for the next cycle. */
 #define KEPT_BYTES (16 * 1024)
 
 void http_touch(struct http_reply *reply, size_t len)

@@ -174,7 +174,7 @@ static void cookies_keep_no_more_than_eight(void **state)
 	assert_string_equal(put(&c), "c1=1; c2=1; c3=1; c4=1; c5=1; c6=1; c7=1; c8=1");
 }
 
-/* As the header says: set again counts as set. */
+/* As cookies.h says: a cookie that is set again becomes the newest. */
 static void cookies_drop_the_one_set_longest_ago(void **state)
 {
 	struct cookies c = { 0 };

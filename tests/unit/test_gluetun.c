@@ -225,7 +225,7 @@ static void gluetun_says_what_else_it_was_told(void **state)
 	assert_fails(FAIL_FORMAT, "Gluetun's control server at 127.0.0.1:", "not a JSON object");
 	assert_fails(FAIL_ANSWER, "Gluetun's control server at 127.0.0.1:", "an HTML page");
 	assert_fails(FAIL_ANSWER, "Gluetun's control server at 127.0.0.1:", "HTTP 500");
-	assert_fails(FAIL_FORMAT, "Gluetun's control server at 127.0.0.1:", "not a reply in HTTP");
+	assert_fails(FAIL_FORMAT, "Gluetun's control server at 127.0.0.1:", "not an HTTP reply");
 }
 
 /* ---- routes ---- */

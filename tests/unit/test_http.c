@@ -35,7 +35,7 @@ static enum fail exchange(void)
 	return http_send(&array.stream, &request, &reply, INT64_MAX, &why);
 }
 
-/* What comes of a reply that arrives at once. */
+/* The result for a reply that arrives in one piece. */
 static enum fail answer(const char *bytes, size_t len)
 {
 	array_stream_on(&array, bytes, len);
@@ -61,7 +61,7 @@ static void assert_body(const char *wanted)
 	assert_memory_equal(reply.body, wanted, strlen(wanted));
 }
 
-/* Whatever the pieces are that it comes in. */
+/* The result must be the same in pieces of any size. */
 static void assert_answer(const char *text, int status, const char *body)
 {
 	for (int one_by_one = 0; one_by_one < 2; one_by_one++) {
@@ -87,7 +87,7 @@ static void assert_refused(const char *text, enum fail kind)
 
 /* ---- the request ---- */
 
-/* Posts `count` fields; what was sent is in `array`. */
+/* Posts `count` fields; `array` holds what was sent. */
 static enum fail post(const struct http_field *fields, size_t count, const struct cookies *cookies)
 {
 	const struct http_request request = { .post = true,
@@ -108,7 +108,7 @@ static void assert_sent(const char *wanted)
 	assert_string_equal(array.sent, wanted);
 }
 
-/* What the body of a form with one field is. */
+/* The body of a form with one field. */
 static void assert_form(const char *value, const char *wanted)
 {
 	const struct http_field field = { "json", value };
@@ -210,7 +210,7 @@ static void http_refuses_to_cut_a_request(void **state)
 	free(value);
 }
 
-/* Two secrets of the longest kind, each byte escaped, and all cookies, each the longest. */
+/* The longest request: two secrets of full length, each byte escaped, and 8 cookies of full length. */
 static void http_has_room_for_the_largest_login(void **state)
 {
 	static char secret[SECRET_MAX + 1];
@@ -454,7 +454,7 @@ static void http_refuses_a_switch_of_protocols(void **state)
 
 /* ---- limits ---- */
 
-/* "<head><filler><tail>", answered at once. */
+/* A reply "<head><filler><tail>" in one piece. */
 static enum fail answer_filled(const char *head, size_t filler, const char *tail)
 {
 	size_t cap = strlen(head) + filler + strlen(tail) + 1;
@@ -662,7 +662,7 @@ static void http_reads_no_more_than_the_reply(void **state)
 {
 	(void)state;
 
-	/* A read too many would wait for the deadline. */
+	/* One read too many would wait until the deadline. */
 	array_stream_on(&array, SIZED(5) "hello", sizeof SIZED(5) "hello" - 1);
 	array.end = FAIL_TIMEOUT;
 	assert_int_equal(exchange(), FAIL_NONE);

@@ -18,9 +18,9 @@ static struct peer peer;
 static struct failure found;
 static const struct stop never = { .fd = -1 };
 
-/* ---- in place of tls/tls.c ---- */
+/* ---- a stub of tls/tls.c ---- */
 
-static enum tls_reason reason; /* for which there is no TLS */
+static enum tls_reason reason; /* why TLS fails */
 static bool can_be_pinned;
 
 struct tls tls_for(const struct trust *trust)
@@ -142,7 +142,7 @@ static void peer_names_the_port_in_the_host_header_unless_it_is_not_to(void **st
 	begin(SCRIPT(OK(2, "ok")));
 	peer.omits_port = true;
 	assert_host("127.0.0.1");
-	/* The scheme's own; the connection is there already. */
+	/* The scheme's default port; the connection is open already. */
 	begin(SCRIPT(OK(2, "ok")));
 	assert_int_equal(peer_connect(&peer, &found), FAIL_NONE);
 	peer.port = 80;
@@ -176,7 +176,7 @@ static void peer_names_itself_in_each_failure_but_a_stop(void **state)
 	assert_string_equal(found.text, wanted);
 }
 
-/* ---- what to do ---- */
+/* ---- advice ---- */
 
 static void peer_says_its_own_sentence_where_nobody_listens(void **state)
 {
@@ -217,7 +217,7 @@ static void peer_names_the_variable_that_may_help_if_it_is_told_one(void **state
 		{ TLS_REASON_UNKNOWN_SITE, "so it is: set NAME", "so it is" },
 		{ TLS_REASON_SILENT, "so it is; if this port speaks plain HTTP, set HTTPS=false",
 		  "so it is" },
-		{ TLS_REASON_PLAIN, "so it is: HTTPS=false, or another port", "so it is" },
+		{ TLS_REASON_PLAIN, "so it is: set HTTPS=false, or use another port", "so it is" },
 	};
 
 	(void)state;
