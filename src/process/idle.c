@@ -15,10 +15,10 @@ static const bool drop = false;
 static const bool drop = true;
 #endif
 
-/* The last of the program's code: the linker says so (end(3)). */
+/* The end of the program's code, set by the linker (end(3)). */
 extern char etext[];
 
-/* Of idle(), at most. */
+/* Upper bound of idle()'s size. */
 #define IDLE_BYTES 1024
 
 static uintptr_t lesser(uintptr_t a, uintptr_t b)
@@ -26,7 +26,7 @@ static uintptr_t lesser(uintptr_t a, uintptr_t b)
 	return a < b ? a : b;
 }
 
-/* The end of the mapping that holds the code: constants may follow in it. */
+/* The end of the mapping that holds the code. Constants may follow the code in it. */
 static uintptr_t mapping_end(void)
 {
 	const ElfW(Phdr) *code = program_part(PT_LOAD, (uintptr_t)etext - 1);
@@ -35,27 +35,27 @@ static uintptr_t mapping_end(void)
 	            : (uintptr_t)etext;
 }
 
-/* The pages of the program's code that can be dropped. */
+/* The pages of code to drop. */
 static struct {
 	char *start;
 	size_t len;
 } code;
 
-/* Makes the pages that hold `first` to `last` a mapping of their own: with a page that is called the
- * kernel maps what is near it in the same mapping, up to 64 KiB. */
+/* Gives the pages of `first` to `last` a mapping of their own. When a page is used, the kernel also
+ * maps its neighbours in the same mapping, up to 64 KiB. */
 static void set_apart(uintptr_t first, uintptr_t last)
 {
 	uintptr_t page = getauxval(AT_PAGESZ), start = (uintptr_t)__executable_start;
 
 	first = first / page * page;
 	last = last / page * page + page;
-	/* Any flag would do in which it differs from its neighbours; this has no other effect. */
-	if (first < last) /* the library is elsewhere in the builds for the tests */
+	/* A flag that differs from the neighbours' splits the mapping. This flag has no other effect. */
+	if (first < last) /* in test builds the library is elsewhere */
 		(void)madvise(__executable_start + (first - start), last - first, MADV_DONTDUMP);
 }
 
-/* Asleep, two places of the code are in use: idle(), and the C library around poll(2) and madvise(2).
- * The library is small and comes last, since the linker puts it behind what calls it. */
+/* During the sleep two parts of the code are in use: idle(), and the C library around poll(2) and
+ * madvise(2). The library is small and lies at the end, since the linker puts it behind its callers. */
 static void prepare(void)
 {
 	uintptr_t page = getauxval(AT_PAGESZ), start = (uintptr_t)__executable_start;
@@ -66,21 +66,21 @@ static void prepare(void)
 	code.len = mapping_end() / page * page - start;
 }
 
-/* The deepest that a cycle goes, and more. */
+/* More stack than a cycle needs. */
 #define STACK_BYTES (64 * 1024)
 
-/* Gives back the stack that a cycle has used, with what it left there. Nothing of it is in use: all of
- * it lies a page and more below the frame of idle(), which calls only what needs far less. */
+/* Gives back the stack that a cycle has used, with the data left there. All of it lies at least a page
+ * below idle()'s frame. The calls of idle() need far less than a page. */
 static void drop_stack(char *frame)
 {
 	uintptr_t page = getauxval(AT_PAGESZ);
 	size_t above = (uintptr_t)frame % page + page;
 
-	/* Where the stack has never been as deep, the kernel says so, and drops the rest. */
+	/* Ignore the error for parts that the stack never reached: the kernel drops the others. */
 	(void)madvise(frame - above - STACK_BYTES, STACK_BYTES, MADV_DONTNEED);
 }
 
-/* Not inlined: it would sleep elsewhere. */
+/* Not inlined: the sleep must be in the pages that prepare() sets apart. */
 __attribute__((noinline)) int idle(struct pollfd *fds, nfds_t count, int timeout_ms)
 {
 	if (drop && !code.start)

@@ -1,15 +1,14 @@
-/* idle: wait for events with as little memory as possible.
+/* idle: waits for events with as little memory as possible.
  *
- * Asleep, all that is needed of a program's code are the few pages around its sleep; the rest, TLS
- * above all, is mapped again from the page cache when it is called, in microseconds. */
+ * A sleeping program needs only the few pages of code around its sleep. The kernel maps the others
+ * again from the page cache when they are used, within microseconds. */
 #ifndef QSTICKY_PROCESS_IDLE_H
 #define QSTICKY_PROCESS_IDLE_H
 
 #include <poll.h>
 
-/* As poll(2). Before it waits it drops the pages of the program's code, and the stack below the caller
- * with what the last cycle left there; not in a build with sanitizers, which is the one to debug: a
- * debugger's breakpoints would go with them. */
+/* As poll(2). Before the wait it drops the pages of the program's code and the unused stack below the
+ * caller. A build with sanitizers keeps them: dropping code would lose a debugger's breakpoints. */
 int idle(struct pollfd *fds, nfds_t count, int timeout_ms);
 
 #endif

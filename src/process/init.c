@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A socket that got the number of a closed stderr would receive the log. */
+/* Opens closed standard descriptors. Otherwise a socket could get the number of stderr, and the log. */
 static void fill_standard_fds(void)
 {
 	int fd;
@@ -27,8 +27,8 @@ static enum fail block_signals(sigset_t *stop, sigset_t *events, struct failure 
 	sigemptyset(events);
 	sigaddset(events, SIGHUP);
 	sigaddset(events, SIGCHLD);
-	/* The kernel drops default-action signals sent to PID 1 but queues blocked ones. Block
-	 * before anything slow, or an early `docker stop` is lost. */
+	/* The kernel drops default-action signals to PID 1 but queues blocked ones. Block them before
+	 * anything slow, or an early `docker stop` is lost. */
 	if (sigprocmask(SIG_BLOCK, stop, NULL) < 0 || sigprocmask(SIG_BLOCK, events, NULL) < 0)
 		return fail_errno(why, "block signals");
 	return FAIL_NONE;

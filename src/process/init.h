@@ -1,4 +1,4 @@
-/* init: PID 1 duties, which do no harm elsewhere: stop signals, reload, reaping. */
+/* init: the duties of PID 1: stop signals, reload, reaping. Harmless in any other process. */
 #ifndef QSTICKY_PROCESS_INIT_H
 #define QSTICKY_PROCESS_INIT_H
 
@@ -8,16 +8,16 @@
 #include "base/wait.h"
 
 struct init {
-	struct stop stop; /* SIGTERM or SIGINT came: its fd is readable from then on */
-	int event_fd;     /* SIGHUP or SIGCHLD came: call init_events() */
+	struct stop stop; /* its fd is readable after SIGTERM or SIGINT */
+	int event_fd;     /* readable after SIGHUP or SIGCHLD: call init_events() */
 };
 
-/* Blocks the signals and takes them over: once a process, before anything else.
+/* Blocks the signals and opens the descriptors. Call it once, before anything else.
  * FAIL_IO: no descriptors. */
 enum fail init_start(struct init *init, struct failure *why);
 
-/* Takes what `event_fd` announces: reaps every child that has ended (orphans become ours where we
- * are PID 1) and returns whether a SIGHUP came. Never blocks. */
+/* Reaps every child that has ended (PID 1 inherits orphans). Returns whether a SIGHUP came. Never
+ * blocks. */
 bool init_events(const struct init *init);
 
 #endif

@@ -1,4 +1,4 @@
-/* program: where the program itself is in memory. */
+/* program: finds the parts of the running program in memory. */
 #ifndef QSTICKY_PROCESS_PROGRAM_H
 #define QSTICKY_PROCESS_PROGRAM_H
 
@@ -7,11 +7,11 @@
 #include <stdint.h>
 #include <sys/auxv.h>
 
-/* The linker says where it begins (ld(1)), which is its address 0: the name is the linker's to give. */
+/* The start of the program, its address 0. The linker defines this name (ld(1)). */
 extern char __executable_start[]; /* NOLINT(bugprone-reserved-identifier,cert-dcl*) */
 
-/* The first program header of `type`, or NULL; of those with `address` in their part of memory, unless
- * that is 0. */
+/* The first program header of `type` or NULL. If `address` is not 0, only a header whose memory
+ * contains it. */
 static inline const ElfW(Phdr) * program_part(uint32_t type, uintptr_t address)
 {
 	/* The kernel gives the address as a number. NOLINTNEXTLINE(performance-no-int-to-ptr) */

@@ -1,8 +1,8 @@
-/* relocate: lets the program lie at any address, from the short list of what to relocate (RELR).
+/* relocate: adds the program's address to each pointer in its tables, from a short list (RELR).
  *
- * The linker lists every pointer in a table of constants. In the long form that list has 24 bytes for each of
- * them (RELA), 8.6 KiB in all; in the short form, some 100 bytes. musl's start reads the short form from 1.2.4 on;
- * Debian 12 has 1.2.3. Where musl has done it already, nothing is left to do here. */
+ * The linker lists all pointers in tables of constants. The long form of the list (RELA) has 24 bytes a
+ * pointer, 8.6 KiB in all; the short form has about 100 bytes. musl reads the short form from 1.2.4 on;
+ * Debian 12 has 1.2.3. If musl has relocated already, this does nothing. */
 #include <elf.h>
 #include <limits.h>
 #include <link.h>
@@ -23,11 +23,10 @@
 /* The linker's. NOLINTNEXTLINE(bugprone-reserved-identifier,cert-dcl*) */
 extern ElfW(Dyn) _DYNAMIC[] __attribute__((visibility("hidden")));
 
-/* musl's start calls this first, before it uses any pointer from a table. The ELF specification gives the
- * name. */
+/* musl calls this first, before it uses a pointer from a table. ELF defines the name. */
 void _init(void);
 
-/* One pointer in a table: until it has been relocated it holds what the linker put there. */
+/* A pointer to test: it holds its address only after the relocation. */
 static char *volatile own_place = __executable_start;
 
 /* An even entry is the place of one pointer. An odd entry has a bit for each word after the last place

@@ -7,8 +7,8 @@
 
 #include "process/program.h"
 
-/* Else the dynamic linker does this. A static program has none, and musl's start of a static PIE
- * relocates, but protects nothing (seen with 1.2.3). */
+/* The dynamic linker does this for other programs. A static program has none. musl relocates a static
+ * PIE but does not protect it (seen with 1.2.3). */
 void relro_protect(void)
 {
 	const ElfW(Phdr) *relro = program_part(PT_GNU_RELRO, 0);
@@ -18,7 +18,7 @@ void relro_protect(void)
 		return;
 	start = relro->p_vaddr / page * page;
 	end = (relro->p_vaddr + relro->p_memsz) / page * page;
-	/* Where pages are larger than the linker assumed, the rest stays as it is. */
+	/* If pages are larger than the linker assumed, partial pages stay writable. */
 	if (start < end)
 		(void)mprotect(__executable_start + start, end - start, PROT_READ);
 }

@@ -1,9 +1,9 @@
-/* relro: what is written only while the program starts is read-only afterwards. */
+/* relro: makes memory read-only that is written only during the start. */
 #ifndef QSTICKY_PROCESS_RELRO_H
 #define QSTICKY_PROCESS_RELRO_H
 
-/* Makes the part that the linker calls RELRO read-only: tables of pointers, which are relocated at the
- * start. Does not block. Where it fails, that part stays writable: the program can go on without. */
+/* Makes the linker's RELRO part read-only: tables of pointers, which the start relocates. Never blocks.
+ * After a failure that part stays writable, and the program works nevertheless. */
 void relro_protect(void);
 
 #endif

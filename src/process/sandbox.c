@@ -12,17 +12,17 @@
 #include "process/sandbox_calls.h"
 #include "process/sandbox_files.h"
 
-/* The sanitizers' runtime makes calls of its own and, at the end, looks for leaks by ptrace(2), from a
- * clone that reads /proc. So that build has no seccomp, may be looked into, and reads any file; all
- * else is as in the one that users get. (Valgrind needs QSTICKY_SANDBOX=false.) */
+/* The sanitizers make system calls of their own. At the end they look for leaks by ptrace(2), from a
+ * clone that reads /proc. So that build has no seccomp, allows ptrace and reads any file. All else is
+ * as in the release. (Valgrind needs QSTICKY_SANDBOX=false.) */
 #ifdef __SANITIZE_ADDRESS__
 static const bool sanitized = true;
 #else
 static const bool sanitized = false;
 #endif
 
-/* The bounding set, too, where we may: without it what is executed could get some back, but nothing
- * is. Ambient ones go with the others. */
+/* Drops all capabilities. Also empties the bounding set if allowed, although qsticky executes no
+ * program that could regain some. The ambient ones go with the others. */
 static bool drop_capabilities(void)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -32,17 +32,17 @@ static bool drop_capabilities(void)
 	for (unsigned long capability = 0; prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0;
 	     capability++) {
 	}
-	/* systemd may not allow to drop what is not there. */
+	/* systemd may forbid capset(2); if all sets are empty, it is not needed. */
 	return (syscall(__NR_capget, &header, sets) == 0 && memcmp(sets, none, sizeof sets) == 0) ||
 	       syscall(__NR_capset, &header, none) == 0;
 }
 
-/* Room for descriptors that are to be opened: more than ever are. */
+/* Free descriptors below the limit: more than qsticky ever opens. */
 #define DESCRIPTORS_ROOM 32
 #define DESCRIPTORS_LEAST 64
 
-/* The limit: at least DESCRIPTORS_LEAST, and so high that there is room below it, however many were
- * inherited. Those stay open: one may be a lock that whoever started this holds by it. */
+/* The limit of descriptors: at least DESCRIPTORS_LEAST, with DESCRIPTORS_ROOM free ones below it.
+ * Inherited descriptors stay open: one may hold a lock for the parent. */
 static rlim_t descriptors_limit(void)
 {
 	unsigned room = 0;
@@ -73,7 +73,7 @@ struct sandbox sandbox_enter(const struct config *config, enum sandbox_phase pha
 	on.no_capabilities = drop_capabilities();
 	if (!on.no_capabilities)
 		log_missing("drop of capabilities");
-	/* Where less is allowed already: without capabilities nobody raises that. */
+	/* Fails if the hard limit is lower already, since we have no capabilities to raise it. */
 	(void)prlimit(0, RLIMIT_CORE, &(const struct rlimit){ 0, 0 }, NULL);
 	descriptors = descriptors_limit();
 	(void)prlimit(0, RLIMIT_NOFILE, &(const struct rlimit){ descriptors, descriptors }, NULL);

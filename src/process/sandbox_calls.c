@@ -19,9 +19,9 @@
 #define ARCH AUDIT_ARCH_ARM
 #endif
 
-/* What the C library makes of what is called here, on each of the architectures; on 32 bits it tries
- * the newer call first, so both are there. Not among them is whatever makes a process, a mapping
- * or a listening socket, sends a signal, or returns from a handler (there is none). */
+/* The system calls behind the functions that we use, on each architecture. On 32 bits libc tries a newer
+ * call first, so both are listed. No call makes a process, a mapping or a listening socket. None sends
+ * a signal or returns from a handler (we have none). */
 static const uint16_t judge_calls[] = {
 	__NR_read,
 	__NR_pread64,
@@ -37,7 +37,7 @@ static const uint16_t judge_calls[] = {
 #else
 	__NR_openat,
 #endif
-	__NR_clock_gettime, /* a call where there is no vDSO */
+	__NR_clock_gettime, /* needed without a vDSO */
 #ifdef __NR_clock_gettime64
 	__NR_clock_gettime64,
 #endif
@@ -50,7 +50,7 @@ static const uint16_t more_calls[] = {
 #else
 	__NR_ppoll,
 #endif
-	__NR_restart_syscall, /* a poll that SIGSTOP and SIGCONT have interrupted */
+	__NR_restart_syscall, /* for a poll interrupted by SIGSTOP and SIGCONT */
 	__NR_madvise,
 	__NR_connect,
 	__NR_sendto,
@@ -93,7 +93,7 @@ static const uint16_t more_calls[] = {
 	__NR_wait4,
 };
 
-/* Calls that are allowed with one value of an argument. */
+/* Calls that are allowed only with this value of this argument. */
 static const struct checked {
 	uint16_t call;
 	uint16_t argument;
@@ -109,7 +109,7 @@ static const struct checked {
 	{ __NR_socket, 0, AF_NETLINK },
 	{ __NR_ioctl, 1, SIOCGIFINDEX }, /* src/net/resolve_address.c: a zone */
 #ifdef __NR_socketcall
-	/* Linux before 4.3: the rest lies where a filter cannot look. */
+	/* For Linux before 4.3. A filter cannot read the other arguments, which lie in memory. */
 	{ __NR_socketcall, 0, 1 },  /* socket(2) */
 	{ __NR_socketcall, 0, 3 },  /* connect(2) */
 	{ __NR_socketcall, 0, 6 },  /* getsockname(2) */
@@ -140,10 +140,10 @@ static void load(struct program *program, size_t offset)
 	append(program, BPF_LD | BPF_W | BPF_ABS, offset);
 }
 
-/* To the end of the filter, where all is allowed that gets there; known when it is whole. */
+/* A jump to the end of the filter, which allows the call. Resolved when the filter is complete. */
 #define TO_END UINT8_MAX
 
-/* Skips so many instructions where what was loaded is `value`, or else so many others. */
+/* Skips `if_so` instructions if the loaded word is `value`, else `if_not`. */
 static void compare(struct program *program, unsigned value, unsigned if_so, unsigned if_not)
 {
 	append(program, BPF_JMP | BPF_JEQ | BPF_K, value);
@@ -166,17 +166,17 @@ size_t sandbox_calls_filter(struct sock_filter filter[static SANDBOX_FILTER_MAX]
 
 	load(&program, offsetof(struct seccomp_data, arch));
 	compare(&program, ARCH, 1, 0);
-	/* Linux before 4.14 knows only to kill the thread, and takes this for it: there is one. */
+	/* Linux before 4.14 takes this for "kill the thread": we have just one. */
 	append(&program, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
 	load(&program, number);
-	/* The calls of x32 have the architecture of x86_64 and numbers that are in no list. */
+	/* x32 has the architecture of x86_64, but its call numbers are in no list. */
 	allow_calls(&program, judge_calls, COUNT(judge_calls));
 	if (!judges)
 		allow_calls(&program, more_calls, COUNT(more_calls));
-	/* The first of these is for all. */
+	/* The first one is allowed in every phase. */
 	for (size_t i = 0; i < (judges ? 1 : COUNT(checked)); i++) {
 		compare(&program, checked[i].call, 0, 3);
-		/* The lower half of it: all of an int, where the lowest byte comes first. */
+		/* The lower half of the argument, which holds an int (little-endian). */
 		load(&program,
 		     offsetof(struct seccomp_data, args) + checked[i].argument * sizeof(uint64_t));
 		compare(&program, checked[i].value, TO_END, 0);

@@ -27,22 +27,22 @@
 #define MAKE_REG (1u << 8)
 #define TRUNCATE (1u << 14)
 
-/* In a directory, where one that has the place of a file is to be told apart. */
+/* READ_DIR shows a directory where a file should be. */
 #define READ (READ_FILE | READ_DIR)
 #define WRITE (WRITE_FILE | REMOVE_FILE | MAKE_DIR | MAKE_REG | TRUNCATE)
-/* A file of our own, but nothing that is there is removed. */
+/* Create and write files, but remove none. */
 #define CREATE (READ_FILE | WRITE_FILE | MAKE_REG)
 
 struct rules {
 	int fd;
 	uint64_t handled;
-	bool incomplete; /* one could not be made: with the others alone, too little is allowed */
+	bool incomplete; /* a rule is missing, so the others would allow too little */
 };
 
-/* The files and directories that may be read, each with what is below it; for sandbox_files_hide(). */
+/* The readable files and directories, with all below them; for sandbox_files_hide(). */
 static struct {
-	bool limits;  /* what is not among them may not be read */
-	size_t count; /* over REACHED_MAX: there was no room for all */
+	bool limits;  /* nothing else is readable */
+	size_t count; /* over REACHED_MAX: some did not fit */
 	struct {
 		dev_t device;
 		ino_t inode;
@@ -73,7 +73,7 @@ static void note_reached(int fd)
 	reached.count++;
 }
 
-/* Allows it for what is open at `fd`, which it closes, and for what is below that. */
+/* Allows `rights` for the file or directory `fd` and all below it. Closes `fd`. */
 static void allow_fd(struct rules *rules, int fd, uint64_t rights)
 {
 	const struct {
@@ -81,7 +81,7 @@ static void allow_fd(struct rules *rules, int fd, uint64_t rights)
 		int32_t fd;
 	} __attribute__((packed)) rule = { rights & rules->handled, fd };
 
-	/* What is not there, or cannot be entered, needs no rule. */
+	/* No rule for what is missing or closed to us. */
 	if (fd < 0)
 		return;
 	if (syscall(LANDLOCK_ADD_RULE, rules->fd, 1 /* beneath a path */, &rule, 0) < 0)
@@ -101,7 +101,7 @@ static int open_directory(const char *path)
 	return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* Where the file or directory open at `fd` really is; false where that cannot be known. */
+/* Finds the real path of the file or directory `fd`. False: unknown. */
 static bool find_place(int fd, char path[static LIMITS_PATH_MAX])
 {
 	char link[32];
@@ -114,8 +114,8 @@ static bool find_place(int fd, char path[static LIMITS_PATH_MAX])
 	return len > 0;
 }
 
-/* Whether too much that is not ours is in there. Where a directory has to be used since a file in it comes
- * and goes, only the first two are that. */
+/* Whether too many others keep files in the directory. `has_to_be`: it must be allowed since a file in
+ * it comes and goes; then only "/" and "/etc" count as shared. */
 static bool is_shared(const char *directory, bool has_to_be)
 {
 	static const char names[][sizeof "/home"] = { "/",    "/etc", "/home", "/root",
@@ -128,8 +128,7 @@ static bool is_shared(const char *directory, bool has_to_be)
 	return false;
 }
 
-/* Allows it in the directory of `file`, if that is there and is_shared() does not say no: then it
- * returns false. */
+/* Allows `rights` in the directory of `file`, if it exists. False: is_shared(), so not allowed. */
 static bool allow_directory(struct rules *rules, const char *file, bool has_to_be, uint64_t rights)
 {
 	char path[LIMITS_PATH_MAX], place[LIMITS_PATH_MAX];
@@ -148,8 +147,8 @@ static bool allow_directory(struct rules *rules, const char *file, bool has_to_b
 	return true;
 }
 
-/* What `file` is or leads to, but not a directory, and all that is in there. Returns whether it is a
- * regular file; sets where it is, "" where that cannot be known. */
+/* Allows reading `file` or the file that it links to, but no directory. Returns whether it is a regular
+ * file. Sets `place` to its real path, "" if unknown. */
 static bool allow_file(struct rules *rules, const char *file, char place[static LIMITS_PATH_MAX])
 {
 	int fd = open(file, O_PATH | O_CLOEXEC);
@@ -164,8 +163,7 @@ static bool allow_file(struct rules *rules, const char *file, char place[static 
 	return S_ISREG(status.st_mode);
 }
 
-/* A file, and the directory that a symbolic link to it leads to, since others are renamed to that
- * place. */
+/* Allows the file and its real directory, where a rename may replace it. */
 static void allow_target(struct rules *rules, const char *file)
 {
 	char place[LIMITS_PATH_MAX];
@@ -174,15 +172,15 @@ static void allow_target(struct rules *rules, const char *file)
 		(void)allow_directory(rules, place, false, READ);
 }
 
-/* What may be replaced by a rename in its directory. That of a symbolic link, as Kubernetes makes them,
- * is where they are turned; what it leads to may be elsewhere. */
+/* Allows a file that a rename may replace. If it is a symbolic link, the link may be replaced in its
+ * own directory, as Kubernetes does, and the target may be elsewhere. */
 static void allow_read(struct rules *rules, const char *file)
 {
 	allow_target(rules, file);
 	(void)allow_directory(rules, file, false, READ);
 }
 
-/* The directory above that of `file`, or the nearest one further up, if it is one below /tmp. */
+/* Allows the directory above that of `file`, or the nearest one that exists, if it is below /tmp. */
 static void allow_above(struct rules *rules, const char *file)
 {
 	static const char transient[] = "/tmp/";
@@ -201,7 +199,7 @@ static void allow_above(struct rules *rules, const char *file)
 		close(fd);
 }
 
-/* Links that lead out of its directory are not followed, so what they lead to needs no rule. */
+/* The target of a link needs no rule: beneath_open() does not follow links out of the directory. */
 static void allow_port_file(struct rules *rules, const char *file)
 {
 	char place[LIMITS_PATH_MAX];
@@ -211,16 +209,15 @@ static void allow_port_file(struct rules *rules, const char *file)
 	allow_above(rules, file);
 }
 
-/* Exactly its directory, made now where it is missing. */
+/* Allows the directory of `file` only, and makes it if it is missing. */
 static void allow_write(struct rules *rules, const char *name, const char *file)
 {
 	file_make_parents(file);
 	if (!allow_directory(rules, file, true, WRITE))
-		log_line(
-			LEVEL_ERROR,
-			"%s: the sandbox lets nothing be written right in / or /etc; name a file in a "
-			"directory of its own",
-			name);
+		log_line(LEVEL_ERROR,
+		         "%s: the sandbox forbids writing directly in / or /etc; name a file in a "
+		         "directory of its own",
+		         name);
 }
 
 static void allow_secret(struct rules *rules, const struct secret *secret)
@@ -231,8 +228,8 @@ static void allow_secret(struct rules *rules, const struct secret *secret)
 		allow_target(rules, secret->usual_file);
 }
 
-/* The login budget, beside the health file. Where check would have to make their directory, it does
- * not: whose it is to be, only the sidecar knows. */
+/* The login budget is in the directory of the health file. check does not make that directory: only
+ * the sidecar knows its owner. */
 static void allow_login_file(struct rules *rules, const char *health, enum sandbox_phase phase)
 {
 	if (phase == SANDBOX_ONCE)
@@ -242,8 +239,7 @@ static void allow_login_file(struct rules *rules, const char *health, enum sandb
 
 static void allow_reconciling(struct rules *rules, const struct config *config)
 {
-	/* The resolver's; where the CAs mostly are; and where secrets are looked for that no variable
-	 * names. */
+	/* The files of the resolver, and the usual directories of CAs and secrets. */
 	static const char files[][sizeof "/etc/resolv.conf"] = { "/etc/hosts", "/etc/resolv.conf" };
 	static const char directories[][sizeof "/etc/ssl/certs"] = { "/etc/ssl/certs",
 		                                                     CONFIG_SECRETS };
@@ -264,7 +260,7 @@ static void allow_reconciling(struct rules *rules, const struct config *config)
 
 int sandbox_files_limit(const struct config *config, enum sandbox_phase phase, bool read_all)
 {
-	/* The ABI is asked for by a flag. */
+	/* The flag 1 asks for the ABI. */
 	long abi = syscall(LANDLOCK_CREATE_RULESET, NULL, 0, 1);
 	struct {
 		uint64_t files, net, scopes;
@@ -273,10 +269,10 @@ int sandbox_files_limit(const struct config *config, enum sandbox_phase phase, b
 
 	if (abi < 1)
 		return 0;
-	/* Each ABI has the rights of the one before, and some more. */
+	/* Each ABI adds rights to the one before. */
 	handled.files = (1u << (abi < 3 ? 12 + abi : abi < 5 ? 15 : 16)) - 1;
-	handled.net = abi >= 4 ? 1 : 0;    /* to bind TCP, to any port */
-	handled.scopes = abi >= 6 ? 3 : 0; /* abstract UNIX sockets of others, signals to them */
+	handled.net = abi >= 4 ? 1 : 0;    /* binding TCP ports */
+	handled.scopes = abi >= 6 ? 3 : 0; /* others' abstract UNIX sockets, signals to others */
 	rules.handled = handled.files;
 	rules.fd = (int)syscall(LANDLOCK_CREATE_RULESET, &handled, sizeof handled, 0);
 	if (rules.fd < 0)
@@ -299,7 +295,8 @@ int sandbox_files_limit(const struct config *config, enum sandbox_phase phase, b
 	return (int)abi;
 }
 
-/* Goes up from the directory of `path` by "..", as the kernel does, whatever links led there. */
+/* Goes up from the directory of `path` by "..", as the kernel does: real parents, not the links that
+ * led there. */
 static bool is_below_reached(const char *path)
 {
 	char way[LIMITS_PATH_MAX];
@@ -317,7 +314,7 @@ static bool is_below_reached(const char *path)
 		below = status;
 		text_append(&text, "/..");
 	}
-	return true; /* as far as can be seen */
+	return true; /* unknown */
 }
 
 bool sandbox_files_hide(const char *path)
@@ -330,7 +327,7 @@ bool sandbox_files_hide(const char *path)
 	fd = file_open(path, FILE_LINKS_ALL);
 	if (fd >= 0)
 		close(fd);
-	/* What Landlock keeps closed, access(2) and stat(2) still find. */
+	/* Landlock does not restrict access(2) and stat(2). */
 	return fd < 0 && errno == EACCES && access(path, R_OK) == 0 && stat(path, &status) == 0 &&
 	       S_ISREG(status.st_mode) && !is_reached(&status) && !is_below_reached(path);
 }
@@ -338,7 +335,7 @@ bool sandbox_files_hide(const char *path)
 enum fail sandbox_files_explain(struct failure *why, const char *path)
 {
 	return fail_set(why, FAIL_IO,
-	                "%s was made or replaced after the start, or its directory was; the "
-	                "sandbox opens only what was there then: qsticky needs a restart",
+	                "%s or its directory was made or replaced after the start; the sandbox "
+	                "allows only files that existed then: restart qsticky",
 	                path);
 }

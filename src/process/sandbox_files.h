@@ -1,4 +1,4 @@
-/* sandbox_files: the files that are left, and no ports to bind (Landlock).
+/* sandbox_files: limits the files, and forbids binding TCP ports (Landlock).
  *
  * A part of sandbox. */
 #ifndef QSTICKY_PROCESS_SANDBOX_FILES_H
@@ -10,25 +10,23 @@
 #include "config/config.h"
 #include "process/sandbox_phase.h"
 
-/* From now on files may be read, and those that the phase writes written, only where `config` or the
- * resolver has them, for good; with `read_all` every one may be read. Makes the directories that are
- * written to, where there is Landlock. With no_new_privs only. Returns Landlock's ABI, or 0: there is
- * none, and errno says why.
+/* From now on, and for good, only files of `config` and of the resolver may be read, and only those that
+ * the phase writes may be written. With `read_all` every file may be read. Makes the directories to
+ * write to, if there is Landlock. Requires no_new_privs. Returns Landlock's ABI, or 0: none, and errno
+ * says why.
  *
- * A rule is on a directory as it is now, not on its name: one that comes later, or takes its place, has
- * none. No rule is on `/` or /etc, nor, for a file that rarely changes, on /home, /root, /run, /tmp, /usr or
- * /var: of those only the named file itself may be read. What is above a directory has none either, but for
- * the port file's where that is below /tmp, in which directories come and go. Elsewhere, and in /tmp itself,
- * a port file's directory that is made or replaced later stays closed, until a restart makes a rule for
- * it. */
+ * A rule belongs to a directory, not to its name. A directory that is made or replaced later has no rule.
+ * `/` and /etc never have one. For files that rarely change, neither have /home, /root, /run, /tmp, /usr
+ * and /var: there only the named file may be read. A parent directory has a rule only above the port
+ * file's, and only below /tmp, where directories come and go. Elsewhere, and in /tmp itself, a new
+ * directory of the port file stays closed until a restart. */
 int sandbox_files_limit(const struct config *config, enum sandbox_phase phase, bool read_all);
 
-/* Whether it is these rules, and nothing else, that keep the file at `path` from being read: it is there,
- * its modes allow it, and it is in none of the directories that have a rule. A restart would then make
- * one. Never blocks. */
+/* Whether only these rules prevent reading the file at `path`: it exists, its modes allow it, and no
+ * rule covers it. A restart would then make a rule. Never blocks. */
 bool sandbox_files_hide(const char *path);
 
-/* Says so. Returns FAIL_IO. */
+/* Sets `why` for such a file. Returns FAIL_IO. */
 enum fail sandbox_files_explain(struct failure *why, const char *path);
 
 #endif

@@ -1,5 +1,4 @@
-/* sandbox_phase: what is still to be done once the sandbox is entered, by which it is chosen what that
- * takes. */
+/* sandbox_phase: the work that is left after entering the sandbox; it decides what is allowed. */
 #ifndef QSTICKY_PROCESS_SANDBOX_PHASE_H
 #define QSTICKY_PROCESS_SANDBOX_PHASE_H
 
@@ -8,12 +7,12 @@
 enum sandbox_phase {
 	SANDBOX_RUN,   /* reconcile, and write the health */
 	SANDBOX_ONCE,  /* reconcile */
-	SANDBOX_CHECK, /* the same, and look at the health file */
+	SANDBOX_CHECK, /* reconcile, and read the health file */
 	SANDBOX_JUDGE, /* read the health file, print, end */
 };
 
-/* gcov writes what it has counted when the process ends: that build does all but the last step, from
- * which on it could not (make coverage). */
+/* gcov writes its counts when the process ends, which the sandbox would forbid. So that build skips the
+ * last step of each limit (make coverage). */
 #ifdef QSTICKY_COUNTS
 #ifdef __OPTIMIZE__
 #error "QSTICKY_COUNTS is for the build that counts"

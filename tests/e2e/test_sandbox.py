@@ -503,7 +503,7 @@ def check_ended_for_a_restart(qsticky: Any, file: str) -> None:
     """By status 1, with one sentence at the end."""
     assert qsticky.wait() == 1
     last = qsticky.log[-1]
-    assert " ERROR " in last and file in last and "needs a restart" in last
+    assert " ERROR " in last and file in last and "restart qsticky" in last
     assert sum(file in line for line in qsticky.troubles()) == 1, qsticky.log
     assert not qsticky.health_file.exists()
 
@@ -588,7 +588,7 @@ def test_a_directory_of_secrets_that_only_a_restart_opens_ends_it(
     make("second")
     assert qsticky.wait() == 1
     last = qsticky.log[-1]
-    assert " ERROR " in last and str(file) in last and "needs a restart" in last
+    assert " ERROR " in last and str(file) in last and "restart qsticky" in last
     start().wait_in_sync(PORT)
 
 

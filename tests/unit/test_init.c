@@ -16,8 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Signals are a matter of the whole process, so each test is a child; what it promises is that the
- * status is as given. */
+/* Signals concern the whole process, so each test runs in a child and checks its exit status. */
 typedef bool promise(void);
 
 static int status_of(promise *kept)
@@ -27,7 +26,7 @@ static int status_of(promise *kept)
 
 	child = fork();
 	if (child == 0) {
-		alarm(30); /* a broken promise must not hang */
+		alarm(30); /* ends a test that hangs */
 		_exit(kept() ? 0 : 1);
 	}
 	assert_true(child > 0);
@@ -86,7 +85,7 @@ static bool keeps_noticing(void)
 {
 	struct init init;
 
-	/* A wait that was cut short must not use the stop up. */
+	/* An interrupted wait must not consume the stop. */
 	return start(&init) && raise(SIGINT) == 0 && stop_asked(&init) && stop_asked(&init);
 }
 
@@ -101,7 +100,7 @@ static bool notices_early_stop(void)
 	struct init init;
 	sigset_t term;
 
-	/* As for PID 1, whose parent may send it before the first instruction. */
+	/* As with PID 1, whose parent may send the signal before the first instruction. */
 	sigemptyset(&term);
 	sigaddset(&term, SIGTERM);
 	sigprocmask(SIG_BLOCK, &term, NULL);
@@ -156,7 +155,7 @@ static bool reaps(void)
 
 		if (child == 0)
 			_exit(0);
-		/* Until all have ended nothing is read, so one SIGCHLD stands for them all. */
+		/* Read nothing until all have ended, so that one SIGCHLD stands for all. */
 		if (waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT) < 0)
 			return false;
 	}
@@ -176,7 +175,7 @@ static bool reaps_orphan(void)
 	int gone[2];
 	char byte;
 
-	/* Stands in for being PID 1. */
+	/* Makes this process inherit orphans, as PID 1 does. */
 	if (!start(&init) || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 || pipe(gone) < 0)
 		return false;
 	if (fork() == 0) {

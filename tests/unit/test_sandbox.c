@@ -16,9 +16,9 @@
 #include "process/sandbox_files.h"
 #include "temp_dir.h"
 
-/* ---- what is entered, each time in a child ---- */
+/* ---- entering, each time in a child ---- */
 
-/* each: temp_dir_make, temp_dir_remove */
+/* Each test runs between temp_dir_make and temp_dir_remove. */
 
 struct place {
 	char dir[PATH_MAX], health[PATH_MAX], metrics[PATH_MAX], port[PATH_MAX], other[PATH_MAX];
@@ -76,7 +76,7 @@ static bool writes_nothing(struct place *place)
 {
 	struct sandbox on = sandbox_enter(&place->config, SANDBOX_ONCE);
 
-	/* Nor has it made any directory. */
+	/* It has not made any directory either. */
 	return access(place->health, F_OK) < 0 &&
 	       mkdir(place->other, 0755) == (on.landlock ? -1 : 0);
 }
@@ -86,9 +86,9 @@ static void once_writes_nothing(void **state)
 	check_promise(state, writes_nothing);
 }
 
-/* ---- no file but those that it is told of ---- */
+/* ---- only the configured files ---- */
 
-/* The tests' programs have sanitizers, for which every file may be read: so here are the rules alone. */
+/* With sanitizers the sandbox allows reading every file, so these tests set the rules directly. */
 static int limit(const struct place *place, enum sandbox_phase phase)
 {
 	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
@@ -102,7 +102,7 @@ static bool can_read(const char *path)
 	return temp_dir_read(path, byte, sizeof byte) >= 0;
 }
 
-/* With whatever there is outside of the directories that are named. */
+/* Also with files outside the configured directories. */
 static bool reads_nothing_else(const struct place *place)
 {
 	return limit(place, SANDBOX_RUN) == 0 ||
@@ -136,7 +136,7 @@ static bool opens_nothing_above_a_health_file_in_the_root(struct place *place)
 	return reads_nothing_else(place);
 }
 
-/* A directory cannot be made where there is a file, nor by many a user. */
+/* Making a directory fails if a file has its name, or if the user may not. */
 static bool opens_nothing_above_a_health_file_that_cannot_be(struct place *place)
 {
 	static char path[PATH_MAX];
@@ -201,20 +201,20 @@ static void a_webhook_url_may_come_from_any_file(void **state)
 	check_promise(state, reads_what_is_named);
 }
 
-/* ---- what only a restart opens ---- */
+/* ---- files that need a restart ---- */
 
 static bool make(const char *dir, const char *file)
 {
 	return mkdir(dir, 0755) == 0 && temp_dir_write(file, "x", 1);
 }
 
-/* Somebody whom the sandbox does not hold. */
+/* A process outside the sandbox. */
 struct other {
 	int ask, answer; /* pipes */
 	char dir[PATH_MAX], moved[PATH_MAX], file[PATH_MAX], link[PATH_MAX];
 };
 
-/* Has another directory of that name made. */
+/* Lets that process make another directory of that name. */
 static bool replace(const struct other *other)
 {
 	char byte = 0;
@@ -256,13 +256,13 @@ static bool hides_what_came_later(struct place *place)
 	if (!make(other.dir, file) || symlink(place->other, link) < 0 || !start_other(&other) ||
 	    limit(place, SANDBOX_RUN) == 0)
 		return !sandbox_files_hide(file);
-	/* In the same directory a file may come and go; what leads out of that, or is not there, is not
-	 * a restart's business. */
+	/* A file in the same directory may come and go. A link out of it, or a missing file, needs no
+	 * restart. */
 	if (sandbox_files_hide(file) || !can_read(file) || sandbox_files_hide(link) ||
 	    can_read(link) || sandbox_files_hide("/nowhere"))
 		return false;
 	return replace(&other) && !can_read(file) && errno == EACCES && sandbox_files_hide(file) &&
-	       /* Its mode would keep us out all the same. */
+	       /* Its mode forbids reading anyway. */
 	       (geteuid() == 0 || (chmod(file, 0) == 0 && !sandbox_files_hide(file)));
 }
 
@@ -335,7 +335,7 @@ static void off_changes_nothing(void **state)
 	check_promise(state, leaves_all_as_it_is);
 }
 
-/* ---- in words ---- */
+/* ---- sandbox_append ---- */
 
 static void says_what_is_on(void **state)
 {

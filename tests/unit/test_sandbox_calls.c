@@ -23,8 +23,8 @@
 static struct sock_filter filter[SANDBOX_FILTER_MAX];
 static size_t filter_len;
 
-/* Runs the filter as the kernel's machine does; every instruction must be there, and of a kind that the
- * kernel takes. */
+/* Runs the filter as the kernel does. Each instruction must exist and be of a kind that the kernel
+ * accepts. */
 static uint32_t judge(const struct seccomp_data *data)
 {
 	uint32_t loaded = 0;
@@ -174,7 +174,7 @@ static void sockets_are_of_three_families(void **state)
 	for (unsigned family = 0; family < 64; family++)
 		assert_int_equal(allows_with(SYS_socket, 0, family),
 		                 family == AF_INET || family == AF_INET6 || family == AF_NETLINK);
-	/* The kernel takes an int, whatever stands in the other half of the register. */
+	/* The kernel uses an int and ignores the upper half of the register. */
 	assert_true(allows_with(SYS_socket, 0, 0x100000000 | AF_INET));
 	assert_false(allows_with(SYS_socket, 1, AF_INET));
 	build(SANDBOX_JUDGE);
