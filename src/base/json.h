@@ -33,8 +33,8 @@ bool json_int(const struct json *json, const char *key, int64_t *value);
 
 bool json_bool(const struct json *json, const char *key, bool *value);
 
-/* A string, unescaped into `buf` with a NUL. Also false, with `buf` empty: it needs more than `cap`
- * bytes (at least 1), or holds a NUL or an escape that RFC 8259 does not define. */
+/* A string, unescaped into `buf` with a NUL. It is also false, with `buf` empty, for more than `cap`
+ * bytes (at least 1), a NUL, or an escape that RFC 8259 does not define. */
 bool json_string(const struct json *json, const char *key, char *buf, size_t cap);
 
 /* Greater values say more, for a caller that reads two members about the same thing. */

@@ -1,8 +1,8 @@
 /* redact: describes bytes from outside without quoting them.
  *
  * Such bytes may hold a secret: a port file that links to a password, a URL with a user, a page that
- * repeats the request. Not everybody who reads the log may know it. So logs show the kind of the
- * bytes in our own words, or a value that cannot be a secret: an address, a host, a version.
+ * repeats the request. Not everybody who reads the log may know it. So logs show only the
+ * kind of the bytes, or a value that cannot be a secret: an address, a host, a version.
  * None of these functions blocks or fails. */
 #ifndef QSTICKY_BASE_REDACT_H
 #define QSTICKY_BASE_REDACT_H

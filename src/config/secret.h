@@ -2,8 +2,8 @@
  *
  * A file is read again each time, so a changed secret needs no restart.
  *
- * These stay in memory: secrets in the environment, which the next login needs; the session's
- * cookies and the TLS session's key, until the stop; a 64-bit fingerprint of user name and password.
+ * Secrets in the environment stay in memory, since the next login needs them. So do cookies and the key
+ * of the TLS session, until the stop, and a 64-bit fingerprint of user name and password.
  * All else is wiped once it is sent: the content of secret files, requests, replies, TLS records.
  * There is no core dump, and no other process of the same user can read the memory
  * (src/process/sandbox.c). */

@@ -18,8 +18,8 @@ struct url {
 	const char *path; /* borrowed: the rest, unchanged; "", or begins with /, ? or # */
 };
 
-/* Parses `text`. False (and `url` undefined): not such a URL, or it names a user, or it holds a byte
- * that no request may hold, such as a blank or a control character. */
+/* Parses `text`. False, and `url` undefined: it is not such a URL, names a user, or holds a byte that no
+ * request may hold (blanks, control characters). */
 bool url_parse(struct url *url, const char *text);
 
 /* Appends the target of a Location header of `len` bytes: scheme, host and port, never a user, a path

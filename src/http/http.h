@@ -1,7 +1,7 @@
 /* http: one HTTP/1.1 request and its reply over a `struct stream`, with limited sizes.
  *
- * Refuses a reply whose end is ambiguous (RFC 9112, section 6.3): two lengths, a length that is not
- * only digits, a length together with chunks, folded headers, control bytes. Does not follow
+ * Refuses a reply whose end is ambiguous (RFC 9112, section 6.3). That is: two lengths, a length that is
+ * not only digits, a length together with chunks, folded headers, control bytes. Does not follow
  * redirects. */
 #ifndef QSTICKY_HTTP_HTTP_H
 #define QSTICKY_HTTP_HTTP_H

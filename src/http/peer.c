@@ -27,7 +27,7 @@ void peer_append_authority(struct text *text, const char *host, uint16_t port)
 }
 
 /* Appends the value of the Host header. A proxy selects the site by this header and by the name in
- * TLS, and refuses a request if the two differ (RFC 9110, section 7.4). */
+ * TLS. It refuses a request if the two differ (RFC 9110, section 7.4). */
 static void append_host(struct text *text, const struct peer *peer)
 {
 	bool is_usual = peer->port == (peer->https ? 443 : 80);

@@ -26,10 +26,9 @@ struct query {
 	const struct stop *stop;
 	int64_t until_ms;
 	const struct resolve_servers *servers;
-	size_t server; /* the server to ask now */
-	/* For each server: its socket, -1 before it is asked; and a bit for each kind for which it
-	 * failed, all of them if it is unreachable. */
-	int fds[RESOLVE_SERVERS_MAX];
+	size_t server;                /* the server to ask now */
+	int fds[RESOLVE_SERVERS_MAX]; /* a server's socket; -1 before it is asked */
+	/* A bit for each kind for which a server failed; all bits if it is unreachable. */
 	unsigned failed[RESOLVE_SERVERS_MAX];
 	struct dns_question questions[KINDS];
 	unsigned answered; /* a bit for each kind, and KNOWN */

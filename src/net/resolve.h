@@ -24,8 +24,8 @@
  * address of one kind is known, the other kind has at most RESOLVE_ROUND_MS more.
  *
  * A name with fewer dots than `ndots` is looked up in the domains of `search`, then alone. A name with
- * enough dots is looked up alone (as in musl); if it has no dot, then in the domains too (as in glibc;
- * Docker sets ndots:0). A name that ends in a dot is looked up alone.
+ * enough dots is looked up alone (as in musl). A name without dots is then looked up in the domains too
+ * (as in glibc), since Docker sets ndots:0. A name that ends in a dot is looked up alone.
  *
  * FAIL_RESOLVE: no such name, or no answer. FAIL_STOPPED. FAIL_IO: no socket; or nothing was found and
  * /etc/resolv.conf is unreadable, so the wrong servers may have been asked. */

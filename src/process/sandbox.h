@@ -4,10 +4,11 @@
  * configuration names. Any other system call ends the process by SIGSYS. qsticky also works without the
  * sandbox, so a part that the kernel or Docker's profile lacks is left out:
  *
- *   no_new_privs, no capabilities, no core dump, memory closed to other processes of the same user
- *   (PR_SET_DUMPABLE), few descriptors: Linux 3.5;
- *   seccomp, a list of system calls: Linux 3.5, if compiled in;
- *   Landlock, files to read and write: Linux 5.13; no TCP port to bind: 6.7; no signals to others: 6.12.
+ * From Linux 3.5 on: no_new_privs, no capabilities, no core dump, few descriptors. Other processes of
+ * the same user cannot read the memory (PR_SET_DUMPABLE).
+ * From 3.5 on, if compiled in: seccomp, a list of system calls.
+ * From 5.13 on: Landlock, which limits the files. It also forbids binding TCP ports (6.7) and
+ * signals to others (6.12).
  *
  * Root without capabilities has no rights to the files of other users. */
 #ifndef QSTICKY_PROCESS_SANDBOX_H

@@ -10,8 +10,8 @@
 #include "config/config.h"
 #include "process/sandbox_phase.h"
 
-/* From now on, and for good, only files of `config` and of the resolver may be read, and only those that
- * the phase writes may be written. With `read_all` every file may be read. Makes the directories to
+/* From now on, only files of `config` and of the resolver may be read. Only those that the phase writes
+ * may be written. With `read_all` every file may be read. Makes the directories to
  * write to, if there is Landlock. Requires no_new_privs. Returns Landlock's ABI, or 0: none, and errno
  * says why.
  *
