@@ -12,7 +12,7 @@
 static const char preferences_path[] = "/api/v2/app/preferences";
 
 /* Kept for the last time that a port is read back. */
-#define LAST_LOOK_MS 1000
+#define LAST_READ_MS 1000
 
 struct qbittorrent qbittorrent_for(const struct peer_address *address,
                                    const struct qbittorrent_account *account,
@@ -139,7 +139,7 @@ static enum fail verify(struct qbittorrent *qb, const struct qbittorrent_wanted 
 	const int64_t longest_pause_ms = 250;
 	/* The last look needs some time of the cycle too. */
 	int64_t until_ms = mono_earlier(mono_now_ms() + QBITTORRENT_VERIFY_MS,
-	                                qb->peer.deadline_ms - LAST_LOOK_MS);
+	                                qb->peer.deadline_ms - LAST_READ_MS);
 	int64_t pause_ms = 20;
 
 	for (;;) {

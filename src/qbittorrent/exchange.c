@@ -16,7 +16,7 @@ void qbittorrent_append_certificate(struct text *text)
 
 /* ---- one exchange ---- */
 
-static void take_cookies(struct qbittorrent *qb)
+static void store_cookies(struct qbittorrent *qb)
 {
 	size_t cursor = 0, len;
 	const char *value;
@@ -68,7 +68,7 @@ enum fail qbittorrent_exchange(struct qbittorrent *qb, struct http_request reque
 	if (f)
 		qb->version_at_ms = 0; /* who answers next may be another version */
 	else
-		take_cookies(qb);
+		store_cookies(qb);
 	return f;
 }
 

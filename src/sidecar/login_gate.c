@@ -47,7 +47,7 @@ static enum fail without_file(struct login_gate *gate, struct failure *why)
 		fail_in(why, "a login is needed, but failed ones cannot be counted");
 		return FAIL_HELD_BACK;
 	}
-	if (!gate->looked && login_store_read_only(&gate->store, &gate->budget, &unread)) {
+	if (!gate->file_tried && login_store_read_only(&gate->store, &gate->budget, &unread)) {
 		gate->budget = (struct login_budget){ .failed = LOGIN_FAILED_MAX };
 		keep_trouble(gate,
 		             "no login before SIGHUP (docker kill -s HUP), since logins were "
@@ -59,7 +59,7 @@ static enum fail without_file(struct login_gate *gate, struct failure *why)
 		             "Let this user write there",
 		             why);
 	}
-	gate->looked = true;
+	gate->file_tried = true;
 	return FAIL_NONE;
 }
 
@@ -84,7 +84,7 @@ static enum fail lock(struct login_gate *gate, struct failure *why)
 	}
 	if (f)
 		return without_file(gate, why);
-	gate->looked = true;
+	gate->file_tried = true;
 	/* Not the file that was known, or not as it is known: it must not hide what was counted. */
 	if (was_useless || memcmp(salt, gate->store.salt, sizeof salt) != 0) {
 		if (gate->budget.failed < known.failed)
@@ -131,7 +131,7 @@ static void add_prospect(const struct login_gate *gate, struct failure *why)
 }
 
 /* How the pair stands, as a failure. */
-static enum fail say_state(const struct login_gate *gate, struct failure *why)
+static enum fail explain_state(const struct login_gate *gate, struct failure *why)
 {
 	enum fail f = FAIL_HELD_BACK;
 
@@ -158,7 +158,7 @@ static enum fail say_state(const struct login_gate *gate, struct failure *why)
 /* ---- the gate ---- */
 
 /* Requests that have to show the same new cache id, each on a connection of its own. */
-#define LOOKS 5
+#define CONFIRMATIONS 5
 
 static bool ask_server(const struct login_gate *gate, struct qbittorrent *qb,
                        unsigned char server[static LOGIN_ID_LEN])
@@ -174,7 +174,7 @@ static bool ask_server(const struct login_gate *gate, struct qbittorrent *qb,
 
 /* Which process answers. Where that cannot be learnt, nothing is inferred. Returns whether the budget
  * is another now. */
-static bool look_at_server(struct login_gate *gate, struct qbittorrent *qb)
+static bool check_server(struct login_gate *gate, struct qbittorrent *qb)
 {
 	struct login_budget *budget = &gate->budget;
 	unsigned char server[LOGIN_ID_LEN], again[LOGIN_ID_LEN];
@@ -182,7 +182,8 @@ static bool look_at_server(struct login_gate *gate, struct qbittorrent *qb)
 
 	if (budget->unsteady || !ask_server(gate, qb, server))
 		return false;
-	for (int look = 1; look < LOOKS && login_budget_is_new_server(budget, server); look++) {
+	for (int look = 1; look < CONFIRMATIONS && login_budget_is_new_server(budget, server);
+	     look++) {
 		/* A load balancer may choose for each connection. */
 		peer_close(&qb->peer);
 		if (!ask_server(gate, qb, again))
@@ -207,14 +208,14 @@ static enum fail decide(struct login_gate *gate, struct qbittorrent *qb, struct 
 	gate->clear = false;
 	changed |= login_budget_clock(&gate->budget, gate->now_s);
 	if (login_budget_wants_server(&gate->budget))
-		changed |= look_at_server(gate, qb);
+		changed |= check_server(gate, qb);
 	gate->unsent = gate->budget;
 	gate->others = gate->budget.count > 0 && !login_budget_knows(&gate->budget, gate->pair);
 	if (gate->now_s < login_budget_next_s(&gate->budget, gate->pair)) {
 		enum fail f;
 
 		gate->state = login_budget_state(&gate->budget, gate->pair);
-		f = say_state(gate, why);
+		f = explain_state(gate, why);
 		if (changed)
 			(void)write_budget(gate, &unused);
 		return f;
@@ -256,8 +257,7 @@ static enum fail after(struct qbittorrent_gate *base, struct qbittorrent *qb, en
 		login_budget_verdict(budget, gate->pair, qb->login);
 	/* The verdict first: what follows may block. */
 	(void)write_budget(gate, &unused);
-	if (f && f != FAIL_STOPPED && qb->login != QBITTORRENT_LOGIN_NONE &&
-	    look_at_server(gate, qb))
+	if (f && f != FAIL_STOPPED && qb->login != QBITTORRENT_LOGIN_NONE && check_server(gate, qb))
 		(void)write_budget(gate, &unused);
 	login_store_unlock(&gate->store);
 	gate->state = LOGIN_IN_ORDER;

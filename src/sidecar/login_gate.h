@@ -17,7 +17,7 @@ struct login_gate {
 	struct login_store store;
 	struct login_budget budget; /* as last read, or known without the file */
 	bool in_memory;             /* where the file is of no use, goes on without it */
-	bool looked;                /* for what the file holds, before it went on without it */
+	bool file_tried;            /* for what the file holds, before it went on without it */
 	int64_t now_s;              /* seconds since 1970; the caller sets it before each cycle */
 
 	enum login_state state; /* how it stands, for the health file; the caller resets it */

@@ -21,7 +21,7 @@ static int two_digits(const unsigned char *at)
 }
 
 /* "YYMMDDHHMMSSZ" or "YYYYMMDDHHMMSSZ" (RFC 5280, section 4.1.2.5). */
-static bool take_time(struct der_part *in, time_t *moment)
+static bool parse_time(struct der_part *in, time_t *moment)
 {
 	enum { CENTURY, YEAR, MONTH, DAY, HOUR, MINUTE, SECOND, FIELDS };
 
@@ -30,7 +30,7 @@ static bool take_time(struct der_part *in, time_t *moment)
 	unsigned tag;
 	size_t skip;
 
-	if (!der_take(in, &tag, &text, NULL) || (tag != DER_UTC_TIME && tag != DER_TIME))
+	if (!der_next(in, &tag, &text, NULL) || (tag != DER_UTC_TIME && tag != DER_TIME))
 		return false;
 	skip = tag == DER_UTC_TIME ? 2 : 0;
 	if (text.len != 15 - skip || text.at[text.len - 1] != 'Z')
@@ -74,7 +74,7 @@ static bool is_pkcs1(struct der_part oid)
 }
 
 /* The AlgorithmIdentifier of a key. */
-static bool take_key_algorithm(struct der_part *in, struct certificate *certificate)
+static bool parse_key_algorithm(struct der_part *in, struct certificate *certificate)
 {
 	struct der_part inside, oid;
 	enum certificate_algorithm key = CERTIFICATE_OTHER;
@@ -112,15 +112,15 @@ static void set_rsa_signature(struct certificate *certificate, unsigned which)
 }
 
 /* The AlgorithmIdentifier of the signature, which the signed part must name too. */
-static bool take_signature_algorithm(struct der_part *in, struct der_part named,
-                                     struct certificate *certificate)
+static bool parse_signature_algorithm(struct der_part *in, struct der_part named,
+                                      struct certificate *certificate)
 {
 	/* ecdsa-with-SHA2 (RFC 5758, section 3.2), bar its last byte: 1 is SHA-224. */
 	static const unsigned char ecdsa[] = { 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03 };
 	struct der_part whole, inside, oid;
 	unsigned tag;
 
-	if (!der_take(in, &tag, &inside, &whole) || tag != DER_SEQUENCE ||
+	if (!der_next(in, &tag, &inside, &whole) || tag != DER_SEQUENCE ||
 	    !der_expect(&inside, DER_OID, &oid))
 		return false;
 	if (!certificate_same(whole, named))
@@ -140,7 +140,7 @@ static bool take_signature_algorithm(struct der_part *in, struct der_part named,
 }
 
 /* The whole bytes in a string of bits. */
-static bool take_bits(struct der_part *in, struct der_part *bytes)
+static bool parse_bits(struct der_part *in, struct der_part *bytes)
 {
 	if (!der_expect(in, DER_BITS, bytes) || bytes->len < 1 || bytes->at[0] != 0)
 		return false;
@@ -149,7 +149,7 @@ static bool take_bits(struct der_part *in, struct der_part *bytes)
 	return true;
 }
 
-static bool take_unsigned(struct der_part *in, struct der_part *number)
+static bool parse_unsigned(struct der_part *in, struct der_part *number)
 {
 	if (!der_expect(in, DER_INTEGER, number))
 		return false;
@@ -168,19 +168,19 @@ static bool is_exponent(struct der_part exponent)
 	       (exponent.len > 1 || exponent.at[0] > 1);
 }
 
-static bool take_key(struct der_part *in, struct certificate *certificate)
+static bool parse_key(struct der_part *in, struct certificate *certificate)
 {
 	struct der_part key, bits, pair;
 
-	if (!der_expect(in, DER_SEQUENCE, &key) || !take_key_algorithm(&key, certificate) ||
-	    !take_bits(&key, &bits))
+	if (!der_expect(in, DER_SEQUENCE, &key) || !parse_key_algorithm(&key, certificate) ||
+	    !parse_bits(&key, &bits))
 		return false;
 	certificate->point = bits;
 	if (certificate->key != CERTIFICATE_RSA)
 		return true;
 	if (!der_expect(&bits, DER_SEQUENCE, &pair) ||
-	    !take_unsigned(&pair, &certificate->modulus) ||
-	    !take_unsigned(&pair, &certificate->exponent))
+	    !parse_unsigned(&pair, &certificate->modulus) ||
+	    !parse_unsigned(&pair, &certificate->exponent))
 		return false;
 	if (certificate->modulus.len > CERTIFICATE_RSA_MAX || !is_exponent(certificate->exponent))
 		certificate->key = CERTIFICATE_RSA_LONG;
@@ -348,13 +348,13 @@ static bool parse_signed_part(struct certificate *certificate, struct der_part i
 	    (!der_expect(&part, DER_INTEGER, &number) || number.len != 1 || number.at[0] > 2))
 		return false;
 	if (!der_expect(&in, DER_INTEGER, &part) || /* serial number */
-	    !der_take(&in, &tag, &part, algorithm) || tag != DER_SEQUENCE ||
-	    !der_take(&in, &tag, &part, &certificate->issuer) || tag != DER_SEQUENCE ||
+	    !der_next(&in, &tag, &part, algorithm) || tag != DER_SEQUENCE ||
+	    !der_next(&in, &tag, &part, &certificate->issuer) || tag != DER_SEQUENCE ||
 	    !der_expect(&in, DER_SEQUENCE, &dates) ||
-	    !take_time(&dates, &certificate->not_before) ||
-	    !take_time(&dates, &certificate->not_after) ||
-	    !der_take(&in, &tag, &part, &certificate->subject) || tag != DER_SEQUENCE ||
-	    !take_key(&in, certificate))
+	    !parse_time(&dates, &certificate->not_before) ||
+	    !parse_time(&dates, &certificate->not_after) ||
+	    !der_next(&in, &tag, &part, &certificate->subject) || tag != DER_SEQUENCE ||
+	    !parse_key(&in, certificate))
 		return false;
 	certificate->is_old_root =
 		!has_version && certificate_same(certificate->issuer, certificate->subject);
@@ -377,10 +377,10 @@ bool certificate_parse(struct certificate *certificate, const unsigned char *der
 
 	*certificate = (struct certificate){ .whole = in };
 	return der_expect(&in, DER_SEQUENCE, &outer) && in.len == 0 &&
-	       der_take(&outer, &tag, &signed_part, &certificate->signed_part) &&
+	       der_next(&outer, &tag, &signed_part, &certificate->signed_part) &&
 	       tag == DER_SEQUENCE && parse_signed_part(certificate, signed_part, &algorithm) &&
-	       take_signature_algorithm(&outer, algorithm, certificate) &&
-	       take_bits(&outer, &certificate->signature_bytes) && outer.len == 0;
+	       parse_signature_algorithm(&outer, algorithm, certificate) &&
+	       parse_bits(&outer, &certificate->signature_bytes) && outer.len == 0;
 }
 
 bool certificate_same(struct der_part a, struct der_part b)

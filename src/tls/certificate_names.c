@@ -26,7 +26,7 @@ static unsigned lower(unsigned char c)
 
 /* Takes the next character of a string whose blanks in front are gone: a run of blanks is one, and
  * those at the end are none. 256 at the end. */
-static unsigned take_folded(struct der_part *string)
+static unsigned next_folded(struct der_part *string)
 {
 	const unsigned char *at = string->at;
 	bool blank = string->len > 0 && *at == ' ';
@@ -57,8 +57,8 @@ static bool same_string(struct der_part a, struct der_part b)
 		b.len--;
 	}
 	do {
-		one = take_folded(&a);
-		if (one != take_folded(&b))
+		one = next_folded(&a);
+		if (one != next_folded(&b))
 			return false;
 	} while (one != 256);
 	return true;
@@ -71,8 +71,8 @@ static bool same_attribute(struct der_part a, struct der_part b)
 	unsigned tag, other_tag;
 
 	if (!der_expect(&a, DER_OID, &oid) || !der_expect(&b, DER_OID, &other_oid) ||
-	    !der_is(oid, other_oid.at, other_oid.len) || !der_take(&a, &tag, &value, NULL) ||
-	    !der_take(&b, &other_tag, &other, NULL) || a.len > 0 || b.len > 0)
+	    !der_is(oid, other_oid.at, other_oid.len) || !der_next(&a, &tag, &value, NULL) ||
+	    !der_next(&b, &other_tag, &other, NULL) || a.len > 0 || b.len > 0)
 		return false;
 	if (is_utf8(tag) && is_utf8(other_tag))
 		return same_string(value, other);
@@ -135,7 +135,7 @@ static bool common_name_is_for(struct der_part subject, const char *name)
 	while (der_expect(&sets, DER_SET, &set))
 		while (der_expect(&set, DER_SEQUENCE, &pair))
 			if (der_expect(&pair, DER_OID, &oid) && DER_IS_OID(oid, 0x55, 0x04, 0x03) &&
-			    der_take(&pair, &tag, &value, NULL) && is_utf8(tag) &&
+			    der_next(&pair, &tag, &value, NULL) && is_utf8(tag) &&
 			    is_for(value, name))
 				return true;
 	return false;
@@ -148,7 +148,7 @@ bool certificate_names_host(const struct certificate *certificate, const char *n
 
 	if (!names.at)
 		return common_name_is_for(certificate->subject, name);
-	while (der_take(&names, &tag, &one, NULL))
+	while (der_next(&names, &tag, &one, NULL))
 		if (tag == TAG_DNS && is_for(one, name))
 			return true;
 	return false;
@@ -160,7 +160,7 @@ bool certificate_names_ip(const struct certificate *certificate, const unsigned 
 	struct der_part names = certificate->names, name;
 	unsigned tag;
 
-	while (der_take(&names, &tag, &name, NULL))
+	while (der_next(&names, &tag, &name, NULL))
 		if (tag == TAG_IP && len > 0 && der_is(name, ip, len))
 			return true;
 	return false;
@@ -241,7 +241,7 @@ void certificate_append_name(struct text *text, struct der_part name)
 			const char *label;
 
 			if (!der_expect(&pair, DER_OID, &oid) ||
-			    !der_take(&pair, &tag, &value, NULL))
+			    !der_next(&pair, &tag, &value, NULL))
 				continue;
 			label = label_of(oid);
 			if (!label)
@@ -260,7 +260,7 @@ void certificate_append_names(struct text *text, const struct certificate *certi
 	struct der_part names = certificate->names, name;
 	unsigned tag;
 
-	while (der_take(&names, &tag, &name, NULL)) {
+	while (der_next(&names, &tag, &name, NULL)) {
 		if (tag != TAG_DNS && tag != TAG_IP)
 			continue;
 		if (shown.len > 0)

@@ -34,7 +34,7 @@ enum der_tag {
 /* Takes the first element of `in`: its tag, of one of these types or any other, what is inside, and, unless
  * `whole` is NULL, all of it with its header. False at the end, and for what DER or this does not allow:
  * a length that is open or does not fit. */
-bool der_take(struct der_part *in, unsigned *tag, struct der_part *inside, struct der_part *whole);
+bool der_next(struct der_part *in, unsigned *tag, struct der_part *inside, struct der_part *whole);
 
 /* The same where only the tag `wanted` will do; `in` stays as it is where it is another. */
 bool der_expect(struct der_part *in, unsigned wanted, struct der_part *inside);

@@ -165,16 +165,17 @@ static void choose(const br_ssl_client_certificate_class **methods,
                    const br_ssl_client_context *client, uint32_t types,
                    br_ssl_client_certificate *choice)
 {
-	struct tls_engine_proof *proof = (struct tls_engine_proof *)(void *)methods;
+	struct tls_client_certificate *certificate =
+		(struct tls_client_certificate *)(void *)methods;
 
 	(void)client;
 	(void)types;
-	*proof->asked = true;
+	*certificate->asked = true;
 	*choice = (br_ssl_client_certificate){ .chain_len = 0 };
 }
 
 static const br_ssl_client_certificate_class all_methods = {
-	.context_size = sizeof(struct tls_engine_proof),
+	.context_size = sizeof(struct tls_client_certificate),
 	.start_name_list = ignore,
 	.start_name = ignore_name,
 	.append_name = ignore_bytes,
@@ -183,9 +184,9 @@ static const br_ssl_client_certificate_class all_methods = {
 	.choose = choose,
 };
 
-struct tls_engine_proof tls_engine_proof_for(bool *asked)
+struct tls_client_certificate tls_client_certificate_for(bool *asked)
 {
-	return (struct tls_engine_proof){ .methods = &all_methods, .asked = asked };
+	return (struct tls_client_certificate){ .methods = &all_methods, .asked = asked };
 }
 
 /* ---- keys and signatures of certificates ---- */

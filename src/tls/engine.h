@@ -20,13 +20,13 @@ enum fail tls_engine_seed(br_ssl_engine_context *engine, struct failure *why);
 
 /* Answers a server's request for a client certificate: there is none. That it has asked is noted, since
  * a refusal later on is likely to be about that. */
-struct tls_engine_proof {
+struct tls_client_certificate {
 	const br_ssl_client_certificate_class *methods; /* must be first: what the engine calls */
 	bool *asked; /* borrowed; set once the server has asked */
 };
 
 /* `methods` then goes to the engine. */
-struct tls_engine_proof tls_engine_proof_for(bool *asked);
+struct tls_client_certificate tls_client_certificate_for(bool *asked);
 
 /* The key of a certificate, borrowed from it; false where it is of a kind that is not supported. */
 bool tls_engine_key(br_x509_pkey *key, const struct certificate *certificate);

@@ -11,10 +11,10 @@ enum {
 	ALERT_UNRECOGNIZED_NAME = 112,
 };
 
-enum tls_reason tls_fault_alert(int alert, bool asked_for_proof, const char *name,
+enum tls_reason tls_fault_alert(int alert, bool client_certificate_asked, const char *name,
                                 struct failure *why)
 {
-	if (asked_for_proof) {
+	if (client_certificate_asked) {
 		fail_set(why, FAIL_TLS,
 		         "the server demands a client certificate (mutual TLS), which qsticky "
 		         "cannot present (TLS alert %d)",

@@ -23,9 +23,9 @@ enum tls_reason {
 	TLS_REASON_PLAIN,        /* an answer in plain HTTP */
 };
 
-/* The server gave up with an alert (RFC 5246, section 7.2) in the handshake. `asked_for_proof`: it
+/* The server gave up with an alert (RFC 5246, section 7.2) in the handshake. `client_certificate_asked`: it
  * has asked for a certificate of ours. `name` is the one it was asked by; "": by none. */
-enum tls_reason tls_fault_alert(int alert, bool asked_for_proof, const char *name,
+enum tls_reason tls_fault_alert(int alert, bool client_certificate_asked, const char *name,
                                 struct failure *why);
 
 /* The stream below failed with FAIL_TIMEOUT or FAIL_CLOSED in the handshake; `silent`: before the server

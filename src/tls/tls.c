@@ -19,7 +19,7 @@ static_assert(sizeof(br_ssl_session_parameters) <= TLS_SESSION_BYTES, "no room f
 static struct {
 	br_ssl_client_context client; /* secret */
 	unsigned char records[BR_SSL_BUFSIZE_MONO];
-	struct tls_engine_proof proof;
+	struct tls_client_certificate client_certificate;
 	unsigned char first[4]; /* the first bytes that the server sent */
 	size_t first_len;
 	bool greeted;             /* the handshake is over */
@@ -37,8 +37,8 @@ static void set_up(struct tls *tls)
 	br_ssl_engine_add_flags(engine, BR_OPT_NO_RENEGOTIATION);
 	tls_verify_start(&space.verify, &tls->trust);
 	br_ssl_engine_set_x509(engine, &space.verify.methods);
-	space.proof = tls_engine_proof_for(&tls->asked_for_proof);
-	br_ssl_client_set_client_certificate(&space.client, &space.proof.methods);
+	space.client_certificate = tls_client_certificate_for(&tls->client_certificate_asked);
+	br_ssl_client_set_client_certificate(&space.client, &space.client_certificate.methods);
 	br_ssl_engine_set_buffer(engine, space.records, sizeof space.records, 0);
 }
 
@@ -116,7 +116,7 @@ static enum fail broken(struct tls *tls, struct failure *why)
 		error -= BR_ERR_RECV_FATAL_ALERT;
 		if (space.greeted)
 			return fail_set(why, FAIL_TLS, "the server broke off: TLS alert %d", error);
-		tls->reason = tls_fault_alert(error, tls->asked_for_proof,
+		tls->reason = tls_fault_alert(error, tls->client_certificate_asked,
 		                              space.client.eng.server_name, why);
 	} else {
 		tls->reason = tls_fault_engine(error, space.first, space.first_len, why);
@@ -285,7 +285,7 @@ static void remember(struct tls *tls)
 {
 	/* In a resumed session the server would not ask for a certificate of ours again, and its
 	 * later refusal could not be told apart. */
-	if (tls->asked_for_proof)
+	if (tls->client_certificate_asked)
 		forget_session(&tls->session);
 	else
 		keep_session(&tls->session, &space.verify, &space.client.eng);
@@ -304,7 +304,7 @@ enum fail tls_open(struct tls *tls, struct stream *inner, int64_t deadline_ms, s
 	enum fail f;
 
 	tls->inner = inner;
-	tls->resumed = tls->asked_for_proof = false;
+	tls->resumed = tls->client_certificate_asked = false;
 	space.first_len = 0;
 	space.greeted = false;
 	set_up(tls);

@@ -40,9 +40,9 @@ struct tls {
 	struct trust trust;
 	struct stream *inner; /* borrowed; NULL while closed */
 	struct tls_session session;
-	bool resumed;           /* the open connection took up an earlier session */
-	bool asked_for_proof;   /* the server asked for a certificate of ours; there is none */
-	enum tls_reason reason; /* of a failed tls_open(), until tls_close() */
+	bool resumed;                  /* the open connection took up an earlier session */
+	bool client_certificate_asked; /* the server asked for a certificate of ours; there is none */
+	enum tls_reason reason;        /* of a failed tls_open(), until tls_close() */
 };
 
 /* A closed stream with that trust, whose strings and pins are borrowed for its life. */

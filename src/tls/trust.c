@@ -22,7 +22,7 @@ static bool is_issuer(const struct chain *chain, struct der_part subject)
 }
 
 static enum fail consider(const struct chain *chain, const unsigned char *der, size_t len,
-                          trust_take *take, void *context, struct failure *why)
+                          trust_on_certificate *on_certificate, void *context, struct failure *why)
 {
 	struct certificate certificate;
 
@@ -30,14 +30,14 @@ static enum fail consider(const struct chain *chain, const unsigned char *der, s
 	if (!certificate_parse(&certificate, der, len))
 		return FAIL_NONE;
 	if (certificate_same(certificate.whole, chain_leaf(chain)->whole))
-		return take(context, &certificate, true, why);
+		return on_certificate(context, &certificate, true, why);
 	if (!is_issuer(chain, certificate.subject))
 		return FAIL_NONE;
-	return take(context, &certificate, false, why);
+	return on_certificate(context, &certificate, false, why);
 }
 
-static enum fail scan(const char *path, int fd, const struct chain *chain, trust_take *take,
-                      void *context, struct failure *why)
+static enum fail scan(const char *path, int fd, const struct chain *chain,
+                      trust_on_certificate *on_certificate, void *context, struct failure *why)
 {
 	char buf[4096];
 	size_t total = 0;
@@ -67,7 +67,8 @@ static enum fail scan(const char *path, int fd, const struct chain *chain, trust
 			len -= 3;
 		}
 		while ((event = pem_push(&pem, &bytes, &len)) == PEM_CERTIFICATE) {
-			enum fail f = consider(chain, pem.certificate, pem.len, take, context, why);
+			enum fail f = consider(chain, pem.certificate, pem.len, on_certificate,
+			                       context, why);
 
 			found++;
 			if (f)
@@ -94,8 +95,8 @@ static bool is_absent(int error)
 }
 
 enum fail trust_scan(const struct trust *trust, const struct chain *chain,
-                     struct file_version *version, trust_take *take, void *context,
-                     struct failure *why)
+                     struct file_version *version, trust_on_certificate *on_certificate,
+                     void *context, struct failure *why)
 {
 	const char *path = trust->ca_file;
 	int fd = file_open(path, FILE_LINKS_ALL);
@@ -109,7 +110,7 @@ enum fail trust_scan(const struct trust *trust, const struct chain *chain,
 	f = file_check(&status, fd, path, why);
 	if (f == FAIL_NONE) {
 		*version = file_version(&status);
-		f = scan(path, fd, chain, take, context, why);
+		f = scan(path, fd, chain, on_certificate, context, why);
 	}
 	close(fd);
 	pages_release(&pem, sizeof pem);

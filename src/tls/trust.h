@@ -29,16 +29,16 @@ struct trust {
 #define TRUST_FILE_MAX (4 * 1024 * 1024)
 
 /* Takes one certificate of the CA file; `own`: it is the server's own. */
-typedef enum fail trust_take(void *context, const struct certificate *certificate, bool own,
-                             struct failure *why);
+typedef enum fail trust_on_certificate(void *context, const struct certificate *certificate,
+                                       bool own, struct failure *why);
 
 /* Reads the CA file and hands over each certificate in it that is the server's own or has the
  * name of an issuer in the chain, whether it is fit to vouch or not. Notes the version that was read
  * in `*version`.
  * FAIL_UNTRUSTED: there is none at the usual place; `why` is left to the caller. FAIL_FORMAT, FAIL_TOO_BIG:
- * not a PEM file of certificates. FAIL_IO: unreadable. Else as `take` says. */
+ * not a PEM file of certificates. FAIL_IO: unreadable. Else as `on_certificate` says. */
 enum fail trust_scan(const struct trust *trust, const struct chain *chain,
-                     struct file_version *version, trust_take *take, void *context,
-                     struct failure *why);
+                     struct file_version *version, trust_on_certificate *on_certificate,
+                     void *context, struct failure *why);
 
 #endif

@@ -25,8 +25,8 @@ void tls_verify_name(char name[static LIMITS_HOST_MAX], const struct trust *trus
 
 /* Takes a CA, or notes that the server's own certificate is in the file: then exactly that is trusted,
  * whoever issued it. */
-static enum fail take_anchor(void *context, const struct certificate *certificate, bool own,
-                             struct failure *why)
+static enum fail on_anchor(void *context, const struct certificate *certificate, bool own,
+                           struct failure *why)
 {
 	struct tls_anchors *anchors = context;
 	unsigned char *der = anchors->bytes + anchors->used;
@@ -77,7 +77,7 @@ static enum fail verify_by_file(struct tls_verify *verify, const struct refusal 
 
 	anchors->count = anchors->used = 0;
 	anchors->own = false;
-	f = trust_scan(refusal->trust, &verify->chain, &verify->file, take_anchor, anchors,
+	f = trust_scan(refusal->trust, &verify->chain, &verify->file, on_anchor, anchors,
 	               &verify->why);
 	if (f && f != FAIL_UNTRUSTED) {
 		verify->reason = TLS_REASON_CA_FILE;
@@ -109,7 +109,7 @@ static bool is_pinned(const struct trust *trust, const unsigned char *sha256)
 }
 
 /* What any server's certificate must be able to do, whoever vouches for it. */
-static enum fail take_key(struct tls_verify *verify, const struct refusal *refusal)
+static enum fail use_key(struct tls_verify *verify, const struct refusal *refusal)
 {
 	const struct certificate *leaf = chain_leaf(&verify->chain);
 	const struct path_obstacle unsupported = {
@@ -157,7 +157,7 @@ static enum fail examine(struct tls_verify *verify)
 		verify->reason = TLS_REASON_NOT_PINNED;
 		f = fail_set(&verify->why, FAIL_UNTRUSTED, "its certificate is not the pinned one");
 	}
-	return f ? f : take_key(verify, &refusal);
+	return f ? f : use_key(verify, &refusal);
 }
 
 /* ---- what the engine calls ---- */

@@ -28,8 +28,8 @@ void webhook_judged(struct webhook *webhook, bool healthy, int64_t now_ms)
 	if (webhook->unhealthy != healthy)
 		return;
 	webhook->unhealthy = !healthy;
-	webhook->lasted_ms = now_ms - webhook->turned_ms;
-	webhook->turned_ms = now_ms;
+	webhook->lasted_ms = now_ms - webhook->health_since_ms;
+	webhook->health_since_ms = now_ms;
 	begin(webhook, now_ms);
 }
 
@@ -37,7 +37,7 @@ enum webhook_event webhook_next(const struct webhook *webhook)
 {
 	if (webhook->changed)
 		return WEBHOOK_PORT_CHANGED;
-	if (webhook->unhealthy == webhook->told_unhealthy)
+	if (webhook->unhealthy == webhook->reported_unhealthy)
 		return WEBHOOK_NOTHING;
 	return webhook->unhealthy ? WEBHOOK_UNHEALTHY : WEBHOOK_HEALTHY;
 }
@@ -63,15 +63,15 @@ bool webhook_ended(struct webhook *webhook, enum webhook_end end, int64_t wait_m
 	if (webhook->changed)
 		webhook->changed = false;
 	else
-		webhook->told_unhealthy = webhook->unhealthy;
+		webhook->reported_unhealthy = webhook->unhealthy;
 	begin(webhook, now_ms);
 	return true;
 }
 
 /* ---- what is said ---- */
 
-void webhook_say(struct failure *message, const struct webhook *webhook, const char *error,
-                 uint16_t port)
+void webhook_describe(struct failure *message, const struct webhook *webhook, const char *error,
+                      uint16_t port)
 {
 	struct text text = text_on(message->text, sizeof message->text);
 	unsigned lasted = (unsigned)(webhook->lasted_ms / 1000);

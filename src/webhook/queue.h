@@ -30,7 +30,7 @@ enum webhook_event {
 
 /* How an attempt to tell ended. */
 enum webhook_end {
-	WEBHOOK_TOLD,
+	WEBHOOK_SENT,
 	WEBHOOK_CUT,     /* the main job left it no time, and nothing was sent */
 	WEBHOOK_FAILED,  /* may go well another time */
 	WEBHOOK_REFUSED, /* will not */
@@ -41,11 +41,11 @@ struct webhook {
 	bool changed; /* the port; the others of its members count with this only */
 	int64_t previous_port;
 	uint16_t port;
-	bool unhealthy;      /* as last judged */
-	bool told_unhealthy; /* as last told, or given up to tell */
-	int64_t turned_ms;   /* when it was last judged otherwise than before */
-	int64_t lasted_ms;   /* and how long it had been that way */
-	unsigned failures;   /* in a row */
+	bool unhealthy;          /* as last judged */
+	bool reported_unhealthy; /* as last told, or given up to tell */
+	int64_t health_since_ms; /* when it was last judged otherwise than before */
+	int64_t lasted_ms;       /* and how long it had been that way */
+	unsigned failures;       /* in a row */
 	int64_t due_ms;
 	int64_t until_ms;
 };
@@ -68,8 +68,8 @@ bool webhook_ended(struct webhook *webhook, enum webhook_end end, int64_t wait_m
 
 /* What there is to say, for a person. `error`: the present one, needed while unhealthy. `port`: the
  * one forwarded, or 0. */
-void webhook_say(struct failure *message, const struct webhook *webhook, const char *error,
-                 uint16_t port);
+void webhook_describe(struct failure *message, const struct webhook *webhook, const char *error,
+                      uint16_t port);
 
 /* Appends the body that says so. `port` and `state` are the present ones. */
 void webhook_append(struct text *text, const struct webhook *webhook, uint16_t port,

@@ -119,9 +119,9 @@ static int64_t retry_after_ms(const struct http_reply *reply)
 	return seconds * 1000;
 }
 
-static void tell(struct webhook *webhook, const struct webhook_receiver *receiver,
-                 const struct webhook_facts *facts, const struct stop *stop,
-                 struct http_reply *reply)
+static void deliver(struct webhook *webhook, const struct webhook_receiver *receiver,
+                    const struct webhook_facts *facts, const struct stop *stop,
+                    struct http_reply *reply)
 {
 	const int64_t cycle_ms = facts->cycle_ms;
 	const int64_t deadline_ms = mono_earlier(mono_now_ms() + WEBHOOK_SEND_MS, cycle_ms);
@@ -137,7 +137,7 @@ static void tell(struct webhook *webhook, const struct webhook_receiver *receive
 
 	reply->status = 0;
 	reply->head_len = 0;
-	webhook_say(&message, webhook, facts->error ? facts->error : "", facts->port);
+	webhook_describe(&message, webhook, facts->error ? facts->error : "", facts->port);
 	webhook_append(&text, webhook, facts->port, facts->state, now_s(), &message);
 	f = open_connection(&to, receiver, stop, deadline_ms, &why);
 	sent = !f && to.url.path;
@@ -151,7 +151,7 @@ static void tell(struct webhook *webhook, const struct webhook_receiver *receive
 	close_connection(&to);
 	ended_ms = mono_now_ms();
 	if (!f) {
-		end = WEBHOOK_TOLD;
+		end = WEBHOOK_SENT;
 		fail_set(&why, f, "taken");
 	} else if (f == FAIL_STOPPED || ended_ms >= cycle_ms) {
 		/* What was sent in part may have arrived, so it is not sent at once again. */
@@ -163,7 +163,7 @@ static void tell(struct webhook *webhook, const struct webhook_receiver *receive
 	if (webhook_ended(webhook, end, retry_after_ms(reply), ended_ms) && f) {
 		level = LEVEL_WARN;
 		fail_in(&why, "given up");
-	} else if (end == WEBHOOK_TOLD || end == WEBHOOK_CUT) {
+	} else if (end == WEBHOOK_SENT || end == WEBHOOK_CUT) {
 		level = LEVEL_DEBUG;
 	}
 	/* The reason first: the log cuts what is too long. */
@@ -188,7 +188,7 @@ int64_t webhook_work(struct webhook *webhook, const struct webhook_receiver *rec
 
 			(void)epoll_ctl(all, EPOLL_CTL_ADD, fds[i].fd, &event);
 		}
-		tell(webhook, receiver, facts, &any, reply);
+		deliver(webhook, receiver, facts, &any, reply);
 		if (all >= 0)
 			close(all);
 	}

@@ -453,15 +453,15 @@ static void tls_recognizes_what_is_not_tls(void **state)
 	}
 }
 
-static void assert_alert(int alert, bool asked_for_proof, enum tls_reason expected,
+static void assert_alert(int alert, bool client_certificate_asked, enum tls_reason expected,
                          const char *part)
 {
 	const unsigned char record[] = { 21, 3, 3, 0, 2, 2, (unsigned char)alert };
 	struct array_stream array;
 
-	assert_int_equal(tls_fault_alert(alert, asked_for_proof, "nas", &why), expected);
+	assert_int_equal(tls_fault_alert(alert, client_certificate_asked, "nas", &why), expected);
 	assert_non_null(strstr(why.text, part));
-	if (asked_for_proof)
+	if (client_certificate_asked)
 		return;
 	array_stream_on(&array, record, sizeof record);
 	assert_int_equal(tls_open(&tls, &array.stream, INT64_MAX, &why), FAIL_TLS);

@@ -52,14 +52,14 @@ static void webhook_tells_each_turn_once(void **state)
 	(void)state;
 
 	webhook_judged(&webhook, false, START);
-	assert_true(webhook_ended(&webhook, WEBHOOK_TOLD, 0, START + 5));
+	assert_true(webhook_ended(&webhook, WEBHOOK_SENT, 0, START + 5));
 	assert_int_equal(webhook_next(&webhook), WEBHOOK_NOTHING);
 	webhook_judged(&webhook, false, START + 1000);
 	assert_int_equal(webhook_next(&webhook), WEBHOOK_NOTHING);
 	webhook_judged(&webhook, true, START + 2000);
 	assert_int_equal(webhook_next(&webhook), WEBHOOK_HEALTHY);
 	assert_true(webhook_due_ms(&webhook) == START + 2000);
-	assert_true(webhook_ended(&webhook, WEBHOOK_TOLD, 0, START + 2005));
+	assert_true(webhook_ended(&webhook, WEBHOOK_SENT, 0, START + 2005));
 	assert_true(webhook_due_ms(&webhook) == MONO_NEVER);
 }
 
@@ -69,14 +69,14 @@ static void webhook_tells_a_port_before_the_turn_that_it_brought(void **state)
 	(void)state;
 
 	webhook_judged(&webhook, false, START);
-	assert_true(webhook_ended(&webhook, WEBHOOK_TOLD, 0, START));
+	assert_true(webhook_ended(&webhook, WEBHOOK_SENT, 0, START));
 	webhook_port_changed(&webhook, 6881, 41000, START + 9);
 	webhook_judged(&webhook, true, START + 10);
 	assert_int_equal(webhook_next(&webhook), WEBHOOK_PORT_CHANGED);
-	assert_true(webhook_ended(&webhook, WEBHOOK_TOLD, 0, START + 11));
+	assert_true(webhook_ended(&webhook, WEBHOOK_SENT, 0, START + 11));
 	assert_int_equal(webhook_next(&webhook), WEBHOOK_HEALTHY);
 	assert_true(webhook_due_ms(&webhook) == START + 11);
-	assert_true(webhook_ended(&webhook, WEBHOOK_TOLD, 0, START + 12));
+	assert_true(webhook_ended(&webhook, WEBHOOK_SENT, 0, START + 12));
 	assert_int_equal(webhook_next(&webhook), WEBHOOK_NOTHING);
 }
 
@@ -93,7 +93,7 @@ static void webhook_tells_several_changes_as_one(void **state)
 	webhook_port_changed(&webhook, 42000, 6881, START + 2);
 	assert_int_equal(webhook.previous_port, 42000);
 	assert_int_equal(webhook.port, 6881);
-	assert_true(webhook_ended(&webhook, WEBHOOK_TOLD, 0, START + 3));
+	assert_true(webhook_ended(&webhook, WEBHOOK_SENT, 0, START + 3));
 	assert_int_equal(webhook_next(&webhook), WEBHOOK_NOTHING);
 }
 
@@ -186,7 +186,7 @@ static void webhook_does_not_count_attempts_that_were_cut(void **state)
 		assert_true(webhook_due_ms(&webhook) == now_ms);
 	}
 	assert_int_equal(webhook.failures, 0);
-	assert_true(webhook_ended(&webhook, WEBHOOK_TOLD, 0, now_ms));
+	assert_true(webhook_ended(&webhook, WEBHOOK_SENT, 0, now_ms));
 }
 
 static void webhook_is_not_cut_for_ever(void **state)
@@ -221,7 +221,7 @@ static const char *say(const struct webhook *webhook, const char *error, uint16_
 {
 	static struct failure message;
 
-	webhook_say(&message, webhook, error, port);
+	webhook_describe(&message, webhook, error, port);
 	return message.text;
 }
 
@@ -250,7 +250,7 @@ static void webhook_says_what_a_person_wants_to_know(void **state)
 	for (size_t i = 0; i < sizeof turns / sizeof turns[0]; i++) {
 		webhook = (struct webhook){ 0 };
 		webhook_judged(&webhook, false, START);
-		webhook_ended(&webhook, WEBHOOK_TOLD, 0, START);
+		webhook_ended(&webhook, WEBHOOK_SENT, 0, START);
 		webhook_judged(&webhook, true, START + turns[i].lasted_ms);
 		assert_string_equal(say(&webhook, "", 45720), turns[i].words);
 	}
@@ -286,7 +286,7 @@ static void webhook_puts_it_under_the_names_that_receivers_know(void **state)
 	(void)state;
 
 	webhook_port_changed(&webhook, 41000, 45720, START);
-	webhook_say(&message, &webhook, "", 0);
+	webhook_describe(&message, &webhook, "", 0);
 	webhook_append(&text, &webhook, 0, "in_sync", 1795336930, &message);
 	parse(&json, &text);
 	assert_says(&json, "title", "qsticky");
@@ -321,7 +321,7 @@ static void webhook_escapes_the_longest_and_worst_error(void **state)
 	error[0] = '"';
 	error[sizeof error - 1] = '\0';
 	webhook_judged(&webhook, false, START);
-	webhook_say(&message, &webhook, error, 0);
+	webhook_describe(&message, &webhook, error, 0);
 	webhook_append(&text, &webhook, 0, "retrying", 0, &message);
 	parse(&json, &text);
 	assert_true(json_string(&json, "content", value, sizeof value));
