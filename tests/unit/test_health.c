@@ -111,7 +111,8 @@ static void health_writes_every_field(void **state)
 		"\"last_check\": \"2026-11-22T08:41:58Z\", "
 		"\"last_port_change\": \"2026-11-22T08:41:10Z\", "
 		"\"timestamp\": \"2026-11-22T08:41:58Z\", \"uptime\": \"1:01:01\", "
-		"\"uptime_seconds\": 3661, \"consecutive_failures\": 0, \"rebinds\": 2, \"last_error\": null, "
+		"\"uptime_seconds\": 3661, \"consecutive_failures\": 0, \"rebinds\": 2, "
+		"\"last_error\": null, "
 		"\"qbittorrent_version\": \"v4.5.2\", \"version\": \"3.0.0\"}\n");
 }
 
@@ -124,7 +125,8 @@ static void health_writes_null_for_what_is_not_known(void **state)
 		"\"connection_status\": null, "
 		"\"external_address\": null, \"login\": null, \"last_check\": null, "
 		"\"last_port_change\": null, \"timestamp\": \"2026-11-22T08:42:10Z\", "
-		"\"uptime\": \"0:00:00\", \"uptime_seconds\": 0, \"consecutive_failures\": 3, \"rebinds\": 0, "
+		"\"uptime\": \"0:00:00\", \"uptime_seconds\": 0, \"consecutive_failures\": 3, "
+		"\"rebinds\": 0, "
 		"\"last_error\": \"qBittorrent at localhost:8080: connection refused\", "
 		"\"qbittorrent_version\": null, \"version\": null}\n");
 }
@@ -160,7 +162,9 @@ static void health_writes_every_metric(void **state)
 		text,
 		"# HELP qsticky_info Versions.\n"
 		"# TYPE qsticky_info gauge\n"
-		"qsticky_info{instance_name=\"qsticky\",version=\"3.0.0\",qbittorrent_version=\"v4.5.2\"} 1\n"
+		"qsticky_info{instance_name=\"qsticky\",version=\"3.0.0\",qbittorrent_version=\"v4.5.2\"} "
+		""
+		"1\n"
 		"# HELP qsticky_state 1 for the present state.\n"
 		"# TYPE qsticky_state gauge\n"
 		"qsticky_state{instance_name=\"qsticky\",state=\"starting\"} 0\n"
@@ -177,10 +181,10 @@ static void health_writes_every_metric(void **state)
 		"# HELP qsticky_current_port qBittorrent's port.\n"
 		"# TYPE qsticky_current_port gauge\n"
 		"qsticky_current_port{instance_name=\"qsticky\"} 41000\n"
-		"# HELP qsticky_port_reachable 1: it accepts connections at the tunnel.\n"
+		"# HELP qsticky_port_reachable 1: it accepts TCP at the tunnel.\n"
 		"# TYPE qsticky_port_reachable gauge\n"
 		"qsticky_port_reachable{instance_name=\"qsticky\"} 1\n"
-		"# HELP qsticky_port_reachable_udp 1: its UDP part is taken there, too.\n"
+		"# HELP qsticky_port_reachable_udp 1: it receives UDP at the tunnel.\n"
 		"# TYPE qsticky_port_reachable_udp gauge\n"
 		"qsticky_port_reachable_udp{instance_name=\"qsticky\"} 0\n"
 		"# HELP qsticky_start_time_seconds Start of qsticky.\n"
