@@ -42,6 +42,7 @@ static int64_t pause_s(const struct login_pair *pair)
 
 static bool is_given_up(const struct login_budget *budget, const struct login_pair *pair)
 {
+	/* See the assumption in the header. */
 	if (pair->accepted && budget->failed == 0)
 		return false;
 	/* After a rejection, keep one login for a person who corrects the password. */

@@ -55,7 +55,7 @@ static void write_health(const char *path, const struct health *health)
 		fail_msg("%s", why.text);
 }
 
-/* What is written for `health`, as text. */
+/* Returns the file written for `health`, as text. */
 static const char *written(void *const *state, const struct health *health)
 {
 	static char text[HEALTH_MAX + 1];
@@ -67,7 +67,7 @@ static const char *written(void *const *state, const struct health *health)
 	return text;
 }
 
-/* The verdict on the file at `path`; the line is in `line`. */
+/* Judges the file at `path`; the line is in `line`. */
 static char line[HEALTH_MAX + 1];
 
 static bool judged(const char *path, time_t now)
@@ -163,6 +163,8 @@ static void health_writes_every_metric(void **state)
 		"# HELP qsticky_info Versions.\n"
 		"# TYPE qsticky_info gauge\n"
 		"qsticky_info{instance_name=\"qsticky\",version=\"3.0.0\",qbittorrent_version=\"v4.5.2\"} "
+		""
+		""
 		""
 		"1\n"
 		"# HELP qsticky_state 1 for the present state.\n"
@@ -286,7 +288,7 @@ static void health_replaces_the_file_whole(void **state)
 	held = open(path, O_RDONLY | O_CLOEXEC);
 	assert_true(held >= 0);
 	write_health(path, &ill);
-	/* Who has the old one open reads it to its end. */
+	/* A reader that has the old file open can read it to its end. */
 	assert_true(read(held, before, sizeof before) > 0);
 	close(held);
 	assert_memory_equal(before, "{\"healthy\": true", 16);
@@ -338,7 +340,7 @@ static void health_does_not_write_through_a_link(void **state)
 	assert_string_equal(text, "mine");
 }
 
-/* Something stands in the way that cannot be removed, as in a directory turned read-only. */
+/* The old file cannot be removed, as in a directory that became read-only. */
 static void health_that_cannot_be_written_no_longer_says_healthy(void **state)
 {
 	char path[PATH_MAX], beside[PATH_MAX], inside[PATH_MAX];
@@ -469,7 +471,7 @@ static void health_is_unhealthy_with_every_truncated_file(void **state)
 	snprintf(text, sizeof text, "%s", written(state, &well));
 	len = strlen(text);
 	assert_true(judged_bytes(state, text, len));
-	/* Without its newline it is whole. */
+	/* It is complete without its newline. */
 	for (size_t cut = 0; cut < len - 1; cut++)
 		assert_false(judged_bytes(state, text, cut));
 }
@@ -538,7 +540,7 @@ static void health_reads_back_the_longest_error(void **state)
 	memset(error, '\x01', sizeof error - 1);
 	error[sizeof error - 1] = '\0';
 	health.last_error = error;
-	/* And everything else as long as it may be. */
+	/* All other fields have their longest length. */
 	memset(status, '\x01', sizeof status - 1);
 	status[sizeof status - 1] = '\0';
 	memset(address, '\x01', sizeof address - 1);

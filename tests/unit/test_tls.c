@@ -29,7 +29,8 @@ static enum tls_reason reason;
 static char presented[FAILURE_MAX];
 static char ca_path[PATH_MAX];
 
-/* A client that expects nas.home.arpa and has no trust yet, and a server that has its certificate. */
+/* Makes a client that expects nas.home.arpa and trusts nobody yet, and a server with that
+ * certificate. */
 static int start(void **state)
 {
 	if (temp_dir_make(state))
@@ -70,7 +71,7 @@ static void assert_opens(void)
 		fail_msg("%s", why.text);
 }
 
-/* What the server presented is kept in `presented`, with the pin before it. */
+/* Fills `presented` with the pin and the certificate that the server sent. */
 static void assert_refused(enum fail kind, enum tls_reason expected, const char *part)
 {
 	struct text text = text_on(presented, sizeof presented);
@@ -92,7 +93,7 @@ static void assert_refused(enum fail kind, enum tls_reason expected, const char 
 	assert_null(tls.inner);
 }
 
-/* Ends the connection and begins another one. */
+/* Ends the connection and opens another one. */
 static void assert_opens_again(void)
 {
 	tls_close(&tls);
