@@ -1,6 +1,6 @@
 /* qbittorrent_login: requests that need a session, and the login that opens one.
  *
- * A part of qbittorrent. Login gates use it, too. User name and password are read for a login and
+ * A part of qbittorrent, also for login gates. User name and password are read for a login and
  * wiped after it. */
 #ifndef QSTICKY_QBITTORRENT_LOGIN_H
 #define QSTICKY_QBITTORRENT_LOGIN_H

@@ -17,7 +17,7 @@ struct login_gate {
 	struct login_store store;
 	struct login_budget budget; /* as last read, or as counted without the file */
 	bool in_memory;             /* if the file is unusable, count in memory */
-	bool file_tried;            /* the unusable file was read, as far as possible */
+	bool file_tried;            /* the file was read, or found unreadable */
 	int64_t now_s;              /* seconds since 1970; set by the caller before each cycle */
 
 	enum login_state state; /* for the health file; reset by the caller */

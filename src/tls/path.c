@@ -165,9 +165,9 @@ static bool vouches(struct walk *walk, const struct certificate *issuer, enum pa
 		note(walk, PATH_NOT_SIGNER, issuer, origin, false);
 		return false;
 	}
-	/* Verify the signature of an unfit CA only if it is from the file, which may hold several
-	 * of one name: the user can act on the one that signed. An unsupported key cannot be
-	 * verified. */
+	/* Verify the signature of an unfit CA only if it is from the file. The file may hold
+	 * several of one name, and the user can act on the one that signed. An unsupported key
+	 * cannot be verified. */
 	if (unfit && (origin == PATH_SENT || fault == PATH_KEY)) {
 		note(walk, fault, issuer, origin, false);
 		return false;

@@ -32,8 +32,8 @@ struct trust {
 typedef enum fail trust_on_certificate(void *context, const struct certificate *certificate,
                                        bool own, struct failure *why);
 
-/* Reads the CA file and calls `on_certificate` for each certificate that may vouch for the chain,
- * fit or unfit: the server's own, or one with an issuer's name. Sets `*version` to the version that
+/* Reads the CA file and calls `on_certificate` for each certificate that may vouch for the chain:
+ * the server's own, or one with an issuer's name, fit or unfit. Sets `*version` to the version that
  * was read.
  * FAIL_UNTRUSTED: the default file is missing; `why` is not set. FAIL_FORMAT, FAIL_TOO_BIG: not a
  * PEM file of certificates. FAIL_IO: unreadable. Else as `on_certificate` fails. */

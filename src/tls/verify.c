@@ -23,8 +23,8 @@ void tls_verify_name(char name[static LIMITS_HOST_MAX], const struct trust *trus
 	name[len] = '\0';
 }
 
-/* Keeps a CA. If the file holds the server's own certificate, that one is trusted whoever issued
- * it. */
+/* Keeps a CA. If the file holds the server's own certificate, that one is trusted, with any
+ * issuer. */
 static enum fail on_anchor(void *context, const struct certificate *certificate, bool own,
                            struct failure *why)
 {
