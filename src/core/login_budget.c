@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-/* Seconds to the next login after so many without an answer. The first of them may be qBittorrent's
- * restart. */
+/* Pause in seconds before the next login, by the number of unanswered ones. The first few may be
+ * due to a restart of qBittorrent. */
 static const uint16_t unanswered_pauses_s[] = { 0, 0, 60, 120, 240, 480, LOGIN_PAUSE_S };
 
 static const struct login_pair *find(const struct login_budget *budget, const unsigned char *id)
@@ -19,7 +19,8 @@ static unsigned at_most(unsigned value, unsigned most)
 	return value < most ? value : most;
 }
 
-/* With the unanswered logins of the accepted pair, of which there is one at most. */
+/* Logins that may have failed, including the unanswered ones of the accepted pair; there is at most
+ * one such pair. */
 static unsigned possibly_failed(const struct login_budget *budget)
 {
 	unsigned failed = budget->failed;
@@ -44,7 +45,7 @@ static bool is_given_up(const struct login_budget *budget, const struct login_pa
 	/* See the assumption in the header. */
 	if (pair->accepted && budget->failed == 0)
 		return false;
-	/* What was rejected leaves one for a person who corrects it. */
+	/* After a rejection, keep one login for a person who corrects the password. */
 	return pair->rejected >= LOGIN_REJECTED_MAX ||
 	       possibly_failed(budget) + (pair->rejected > 0) >= LOGIN_FAILED_MAX;
 }
@@ -108,8 +109,8 @@ bool login_budget_clock(struct login_budget *budget, int64_t now_s)
 	return changed;
 }
 
-/* The place of a new pair: that of the oldest one where there is no more room. What that one may have
- * failed stays counted. An accepted pair keeps its place. */
+/* Returns the place for a new pair. If there is no room, it replaces the oldest pair that was not
+ * accepted; that pair's failures stay counted. */
 static struct login_pair *place(struct login_budget *budget)
 {
 	size_t oldest = LOGIN_PAIRS_MAX;
@@ -139,18 +140,18 @@ void login_budget_attempt(struct login_budget *budget, const unsigned char id[st
 	pair->last_s = now_s;
 	if (!pair->accepted)
 		budget->failed = at_most(budget->failed + 1, LOGIN_FAILED_MAX);
-	/* An id from before this login says nothing about who has counted it. */
+	/* A cache id read before this login does not tell which server counted it. */
 	budget->server_known = false;
 }
 
-/* The counter is zero, and no other credentials are right. Where there are several counters, this is
- * one of them. */
+/* Resets the count: qBittorrent's counter is zero, and no other credentials are right. With several
+ * servers, only one counter was reset. */
 static void accept(struct login_budget *budget, const struct login_pair *pair)
 {
 	struct login_pair accepted = { .accepted = true, .last_s = pair->last_s };
 
 	memcpy(accepted.id, pair->id, LOGIN_ID_LEN);
-	/* This login itself has not failed. */
+	/* This login did not fail. */
 	budget->failed -= !pair->accepted && budget->failed > 0;
 	if (!budget->unsteady)
 		budget->failed = 0;
@@ -200,7 +201,7 @@ static bool is_past(const struct login_budget *budget, const unsigned char *serv
 	return false;
 }
 
-/* Forgets all that was counted, and keeps the pair that was accepted. */
+/* Forgets all counts, and keeps the accepted pair. */
 static void forget_pairs(struct login_budget *budget)
 {
 	struct login_pair kept[LOGIN_PAIRS_MAX] = { 0 };
@@ -221,7 +222,7 @@ static void forget_pairs(struct login_budget *budget)
 
 static void restart(struct login_budget *budget)
 {
-	/* By the assumption in the header, an accepted pair by itself has not failed. */
+	/* By the assumption in the header, an accepted pair alone has not failed. */
 	unsigned failed = budget->failed > 0 ? possibly_failed(budget) : 0;
 
 	budget->before = at_most(budget->before + failed, LOGIN_FAILED_MAX);

@@ -156,7 +156,7 @@ static enum fail judge_scheme(const struct peer *peer, const struct http_reply *
 {
 	if (reply->status != 400)
 		return FAIL_NONE;
-	if (peer->https && peer->tls.asked_for_proof)
+	if (peer->https && peer->tls.client_certificate_asked)
 		return fail_set(why, FAIL_TLS,
 		                "HTTP 400, and the server demands a client certificate (mutual "
 		                "TLS), which qsticky cannot present");

@@ -11,8 +11,8 @@
 
 static const char preferences_path[] = "/api/v2/app/preferences";
 
-/* Kept for the last time that a port is read back. */
-#define LAST_LOOK_MS 1000
+/* Time kept for the last reading back of a port, in milliseconds. */
+#define LAST_READ_MS 1000
 
 struct qbittorrent qbittorrent_for(const struct peer_address *address,
                                    const struct qbittorrent_account *account,
@@ -31,11 +31,11 @@ struct qbittorrent qbittorrent_for(const struct peer_address *address,
 	qb.peer.pin_variable = "QSTICKY_TLS_PIN_SHA256";
 	qb.peer.if_refused = "connection refused: is it running, and is this its Web UI port?";
 	qb.peer.step_ms = QBITTORRENT_EXCHANGE_MS;
-	/* It refuses a Host header with a port that is not the one it listens on itself, as behind a
-	 * port mapping or a proxy. */
+	/* qBittorrent refuses a Host header whose port is not its own, as behind a port mapping or
+	 * a proxy. */
 	qb.peer.omits_port = true;
-	/* A 4.x qBittorrent closes and opens the socket its Web UI listens on with every change of its
-	 * preferences, by whomever; a connect at that instant is refused. */
+	/* qBittorrent 4.x reopens its Web UI's socket whenever anybody changes its preferences. A
+	 * connection at that moment is refused. */
 	qb.peer.is_patient = true;
 	return qb;
 }
@@ -56,7 +56,8 @@ void qbittorrent_end(struct qbittorrent *qb)
 
 /* ---- preferences ---- */
 
-/* "proxy_type" is a number up to 4.5 (0, in old versions also -1, for none), then a word. */
+/* "proxy_type" is a number up to 4.5, where 0 means none (in old versions also -1), and then a
+ * word. */
 static bool has_proxy(const struct json *json)
 {
 	int64_t number = 0;
@@ -79,10 +80,9 @@ static enum fail parse_view(const struct http_reply *reply, struct qbittorrent_v
 		return qbittorrent_unexpected(reply, preferences_path, why);
 	f = json_parse(&json, reply->body, reply->body_len, why);
 	if (f)
-		fail_in(why, "not qBittorrent, or a damaged reply to %s", preferences_path);
+		fail_in(why, "not qBittorrent, or its reply to %s is damaged", preferences_path);
 	else if (!json_int(&json, "listen_port", &found.listen_port))
-		f = fail_set(why, FAIL_ANSWER,
-		             "not qBittorrent: its preferences hold no listen_port");
+		f = fail_set(why, FAIL_ANSWER, "not qBittorrent: its preferences lack listen_port");
 	if (!f) {
 		(void)json_bool(&json, "random_port", &found.random_port);
 		(void)json_bool(&json, "upnp", &found.upnp);
@@ -115,7 +115,7 @@ enum fail qbittorrent_read(struct qbittorrent *qb, struct qbittorrent_view *view
 	return peer_fail_in(&qb->peer, read_view(qb, view, why), why);
 }
 
-/* ---- setting them ---- */
+/* ---- setting preferences ---- */
 
 bool qbittorrent_has(const struct qbittorrent_view *view, const struct qbittorrent_wanted *wanted)
 {
@@ -132,14 +132,15 @@ bool qbittorrent_is_web_ui(const struct qbittorrent *qb, const struct qbittorren
 	return port == (view->web_ui_port ? view->web_ui_port : qb->peer.port);
 }
 
-/* 200 and 204 alone prove nothing: qBittorrent answers 200 to any number. */
+/* Reads the preferences until they show what is wanted. The status proves nothing: qBittorrent
+ * answers 200 to any number. */
 static enum fail verify(struct qbittorrent *qb, const struct qbittorrent_wanted *wanted,
                         struct qbittorrent_view *view, struct failure *why)
 {
 	const int64_t longest_pause_ms = 250;
-	/* The last look needs some time of the cycle too. */
+	/* Leave time for the last reading before the end of the cycle. */
 	int64_t until_ms = mono_earlier(mono_now_ms() + QBITTORRENT_VERIFY_MS,
-	                                qb->peer.deadline_ms - LAST_LOOK_MS);
+	                                qb->peer.deadline_ms - LAST_READ_MS);
 	int64_t pause_ms = 20;
 
 	for (;;) {
@@ -149,10 +150,11 @@ static enum fail verify(struct qbittorrent *qb, const struct qbittorrent_wanted 
 		if (f || qbittorrent_has(view, wanted))
 			return f;
 		if (now_ms >= until_ms && view->listen_port == wanted->port)
-			return fail_set(why, FAIL_UNPROVEN,
-			                "it accepted interface %s and its address, but still "
-			                "reports others",
-			                wanted->interface);
+			return fail_set(
+				why, FAIL_UNPROVEN,
+				"it accepted interface %s and its address, but still reports "
+				"others",
+				wanted->interface);
 		if (now_ms >= until_ms)
 			return fail_set(why, FAIL_UNPROVEN,
 			                "it accepted port %u, but still reports port %lld",
@@ -164,7 +166,7 @@ static enum fail verify(struct qbittorrent *qb, const struct qbittorrent_wanted 
 	}
 }
 
-/* The request that sets what is wanted; `preferences` is what its form borrows. */
+/* A request that sets preferences. Its form borrows `preferences`. */
 struct setting {
 	char preferences[192];
 	struct http_field form;
@@ -224,7 +226,7 @@ enum fail qbittorrent_set(struct qbittorrent *qb, const struct qbittorrent_wante
 enum fail qbittorrent_rebind(struct qbittorrent *qb, const struct qbittorrent_wanted *wanted,
                              struct qbittorrent_view *view, struct failure *why)
 {
-	/* Its neighbour, and never one below 1024, which qBittorrent could not open. */
+	/* The neighbouring port; 1024 or higher, since qBittorrent could not open a lower one. */
 	struct qbittorrent_wanted other = { .port = wanted->port < 1024 ? wanted->port | 0x8000
 		                                                        : wanted->port ^ 1 };
 	enum fail f;
@@ -240,7 +242,7 @@ enum fail qbittorrent_rebind(struct qbittorrent *qb, const struct qbittorrent_wa
 	return peer_fail_in(&qb->peer, f, why);
 }
 
-/* ---- what else it can do ---- */
+/* ---- announcing, hints ---- */
 
 enum fail qbittorrent_reannounce(struct qbittorrent *qb, struct failure *why)
 {
@@ -253,7 +255,7 @@ enum fail qbittorrent_reannounce(struct qbittorrent *qb, struct failure *why)
 	return peer_fail_in(&qb->peer, qbittorrent_ask(qb, request, why), why);
 }
 
-/* The words that all versions have for it. */
+/* The values that all versions use. */
 static bool is_status(const char *word)
 {
 	return strcmp(word, "connected") == 0 || strcmp(word, "firewalled") == 0 ||
@@ -264,7 +266,7 @@ static bool is_address(const char *word)
 {
 	unsigned char ip[IP_MAX];
 
-	/* What follows a % may be anything. */
+	/* Anything may follow a '%'. */
 	return ip_parse(ip, word) > 0 && !strchr(word, '%');
 }
 
@@ -293,7 +295,7 @@ void qbittorrent_ask_hints(struct qbittorrent *qb, struct qbittorrent_hints *hin
 		hints->connection_status[0] = '\0';
 }
 
-/* ---- version, end ---- */
+/* ---- version, logout ---- */
 
 void qbittorrent_ask_version(struct qbittorrent *qb)
 {
@@ -309,7 +311,7 @@ void qbittorrent_ask_version(struct qbittorrent *qb)
 	if (qbittorrent_exchange(qb, request, true, &unused) || qb->reply->status != 200 ||
 	    qbittorrent_is_html(qb->reply))
 		return;
-	/* Anything else may repeat what it was sent, and all the world is shown the version. */
+	/* Accept only a version: another reply may echo a secret, and the version is public. */
 	if (redact_is_version(qb->reply->body, qb->reply->body_len))
 		text_append_bytes(&text, qb->reply->body, qb->reply->body_len);
 }
@@ -341,7 +343,7 @@ void qbittorrent_logout_within(struct qbittorrent *qb, int64_t longest_ms)
 	peer_close(&qb->peer);
 	qb->peer.stop = &none;
 	qb->peer.deadline_ms = mono_now_ms() + longest_ms;
-	/* To the address of last time: a lookup could take longer than the stop may. */
+	/* Use the last known address: a lookup could take longer than the stop allows. */
 	qb->peer.looks_up_none = true;
 	log_out(qb);
 	qbittorrent_end(qb);

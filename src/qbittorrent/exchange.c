@@ -16,17 +16,17 @@ void qbittorrent_append_certificate(struct text *text)
 
 /* ---- one exchange ---- */
 
-static void take_cookies(struct qbittorrent *qb)
+static void store_cookies(struct qbittorrent *qb)
 {
 	size_t cursor = 0, len;
 	const char *value;
 
 	while ((value = http_header(qb->reply, "Set-Cookie", &cursor, &len)))
 		if (cookies_set(&qb->cookies, value, len))
-			qb->version_at_ms = 0; /* another session, perhaps of another version */
+			qb->version_at_ms = 0; /* a new session: perhaps another version */
 }
 
-/* Not on the stack, whose every page counts. */
+/* Static, since every page of stack counts. */
 static struct secret_store store;
 
 enum fail qbittorrent_authorize(struct qbittorrent *qb, struct http_request *request,
@@ -66,13 +66,13 @@ enum fail qbittorrent_exchange(struct qbittorrent *qb, struct http_request reque
 			fail_in(why, "%s %s", request.post ? "POST" : "GET", request.path);
 	}
 	if (f)
-		qb->version_at_ms = 0; /* who answers next may be another version */
+		qb->version_at_ms = 0; /* the next answer may come from another version */
 	else
-		take_cookies(qb);
+		store_cookies(qb);
 	return f;
 }
 
-/* ---- what the answer means ---- */
+/* ---- unexpected replies ---- */
 
 bool qbittorrent_is_html(const struct http_reply *reply)
 {
@@ -104,7 +104,6 @@ static enum fail redirected(const struct http_reply *reply, struct failure *why)
 	                reply->status, location ? shown : "nowhere");
 }
 
-/* Judges a reply to `path` that is neither expected nor a 403. */
 enum fail qbittorrent_unexpected(const struct http_reply *reply, const char *path,
                                  struct failure *why)
 {

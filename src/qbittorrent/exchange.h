@@ -1,33 +1,36 @@
-/* qbittorrent_exchange: one request to qBittorrent and what its answer means.
+/* qbittorrent_exchange: one request to qBittorrent, and what its reply means.
  *
- * A part of qbittorrent; of the others only check/qbittorrent.c needs it, which takes the steps one by
- * one. */
+ * A part of qbittorrent. Outside this room only check/qbittorrent.c uses it, to take the steps one
+ * by one. */
 #ifndef QSTICKY_QBITTORRENT_EXCHANGE_H
 #define QSTICKY_QBITTORRENT_EXCHANGE_H
 
 #include "base/text.h"
 #include "qbittorrent/session.h"
 
-/* Appends the certificate of a connection that is open, for a person, and the line that pins it. */
+/* Appends the server's certificate, for a person, and the setting that pins it. The connection must
+ * be open. */
 void qbittorrent_append_certificate(struct text *text);
 
-/* Adds the API key to `request` where there is one; it is read once a cycle. Fails as secret_read(). */
+/* Adds the API key, if there is one, to `request`. The key is read once a cycle. Fails as
+ * secret_read(). */
 enum fail qbittorrent_authorize(struct qbittorrent *qb, struct http_request *request,
                                 struct failure *why);
 
 /* Wipes the API key that was read. */
 void qbittorrent_forget_key(struct qbittorrent *qb);
 
-/* Sends `request` (host and cookies are filled in), on the connection of the cycle or a new one, and
- * reads its reply, whatever its status. A connection that was closed while idle is replaced silently
- * where `repeatable`. Fails as peer_exchange(). */
+/* Sends `request`, with host and cookies, on the connection of the cycle or a new one, and reads
+ * the reply, whatever its status. If `repeatable`, a connection that was closed while idle is
+ * replaced silently. Fails as peer_exchange(). */
 enum fail qbittorrent_exchange(struct qbittorrent *qb, struct http_request request, bool repeatable,
                                struct failure *why);
 
-/* Whether the reply is a page for people. */
+/* Whether the reply is an HTML page. */
 bool qbittorrent_is_html(const struct http_reply *reply);
 
-/* FAIL_ANSWER, and why: the reply to `path` is not one that was expected. */
+/* Explains a reply to `path` that is neither a success nor qBittorrent's own 403. Returns
+ * FAIL_ANSWER. */
 enum fail qbittorrent_unexpected(const struct http_reply *reply, const char *path,
                                  struct failure *why);
 

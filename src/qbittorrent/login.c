@@ -13,14 +13,16 @@ static bool body_is(const struct http_reply *reply, const char *text)
 enum fail qbittorrent_login_failed(enum qbittorrent_login login, struct failure *why)
 {
 	if (login == QBITTORRENT_LOGIN_BANNED)
-		return fail_set(why, FAIL_BANNED,
-		                "this address is banned after too many failed logins, by whomever: "
-		                "qBittorrent lifts that after an hour (its setting) or when it "
-		                "restarts");
-	return fail_set(why, FAIL_REJECTED,
-	                "user name or password rejected: correct QSTICKY_QBITTORRENT_USER and "
-	                "_PASS, or their files (from 4.6.1 on, a qBittorrent without a stored "
-	                "password makes up a new one at each start)");
+		return fail_set(
+			why, FAIL_BANNED,
+			"this address is banned after too many failed logins, by any program: "
+			"qBittorrent lifts the ban after an hour (its setting) or when it "
+			"restarts");
+	return fail_set(
+		why, FAIL_REJECTED,
+		"user name or password rejected: correct QSTICKY_QBITTORRENT_USER and _PASS, or "
+		"their files (since 4.6.1, qBittorrent without a stored password makes a new one "
+		"at each start)");
 }
 
 static enum fail judge_login(struct qbittorrent *qb, struct failure *why)
@@ -31,7 +33,8 @@ static enum fail judge_login(struct qbittorrent *qb, struct failure *why)
 		qb->login = QBITTORRENT_LOGIN_ACCEPTED;
 		return FAIL_NONE;
 	}
-	/* The request before was answered as qBittorrent does: this 401 is about the password. */
+	/* The request before this one was answered by qBittorrent, so this 401 is about the
+	 * password. */
 	if (reply->status == 401 || (reply->status == 200 && body_is(reply, "Fails."))) {
 		qb->login = QBITTORRENT_LOGIN_REJECTED;
 		return qbittorrent_login_failed(qb->login, why);
@@ -40,15 +43,14 @@ static enum fail judge_login(struct qbittorrent *qb, struct failure *why)
 		qb->login = QBITTORRENT_LOGIN_BANNED;
 		return qbittorrent_login_failed(qb->login, why);
 	}
-	/* Not qBittorrent's own words: a proxy may have put them in the place of a rejection that
-	 * counts. */
+	/* Not qBittorrent's own reply. A proxy may have replaced a rejection, which counts. */
 	return qbittorrent_unexpected(reply, "the login", why);
 }
 
-/* Not on the stack, whose every page counts. */
+/* Static, since every page of stack counts. */
 static struct secret_store secrets;
 
-/* Gives the login form; its secrets stay until secret_forget(). */
+/* Fills in the login form. Its secrets stay valid until secret_forget(). */
 static enum fail read_credentials(const struct qbittorrent_account *account,
                                   struct http_field form[static 2], struct failure *why)
 {
@@ -102,8 +104,8 @@ static enum fail log_in(struct qbittorrent *qb, struct failure *why)
 		return f;
 	}
 
-	/* On a connection of its own: where one that was used before turns out to be closed, nobody
-	 * can tell whether the login was counted. For the same reason it is not repeated. */
+	/* Send the login on a new connection, and never repeat it. If a used connection turned out
+	 * to be closed, nobody could tell whether the login was counted. */
 	peer_close(&qb->peer);
 	qb->login = QBITTORRENT_LOGIN_UNANSWERED;
 	f = qbittorrent_exchange(qb, request, false, why);
@@ -119,8 +121,8 @@ static enum fail lost_session(const char *path, struct failure *why)
 {
 	return fail_set(
 		why, FAIL_ANSWER,
-		"the login was accepted, but %s is still forbidden: is the session cookie lost in "
-		"a proxy?",
+		"the login was accepted, but %s is still forbidden: does a proxy drop the session "
+		"cookie?",
 		path);
 }
 
@@ -135,18 +137,18 @@ enum fail qbittorrent_ask(struct qbittorrent *qb, struct http_request request, s
 
 	if (f || succeeded(qb->reply))
 		return f;
-	/* A proxy's 403 is a page; qBittorrent's is one plain word, or nothing in 4.1. Never send
-	 * the password to the former. */
+	/* qBittorrent's 403 is one plain word, or empty in 4.1; a proxy's is a page. Never send the
+	 * password to a proxy. */
 	if (qb->reply->status != 403 || qbittorrent_is_html(qb->reply))
 		return qbittorrent_unexpected(qb->reply, request.path, why);
 	if (qb->api_key[0])
 		return fail_set(why, FAIL_REJECTED,
 		                "API key rejected: correct QSTICKY_QBITTORRENT_API_KEY; before 5.2 "
-		                "qBittorrent knows none, and needs user and password");
+		                "qBittorrent has no API keys and needs user and password");
 	if (qb->login == QBITTORRENT_LOGIN_ACCEPTED)
 		return lost_session(request.path, why);
 	if (!qb->gate || qb->login != QBITTORRENT_LOGIN_NONE)
-		return fail_set(why, FAIL_HELD_BACK, "a login is needed, and not tried now");
+		return fail_set(why, FAIL_HELD_BACK, "a login is needed, but is not tried now");
 	f = log_in(qb, why);
 	if (!f)
 		f = qbittorrent_exchange(qb, request, true, why);

@@ -30,7 +30,8 @@ static enum fail read_file(int fd, const char *path, char buf[static HEALTH_MAX 
 	if (fd == -ENOENT)
 		return fail_set(
 			why, FAIL_IO,
-			"no health file at %s: qsticky does not run, has only just started, or cannot write it (then its log says so)",
+			"no health file at %s: qsticky is not running, has just started, or cannot "
+			"write it (then its log says so)",
 			path);
 	if (fd < 0) {
 		errno = -fd;
@@ -87,12 +88,12 @@ bool health_weigh(const struct json *json, const char *path, unsigned interval_s
 	if (!json_bool(json, "healthy", &healthy) || !health_age(json, now, &age)) {
 		fail_set(why, FAIL_FORMAT, "%s is not a health file of qsticky", path);
 	} else if (age > 2LL * interval_s + HEALTH_AGE_SPARE_S) {
-		fail_set(why, FAIL_TIMEOUT, "written %lld s ago: qsticky hangs or is gone", age);
+		fail_set(why, FAIL_TIMEOUT, "written %lld s ago: qsticky hangs or has ended", age);
 	} else if (age < -HEALTH_AGE_SPARE_S) {
 		fail_set(why, FAIL_FORMAT, "written %lld s in the future: the clock was changed",
 		         -age);
 	} else {
-		/* A moment before now is the clock put right by a second or so. */
+		/* Slightly in the future: the clock was corrected by a second or so. */
 		if (age < 0)
 			age = 0;
 		if (!healthy && !json_string(json, "last_error", error, sizeof error))

@@ -1,4 +1,4 @@
-/* health: judge the health file for `healthcheck`, and read it for others. */
+/* health: judge the health file for `healthcheck`, and read it for other commands. */
 #ifndef QSTICKY_SIDECAR_HEALTH_H
 #define QSTICKY_SIDECAR_HEALTH_H
 
@@ -13,12 +13,12 @@
 /* Longest health file read or written (sidecar/health_write.h), in bytes. */
 #define HEALTH_MAX 6144
 
-/* Seconds that a health file may be old, beyond two intervals: a cycle may take as long. */
+/* Seconds that a health file may be older than two intervals: a cycle may take that long. */
 #define HEALTH_AGE_SPARE_S 15
 
-/* Whether peers get through to the port. */
+/* Whether peers can reach the port. */
 enum reachable {
-	REACHABLE_UNKNOWN, /* there is no tunnel here, or it was not asked */
+	REACHABLE_UNKNOWN, /* there is no tunnel here, or it was not probed */
 	REACHABLE_NO,
 	REACHABLE_YES,
 };
@@ -26,33 +26,33 @@ enum reachable {
 /* Removes the file. Async-signal-safe. */
 void health_remove(const char *path);
 
-/* Opens the file at `path`, for those who are about to give up the right to. Returns its descriptor, or
- * less than 0: the error, as -errno. */
+/* Opens the file at `path`, for a command that is about to give up the right to. Returns the
+ * descriptor, or -errno. */
 int health_open(const char *path);
 
-/* As health_read(), of what health_open() has returned for `path`, which it closes. */
+/* The same as health_read(), for the result of health_open() for `path`. Closes it. */
 enum fail health_read_open(int opened, const char *path, char buf[static HEALTH_MAX + 1],
                            struct json *json, size_t *len, struct failure *why);
 
-/* As health_judge(), the same way. */
+/* The same as health_judge(), for the result of health_open(). */
 bool health_judge_open(int opened, const char *path, unsigned interval_s, time_t now,
                        struct text *line);
 
-/* Reads the file at `path` into `buf`, and that as `*json`, which borrows it. FAIL_IO, FAIL_FORMAT,
- * FAIL_TOO_BIG: there is none that could be one of qsticky's. */
+/* Reads the file at `path` into `buf` and parses it into `*json`, which borrows `buf`. FAIL_IO:
+ * unreadable. FAIL_FORMAT, FAIL_TOO_BIG: not a health file of qsticky. */
 enum fail health_read(const char *path, char buf[static HEALTH_MAX + 1], struct json *json,
                       size_t *len, struct failure *why);
 
-/* How old it is at the time `now`, in seconds; false where it does not say when it was written. */
+/* Sets `*age_s` to its age at `now`, in seconds. False: it has no valid timestamp. */
 bool health_age(const struct json *json, time_t now, long long *age_s);
 
-/* Judges what was read from `path`, as health_judge() does; `why` says why in either case. */
+/* Judges the parsed file, as health_judge() does. `why` gives the reason, also if it is healthy. */
 bool health_weigh(const struct json *json, const char *path, unsigned interval_s, time_t now,
                   struct failure *why);
 
-/* Reads the file at `path` and judges it at the time `now`: whether it says healthy, and is no
- * older than two intervals and HEALTH_AGE_SPARE_S. Appends one line, without newline, that says
- * why. */
+/* Reads the file at `path` and judges it at the time `now`. It must say healthy, and must not be
+ * older than two intervals and HEALTH_AGE_SPARE_S. Appends the verdict and its reason as one line,
+ * without newline. */
 bool health_judge(const char *path, unsigned interval_s, time_t now, struct text *line);
 
 #endif

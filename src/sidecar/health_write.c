@@ -14,29 +14,30 @@ const char health_states[HEALTH_STATES][17] = {
 
 /* ---- the fields ---- */
 
-/* A TOTAL is a COUNT that only grows; a START is in the metrics only. */
+/* A TOTAL is a COUNT that only grows. A START is in the metrics only. */
 enum kind { FLAG, PORT, COUNT, TOTAL, REACH, TIME, START, UPTIME, STATE, STRING };
 
-/* What shows some of the fields, in an order of its own; the health file shows them as they come. */
+/* Outputs that show some of the fields, in their own order. The health file shows all, in this
+ * order. */
 enum view { VIEW_LINES, VIEW_METRICS, VIEWS };
 
 #define AT(member) offsetof(struct health, member)
-#define OWN(member) AT(member), #member /* and has its name */
+#define OWN(member) AT(member), #member /* a field named like its member */
 
-/* Without pointers, each of which would cost 24 bytes more for its relocation. */
+/* No pointers here: each would cost 24 more bytes for its relocation. */
 static const struct field {
-	uint8_t place[VIEWS]; /* from 1; 0: not there */
+	uint8_t place[VIEWS]; /* position in each view, from 1; 0: not shown */
 	uint8_t kind;         /* enum kind */
-	uint8_t at;           /* of its member in struct health, whose numbers have 64 bits */
+	uint8_t at;           /* offset of its member in struct health; numbers have 64 bits */
 	char name[21];
-	char help[43]; /* of its metric */
+	char help[43]; /* help text of its metric */
 } fields[] = {
 	{ { 0, 2 }, FLAG, OWN(healthy), "1: the last check proved that all is well." },
 	{ { 1, 1 }, STATE, OWN(state), "1 for the present state." },
 	{ { 3, 4 }, PORT, OWN(current_port), "qBittorrent's port." },
 	{ { 2, 3 }, PORT, OWN(forwarded_port), "Gluetun's port." },
-	{ { 5, 5 }, REACH, OWN(reachable), "1: it accepts connections at the tunnel." },
-	{ { 6, 6 }, REACH, OWN(reachable_udp), "1: its UDP part is taken there, too." },
+	{ { 5, 5 }, REACH, OWN(reachable), "1: it accepts TCP at the tunnel." },
+	{ { 6, 6 }, REACH, OWN(reachable_udp), "1: it receives UDP at the tunnel." },
 	{ { 0, 0 }, STRING, OWN(connection_status), "" },
 	{ { 0, 0 }, STRING, OWN(external_address), "" },
 	{ { 7, 0 }, STRING, OWN(login), "" },
@@ -53,7 +54,7 @@ static const struct field {
 	{ { 13, 0 }, STRING, OWN(version), "" },
 };
 
-/* What the name of a metric has before and after the field's, by the conventions for units. */
+/* Prefix and suffix of a metric's name, by kind, as the conventions for units require. */
 static const char affixes[][2][19] = {
 	[TOTAL] = { "", "_total" },
 	[REACH] = { "port_", "" },
@@ -64,7 +65,7 @@ static const char affixes[][2][19] = {
 
 #define FIELDS (sizeof fields / sizeof fields[0])
 
-/* The field at that place; NULL: there are no more. */
+/* The field at position `place` of the view; NULL: there are no more. */
 static const struct field *field_at(enum view view, unsigned place)
 {
 	for (size_t i = 0; i < FIELDS; i++)
@@ -81,7 +82,7 @@ static const char *string_of(const struct health *health, const struct field *fi
 	return string;
 }
 
-/* -1, or less: not known. */
+/* Returns a field's number; below 0: unknown. */
 static int64_t number_of(const struct health *health, const struct field *field)
 {
 	int64_t number;
@@ -160,15 +161,16 @@ static void append_head(struct text *text, const char *name, const char *type, c
 	text_printf(text, "# HELP qsticky_%s %s\n# TYPE qsticky_%s %s\n", name, help, name, type);
 }
 
-/* `value` has no control characters: of what JSON escapes only quotes and backslashes are left in it,
- * and both formats escape these alike. */
+/* Appends a label. `value` has no control characters, so JSON escapes only quotes and backslashes
+ * in it. Prometheus escapes those the same way. */
 static void append_label(struct text *text, const char *name, const char *value)
 {
 	text_printf(text, ",%s=", name);
 	append_quoted(text, value);
 }
 
-/* Begins a sample, within its labels. The first is what the file is called. */
+/* Begins a sample with its first label: the file's name without its suffix. The labels stay
+ * open. */
 static void append_name(struct text *text, const char *name, const char *path)
 {
 	static const char suffix[] = ".prom";
@@ -266,13 +268,14 @@ void health_write_lines(struct text *text, const struct json *json)
 		int64_t number;
 		bool yes;
 
-		/* By what is there, not by its kind: it may be another version's. */
+		/* By the type found, not by the field's kind: another version may have written
+		 * it. */
 		if (json_int(json, field->name, &number))
 			text_printf(&word, "%lld", (long long)number);
 		else if (json_bool(json, field->name, &yes))
 			text_append(&word, yes ? "yes" : "no");
 		else if (!json_string(json, field->name, value, sizeof value))
-			memcpy(value, "-", sizeof "-"); /* null, or nothing that is ours */
+			memcpy(value, "-", sizeof "-"); /* null, or not a value of qsticky's */
 		health_write_line(text, field->name, value);
 	}
 }

@@ -1,7 +1,7 @@
-/* health_write: the health as JSON in its file, as metrics for Prometheus' node_exporter (its textfile
- * collector), and as lines for a person: one table of its fields for all three.
+/* health_write: writes the health as JSON to its file, as metrics for Prometheus' node_exporter
+ * (textfile collector), and as lines for a person. One table of fields serves all three.
  *
- * qsticky listens on nothing, so that there is nothing to scrape. */
+ * qsticky listens on no port, so it cannot be scraped. */
 #ifndef QSTICKY_SIDECAR_HEALTH_WRITE_H
 #define QSTICKY_SIDECAR_HEALTH_WRITE_H
 
@@ -13,24 +13,25 @@
 #include "core/sync.h"
 #include "sidecar/health.h"
 
-/* Longest metrics file, in bytes; and longest value of its label `instance_name`, with its NUL: what is
- * longer is cut. */
+/* Longest metrics file, and longest value of its label `instance_name` with its NUL, in bytes. A
+ * longer value is cut. */
 #define METRICS_MAX 6144
 #define METRICS_NAME_MAX 96
 
-/* The names of the states, by enum sync_state. */
+/* The names of the states, indexed by enum sync_state. */
 #define HEALTH_STATES (SYNC_ERROR + 1)
 extern const char health_states[HEALTH_STATES][17];
 
-/* One moment's health. Strings are borrowed; NULL, 0 in a time, and -1 in a port are written as null. */
+/* The health at one moment. Strings are borrowed. NULL, a time of 0 and a port of -1 are written as
+ * null. */
 struct health {
 	int64_t healthy;   /* 0 or 1 */
-	const char *state; /* of health_states */
+	const char *state; /* one of health_states */
 	int64_t current_port;
 	int64_t forwarded_port;
 	int64_t reachable;             /* enum reachable */
-	int64_t reachable_udp;         /* the part of it that is about UDP */
-	const char *connection_status; /* qBittorrent's own words */
+	int64_t reachable_udp;         /* enum reachable, for UDP alone */
+	const char *connection_status; /* as qBittorrent reports it */
 	const char *external_address;
 	const char *login; /* rejected, held_back, banned */
 	int64_t last_check;
@@ -45,20 +46,20 @@ struct health {
 	const char *version;
 };
 
-/* Replaces the file at `path` (under LIMITS_PATH_MAX) with `health`, atomically; makes the
- * directories that are missing. FAIL_IO: it cannot; then the old file is gone or empty, or, where
- * the file system refuses that too, grows too old to be believed. */
+/* Replaces the file at `path` (shorter than LIMITS_PATH_MAX) with `health`, atomically. Creates
+ * missing directories. FAIL_IO: it could not be written. Then the old file is removed or emptied;
+ * if that fails too, it soon is too old to count. */
 enum fail health_write(const char *path, const struct health *health, struct failure *why);
 
-/* Replaces the file at `path` by `health` in Prometheus' text format 0.0.4. What is not known is left out.
- * Every sample has the label `instance_name`: the file's name without ".prom". By it those in one directory
- * differ, as node_exporter wants it. Fails as file_write_atomically(). */
+/* Replaces the file at `path` with `health` in Prometheus' text format 0.0.4. Unknown values are
+ * left out. Every sample has the label `instance_name`, the file's name without ".prom": it tells
+ * apart the files in one directory, as node_exporter requires. Fails as file_write_atomically(). */
 enum fail health_write_metrics(const char *path, const struct health *health, struct failure *why);
 
-/* Appends what a health file says, a line a field. */
+/* Appends the content of a health file, one field per line. */
 void health_write_lines(struct text *text, const struct json *json);
 
-/* Appends a line that begins with `label`, in which '_' stands for a space. */
+/* Appends a line with `label` and `value`; each '_' in the label becomes a space. */
 void health_write_line(struct text *text, const char *label, const char *value);
 
 #endif

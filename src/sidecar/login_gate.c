@@ -22,8 +22,8 @@ const char *login_gate_name(enum login_state state)
 
 static struct login_gate *gate_of(struct qbittorrent_gate *gate)
 {
-	/* The first member of one, which was made as a whole: aligned as that is, which ARM's compilers
-	 * cannot know. */
+	/* Cast by way of void: `gate` is the first member, and the whole is aligned more strictly
+	 * (32-bit ARM). */
 	void *whole = gate;
 
 	return whole;
@@ -36,34 +36,36 @@ static void keep_trouble(struct login_gate *gate, const char *what, const struct
 	fail_set(&gate->trouble, FAIL_IO, "login budget: %s: %s", why->text, what);
 }
 
-/* What follows if the file is of no use: a sidecar counts in memory, a command that ends does not log
- * in, since the next one would know nothing of it. */
+/* Decides what to do if the file is unusable. The sidecar counts in memory. A command that ends
+ * sends no login, since the next command would not know of it. */
 static enum fail without_file(struct login_gate *gate, struct failure *why)
 {
 	struct failure unread;
 
 	gate->useless = true;
 	if (!gate->in_memory) {
-		fail_in(why, "a login is needed, but failed ones cannot be counted");
+		fail_in(why, "a login is needed, but failed logins cannot be counted");
 		return FAIL_HELD_BACK;
 	}
-	if (!gate->looked && login_store_read_only(&gate->store, &gate->budget, &unread)) {
+	if (!gate->file_tried && login_store_read_only(&gate->store, &gate->budget, &unread)) {
 		gate->budget = (struct login_budget){ .failed = LOGIN_FAILED_MAX };
-		keep_trouble(gate,
-		             "no login before SIGHUP (docker kill -s HUP), since logins were "
-		             "counted there. Let this user read and write it",
-		             why);
+		keep_trouble(
+			gate,
+			"it holds counted logins, so no login before SIGHUP (docker kill -s HUP). "
+			"Let this user read and write it",
+			why);
 	} else {
-		keep_trouble(gate,
-		             "failed logins are counted in memory only; a restart forgets them. "
-		             "Let this user write there",
-		             why);
+		keep_trouble(
+			gate,
+			"failed logins are counted in memory only, and a restart forgets them. Let "
+			"this user write there",
+			why);
 	}
-	gate->looked = true;
+	gate->file_tried = true;
 	return FAIL_NONE;
 }
 
-/* FAIL_NONE also where it goes on without the file. */
+/* Locks and reads the file. FAIL_NONE also if the login may go on without it. */
 static enum fail lock(struct login_gate *gate, struct failure *why)
 {
 	unsigned char salt[DIGEST_LEN];
@@ -84,8 +86,8 @@ static enum fail lock(struct login_gate *gate, struct failure *why)
 	}
 	if (f)
 		return without_file(gate, why);
-	gate->looked = true;
-	/* Not the file that was known, or not as it is known: it must not hide what was counted. */
+	gate->file_tried = true;
+	/* The file is another one, or was unusable: keep what was counted in memory. */
 	if (was_useless || memcmp(salt, gate->store.salt, sizeof salt) != 0) {
 		if (gate->budget.failed < known.failed)
 			gate->budget.failed = known.failed;
@@ -104,13 +106,13 @@ static enum fail write_budget(struct login_gate *gate, struct failure *why)
 	return f ? without_file(gate, why) : FAIL_NONE;
 }
 
-/* ---- words ---- */
+/* ---- messages ---- */
 
 static void add_prospect(const struct login_gate *gate, struct failure *why)
 {
 	const struct login_budget *budget = &gate->budget;
 	int64_t next_s = login_budget_next_s(budget, gate->pair);
-	bool seen = budget->server_known; /* never where ids come and go */
+	bool seen = budget->server_known; /* never true while `unsteady` */
 	struct text text = { .buf = why->text, .cap = sizeof why->text, .len = strlen(why->text) };
 
 	if (next_s != LOGIN_NEVER) {
@@ -121,17 +123,18 @@ static void add_prospect(const struct login_gate *gate, struct failure *why)
 		return;
 	}
 	text_printf(&text, "; no more logins until %s%s",
-	            login_budget_is_spent(budget) ? "" : "these are changed, ",
-	            seen ? "qBittorrent is restarted, or SIGHUP comes (docker kill -s HUP)"
-	                 : "SIGHUP comes (docker kill -s HUP)");
+	            login_budget_is_spent(budget) ? "" : "the credentials are changed or ",
+	            seen ? "qBittorrent restarts or you send SIGHUP (docker kill -s HUP)"
+	                 : "you send SIGHUP (docker kill -s HUP)");
 	if (!seen && login_budget_is_spent(budget))
-		text_append(&text, ", after a restart of qBittorrent: none can be seen here");
+		text_append(&text,
+		            " after a restart of qBittorrent, which qsticky cannot see here");
 	else if (!seen)
-		text_append(&text, "; a restart of qBittorrent cannot be seen here");
+		text_append(&text, "; qsticky cannot see a restart of qBittorrent here");
 }
 
-/* How the pair stands, as a failure. */
-static enum fail say_state(const struct login_gate *gate, struct failure *why)
+/* Explains why the pair may not log in now, as a failure. */
+static enum fail explain_state(const struct login_gate *gate, struct failure *why)
 {
 	enum fail f = FAIL_HELD_BACK;
 
@@ -144,11 +147,13 @@ static enum fail say_state(const struct login_gate *gate, struct failure *why)
 		break;
 	case LOGIN_IN_ORDER:
 	case LOGIN_HELD_BACK:
-		fail_set(why, f, "%s",
-		         !login_budget_knows(&gate->budget, gate->pair)
-		                 ? "four logins may have failed, and the fifth would be a ban"
-		         : gate->unanswered.text[0] ? gate->unanswered.text
-		                                    : "the last login got no answer");
+		fail_set(
+			why, f, "%s",
+			!login_budget_knows(&gate->budget, gate->pair)
+				? "four logins may have failed, and a fifth would get this address "
+				  "banned"
+			: gate->unanswered.text[0] ? gate->unanswered.text
+						   : "the last login got no answer");
 		break;
 	}
 	add_prospect(gate, why);
@@ -157,8 +162,8 @@ static enum fail say_state(const struct login_gate *gate, struct failure *why)
 
 /* ---- the gate ---- */
 
-/* Requests that have to show the same new cache id, each on a connection of its own. */
-#define LOOKS 5
+/* Requests that must all show a new cache id before it counts, each on its own connection. */
+#define CONFIRMATIONS 5
 
 static bool ask_server(const struct login_gate *gate, struct qbittorrent *qb,
                        unsigned char server[static LOGIN_ID_LEN])
@@ -172,9 +177,9 @@ static bool ask_server(const struct login_gate *gate, struct qbittorrent *qb,
 	return true;
 }
 
-/* Which process answers. Where that cannot be learnt, nothing is inferred. Returns whether the budget
- * is another now. */
-static bool look_at_server(struct login_gate *gate, struct qbittorrent *qb)
+/* Reads the cache id, and updates the budget if qBittorrent was restarted. If the id cannot be
+ * read, nothing is inferred. Returns whether the budget changed. */
+static bool check_server(struct login_gate *gate, struct qbittorrent *qb)
 {
 	struct login_budget *budget = &gate->budget;
 	unsigned char server[LOGIN_ID_LEN], again[LOGIN_ID_LEN];
@@ -182,8 +187,9 @@ static bool look_at_server(struct login_gate *gate, struct qbittorrent *qb)
 
 	if (budget->unsteady || !ask_server(gate, qb, server))
 		return false;
-	for (int look = 1; look < LOOKS && login_budget_is_new_server(budget, server); look++) {
-		/* A load balancer may choose for each connection. */
+	for (int look = 1; look < CONFIRMATIONS && login_budget_is_new_server(budget, server);
+	     look++) {
+		/* A load balancer may choose a server for each connection. */
 		peer_close(&qb->peer);
 		if (!ask_server(gate, qb, again))
 			return false;
@@ -207,14 +213,14 @@ static enum fail decide(struct login_gate *gate, struct qbittorrent *qb, struct 
 	gate->clear = false;
 	changed |= login_budget_clock(&gate->budget, gate->now_s);
 	if (login_budget_wants_server(&gate->budget))
-		changed |= look_at_server(gate, qb);
+		changed |= check_server(gate, qb);
 	gate->unsent = gate->budget;
 	gate->others = gate->budget.count > 0 && !login_budget_knows(&gate->budget, gate->pair);
 	if (gate->now_s < login_budget_next_s(&gate->budget, gate->pair)) {
 		enum fail f;
 
 		gate->state = login_budget_state(&gate->budget, gate->pair);
-		f = say_state(gate, why);
+		f = explain_state(gate, why);
 		if (changed)
 			(void)write_budget(gate, &unused);
 		return f;
@@ -254,10 +260,9 @@ static enum fail after(struct qbittorrent_gate *base, struct qbittorrent *qb, en
 		*budget = gate->unsent;
 	else
 		login_budget_verdict(budget, gate->pair, qb->login);
-	/* The verdict first: what follows may block. */
+	/* Write the verdict first: what follows may block. */
 	(void)write_budget(gate, &unused);
-	if (f && f != FAIL_STOPPED && qb->login != QBITTORRENT_LOGIN_NONE &&
-	    look_at_server(gate, qb))
+	if (f && f != FAIL_STOPPED && qb->login != QBITTORRENT_LOGIN_NONE && check_server(gate, qb))
 		(void)write_budget(gate, &unused);
 	login_store_unlock(&gate->store);
 	gate->state = LOGIN_IN_ORDER;
@@ -288,7 +293,7 @@ void login_gate_clear(struct login_gate *gate)
 	enum fail f;
 
 	login_budget_clear(&gate->budget);
-	/* Where nothing was ever counted there need not be a file. */
+	/* Without any counted login there is no file, and none is needed. */
 	if (access(gate->store.path, F_OK) < 0 && errno == ENOENT)
 		return;
 	f = lock(gate, &unused);

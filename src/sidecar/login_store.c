@@ -11,7 +11,7 @@
 
 _Static_assert(LOGIN_ID_LEN == DIGEST_LEN, "digests are ids");
 
-/* ---- its content ---- */
+/* ---- format ---- */
 
 static void append_hex(struct text *text, const unsigned char *bytes)
 {
@@ -44,7 +44,7 @@ void login_store_append(struct text *text, const struct login_budget *budget,
 	}
 }
 
-/* What is still to be read. */
+/* The rest of the content. */
 struct cursor {
 	const char *at, *end;
 };
@@ -59,7 +59,7 @@ static bool parse_word(struct cursor *cursor, const char *word)
 	return true;
 }
 
-/* Exactly so many digits, of a number of `base` 10 or 16 that is at most `most`. */
+/* Parses exactly `digits` digits of a number of at most `most`; `base` is 10 or 16. */
 static bool parse_number(struct cursor *cursor, size_t digits, unsigned base, uint64_t most,
                          uint64_t *number)
 {
@@ -122,14 +122,14 @@ static bool parse_pair(struct cursor *cursor, struct login_pair *pair)
 	    !parse_word(cursor, " ") ||
 	    !parse_count(cursor, 2, LOGIN_UNANSWERED_MAX, &pair->unanswered) ||
 	    !parse_word(cursor, " ") ||
-	    /* Far from where adding a pause could overflow. */
+	    /* Small enough that adding a pause cannot overflow. */
 	    !parse_number(cursor, 16, 16, (uint64_t)1 << 60, &last_s) || !parse_word(cursor, "\n"))
 		return false;
 	pair->last_s = (int64_t)last_s;
 	return true;
 }
 
-/* The part about restarts, up to the end of its last line. */
+/* Parses the lines about restarts. */
 static bool parse_past(struct cursor *cursor, struct login_budget *budget)
 {
 	unsigned count = 0;
@@ -202,7 +202,7 @@ static enum fail read_budget(struct login_store *store, struct login_budget *bud
 	struct text content = text_on(bytes, sizeof bytes);
 	enum fail f = file_read(&content, store->fd, store->path, "a login budget", why);
 
-	/* A machine that lost its power may leave a new file empty, or full of zeros. */
+	/* A power failure may leave a new file empty or full of zeros. */
 	while (!f && content.len > 0 && !bytes[content.len - 1])
 		content.len--;
 	if (f == FAIL_TOO_BIG ||
@@ -231,8 +231,7 @@ enum fail login_store_lock(struct login_store *store, struct login_budget *budge
 		f = read_budget(store, budget, why);
 	else if (errno == EWOULDBLOCK)
 		f = fail_set(why, FAIL_HELD_BACK,
-		             "another qsticky beside this one is logging in just now, or holds the "
-		             "lock of %s",
+		             "another qsticky is logging in right now, or holds the lock of %s",
 		             store->path);
 	else
 		f = fail_errno(why, "lock %s", store->path);
@@ -247,7 +246,7 @@ enum fail login_store_read_only(struct login_store *store, struct login_budget *
 	struct login_store file = *store;
 	struct stat status;
 	enum fail f = FAIL_NONE;
-	/* Tells what is there, although it may not be read. */
+	/* O_PATH shows the file even if it may not be read. */
 	int there = open(store->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	bool counts = there >= 0 && fstat(there, &status) == 0 && S_ISREG(status.st_mode) &&
 	              status.st_size > 0;

@@ -1,6 +1,6 @@
 #include "sidecar/news.h"
 
-/* FNV-1a, 32 bits. Two problems that share one would cost a line of log, no more. */
+/* FNV-1a, 32 bits. If two problems collide, one log line is lost. */
 static uint32_t digest(const char *text)
 {
 	uint32_t hash = 2166136261U;
@@ -23,7 +23,7 @@ bool news_is_new(struct news *news, const char *text, int64_t now_ms)
 	if (i < news->count && now_ms - news->problems[i].said_ms < NEWS_AGAIN_MS)
 		return false;
 	if (i == NEWS_MAX) {
-		/* A peer that finds a new reason every time must not flood the log. */
+		/* A peer with a new reason each time must not flood the log. */
 		if (now_ms - news->problems[oldest].said_ms < NEWS_AGAIN_MS)
 			return false;
 		i = oldest;

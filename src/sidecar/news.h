@@ -1,7 +1,7 @@
-/* news: which problems are news.
+/* news: decides which problems to log.
  *
- * A problem is said once, and again every ten minutes while it is there. Several that take turns,
- * as two addresses of one name do, are each said as often, not at every turn. */
+ * A problem is logged once, and again every ten minutes while it lasts. Problems that alternate,
+ * such as two addresses of one name, are each logged that often, not at each change. */
 #ifndef QSTICKY_SIDECAR_NEWS_H
 #define QSTICKY_SIDECAR_NEWS_H
 
@@ -11,21 +11,21 @@
 
 #define NEWS_AGAIN_MS (10 * 60 * 1000)
 
-/* Problems remembered, and so the most that are said in NEWS_AGAIN_MS. */
+/* Problems remembered: at most so many are logged in NEWS_AGAIN_MS. */
 #define NEWS_MAX 8
 
 struct news {
 	struct {
-		uint32_t digest; /* of the text */
+		uint32_t digest; /* FNV-1a of the text */
 		int64_t said_ms;
 	} problems[NEWS_MAX];
 	size_t count;
 };
 
-/* Whether the problem `text` is to be said at `now_ms`; it then counts as said. */
+/* Whether to log the problem `text` at `now_ms`. If so, counts it as logged. */
 bool news_is_new(struct news *news, const char *text, int64_t now_ms);
 
-/* All is well. Returns whether a problem had been said. */
+/* Forgets all problems. Returns whether one had been logged. */
 bool news_all_clear(struct news *news);
 
 #endif

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* By the CA file, which is everybody's. */
+/* Trust by the CA file, which all servers share. */
 static struct trust trust_in(const struct config *config, const char *name)
 {
 	return (struct trust){

@@ -1,4 +1,5 @@
-/* servers: those that the configuration names, for the rooms that know no configuration. */
+/* servers: makes the servers that the configuration names. Their own rooms do not know the
+ * configuration. */
 #ifndef QSTICKY_SIDECAR_SERVERS_H
 #define QSTICKY_SIDECAR_SERVERS_H
 
@@ -9,7 +10,8 @@
 #include "qbittorrent/client.h"
 #include "webhook/send.h"
 
-/* Not connected yet. All are borrowed for their lives; `reply` may be shared. */
+/* Make a server that is not connected yet. Arguments are borrowed for its life; `reply` may be
+ * shared. */
 struct qbittorrent servers_qbittorrent(const struct config *config, const struct stop *stop,
                                        struct http_reply *reply);
 struct gluetun servers_gluetun(const struct config *config, const struct stop *stop,

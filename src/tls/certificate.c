@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 
-/* How RFC 5280 tags what need not be there (section 4.1). */
+/* Tags of the optional fields (RFC 5280, section 4.1). */
 enum {
 	TAG_VERSION = 0xa0,
 	TAG_ISSUER_ID = 0x81,
@@ -21,7 +21,7 @@ static int two_digits(const unsigned char *at)
 }
 
 /* "YYMMDDHHMMSSZ" or "YYYYMMDDHHMMSSZ" (RFC 5280, section 4.1.2.5). */
-static bool take_time(struct der_part *in, time_t *moment)
+static bool parse_time(struct der_part *in, time_t *moment)
 {
 	enum { CENTURY, YEAR, MONTH, DAY, HOUR, MINUTE, SECOND, FIELDS };
 
@@ -30,7 +30,7 @@ static bool take_time(struct der_part *in, time_t *moment)
 	unsigned tag;
 	size_t skip;
 
-	if (!der_take(in, &tag, &text, NULL) || (tag != DER_UTC_TIME && tag != DER_TIME))
+	if (!der_next(in, &tag, &text, NULL) || (tag != DER_UTC_TIME && tag != DER_TIME))
 		return false;
 	skip = tag == DER_UTC_TIME ? 2 : 0;
 	if (text.len != 15 - skip || text.at[text.len - 1] != 'Z')
@@ -65,7 +65,7 @@ static enum certificate_curve curve_of(struct der_part parameters)
 	return CERTIFICATE_NO_CURVE;
 }
 
-/* RFC 3279, section 1.2, and RFC 4055: PKCS#1, bar its last byte. */
+/* Whether the OID is of PKCS#1 (RFC 3279, section 1.2; RFC 4055); its last byte says which one. */
 static bool is_pkcs1(struct der_part oid)
 {
 	static const unsigned char pkcs1[] = { 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01 };
@@ -73,8 +73,8 @@ static bool is_pkcs1(struct der_part oid)
 	return oid.len == sizeof pkcs1 + 1 && memcmp(oid.at, pkcs1, sizeof pkcs1) == 0;
 }
 
-/* The AlgorithmIdentifier of a key. */
-static bool take_key_algorithm(struct der_part *in, struct certificate *certificate)
+/* Parses the AlgorithmIdentifier of a key. */
+static bool parse_key_algorithm(struct der_part *in, struct certificate *certificate)
 {
 	struct der_part inside, oid;
 	enum certificate_algorithm key = CERTIFICATE_OTHER;
@@ -97,7 +97,8 @@ static bool take_key_algorithm(struct der_part *in, struct certificate *certific
 
 static void set_rsa_signature(struct certificate *certificate, unsigned which)
 {
-	/* By the last byte of the OID, from 11: sha256, sha384, sha512, sha224WithRSAEncryption. */
+	/* Indexed by the last byte of the OID, from 11: sha256, sha384, sha512,
+	 * sha224WithRSAEncryption. */
 	static const enum certificate_hash hashes[] = { CERTIFICATE_SHA256, CERTIFICATE_SHA384,
 		                                        CERTIFICATE_SHA512, CERTIFICATE_SHA224 };
 
@@ -111,16 +112,17 @@ static void set_rsa_signature(struct certificate *certificate, unsigned which)
 	}
 }
 
-/* The AlgorithmIdentifier of the signature, which the signed part must name too. */
-static bool take_signature_algorithm(struct der_part *in, struct der_part named,
-                                     struct certificate *certificate)
+/* Parses the AlgorithmIdentifier of the signature. The signed part must name the same one. */
+static bool parse_signature_algorithm(struct der_part *in, struct der_part named,
+                                      struct certificate *certificate)
 {
-	/* ecdsa-with-SHA2 (RFC 5758, section 3.2), bar its last byte: 1 is SHA-224. */
+	/* ecdsa-with-SHA2 (RFC 5758, section 3.2) without the last byte of the OID: 1 is
+	 * SHA-224. */
 	static const unsigned char ecdsa[] = { 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03 };
 	struct der_part whole, inside, oid;
 	unsigned tag;
 
-	if (!der_take(in, &tag, &inside, &whole) || tag != DER_SEQUENCE ||
+	if (!der_next(in, &tag, &inside, &whole) || tag != DER_SEQUENCE ||
 	    !der_expect(&inside, DER_OID, &oid))
 		return false;
 	if (!certificate_same(whole, named))
@@ -139,8 +141,8 @@ static bool take_signature_algorithm(struct der_part *in, struct der_part named,
 	return true;
 }
 
-/* The whole bytes in a string of bits. */
-static bool take_bits(struct der_part *in, struct der_part *bytes)
+/* Parses a bit string that consists of whole bytes. */
+static bool parse_bits(struct der_part *in, struct der_part *bytes)
 {
 	if (!der_expect(in, DER_BITS, bytes) || bytes->len < 1 || bytes->at[0] != 0)
 		return false;
@@ -149,7 +151,7 @@ static bool take_bits(struct der_part *in, struct der_part *bytes)
 	return true;
 }
 
-static bool take_unsigned(struct der_part *in, struct der_part *number)
+static bool parse_unsigned(struct der_part *in, struct der_part *number)
 {
 	if (!der_expect(in, DER_INTEGER, number))
 		return false;
@@ -160,34 +162,34 @@ static bool take_unsigned(struct der_part *in, struct der_part *number)
 	return number->len > 0;
 }
 
-/* Whether RSA can be believed with that exponent. With 1, anybody makes a signature that holds. An even one
- * is no permutation, so no such key can sign (RFC 8017, section 3.1: 3 or more, and odd). */
+/* Whether an RSA key with that exponent can sign. With 1, anybody can forge a signature. An even
+ * exponent is invalid (RFC 8017, section 3.1: odd, and at least 3). */
 static bool is_exponent(struct der_part exponent)
 {
 	return exponent.len <= CERTIFICATE_EXPONENT_MAX && exponent.at[exponent.len - 1] & 1 &&
 	       (exponent.len > 1 || exponent.at[0] > 1);
 }
 
-static bool take_key(struct der_part *in, struct certificate *certificate)
+static bool parse_key(struct der_part *in, struct certificate *certificate)
 {
 	struct der_part key, bits, pair;
 
-	if (!der_expect(in, DER_SEQUENCE, &key) || !take_key_algorithm(&key, certificate) ||
-	    !take_bits(&key, &bits))
+	if (!der_expect(in, DER_SEQUENCE, &key) || !parse_key_algorithm(&key, certificate) ||
+	    !parse_bits(&key, &bits))
 		return false;
 	certificate->point = bits;
 	if (certificate->key != CERTIFICATE_RSA)
 		return true;
 	if (!der_expect(&bits, DER_SEQUENCE, &pair) ||
-	    !take_unsigned(&pair, &certificate->modulus) ||
-	    !take_unsigned(&pair, &certificate->exponent))
+	    !parse_unsigned(&pair, &certificate->modulus) ||
+	    !parse_unsigned(&pair, &certificate->exponent))
 		return false;
 	if (certificate->modulus.len > CERTIFICATE_RSA_MAX || !is_exponent(certificate->exponent))
 		certificate->key = CERTIFICATE_RSA_LONG;
 	return true;
 }
 
-/* ---- extensions: what it says about its use (RFC 5280, section 4.2) ---- */
+/* ---- extensions (RFC 5280, section 4.2) ---- */
 
 static bool parse_basic_constraints(struct certificate *certificate, struct der_part value)
 {
@@ -198,11 +200,12 @@ static bool parse_basic_constraints(struct certificate *certificate, struct der_
 	certificate->is_ca =
 		der_expect(&inside, DER_BOOLEAN, &flag) && flag.len == 1 && flag.at[0] != 0;
 	if (der_expect(&inside, DER_INTEGER, &number)) {
-		/* Negative; or with a zero in front that DER forbids, which would hide how small it is. */
+		/* Refuse a negative number, and a leading zero, which DER forbids: it would hide a
+		 * small number. */
 		if (number.len < 1 || number.at[0] > 0x7f ||
 		    (number.len > 1 && number.at[0] == 0 && number.at[1] <= 0x7f))
 			return false;
-		/* A number of more bytes is over any depth that is tried. */
+		/* A longer number is larger than any chain accepted here. */
 		if (number.len == 1)
 			certificate->depth_max = number.at[0];
 	}
@@ -240,9 +243,8 @@ static bool parse_key_usage(struct certificate *certificate, struct der_part val
 	return true;
 }
 
-/* Whether critical policies can be left alone: which they are does not matter here, but some bring
- * qualifiers that would have to be understood, bar where they are published (RFC 5280, section
- * 4.2.1.4). */
+/* Whether critical policies can be ignored. Their identity does not matter here. A qualifier would
+ * have to be understood, except a CPS pointer (RFC 5280, section 4.2.1.4). */
 static bool are_plain_policies(struct der_part value)
 {
 	struct der_part policies, policy, oid, qualifiers, qualifier;
@@ -264,13 +266,13 @@ static bool are_plain_policies(struct der_part value)
 	return policies.len == 0;
 }
 
-/* id-ce (RFC 5280, section 4.2.1), bar its last byte: 0 for another. */
+/* The last byte of an OID in id-ce (RFC 5280, section 4.2.1); 0 for any other OID. */
 static unsigned number_of(struct der_part oid)
 {
 	return oid.len == 3 && oid.at[0] == 0x55 && oid.at[1] == 0x1d ? oid.at[2] : 0;
 }
 
-/* `seen` has a bit for each number up to now: an extension may be there once. */
+/* `seen` has a bit for each extension read so far: none may occur twice. */
 static bool parse_extension(struct certificate *certificate, struct der_part extension,
                             uint64_t *seen)
 {
@@ -306,9 +308,9 @@ static bool parse_extension(struct certificate *certificate, struct der_part ext
 	case 32:
 		known = !critical || are_plain_policies(value);
 		break;
-	case 14: /* the key's name */
-	case 31: /* where revocations are published, which are not looked for */
-	case 35: /* the name of the issuer's key */
+	case 14: /* subject key identifier */
+	case 31: /* CRL distribution points: revocations are not checked */
+	case 35: /* authority key identifier */
 		break;
 	default:
 		known = false;
@@ -318,8 +320,8 @@ static bool parse_extension(struct certificate *certificate, struct der_part ext
 	return true;
 }
 
-/* Reads the list of extensions in `in` into `certificate`, which holds what a certificate without
- * any says. False where it is no such list, or one of them is there twice. */
+/* Parses the list of extensions in `in`. `certificate` must hold the values of a certificate
+ * without any. False: malformed, or one extension occurs twice. */
 static bool parse_extensions(struct certificate *certificate, struct der_part in)
 {
 	struct der_part list, extension;
@@ -333,9 +335,9 @@ static bool parse_extensions(struct certificate *certificate, struct der_part in
 	return list.len == 0;
 }
 
-/* ---- the whole ---- */
+/* ---- the certificate ---- */
 
-/* `*algorithm` is the signature's, as it is named in here. */
+/* Sets `*algorithm` to the signature algorithm that the signed part names. */
 static bool parse_signed_part(struct certificate *certificate, struct der_part in,
                               struct der_part *algorithm)
 {
@@ -343,18 +345,18 @@ static bool parse_signed_part(struct certificate *certificate, struct der_part i
 	bool has_version = der_expect(&in, TAG_VERSION, &part);
 	unsigned tag;
 
-	/* Version 3 is written as 2, and is the last. */
+	/* Version 3, the last one, is encoded as 2. */
 	if (has_version &&
 	    (!der_expect(&part, DER_INTEGER, &number) || number.len != 1 || number.at[0] > 2))
 		return false;
 	if (!der_expect(&in, DER_INTEGER, &part) || /* serial number */
-	    !der_take(&in, &tag, &part, algorithm) || tag != DER_SEQUENCE ||
-	    !der_take(&in, &tag, &part, &certificate->issuer) || tag != DER_SEQUENCE ||
+	    !der_next(&in, &tag, &part, algorithm) || tag != DER_SEQUENCE ||
+	    !der_next(&in, &tag, &part, &certificate->issuer) || tag != DER_SEQUENCE ||
 	    !der_expect(&in, DER_SEQUENCE, &dates) ||
-	    !take_time(&dates, &certificate->not_before) ||
-	    !take_time(&dates, &certificate->not_after) ||
-	    !der_take(&in, &tag, &part, &certificate->subject) || tag != DER_SEQUENCE ||
-	    !take_key(&in, certificate))
+	    !parse_time(&dates, &certificate->not_before) ||
+	    !parse_time(&dates, &certificate->not_after) ||
+	    !der_next(&in, &tag, &part, &certificate->subject) || tag != DER_SEQUENCE ||
+	    !parse_key(&in, certificate))
 		return false;
 	certificate->is_old_root =
 		!has_version && certificate_same(certificate->issuer, certificate->subject);
@@ -365,7 +367,7 @@ static bool parse_signed_part(struct certificate *certificate, struct der_part i
 	(void)der_expect(&in, TAG_SUBJECT_ID, &part);
 	if (in.len == 0)
 		return true;
-	certificate->is_old_root = false; /* what is so old has no extensions */
+	certificate->is_old_root = false; /* version 1 has no extensions */
 	return der_expect(&in, TAG_EXTENSIONS, &extensions) && in.len == 0 &&
 	       parse_extensions(certificate, extensions);
 }
@@ -377,10 +379,10 @@ bool certificate_parse(struct certificate *certificate, const unsigned char *der
 
 	*certificate = (struct certificate){ .whole = in };
 	return der_expect(&in, DER_SEQUENCE, &outer) && in.len == 0 &&
-	       der_take(&outer, &tag, &signed_part, &certificate->signed_part) &&
+	       der_next(&outer, &tag, &signed_part, &certificate->signed_part) &&
 	       tag == DER_SEQUENCE && parse_signed_part(certificate, signed_part, &algorithm) &&
-	       take_signature_algorithm(&outer, algorithm, certificate) &&
-	       take_bits(&outer, &certificate->signature_bytes) && outer.len == 0;
+	       parse_signature_algorithm(&outer, algorithm, certificate) &&
+	       parse_bits(&outer, &certificate->signature_bytes) && outer.len == 0;
 }
 
 bool certificate_same(struct der_part a, struct der_part b)

@@ -1,7 +1,7 @@
-/* certificate: read an X.509 certificate (RFC 5280) far enough to name it and to compare it.
+/* certificate: parse an X.509 certificate (RFC 5280), as far as qsticky needs it.
  *
- * Whether a signature holds is not decided here. Every byte is hostile: a peer that has proved
- * nothing yet chose it. */
+ * Signatures are not verified here. Every byte is hostile: it comes from a peer that has not proved
+ * its identity yet. */
 #ifndef QSTICKY_TLS_CERTIFICATE_H
 #define QSTICKY_TLS_CERTIFICATE_H
 
@@ -12,19 +12,19 @@
 
 #include "tls/der.h"
 
-/* What a key is of, or a signature is made with. */
+/* The algorithm of a key or of a signature. */
 enum certificate_algorithm {
 	CERTIFICATE_OTHER,
-	CERTIFICATE_RSA,      /* PKCS#1; of a signature: with SHA-2 */
-	CERTIFICATE_RSA_LONG, /* a key over the limits below, or whose exponent is even or 1 */
+	CERTIFICATE_RSA,      /* PKCS#1; as a signature: with SHA-2 */
+	CERTIFICATE_RSA_LONG, /* a key over the limits below, or its exponent is even or 1 */
 	CERTIFICATE_RSA_PSS,
-	CERTIFICATE_EC, /* of a key: on a curve below; of a signature: with SHA-2 */
+	CERTIFICATE_EC, /* as a key: on a curve below; as a signature: with SHA-2 */
 	CERTIFICATE_EC_OTHER,
 	CERTIFICATE_ED25519,
-	CERTIFICATE_SHA1, /* a signature over SHA-1 or MD5, by whichever key */
+	CERTIFICATE_SHA1, /* a signature over SHA-1 or MD5, by any key */
 };
 
-/* Longest RSA key, in bytes: 4096 bits; and its exponent, which is 65537 nearly everywhere. */
+/* Longest RSA key (4096 bits) and its longest exponent (nearly always 65537), in bytes. */
 #define CERTIFICATE_RSA_MAX 512
 #define CERTIFICATE_EXPONENT_MAX 4
 
@@ -45,45 +45,45 @@ enum certificate_hash {
 	CERTIFICATE_SHA512 = 6,
 };
 
-/* No limit to the CAs below a CA. */
+/* No limit on the number of CAs below a CA. */
 #define CERTIFICATE_ANY_DEPTH UINT_MAX
 
-/* All parts are borrowed from the bytes that were parsed. */
+/* A parsed certificate. All parts are borrowed from the bytes that were parsed. */
 struct certificate {
 	struct der_part whole;
 	struct der_part issuer; /* the encoded name, with its header */
 	struct der_part subject;
-	struct der_part names; /* inside of the subjectAltName; `at` NULL: there is none */
+	struct der_part names; /* content of the subjectAltName; `at` NULL: it has none */
 	time_t not_before;
 	time_t not_after;
 	enum certificate_algorithm key;
-	struct der_part modulus, exponent; /* CERTIFICATE_RSA and _LONG: without zeros in front */
+	struct der_part modulus, exponent; /* CERTIFICATE_RSA and _LONG: without leading zeros */
 	enum certificate_curve curve;      /* CERTIFICATE_EC */
 	struct der_part point;
 
-	enum certificate_algorithm signature; /* as the signed part says too, else _OTHER */
+	enum certificate_algorithm signature; /* _OTHER if the signed part differs */
 	enum certificate_hash hash;           /* of a signature with SHA-2 */
-	struct der_part signed_part;          /* what was signed, with its header */
+	struct der_part signed_part;          /* the signed bytes, with their header */
 	struct der_part signature_bytes;
 
-	bool is_ca;       /* says so */
-	bool is_old_root; /* of version 1, which cannot say so, and issued by itself, by its names */
-	unsigned depth_max;      /* CAs that may be between it and a server's certificate */
-	bool signs_certificates; /* its key usage, if there is one, allows that */
-	bool signs_handshakes;   /* the same: digitalSignature */
-	bool for_server;         /* its extended key usage, if there is one, allows a server */
-	bool constrained;        /* it may vouch for some names only; which, is not looked at */
-	struct der_part unknown; /* the OID of a critical extension that is not read here */
+	bool is_ca;         /* says that it is a CA */
+	bool is_old_root;   /* self-issued and of version 1, which cannot say that it is a CA */
+	unsigned depth_max; /* most CAs between it and a server's certificate */
+	bool signs_certificates; /* key usage allows it, or is absent */
+	bool signs_handshakes;   /* key usage allows digitalSignature, or is absent */
+	bool for_server;         /* extended key usage allows a server, or is absent */
+	bool constrained;        /* has name constraints, which are not read */
+	struct der_part unknown; /* OID of a critical extension that qsticky does not know */
 };
 
-/* Reads the `len` bytes at `der`, which must outlive `certificate`. False where they are not
- * exactly one certificate. */
+/* Parses the `len` bytes at `der`, which must outlive `certificate`. False: they are not exactly
+ * one certificate. */
 bool certificate_parse(struct certificate *certificate, const unsigned char *der, size_t len);
 
-/* Whether both are there and the same, byte for byte. */
+/* Whether both are present and equal, byte for byte. */
 bool certificate_same(struct der_part a, struct der_part b);
 
-/* Whether `moment` is within the dates. */
+/* Whether the certificate is valid at `moment`, by its dates. */
 bool certificate_valid_at(const struct certificate *certificate, time_t moment);
 
 #endif

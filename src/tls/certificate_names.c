@@ -2,18 +2,18 @@
 
 #include <string.h>
 
-/* Bytes of a name, or of a list of names, that are shown. */
+/* Longest name, or list of names, shown in a message, in bytes. */
 #define SHOWN_MAX 112
 
-/* How names are tagged that a certificate is for (RFC 5280, section 4.2.1.6). */
+/* Tags of the names that a certificate is for (RFC 5280, section 4.2.1.6). */
 enum {
 	TAG_DNS = 0x82,
 	TAG_IP = 0x87,
 };
 
-/* ---- the same or not ---- */
+/* ---- comparing names ---- */
 
-/* Strings whose bytes are UTF-8, or a part of it. */
+/* Whether the string is UTF-8 or a subset of it. */
 static bool is_utf8(unsigned tag)
 {
 	return tag == DER_UTF8 || tag == DER_PRINTABLE || tag == DER_IA5;
@@ -24,9 +24,9 @@ static unsigned lower(unsigned char c)
 	return c >= 'A' && c <= 'Z' ? c | 0x20U : c;
 }
 
-/* Takes the next character of a string whose blanks in front are gone: a run of blanks is one, and
- * those at the end are none. 256 at the end. */
-static unsigned take_folded(struct der_part *string)
+/* Returns the next character in lower case, or 256 at the end. A run of blanks counts as one;
+ * blanks at the end are ignored. The caller has skipped leading blanks. */
+static unsigned next_folded(struct der_part *string)
 {
 	const unsigned char *at = string->at;
 	bool blank = string->len > 0 && *at == ' ';
@@ -57,22 +57,22 @@ static bool same_string(struct der_part a, struct der_part b)
 		b.len--;
 	}
 	do {
-		one = take_folded(&a);
-		if (one != take_folded(&b))
+		one = next_folded(&a);
+		if (one != next_folded(&b))
 			return false;
 	} while (one != 256);
 	return true;
 }
 
-/* An AttributeTypeAndValue. */
+/* Compares two AttributeTypeAndValue. */
 static bool same_attribute(struct der_part a, struct der_part b)
 {
 	struct der_part oid, other_oid, value, other;
 	unsigned tag, other_tag;
 
 	if (!der_expect(&a, DER_OID, &oid) || !der_expect(&b, DER_OID, &other_oid) ||
-	    !der_is(oid, other_oid.at, other_oid.len) || !der_take(&a, &tag, &value, NULL) ||
-	    !der_take(&b, &other_tag, &other, NULL) || a.len > 0 || b.len > 0)
+	    !der_is(oid, other_oid.at, other_oid.len) || !der_next(&a, &tag, &value, NULL) ||
+	    !der_next(&b, &other_tag, &other, NULL) || a.len > 0 || b.len > 0)
 		return false;
 	if (is_utf8(tag) && is_utf8(other_tag))
 		return same_string(value, other);
@@ -102,7 +102,7 @@ bool certificate_same_name(struct der_part a, struct der_part b)
 	return sets.len == 0 && other_sets.len == 0;
 }
 
-/* ---- for whom ---- */
+/* ---- matching a host ---- */
 
 static bool same_letters(const unsigned char *a, const char *b, size_t len)
 {
@@ -135,7 +135,7 @@ static bool common_name_is_for(struct der_part subject, const char *name)
 	while (der_expect(&sets, DER_SET, &set))
 		while (der_expect(&set, DER_SEQUENCE, &pair))
 			if (der_expect(&pair, DER_OID, &oid) && DER_IS_OID(oid, 0x55, 0x04, 0x03) &&
-			    der_take(&pair, &tag, &value, NULL) && is_utf8(tag) &&
+			    der_next(&pair, &tag, &value, NULL) && is_utf8(tag) &&
 			    is_for(value, name))
 				return true;
 	return false;
@@ -148,7 +148,7 @@ bool certificate_names_host(const struct certificate *certificate, const char *n
 
 	if (!names.at)
 		return common_name_is_for(certificate->subject, name);
-	while (der_take(&names, &tag, &one, NULL))
+	while (der_next(&names, &tag, &one, NULL))
 		if (tag == TAG_DNS && is_for(one, name))
 			return true;
 	return false;
@@ -160,13 +160,13 @@ bool certificate_names_ip(const struct certificate *certificate, const unsigned 
 	struct der_part names = certificate->names, name;
 	unsigned tag;
 
-	while (der_take(&names, &tag, &name, NULL))
+	while (der_next(&names, &tag, &name, NULL))
 		if (tag == TAG_IP && len > 0 && der_is(name, ip, len))
 			return true;
 	return false;
 }
 
-/* ---- for a person ---- */
+/* ---- showing names ---- */
 
 void certificate_append_oid(struct text *text, struct der_part oid)
 {
@@ -178,7 +178,7 @@ void certificate_append_oid(struct text *text, struct der_part oid)
 		return;
 	}
 	for (size_t i = 0; i < oid.len; i++) {
-		/* The first two are one number (X.690, section 8.19.4). */
+		/* The first number holds the first two arcs (X.690, section 8.19.4). */
 		arc = arc << 7 | (oid.at[i] & 0x7f);
 		if (oid.at[i] >= 0x80)
 			continue;
@@ -207,7 +207,7 @@ static void append_string(struct text *text, unsigned tag, struct der_part value
 	}
 }
 
-/* The attributes that people know (RFC 4519, section 2); others are left out. */
+/* The label of a common attribute (RFC 4519, section 2); NULL: not shown. */
 static const char *label_of(struct der_part oid)
 {
 	static const char *const labels[] = {
@@ -219,7 +219,7 @@ static const char *label_of(struct der_part oid)
 	return oid.at[2] < sizeof labels / sizeof labels[0] ? labels[oid.at[2]] : NULL;
 }
 
-/* Ends a text that was cut with dots, and moves it over. */
+/* Appends `shown`, with dots at its end if it was cut. */
 static void append_shown(struct text *text, struct text *shown)
 {
 	if (shown->full && shown->len >= 3)
@@ -241,7 +241,7 @@ void certificate_append_name(struct text *text, struct der_part name)
 			const char *label;
 
 			if (!der_expect(&pair, DER_OID, &oid) ||
-			    !der_take(&pair, &tag, &value, NULL))
+			    !der_next(&pair, &tag, &value, NULL))
 				continue;
 			label = label_of(oid);
 			if (!label)
@@ -260,7 +260,7 @@ void certificate_append_names(struct text *text, const struct certificate *certi
 	struct der_part names = certificate->names, name;
 	unsigned tag;
 
-	while (der_take(&names, &tag, &name, NULL)) {
+	while (der_next(&names, &tag, &name, NULL)) {
 		if (tag != TAG_DNS && tag != TAG_IP)
 			continue;
 		if (shown.len > 0)

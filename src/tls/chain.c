@@ -36,7 +36,7 @@ void chain_end(struct chain *chain)
 	else if (chain->count == 0)
 		chain->malformed = true;
 	else
-		chain->len = chain->started; /* it can vouch for nothing */
+		chain->len = chain->started; /* unreadable: it cannot be an issuer */
 }
 
 const struct certificate *chain_leaf(const struct chain *chain)

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-bool der_take(struct der_part *in, unsigned *tag, struct der_part *inside, struct der_part *whole)
+bool der_next(struct der_part *in, unsigned *tag, struct der_part *inside, struct der_part *whole)
 {
 	size_t len, header = 2;
 
@@ -35,7 +35,7 @@ bool der_expect(struct der_part *in, unsigned wanted, struct der_part *inside)
 	struct der_part before = *in;
 	unsigned tag;
 
-	if (der_take(in, &tag, inside, NULL) && tag == wanted)
+	if (der_next(in, &tag, inside, NULL) && tag == wanted)
 		return true;
 	*in = before;
 	return false;

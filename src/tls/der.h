@@ -1,13 +1,14 @@
-/* der: the elements of DER (X.690), one after the other.
+/* der: read the elements of DER (X.690), one after another.
  *
- * Every byte is hostile. Nothing is copied: what is taken is a part of what it was taken from. */
+ * Every byte is hostile. Nothing is copied: each part points into the bytes that it was read
+ * from. */
 #ifndef QSTICKY_TLS_DER_H
 #define QSTICKY_TLS_DER_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Some bytes, mostly elements. */
+/* Borrowed bytes, usually some elements. */
 struct der_part {
 	const unsigned char *at;
 	size_t len;
@@ -31,18 +32,18 @@ enum der_tag {
 	DER_SET = 0x31,
 };
 
-/* Takes the first element of `in`: its tag, of one of these types or any other, what is inside, and, unless
- * `whole` is NULL, all of it with its header. False at the end, and for what DER or this does not allow:
- * a length that is open or does not fit. */
-bool der_take(struct der_part *in, unsigned *tag, struct der_part *inside, struct der_part *whole);
+/* Reads the first element of `in`, of any tag, and moves `in` past it. `*inside` gets its content;
+ * `*whole`, unless NULL, the element with its header. False: the end, or a length that is
+ * indefinite or does not fit. */
+bool der_next(struct der_part *in, unsigned *tag, struct der_part *inside, struct der_part *whole);
 
-/* The same where only the tag `wanted` will do; `in` stays as it is where it is another. */
+/* The same for the tag `wanted` only. False leaves `in` unchanged. */
 bool der_expect(struct der_part *in, unsigned wanted, struct der_part *inside);
 
-/* Whether `part` is these bytes. */
+/* Whether `part` equals these bytes. */
 bool der_is(struct der_part part, const void *bytes, size_t len);
 
-/* The same for an object identifier, its bytes given one by one. */
+/* The same for an object identifier, given byte by byte. */
 #define DER_IS_OID(part, ...)                                                                      \
 	der_is(part, (const unsigned char[]){ __VA_ARGS__ },                                       \
 	       sizeof(const unsigned char[]){ __VA_ARGS__ })

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 
-/* A millisecond or so; so long does each guess take, too. */
+/* About a millisecond for us, and for each guess of an attacker. */
 #define ROUNDS 1024
 
 void digest_of(unsigned char digest[static DIGEST_LEN], const unsigned char salt[static DIGEST_LEN],
@@ -36,7 +36,7 @@ void digest_salt(unsigned char salt[static DIGEST_LEN])
 	unsigned char whole[br_sha256_SIZE];
 	br_sha256_context hash;
 
-	/* Not as they are: the stack protector's value is among them. */
+	/* Hash the bytes: the stack protector's secret is among them. */
 	br_sha256_init(&hash);
 	br_sha256_update(&hash, random, DIGEST_LEN);
 	br_sha256_out(&hash, whole);

@@ -8,13 +8,13 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-/* SHA-2: of signatures, and of TLS itself. */
+/* SHA-2, for signatures and for TLS itself. */
 #define HASHES 4
 
 static const struct hash {
-	int id; /* as in TLS and BearSSL */
+	int id; /* the number that TLS and BearSSL use */
 	const br_hash_class *hash;
-	const unsigned char *oid; /* as RSA signatures name it */
+	const unsigned char *oid; /* its name in an RSA signature */
 } hashes[HASHES] = {
 	{ br_sha224_ID, &br_sha224_vtable, BR_HASH_OID_SHA224 },
 	{ br_sha256_ID, &br_sha256_vtable, BR_HASH_OID_SHA256 },
@@ -24,7 +24,7 @@ static const struct hash {
 
 /* ---- curves ---- */
 
-/* BearSSL has this only for its fastest curves, which are twice as large. */
+/* BearSSL dispatches by curve too, but only with its fastest code, which is twice as large. */
 
 static const br_ec_impl *curve_impl(int curve)
 {
@@ -58,9 +58,9 @@ static size_t curve_mulgen(unsigned char *point, const unsigned char *factor, si
 	return curve_impl(curve)->mulgen(point, factor, factor_len, curve);
 }
 
-/* Of the key exchange; signatures are of the prime curves alone. */
+/* For the key exchange. Signatures use the prime curves only. */
 static const br_ec_impl curves = {
-	/* P-521 is for certificates: a server uses only one of a curve that it was offered. */
+	/* P-521 is listed for certificates: a server uses only a curve that the client offers. */
 	.supported_curves = 1U << BR_EC_curve25519 | 1U << BR_EC_secp256r1 | 1U << BR_EC_secp384r1 |
 	                    1U << BR_EC_secp521r1,
 	.generator = curve_generator,
@@ -70,7 +70,7 @@ static const br_ec_impl curves = {
 	.mulgen = curve_mulgen,
 };
 
-/* As the engine calls it: with the curves of the key exchange. */
+/* The engine passes the curves of the key exchange; signatures need the prime curves. */
 static uint32_t verify_ecdsa(const br_ec_impl *unused, const void *hash, size_t hash_len,
                              const br_ec_public_key *key, const void *signature, size_t len)
 {
@@ -78,8 +78,8 @@ static uint32_t verify_ecdsa(const br_ec_impl *unused, const void *hash, size_t 
 	return br_ecdsa_i31_vrfy_asn1(&br_ec_prime_i31, hash, hash_len, key, signature, len);
 }
 
-/* None takes another time for other data. The processor's own AES would be faster and its code as
- * large again: what is sent in a cycle is a few kilobytes, and ChaCha20 comes first. */
+/* All of them run in constant time. Hardware AES would be faster, but its code is as large again. A
+ * cycle sends only a few kilobytes, and ChaCha20 is preferred. */
 static void set_suites(br_ssl_engine_context *engine)
 {
 	static const uint16_t suites[] = {
@@ -129,18 +129,19 @@ enum fail tls_engine_seed(br_ssl_engine_context *engine, struct failure *why)
 	}
 	if (got < 0 && errno == EAGAIN)
 		return fail_set(why, FAIL_IO,
-		                "TLS needs random numbers, and the kernel has none yet");
+		                "TLS needs random numbers, but the kernel has none yet");
 	if (got < 0)
 		return fail_errno(why, "TLS needs random numbers: getrandom");
 	if ((size_t)got < sizeof bytes)
-		return fail_set(why, FAIL_IO, "TLS needs random numbers, and got too few");
+		return fail_set(why, FAIL_IO,
+		                "TLS needs random numbers, but the kernel gave too few");
 	br_ssl_engine_inject_entropy(engine, bytes, sizeof bytes);
-	engine->rng_os_rand_done = 1; /* BearSSL would open /dev/urandom for the same */
+	engine->rng_os_rand_done = 1; /* keeps BearSSL from reading /dev/urandom as well */
 	explicit_bzero(bytes, sizeof bytes);
 	return FAIL_NONE;
 }
 
-/* ---- a certificate of ours: there is none ---- */
+/* ---- client certificate: we have none ---- */
 
 static void ignore(const br_ssl_client_certificate_class **methods)
 {
@@ -165,16 +166,17 @@ static void choose(const br_ssl_client_certificate_class **methods,
                    const br_ssl_client_context *client, uint32_t types,
                    br_ssl_client_certificate *choice)
 {
-	struct tls_engine_proof *proof = (struct tls_engine_proof *)(void *)methods;
+	struct tls_client_certificate *certificate =
+		(struct tls_client_certificate *)(void *)methods;
 
 	(void)client;
 	(void)types;
-	*proof->asked = true;
+	*certificate->asked = true;
 	*choice = (br_ssl_client_certificate){ .chain_len = 0 };
 }
 
 static const br_ssl_client_certificate_class all_methods = {
-	.context_size = sizeof(struct tls_engine_proof),
+	.context_size = sizeof(struct tls_client_certificate),
 	.start_name_list = ignore,
 	.start_name = ignore_name,
 	.append_name = ignore_bytes,
@@ -183,14 +185,14 @@ static const br_ssl_client_certificate_class all_methods = {
 	.choose = choose,
 };
 
-struct tls_engine_proof tls_engine_proof_for(bool *asked)
+struct tls_client_certificate tls_client_certificate_for(bool *asked)
 {
-	return (struct tls_engine_proof){ .methods = &all_methods, .asked = asked };
+	return (struct tls_client_certificate){ .methods = &all_methods, .asked = asked };
 }
 
 /* ---- keys and signatures of certificates ---- */
 
-/* BearSSL's structs have no const, though what they point to is only read. */
+/* BearSSL's structs lack const, but BearSSL only reads these bytes. */
 static unsigned char *borrowed(const unsigned char *bytes)
 {
 	unsigned char *same;
@@ -217,7 +219,7 @@ bool tls_engine_key(br_x509_pkey *key, const struct certificate *certificate)
 	return certificate->key == CERTIFICATE_EC;
 }
 
-/* Writes the hash of what was signed to `sum`; NULL: it is none of SHA-2. */
+/* Writes the hash of the signed bytes to `sum`. NULL: the hash is not SHA-2. */
 static const struct hash *hash_of(const struct certificate *certificate,
                                   unsigned char sum[static br_sha512_SIZE])
 {

@@ -11,10 +11,10 @@ enum {
 	ALERT_UNRECOGNIZED_NAME = 112,
 };
 
-enum tls_reason tls_fault_alert(int alert, bool asked_for_proof, const char *name,
+enum tls_reason tls_fault_alert(int alert, bool client_certificate_asked, const char *name,
                                 struct failure *why)
 {
-	if (asked_for_proof) {
+	if (client_certificate_asked) {
 		fail_set(why, FAIL_TLS,
 		         "the server demands a client certificate (mutual TLS), which qsticky "
 		         "cannot present (TLS alert %d)",
@@ -24,26 +24,27 @@ enum tls_reason tls_fault_alert(int alert, bool asked_for_proof, const char *nam
 	switch (alert) {
 	case ALERT_HANDSHAKE_FAILURE:
 	case ALERT_INSUFFICIENT_SECURITY:
-		fail_set(why, FAIL_TLS,
-		         "the server finds no cipher in common (TLS alert %d): most likely "
-		         "its key is Ed25519, RSA-PSS or EC on an unusual curve, which are not "
-		         "supported; give it an RSA or EC (P-256, P-384, P-521) certificate. It "
-		         "needs ECDHE with AES-GCM or ChaCha20, in TLS 1.2",
-		         alert);
+		fail_set(
+			why, FAIL_TLS,
+			"the server shares no cipher with qsticky (TLS alert %d): probably its key "
+			"is Ed25519, RSA-PSS or EC on an unusual curve, which are not supported. "
+			"Give it an RSA or EC (P-256, P-384, P-521) certificate, and allow ECDHE "
+			"with AES-GCM or ChaCha20 in TLS 1.2",
+			alert);
 		break;
 	case ALERT_PROTOCOL_VERSION:
 		fail_set(why, FAIL_TLS,
-		         "the server refuses TLS 1.2 (TLS alert %d): it insists on TLS 1.3, "
-		         "which is not supported, or on something outdated; allow TLS 1.2 "
-		         "there",
+		         "the server refuses TLS 1.2 (TLS alert %d), and qsticky does not support "
+		         "TLS 1.3; allow TLS 1.2 there",
 		         alert);
 		break;
 	case ALERT_UNRECOGNIZED_NAME:
-		fail_set(why, FAIL_TLS, "the server knows no site of the name %s (TLS alert %d)",
-		         name[0] ? name : "that it was not told", alert);
+		fail_set(why, FAIL_TLS, "the server has no site named %s (TLS alert %d)",
+		         name[0] ? name : "(no name was sent)", alert);
 		return TLS_REASON_UNKNOWN_SITE;
 	default:
-		fail_set(why, FAIL_TLS, "the server gave up: TLS alert %d", alert);
+		fail_set(why, FAIL_TLS, "the server aborted the TLS handshake (TLS alert %d)",
+		         alert);
 		break;
 	}
 	return TLS_REASON_OTHER;
@@ -53,11 +54,11 @@ enum tls_reason tls_fault_interrupted(enum fail f, bool silent, struct failure *
 {
 	if (f == FAIL_TIMEOUT)
 		fail_set(why, f,
-		         silent ? "timed out: no answer to the TLS greeting"
-		                : "timed out in the middle of the TLS handshake");
+		         silent ? "timed out: no answer to the TLS handshake"
+		                : "timed out during the TLS handshake");
 	else
 		fail_set(why, f, "the server closed the connection %s",
-		         silent ? "at the TLS greeting" : "in the middle of the TLS handshake");
+		         silent ? "at the start of the TLS handshake" : "during the TLS handshake");
 	return silent ? TLS_REASON_SILENT : TLS_REASON_OTHER;
 }
 
@@ -66,19 +67,19 @@ static const char *sentence_of(int error)
 	switch (error) {
 	case BR_ERR_UNSUPPORTED_VERSION:
 	case BR_ERR_BAD_VERSION:
-		return "the server offers only a TLS older than 1.2";
+		return "the server offers only versions older than TLS 1.2";
 	case BR_ERR_BAD_SIGNATURE:
-		return "the server cannot prove that its certificate is its own";
+		return "the server cannot prove that it owns its certificate";
 	case BR_ERR_WRONG_KEY_USAGE:
-		return "the server's certificate does not allow its use for TLS (key usage: "
-		       "digital signature)";
+		return "the server's certificate may not be used for TLS (key usage: no "
+		       "digitalSignature)";
 	case BR_ERR_TOO_LARGE:
 	case BR_ERR_BAD_LENGTH:
 		return "the server sends TLS records that are too long";
 	case BR_ERR_BAD_MAC:
-		return "TLS data was damaged or forged on its way";
+		return "TLS data was damaged or forged on the way";
 	default:
-		return "the server breaks the rules of TLS";
+		return "the server violates the TLS protocol";
 	}
 }
 
@@ -90,7 +91,7 @@ enum tls_reason tls_fault_engine(int error, const unsigned char *first, size_t l
 		         "the server speaks plain HTTP on this port (http, not https)");
 		return TLS_REASON_PLAIN;
 	}
-	/* The types of record: RFC 5246, appendix A.1. */
+	/* Record types: RFC 5246, appendix A.1. */
 	if (len > 0 && (first[0] < 20 || first[0] > 23))
 		fail_set(why, FAIL_TLS, "the server does not speak TLS on this port");
 	else

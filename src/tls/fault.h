@@ -1,7 +1,7 @@
-/* tls_fault: why there is no TLS with a server.
+/* tls_fault: explain why a TLS connection failed.
  *
- * The sentences name no variable: which one may help, the caller knows by the reason.
- * A part of tls. */
+ * The sentences name no variable. The caller knows by the reason which one may help. A part of
+ * tls. */
 #ifndef QSTICKY_TLS_FAULT_H
 #define QSTICKY_TLS_FAULT_H
 
@@ -10,30 +10,31 @@
 
 #include "base/fail.h"
 
-/* Why, as far as a setting of whoever asks may help. */
+/* The reasons that a setting may help against. */
 enum tls_reason {
-	TLS_REASON_OTHER,   /* none of these; or nothing is wrong */
-	TLS_REASON_CA_FILE, /* the CA file cannot be used */
-	TLS_REASON_NO_CA_FILE, /* nothing could vouch for the certificate: neither a pin nor a CA file */
-	TLS_REASON_NOT_PINNED,   /* the certificate is none of the pinned ones */
+	TLS_REASON_OTHER,        /* any other reason, or none */
+	TLS_REASON_CA_FILE,      /* the CA file cannot be used */
+	TLS_REASON_NO_CA_FILE,   /* there is neither a pin nor a CA file */
+	TLS_REASON_NOT_PINNED,   /* the certificate matches no pin */
 	TLS_REASON_NAME,         /* the certificate is for other names */
-	TLS_REASON_CERTIFICATE,  /* the certificate is refused for what else the sentence says */
-	TLS_REASON_UNKNOWN_SITE, /* the server knows no site of the name it was asked by */
-	TLS_REASON_SILENT,       /* no answer: the port may be one for plain HTTP */
-	TLS_REASON_PLAIN,        /* an answer in plain HTTP */
+	TLS_REASON_CERTIFICATE,  /* another fault of the certificate */
+	TLS_REASON_UNKNOWN_SITE, /* the server has no site of that name */
+	TLS_REASON_SILENT,       /* no answer: the port may expect plain HTTP */
+	TLS_REASON_PLAIN,        /* the answer is plain HTTP */
 };
 
-/* The server gave up with an alert (RFC 5246, section 7.2) in the handshake. `asked_for_proof`: it
- * has asked for a certificate of ours. `name` is the one it was asked by; "": by none. */
-enum tls_reason tls_fault_alert(int alert, bool asked_for_proof, const char *name,
+/* Explains an alert (RFC 5246, section 7.2) that the server sent in the handshake.
+ * `client_certificate_asked`: it asked for a client certificate. `name`: the server name that we
+ * sent; "": none. */
+enum tls_reason tls_fault_alert(int alert, bool client_certificate_asked, const char *name,
                                 struct failure *why);
 
-/* The stream below failed with FAIL_TIMEOUT or FAIL_CLOSED in the handshake; `silent`: before the server
- * said anything. */
+/* Explains a FAIL_TIMEOUT or FAIL_CLOSED of the stream below in the handshake. `silent`: the server
+ * had sent nothing. */
 enum tls_reason tls_fault_interrupted(enum fail f, bool silent, struct failure *why);
 
-/* The engine gave up with `error`, one of BearSSL's. The server has sent `len` bytes, or more, that begin
- * with those at `first`: they may be no TLS at all. */
+/* Explains `error`, BearSSL's reason to give up. `first` holds the first `len` bytes that the
+ * server sent: they may not be TLS at all. */
 enum tls_reason tls_fault_engine(int error, const unsigned char *first, size_t len,
                                  struct failure *why);
 

@@ -3,17 +3,17 @@
 #include "tls/certificate_names.h"
 #include "tls/engine.h"
 
-/* A way that is being tried. */
+/* The search for a path. It tries one path at a time, and backtracks. */
 struct walk {
 	struct path *path;
-	const struct certificate *steps[CHAIN_MAX]; /* the server's own first */
-	size_t next[CHAIN_MAX];                     /* of each: which issuer to try next */
-	size_t top;                                 /* the last step */
-	unsigned cost;                              /* of signatures up to now */
-	bool proved;   /* the obstacle is a CA of the file that did sign */
-	bool blocked;  /* there is an obstacle */
-	size_t height; /* the step above which it is */
-	unsigned rank; /* among those of the same height, see note() */
+	const struct certificate *steps[CHAIN_MAX]; /* the path so far; the server's own first */
+	size_t next[CHAIN_MAX];                     /* for each step: the next issuer to try */
+	size_t top;                                 /* index of the last step */
+	unsigned cost;                              /* cost of the signatures verified so far */
+	bool proved;   /* the obstacle is a CA that did sign, or the limit of cost */
+	bool blocked;  /* an obstacle is noted */
+	size_t height; /* index of the step below the obstacle */
+	unsigned rank; /* priority among obstacles of the same height, see rank_of() */
 };
 
 /* ---- the rules ---- */
@@ -23,7 +23,7 @@ static bool is_supported(enum certificate_algorithm algorithm)
 	return algorithm == CERTIFICATE_RSA || algorithm == CERTIFICATE_EC;
 }
 
-/* What is wrong with a certificate by itself; false: nothing. */
+/* Sets `*fault` to what is wrong with the certificate by itself. False: nothing. */
 static bool is_faulty(const struct certificate *one, time_t now, enum path_fault *fault)
 {
 	if (!is_supported(one->key))
@@ -41,7 +41,8 @@ static bool is_faulty(const struct certificate *one, time_t now, enum path_fault
 	return true;
 }
 
-/* CAs on the way up to now that are issued by another: only these count for a limit of depth. */
+/* Counts the CAs on the path that another CA issued: self-issued ones do not count for a path
+ * length (RFC 5280, section 4.2.1.9). */
 static size_t depth_of(const struct walk *walk)
 {
 	size_t depth = 0;
@@ -52,13 +53,14 @@ static size_t depth_of(const struct walk *walk)
 	return depth;
 }
 
-/* What is wrong with a certificate as the issuer of the last step; false: nothing. */
+/* Sets `*fault` to what is wrong with a certificate as the issuer of the last step. False:
+ * nothing. */
 static bool is_unfit(const struct walk *walk, const struct certificate *issuer,
                      enum path_origin origin, enum path_fault *fault)
 {
 	if (!is_supported(issuer->key))
 		*fault = PATH_KEY;
-	/* One that is too old to say that it is a CA is believed where the user says it. */
+	/* A version 1 root cannot say that it is a CA. The user says it, by the CA file. */
 	else if (!issuer->is_ca && !(issuer->is_old_root && origin == PATH_FILE))
 		*fault = PATH_NOT_CA;
 	else if (!issuer->signs_certificates)
@@ -72,7 +74,7 @@ static bool is_unfit(const struct walk *walk, const struct certificate *issuer,
 	return true;
 }
 
-/* ---- what is in the way ---- */
+/* ---- obstacles ---- */
 
 static unsigned rank_of(enum path_fault fault, enum path_origin origin)
 {
@@ -80,11 +82,11 @@ static unsigned rank_of(enum path_fault fault, enum path_origin origin)
 		return 0;
 	if (fault == PATH_NOT_SIGNER)
 		return origin == PATH_FILE ? 3 : 1;
-	/* About the step itself, or an issuer that was sent; or of the file. */
+	/* Concerns the step itself or an issuer that the server sent; 4: a CA of the file. */
 	return origin == PATH_FILE ? 4 : 2;
 }
 
-/* Notes an obstacle above the last step, unless a better one is known. */
+/* Notes an obstacle above the last step, unless a more helpful one is known. */
 static void note(struct walk *walk, enum path_fault fault, const struct certificate *of,
                  enum path_origin origin, bool proved)
 {
@@ -102,14 +104,14 @@ static void note(struct walk *walk, enum path_fault fault, const struct certific
 	walk->path->obstacle = (struct path_obstacle){ fault, of, origin, .others = walk->top > 0 };
 }
 
-/* ---- the way ---- */
+/* ---- the search ---- */
 
 static enum path_origin origin_of(const struct walk *walk)
 {
 	return walk->top > 0 ? PATH_SENT : PATH_SERVER;
 }
 
-/* Copies too: they lead where the first did. */
+/* Whether `one` or a copy of it is on the path already. */
 static bool is_on_the_way(const struct walk *walk, const struct certificate *one)
 {
 	for (size_t i = 0; i <= walk->top; i++)
@@ -118,8 +120,8 @@ static bool is_on_the_way(const struct walk *walk, const struct certificate *one
 	return false;
 }
 
-/* The next that has the name of the last step's issuer, those of the file first; NULL: there is no
- * more. */
+/* Returns the next candidate whose name is that of the last step's issuer, those of the file first.
+ * NULL: none is left. */
 static const struct certificate *next_issuer(struct walk *walk, enum path_origin *origin)
 {
 	const struct path *path = walk->path;
@@ -138,7 +140,7 @@ static const struct certificate *next_issuer(struct walk *walk, enum path_origin
 	return NULL;
 }
 
-/* Whether a key may have made a signature of that kind, as far as kinds tell. */
+/* Whether a key of this algorithm can have made a signature of that algorithm. */
 static bool may_have_signed(enum certificate_algorithm key, enum certificate_algorithm signature)
 {
 	if (signature == CERTIFICATE_RSA)
@@ -146,13 +148,13 @@ static bool may_have_signed(enum certificate_algorithm key, enum certificate_alg
 	return key == CERTIFICATE_EC || key == CERTIFICATE_EC_OTHER;
 }
 
-/* Of a signature with that key. */
+/* The cost of verifying a signature by `issuer`; see PATH_COST_MAX. */
 static unsigned cost_of(const struct certificate *issuer)
 {
 	return issuer->curve == CERTIFICATE_P521 ? 3 : issuer->curve == CERTIFICATE_P384 ? 2 : 1;
 }
 
-/* Whether `issuer` has issued the last step, and may do so. */
+/* Whether `issuer` signed the last step, and was allowed to. Notes an obstacle if not. */
 static bool vouches(struct walk *walk, const struct certificate *issuer, enum path_origin origin)
 {
 	const struct certificate *step = walk->steps[walk->top];
@@ -163,8 +165,9 @@ static bool vouches(struct walk *walk, const struct certificate *issuer, enum pa
 		note(walk, PATH_NOT_SIGNER, issuer, origin, false);
 		return false;
 	}
-	/* Whether it did sign is of interest where the user chose it: the file may hold several of
-	 * that name. With a key that is not supported nobody can tell. */
+	/* Verify the signature of an unfit CA only if it is from the file. The file may hold
+	 * several of one name, and the user can act on the one that signed. An unsupported key
+	 * cannot be verified. */
 	if (unfit && (origin == PATH_SENT || fault == PATH_KEY)) {
 		note(walk, fault, issuer, origin, false);
 		return false;
@@ -179,7 +182,8 @@ static bool vouches(struct walk *walk, const struct certificate *issuer, enum pa
 	return !unfit;
 }
 
-/* Whether a way is found, or known not to be there. */
+/* Takes one step, up or back. True: the search is over, and `*found` says whether it reached a CA
+ * of the file. */
 static bool climb(struct walk *walk, bool *found)
 {
 	const struct certificate *step = walk->steps[walk->top], *issuer = NULL;
@@ -205,7 +209,7 @@ static bool climb(struct walk *walk, bool *found)
 		return false;
 	*found = origin == PATH_FILE;
 	if (!*found) {
-		/* Each is on the way once, so there is room. */
+		/* There is room: no certificate is on the path twice. */
 		walk->steps[++walk->top] = issuer;
 		walk->next[walk->top] = 0;
 	}

@@ -20,7 +20,7 @@ static void begin(struct pem *pem)
 	pem->len = 0;
 }
 
-/* Six bits, or 64 where `c` is no base64 digit. */
+/* The value of a base64 digit; 64 if `c` is none. */
 static uint32_t digit(char c)
 {
 	if (c >= 'A' && c <= 'Z')
@@ -32,7 +32,7 @@ static uint32_t digit(char c)
 	return c == '+' ? 62 : c == '/' ? 63 : 64;
 }
 
-/* Takes one character of what is inside. */
+/* Decodes one character between BEGIN and END. */
 static void add_char(struct pem *pem, char c)
 {
 	uint32_t value = digit(c);
@@ -55,7 +55,7 @@ static void add_char(struct pem *pem, char c)
 	pem->certificate[pem->len++] = (unsigned char)(pem->bits >> pem->count);
 }
 
-/* Judges the line that has just ended; inside, its characters were taken one by one. */
+/* Handles the end of a line. Characters between BEGIN and END are decoded already. */
 static enum pem_event end_of_line(struct pem *pem)
 {
 	bool had_no_end = pem->inside;
@@ -90,7 +90,7 @@ enum pem_event pem_push(struct pem *pem, const char **bytes, size_t *len)
 				return event;
 			continue;
 		}
-		/* A NUL would end it, for strcmp(). */
+		/* strcmp() would stop at a NUL. */
 		if (pem->line_len < PEM_LINE_MAX)
 			pem->line[pem->line_len++] = (char)(c ? c : '?');
 		if (pem->inside && pem->line[0] != '-')

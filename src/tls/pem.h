@@ -1,6 +1,6 @@
-/* pem: the certificates in a PEM file (RFC 7468), one after the other as it is read.
+/* pem: read the certificates of a PEM file (RFC 7468), one after another.
  *
- * A file may hold other things too: comments, keys, parameters. They are passed over. */
+ * Anything else in the file is skipped: comments, keys, parameters. */
 #ifndef QSTICKY_TLS_PEM_H
 #define QSTICKY_TLS_PEM_H
 
@@ -8,18 +8,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Longest certificate, in bytes. Web servers' have 1 to 3 KiB. */
+/* Longest certificate, in bytes. A web server's has 1 to 3 KiB. */
 #define PEM_CERTIFICATE_MAX 8192
 
-/* Bytes of a line that are compared with those that begin and end a certificate. */
+/* Bytes kept of a line, to recognise BEGIN and END. */
 #define PEM_LINE_MAX 80
 
 struct pem {
 	bool inside;    /* between BEGIN CERTIFICATE and END */
-	bool damaged;   /* something was wrong with what is inside: all of it */
+	bool damaged;   /* this certificate is not valid PEM */
 	bool padded;    /* '=' was seen */
-	uint32_t bits;  /* base64 digits that do not make a byte yet */
-	unsigned count; /* how many bits */
+	uint32_t bits;  /* decoded bits that do not fill a byte yet */
+	unsigned count; /* number of those bits */
 	size_t line_len;
 	char line[PEM_LINE_MAX + 1];
 	size_t len;
@@ -27,16 +27,16 @@ struct pem {
 };
 
 enum pem_event {
-	PEM_MORE,        /* all bytes were taken */
-	PEM_CERTIFICATE, /* `certificate` holds one, of `len` bytes */
-	PEM_DAMAGED,     /* one ended that is not base64, has no end, or is too long */
+	PEM_MORE,        /* all bytes were read */
+	PEM_CERTIFICATE, /* `certificate` holds a certificate of `len` bytes */
+	PEM_DAMAGED,     /* a certificate is not base64, has no END, or is too long */
 };
 
-/* Starts before the first byte of a file. */
+/* Prepares to read a file from its first byte. */
 void pem_start(struct pem *pem);
 
-/* Takes some of the `*len` bytes at `*bytes`, up to the end of the next certificate, and moves both
- * on. The end of the file counts as a newline: pass one. */
+/* Reads from the `*len` bytes at `*bytes` up to the end of the next certificate, and moves both on.
+ * The end of a file counts as a newline: pass one. */
 enum pem_event pem_push(struct pem *pem, const char **bytes, size_t *len);
 
 #endif

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "tls/certificate_names.h"
 
-/* 2026-01-01: the year that this version is from. Machines without a battery start in 1970. */
+/* 2026-01-01, the year of this version. A machine without a battery starts in 1970. */
 #define CLOCK_LEAST ((time_t)1767225600)
 
 bool refusal_clock_is_wrong(time_t now)
@@ -11,7 +11,7 @@ bool refusal_clock_is_wrong(time_t now)
 	return now < CLOCK_LEAST;
 }
 
-/* ---- what was presented ---- */
+/* ---- the certificate ---- */
 
 static void append_date(struct text *text, time_t moment)
 {
@@ -37,17 +37,18 @@ void refusal_append_presented(struct text *text, const struct chain *chain)
 	certificate_append_names(text, leaf);
 }
 
-/* ---- by itself ---- */
+/* ---- clock and name ---- */
 
 enum fail refusal_by_clock(const struct refusal *refusal, struct failure *why)
 {
 	char utc[UTC_MAX];
 
 	utc_format(utc, refusal->now);
-	return fail_set(why, FAIL_UNTRUSTED,
-	                "its certificate cannot be judged: this machine's clock says %s, which is "
-	                "plainly wrong; set it",
-	                utc);
+	return fail_set(
+		why, FAIL_UNTRUSTED,
+		"its certificate cannot be verified: this machine's clock is wrong (it says %s); "
+		"set the clock",
+		utc);
 }
 
 enum fail refusal_of_name(const struct refusal *refusal, struct failure *why)
@@ -56,9 +57,9 @@ enum fail refusal_of_name(const struct refusal *refusal, struct failure *why)
 	                refusal->name);
 }
 
-/* ---- by its issuers ---- */
+/* ---- the path ---- */
 
-/* The certificate that is in the way: "its certificate". */
+/* Appends the subject of the sentence: "its certificate", or which issuer. */
 static void append_who(struct text *text, const struct refusal *refusal,
                        const struct path_obstacle *obstacle)
 {
@@ -71,7 +72,7 @@ static void append_who(struct text *text, const struct refusal *refusal,
 	if (obstacle->origin == PATH_FILE)
 		text_printf(text, "\" in %.100s", refusal->trust->ca_file);
 	else
-		text_append(text, "\", which it sends,");
+		text_append(text, "\", which the server sends,");
 }
 
 static unsigned rsa_bits(const struct certificate *certificate)
@@ -92,13 +93,12 @@ static enum fail refuse_dates(const struct refusal *refusal, const char *who,
 	if (refusal->now < certificate->not_before) {
 		utc_format(limit, certificate->not_before);
 		return fail_set(why, FAIL_UNTRUSTED,
-		                "%s is not yet valid: from %s, and the clock here says %s", who,
-		                limit, now);
+		                "%s is not valid before %s, and the clock here says %s", who, limit,
+		                now);
 	}
 	utc_format(limit, certificate->not_after);
 	return fail_set(why, FAIL_UNTRUSTED,
-	                "%s has expired on %s, and the clock here says %s; renew it", who, limit,
-	                now);
+	                "%s expired on %s, and the clock here says %s; renew it", who, limit, now);
 }
 
 static enum fail refuse_key(const char *who, const struct certificate *certificate,
@@ -121,10 +121,11 @@ static enum fail refuse_key(const char *who, const struct certificate *certifica
 		text_printf(&text, "RSA of %u bits", rsa_bits(certificate));
 	else
 		text_append(&text, kinds[certificate->key]);
-	return fail_set(why, FAIL_UNTRUSTED,
-	                "%s has a key that is %s: not supported; give it one of RSA (2048 to 4096 "
-	                "bits) or EC (P-256, P-384, P-521)",
-	                who, kind);
+	return fail_set(
+		why, FAIL_UNTRUSTED,
+		"%s has a key that is not supported: %s; use RSA (2048 to 4096 bits) or EC (P-256, "
+		"P-384, P-521)",
+		who, kind);
 }
 
 static enum fail refuse_signature(const char *who, const struct certificate *certificate,
@@ -141,10 +142,11 @@ static enum fail refuse_signature(const char *who, const struct certificate *cer
 		[CERTIFICATE_SHA1] = "SHA-1 or MD5",
 	};
 
-	return fail_set(why, FAIL_UNTRUSTED,
-	                "%s has a signature that is %s: not supported; have it signed with RSA "
-	                "(PKCS#1) or ECDSA, over SHA-2",
-	                who, kinds[certificate->signature]);
+	return fail_set(
+		why, FAIL_UNTRUSTED,
+		"%s has a signature that is not supported: %s; have it signed with RSA (PKCS#1) or "
+		"ECDSA, over SHA-2",
+		who, kinds[certificate->signature]);
 }
 
 static enum fail refuse_issuer(const struct refusal *refusal, const struct path_obstacle *obstacle,
@@ -159,8 +161,8 @@ static enum fail refuse_issuer(const struct refusal *refusal, const struct path_
 		return fail_set(why, FAIL_UNTRUSTED,
 		                "its issuer is unknown: \"%s\" is not in %.100s", issuer, path);
 	return fail_set(why, FAIL_UNTRUSTED,
-	                "its issuer \"%s\" is not in %.100s, and it sends no intermediate "
-	                "certificate (serve the full chain)",
+	                "its issuer \"%s\" is not in %.100s, and the server sends no intermediate "
+	                "certificate; have it send the full chain",
 	                issuer, path);
 }
 
@@ -174,16 +176,17 @@ static enum fail refuse_signer(const struct refusal *refusal, const struct path_
 	if (obstacle->origin == PATH_FILE)
 		return fail_set(
 			why, FAIL_UNTRUSTED,
-			"%.100s holds a CA of the name of its issuer \"%s\", but not the one "
-			"that signed it",
+			"%.100s holds a CA named like its issuer, \"%s\", but not the one that "
+			"signed it",
 			refusal->trust->ca_file, issuer);
-	return fail_set(why, FAIL_UNTRUSTED,
-	                "a signature on its certificates is wrong: the issuer \"%s\" that it sends "
-	                "is not the one that signed",
-	                issuer);
+	return fail_set(
+		why, FAIL_UNTRUSTED,
+		"a signature in its chain is wrong: the issuer \"%s\", which the server sends, did "
+		"not sign",
+		issuer);
 }
 
-/* What a certificate may not be used for, though it is. */
+/* Names the forbidden use of a certificate. */
 static const char *misuse(const struct path_obstacle *obstacle)
 {
 	bool issues = obstacle->origin != PATH_SERVER;
@@ -196,8 +199,8 @@ static const char *misuse(const struct path_obstacle *obstacle)
 		                "ECDHE needs";
 	if (obstacle->fault == PATH_PURPOSE)
 		return issues ? "may not vouch for a server (extended key usage: no serverAuth)"
-		              : "is not for a server (extended key usage: no serverAuth)";
-	return "may vouch for some names only (name constraints), which qsticky cannot judge";
+		              : "may not be used by a server (extended key usage: no serverAuth)";
+	return "may vouch for some names only (name constraints), which qsticky does not support";
 }
 
 static enum fail refuse_extension(const char *who, const struct certificate *certificate,
@@ -208,11 +211,11 @@ static enum fail refuse_extension(const char *who, const struct certificate *cer
 
 	certificate_append_oid(&text, certificate->unknown);
 	return fail_set(why, FAIL_UNTRUSTED,
-	                "%s has a critical extension that qsticky cannot judge (%s)", who, oid);
+	                "%s has a critical extension that qsticky does not know (%s)", who, oid);
 }
 
-/* Whether the obstacle only says that a self-signed certificate is not in the file. Another of its
- * name there is none that could vouch for it, but most likely the one before. */
+/* Whether the real problem is that the self-signed certificate is not in the file. A CA of the same
+ * name in the file is probably an earlier version of it. */
 static bool is_about_self_signed(const struct path_obstacle *obstacle)
 {
 	if (obstacle->fault == PATH_NO_ISSUER)
@@ -245,20 +248,20 @@ enum fail refusal_of_path(const struct refusal *refusal, const struct path_obsta
 		return refuse_signature(who, obstacle->of, why);
 	case PATH_WEAK:
 		return fail_set(why, FAIL_UNTRUSTED,
-		                "%s has an RSA key of %u bits: too weak; 2048 is the least", who,
+		                "%s has a weak RSA key of %u bits; use at least 2048", who,
 		                rsa_bits(obstacle->of));
 	case PATH_DATES:
 		return refuse_dates(refusal, who, obstacle->of, why);
 	case PATH_TOO_MANY:
 		return fail_set(
 			why, FAIL_UNTRUSTED,
-			"it sends issuers with too many signatures to verify; have it send each "
-			"issuer once");
+			"the server sends too many issuers to verify; have it send each issuer "
+			"once");
 	case PATH_DEPTH:
 		return fail_set(
 			why, FAIL_UNTRUSTED,
-			"%s allows at most %u CAs below it (path length), and there are more", who,
-			obstacle->of->depth_max);
+			"%s allows at most %u CAs below it (path length), and the chain has more",
+			who, obstacle->of->depth_max);
 	case PATH_EXTENSION:
 		return refuse_extension(who, obstacle->of, why);
 	case PATH_NOT_CA:

@@ -1,6 +1,6 @@
-/* refusal: why a server's certificate is refused: the sentences.
+/* refusal: the sentences that say why a server's certificate is refused.
  *
- * They name no variable: the caller knows the reason, and whose server it is. */
+ * They name no variable: the caller knows the reason, and which server it is. */
 #ifndef QSTICKY_TLS_REFUSAL_H
 #define QSTICKY_TLS_REFUSAL_H
 
@@ -13,24 +13,24 @@
 #include "tls/path.h"
 #include "tls/trust.h"
 
-/* By what a server was judged; everything is borrowed. */
+/* What a server was verified against; everything is borrowed. */
 struct refusal {
 	const struct trust *trust;
-	const char *name; /* the name that was asked for */
+	const char *name; /* the name that the certificate must have */
 	time_t now;
 };
 
-/* Appends the certificate that was presented, for a person: "subject CN=nas; issuer ...". */
+/* Appends the server's certificate, for a person: "subject CN=nas; issuer ...". */
 void refusal_append_presented(struct text *text, const struct chain *chain);
 
-/* Explain; all return FAIL_UNTRUSTED. In turn: the clock is wrong; it is for
- * another name; its key is of a kind that is not supported, or what else is in the way. */
+/* Each sets `why` and returns FAIL_UNTRUSTED: the clock is wrong; the name differs; the path is
+ * blocked. */
 enum fail refusal_by_clock(const struct refusal *refusal, struct failure *why);
 enum fail refusal_of_name(const struct refusal *refusal, struct failure *why);
 enum fail refusal_of_path(const struct refusal *refusal, const struct path_obstacle *obstacle,
                           struct failure *why);
 
-/* Whether `now` is before this program was written: then no date can be judged by it. */
+/* Whether `now` is earlier than this program: then no date can be checked. */
 bool refusal_clock_is_wrong(time_t now);
 
 #endif

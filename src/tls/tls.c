@@ -15,15 +15,15 @@
 
 static_assert(sizeof(br_ssl_session_parameters) <= TLS_SESSION_BYTES, "no room for a session");
 
-/* The one open connection. */
+/* The state of the one open connection. */
 static struct {
 	br_ssl_client_context client; /* secret */
 	unsigned char records[BR_SSL_BUFSIZE_MONO];
-	struct tls_engine_proof proof;
+	struct tls_client_certificate client_certificate;
 	unsigned char first[4]; /* the first bytes that the server sent */
 	size_t first_len;
 	bool greeted;             /* the handshake is over */
-	struct tls_verify verify; /* last: most of it stays untouched */
+	struct tls_verify verify; /* last: most of its pages are never touched */
 } space;
 
 /* ---- set-up ---- */
@@ -37,20 +37,20 @@ static void set_up(struct tls *tls)
 	br_ssl_engine_add_flags(engine, BR_OPT_NO_RENEGOTIATION);
 	tls_verify_start(&space.verify, &tls->trust);
 	br_ssl_engine_set_x509(engine, &space.verify.methods);
-	space.proof = tls_engine_proof_for(&tls->asked_for_proof);
-	br_ssl_client_set_client_certificate(&space.client, &space.proof.methods);
+	space.client_certificate = tls_client_certificate_for(&tls->client_certificate_asked);
+	br_ssl_client_set_client_certificate(&space.client, &space.client_certificate.methods);
 	br_ssl_engine_set_buffer(engine, space.records, sizeof space.records, 0);
 }
 
-/* ---- the session of last time, taken up again while its server could still be verified so ---- */
+/* ---- session resumption ---- */
 
-/* Wipes what is remembered. */
+/* Wipes the session. */
 static void forget_session(struct tls_session *session)
 {
 	explicit_bzero(session, sizeof *session);
 }
 
-/* Whether the server could still be verified as it was then. */
+/* Whether the session may be resumed: what the server was verified by still holds. */
 static bool holds(const struct tls_session *session, const struct trust *trust)
 {
 	struct file_version now;
@@ -64,8 +64,8 @@ static bool holds(const struct tls_session *session, const struct trust *trust)
 	return file_version_same(&now, &session->file);
 }
 
-/* Has the engine offer the session to a server that is to be verified by `trust`; returns whether
- * there is one. One that does not hold any more is forgotten. */
+/* Offers the session to the server, if `trust` still holds for it, else forgets it. Returns whether
+ * it was offered. */
 static bool offer_session(struct tls_session *session, const struct trust *trust,
                           br_ssl_engine_context *engine)
 {
@@ -81,8 +81,8 @@ static bool offer_session(struct tls_session *session, const struct trust *trust
 	return true;
 }
 
-/* Remembers the session of `engine`, whose server `verify` has accepted, in the place of any other;
- * none where the server has named none. */
+/* Replaces the remembered session by that of `engine`, whose server `verify` has accepted.
+ * Remembers none if the server gave no session id. */
 static void keep_session(struct tls_session *session, const struct tls_verify *verify,
                          const br_ssl_engine_context *engine)
 {
@@ -102,7 +102,7 @@ static void keep_session(struct tls_session *session, const struct tls_verify *v
 
 /* ---- records ---- */
 
-/* Why the engine has given up. */
+/* Explains why the engine gave up. */
 static enum fail broken(struct tls *tls, struct failure *why)
 {
 	int error = br_ssl_engine_last_error(&space.client.eng);
@@ -115,8 +115,9 @@ static enum fail broken(struct tls *tls, struct failure *why)
 	if (error >= BR_ERR_RECV_FATAL_ALERT && error < BR_ERR_SEND_FATAL_ALERT) {
 		error -= BR_ERR_RECV_FATAL_ALERT;
 		if (space.greeted)
-			return fail_set(why, FAIL_TLS, "the server broke off: TLS alert %d", error);
-		tls->reason = tls_fault_alert(error, tls->asked_for_proof,
+			return fail_set(why, FAIL_TLS,
+			                "the server aborted the connection (TLS alert %d)", error);
+		tls->reason = tls_fault_alert(error, tls->client_certificate_asked,
 		                              space.client.eng.server_name, why);
 	} else {
 		tls->reason = tls_fault_engine(error, space.first, space.first_len, why);
@@ -132,8 +133,8 @@ static enum fail send_records(struct tls *tls, bool reading, int64_t deadline_ms
 	const unsigned char *bytes = br_ssl_engine_sendrec_buf(engine, &len);
 	enum fail f = tls->inner->write(tls->inner, bytes, len, deadline_ms, why);
 
-	/* The peer may be gone once it has said that it goes; whether it has, the engine knows, or
-	 * the next read will tell. */
+	/* The peer may have closed after its TLS close. The engine knows about that, or the next
+	 * read fails. */
 	if (f == FAIL_CLOSED && reading)
 		f = FAIL_NONE;
 	if (!f)
@@ -150,16 +151,17 @@ static enum fail read_records(struct tls *tls, int64_t deadline_ms, struct failu
 
 	if (f)
 		return f;
-	/* Only a close that TLS has signed is an end: anybody can cut a connection. */
+	/* Only an authenticated TLS close is an end: anybody can cut a TCP connection. */
 	if (len == 0)
-		return fail_set(why, FAIL_CLOSED, "the connection was cut, without a TLS close");
+		return fail_set(why, FAIL_CLOSED, "the connection was cut without a TLS close");
 	for (size_t i = 0; i < len && space.first_len < sizeof space.first; i++)
 		space.first[space.first_len++] = bytes[i];
 	br_ssl_engine_recvrec_ack(engine, len);
 	return FAIL_NONE;
 }
 
-/* Moves records until the engine is in one of the states `wanted`, or `*ended`. */
+/* Sends and reads records until the engine is in one of the states `wanted`, or the peer has closed
+ * (`*ended`). */
 static enum fail run(struct tls *tls, unsigned wanted, bool *ended, int64_t deadline_ms,
                      struct failure *why)
 {
@@ -181,16 +183,16 @@ static enum fail run(struct tls *tls, unsigned wanted, bool *ended, int64_t dead
 		} else if (state & BR_SSL_RECVREC) {
 			f = read_records(tls, deadline_ms, why);
 		} else {
-			/* Something to read while we want to write: nobody asked for it. */
-			f = fail_set(why, FAIL_CLOSED,
-			             "the server sent data that was not asked for");
+			/* There is data to read while we want to write. */
+			f = fail_set(why, FAIL_CLOSED, "the server sent data without a request");
 		}
 		if (f)
 			return f;
 	}
 }
 
-/* By way of void: all of it is aligned for more than its first member needs to be (32-bit ARM). */
+/* Cast by way of void: `stream` is the first member, and the whole is aligned more strictly (32-bit
+ * ARM). */
 static struct tls *whole(struct stream *stream)
 {
 	void *first = stream;
@@ -277,15 +279,16 @@ static enum fail shake_hands(struct tls *tls, int64_t deadline_ms, struct failur
 	if (f == FAIL_CLOSED || f == FAIL_TIMEOUT)
 		tls->reason = tls_fault_interrupted(f, space.first_len == 0, why);
 	if (!f && !space.verify.key && !tls->session.known)
-		return fail_set(why, FAIL_UNTRUSTED, "the server was not verified"); /* never */
+		return fail_set(why, FAIL_UNTRUSTED,
+		                "the server was not verified"); /* cannot happen */
 	return f;
 }
 
 static void remember(struct tls *tls)
 {
-	/* In a resumed session the server would not ask for a certificate of ours again, and its
-	 * later refusal could not be told apart. */
-	if (tls->asked_for_proof)
+	/* In a resumed session the server would not ask again for a client certificate. A later
+	 * refusal could then not be explained. */
+	if (tls->client_certificate_asked)
 		forget_session(&tls->session);
 	else
 		keep_session(&tls->session, &space.verify, &space.client.eng);
@@ -304,7 +307,7 @@ enum fail tls_open(struct tls *tls, struct stream *inner, int64_t deadline_ms, s
 	enum fail f;
 
 	tls->inner = inner;
-	tls->resumed = tls->asked_for_proof = false;
+	tls->resumed = tls->client_certificate_asked = false;
 	space.first_len = 0;
 	space.greeted = false;
 	set_up(tls);

@@ -1,10 +1,10 @@
-/* tls: a stream wrapped around a stream. Nobody but it and its parts (tls_...) sees BearSSL.
+/* tls: a TLS 1.2 client, as a stream around a stream. Only the room tls sees BearSSL.
  *
- * TLS 1.2, as a client. Nothing is sent over it before the server has proved who it is. Trust
- * comes, in this order, from pins, from nothing (where any is accepted) or from a CA file.
- * Sessions are resumed, so that a connection a cycle is cheap.
+ * No data is sent before the server has proved its identity. Pins come first; without pins,
+ * `accepts_any` decides, and then the CA file. Sessions are resumed, so that one connection per
+ * cycle stays cheap.
  *
- * There is room for one open connection in the program; while none is open, it costs no memory. */
+ * Only one connection can be open in the program. While none is open, no memory is used. */
 #ifndef QSTICKY_TLS_TLS_H
 #define QSTICKY_TLS_TLS_H
 
@@ -19,51 +19,51 @@
 #include "tls/fault.h"
 #include "tls/trust.h"
 
-/* Longest time for which a session that was verified is resumed, in milliseconds. */
+/* Longest time for which a verified session is resumed, in milliseconds. */
 #define TLS_SESSION_MS (60 * 60 * 1000)
 
-/* Room for the parameters of a session. */
+/* Room for the parameters of a session, in bytes. */
 #define TLS_SESSION_BYTES 96
 
-/* What is remembered of the last server that was verified. Parameters of a session are as secret as
- * what they protect: no copy is left behind. */
+/* The last verified session. Its parameters are as secret as the data that they protect: no copy
+ * may be left behind. */
 struct tls_session {
 	bool known;
 	int64_t verified_ms;
-	time_t not_after;         /* of its certificate, where that matters; else 0 */
-	struct file_version file; /* by which it was verified */
+	time_t not_after;         /* end of the certificate's validity; 0: not checked */
+	struct file_version file; /* the CA file that it was verified with */
 	unsigned char parameters[TLS_SESSION_BYTES]; /* secret */
 };
 
 struct tls {
-	struct stream stream; /* must be first: the stream's functions find the rest behind it */
+	struct stream stream; /* must be first: the stream's functions cast it to struct tls */
 	struct trust trust;
 	struct stream *inner; /* borrowed; NULL while closed */
 	struct tls_session session;
-	bool resumed;           /* the open connection took up an earlier session */
-	bool asked_for_proof;   /* the server asked for a certificate of ours; there is none */
-	enum tls_reason reason; /* of a failed tls_open(), until tls_close() */
+	bool resumed;                  /* the open connection resumed an earlier session */
+	bool client_certificate_asked; /* the server asked for a client certificate; we have none */
+	enum tls_reason reason;        /* why tls_open() failed; valid until tls_close() */
 };
 
-/* A closed stream with that trust, whose strings and pins are borrowed for its life. */
+/* Makes a closed stream. The strings and pins of `trust` are borrowed for its life. */
 struct tls tls_for(const struct trust *trust);
 
-/* Shakes hands over `inner`, which is borrowed until tls_close(), and verifies the server.
- * After a failure `inner` is of no use any more, `reason` says what may help, and what the server
- * presented can be shown until tls_close().
- * FAIL_UNTRUSTED: the certificate. FAIL_TLS: the handshake. FAIL_FORMAT,
- * FAIL_TOO_BIG, FAIL_IO: also the CA file. FAIL_TIMEOUT, FAIL_STOPPED, FAIL_CLOSED. */
+/* Does the handshake over `inner`, which is borrowed until tls_close(), and verifies the server.
+ * After a failure `inner` is unusable, `reason` is set, and the server's certificate can be shown
+ * until tls_close().
+ * FAIL_UNTRUSTED: the certificate. FAIL_TLS: the handshake. FAIL_FORMAT, FAIL_TOO_BIG, FAIL_IO:
+ * also the CA file. FAIL_TIMEOUT, FAIL_STOPPED, FAIL_CLOSED. */
 enum fail tls_open(struct tls *tls, struct stream *inner, int64_t deadline_ms, struct failure *why);
 
-/* Of the server's certificate, on a connection that did not take up an earlier session, or was refused
- * for its certificate: whether its key is of a kind that can be used, so that a pin helps; its SHA-256 in
- * hex; all of it that a person compares. */
+/* About the server's certificate: whether its key is supported, so that a pin helps; its SHA-256 in
+ * hex; its names and dates for a person. Valid only if the connection was not resumed, or was
+ * refused for its certificate. */
 bool tls_can_be_pinned(void);
 void tls_append_pin(struct text *text);
 void tls_append_certificate(struct text *text);
 
-/* Tells the server that this is the end, without waiting, and forgets the connection; the session
- * is kept. Nothing happens where it is closed already. */
+/* Sends a TLS close without waiting, and forgets the connection but keeps the session. Does nothing
+ * if closed. */
 void tls_close(struct tls *tls);
 
 #endif

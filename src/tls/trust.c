@@ -9,10 +9,10 @@
 #include "tls/certificate_names.h"
 #include "tls/pem.h"
 
-/* What is being read. */
+/* The PEM reader, in static memory for its size. */
 static struct pem pem;
 
-/* Whether some certificate of the chain says that it is issued by `subject`. */
+/* Whether `subject` is the issuer of a certificate in the chain. */
 static bool is_issuer(const struct chain *chain, struct der_part subject)
 {
 	for (size_t i = 0; i < chain->count; i++)
@@ -22,22 +22,22 @@ static bool is_issuer(const struct chain *chain, struct der_part subject)
 }
 
 static enum fail consider(const struct chain *chain, const unsigned char *der, size_t len,
-                          trust_take *take, void *context, struct failure *why)
+                          trust_on_certificate *on_certificate, void *context, struct failure *why)
 {
 	struct certificate certificate;
 
-	/* One of a kind that cannot be read cannot vouch for anything; bundles may hold some. */
+	/* An unreadable certificate cannot vouch for anything. Bundles may hold some. */
 	if (!certificate_parse(&certificate, der, len))
 		return FAIL_NONE;
 	if (certificate_same(certificate.whole, chain_leaf(chain)->whole))
-		return take(context, &certificate, true, why);
+		return on_certificate(context, &certificate, true, why);
 	if (!is_issuer(chain, certificate.subject))
 		return FAIL_NONE;
-	return take(context, &certificate, false, why);
+	return on_certificate(context, &certificate, false, why);
 }
 
-static enum fail scan(const char *path, int fd, const struct chain *chain, trust_take *take,
-                      void *context, struct failure *why)
+static enum fail scan(const char *path, int fd, const struct chain *chain,
+                      trust_on_certificate *on_certificate, void *context, struct failure *why)
 {
 	char buf[4096];
 	size_t total = 0;
@@ -55,29 +55,30 @@ static enum fail scan(const char *path, int fd, const struct chain *chain, trust
 			return fail_errno(why, "read %s", path);
 		total += len;
 		if (total > TRUST_FILE_MAX)
-			return fail_set(why, FAIL_TOO_BIG, "%s is over 4 MiB", path);
+			return fail_set(why, FAIL_TOO_BIG, "%s is larger than 4 MiB", path);
 		ended = len == 0;
 		if (ended) {
 			bytes = "\n";
 			len = 1;
 		}
-		/* What editors on Windows put in front of a text. */
+		/* Skip the UTF-8 byte order mark that editors on Windows write. */
 		if (total == len && len >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0) {
 			bytes += 3;
 			len -= 3;
 		}
 		while ((event = pem_push(&pem, &bytes, &len)) == PEM_CERTIFICATE) {
-			enum fail f = consider(chain, pem.certificate, pem.len, take, context, why);
+			enum fail f = consider(chain, pem.certificate, pem.len, on_certificate,
+			                       context, why);
 
 			found++;
 			if (f)
 				return f;
 		}
 		if (event == PEM_DAMAGED || (ended && pem.inside))
-			return fail_set(why, FAIL_FORMAT,
-			                "certificate number %u in %s is "
-			                "damaged: it is not whole, or not PEM",
-			                found + 1, path);
+			return fail_set(
+				why, FAIL_FORMAT,
+				"certificate number %u in %s is damaged: incomplete, or not PEM",
+				found + 1, path);
 	}
 	if (found == 0)
 		return fail_set(why, FAIL_FORMAT,
@@ -87,15 +88,15 @@ static enum fail scan(const char *path, int fd, const struct chain *chain, trust
 	return FAIL_NONE;
 }
 
-/* As good as not there, at a place that nobody has named. */
+/* Errors that count as "no file" at the default path. */
 static bool is_absent(int error)
 {
 	return error == ENOENT || error == ENOTDIR || error == EACCES || error == ELOOP;
 }
 
 enum fail trust_scan(const struct trust *trust, const struct chain *chain,
-                     struct file_version *version, trust_take *take, void *context,
-                     struct failure *why)
+                     struct file_version *version, trust_on_certificate *on_certificate,
+                     void *context, struct failure *why)
 {
 	const char *path = trust->ca_file;
 	int fd = file_open(path, FILE_LINKS_ALL);
@@ -109,7 +110,7 @@ enum fail trust_scan(const struct trust *trust, const struct chain *chain,
 	f = file_check(&status, fd, path, why);
 	if (f == FAIL_NONE) {
 		*version = file_version(&status);
-		f = scan(path, fd, chain, take, context, why);
+		f = scan(path, fd, chain, on_certificate, context, why);
 	}
 	close(fd);
 	pages_release(&pem, sizeof pem);

@@ -23,10 +23,10 @@ void tls_verify_name(char name[static LIMITS_HOST_MAX], const struct trust *trus
 	name[len] = '\0';
 }
 
-/* Takes a CA, or notes that the server's own certificate is in the file: then exactly that is trusted,
- * whoever issued it. */
-static enum fail take_anchor(void *context, const struct certificate *certificate, bool own,
-                             struct failure *why)
+/* Keeps a CA. If the file holds the server's own certificate, that one is trusted, with any
+ * issuer. */
+static enum fail on_anchor(void *context, const struct certificate *certificate, bool own,
+                           struct failure *why)
 {
 	struct tls_anchors *anchors = context;
 	unsigned char *der = anchors->bytes + anchors->used;
@@ -35,15 +35,16 @@ static enum fail take_anchor(void *context, const struct certificate *certificat
 		anchors->own = true;
 		return FAIL_NONE;
 	}
-	/* Files that are put together from others hold copies. */
+	/* A file put together from others holds copies. */
 	for (size_t i = 0; i < anchors->count; i++)
 		if (certificate_same(anchors->anchors[i].whole, certificate->whole))
 			return FAIL_NONE;
 	if (anchors->count == TLS_ANCHORS_MAX ||
 	    certificate->whole.len > sizeof anchors->bytes - anchors->used)
-		return fail_set(why, FAIL_TOO_BIG, "too many CAs in it have the name of an issuer");
+		return fail_set(why, FAIL_TOO_BIG,
+		                "it holds too many CAs with the name of an issuer");
 	memcpy(der, certificate->whole.at, certificate->whole.len);
-	/* It was parsed a moment ago, but elsewhere. */
+	/* Parse the copy: the parts must point into our own bytes. */
 	if (!certificate_parse(&anchors->anchors[anchors->count], der, certificate->whole.len))
 		return FAIL_NONE;
 	anchors->used += certificate->whole.len;
@@ -53,7 +54,7 @@ static enum fail take_anchor(void *context, const struct certificate *certificat
 
 /* ---- the verdict ---- */
 
-/* Whether the server's certificate is for the name that was asked for. */
+/* Whether the server's certificate is for `name`. */
 static bool is_for(const struct certificate *leaf, const char *name)
 {
 	unsigned char ip[IP_MAX];
@@ -77,7 +78,7 @@ static enum fail verify_by_file(struct tls_verify *verify, const struct refusal 
 
 	anchors->count = anchors->used = 0;
 	anchors->own = false;
-	f = trust_scan(refusal->trust, &verify->chain, &verify->file, take_anchor, anchors,
+	f = trust_scan(refusal->trust, &verify->chain, &verify->file, on_anchor, anchors,
 	               &verify->why);
 	if (f && f != FAIL_UNTRUSTED) {
 		verify->reason = TLS_REASON_CA_FILE;
@@ -85,7 +86,7 @@ static enum fail verify_by_file(struct tls_verify *verify, const struct refusal 
 	}
 	verify->reason = f ? TLS_REASON_NO_CA_FILE : TLS_REASON_CERTIFICATE;
 	if (f)
-		return fail_set(&verify->why, f, "nothing here can vouch for its certificate");
+		return fail_set(&verify->why, f, "its certificate cannot be verified");
 	if (refusal_clock_is_wrong(refusal->now))
 		return refusal_by_clock(refusal, &verify->why);
 	path.anchor_count = anchors->count;
@@ -108,8 +109,8 @@ static bool is_pinned(const struct trust *trust, const unsigned char *sha256)
 	return false;
 }
 
-/* What any server's certificate must be able to do, whoever vouches for it. */
-static enum fail take_key(struct tls_verify *verify, const struct refusal *refusal)
+/* Passes the server's key to the engine. The key must be supported, whoever vouches for it. */
+static enum fail use_key(struct tls_verify *verify, const struct refusal *refusal)
 {
 	const struct certificate *leaf = chain_leaf(&verify->chain);
 	const struct path_obstacle unsupported = {
@@ -142,9 +143,10 @@ static enum fail examine(struct tls_verify *verify)
 
 	tls_verify_name(name, trust);
 	if (chain->too_big)
-		return fail_set(&verify->why, FAIL_TOO_BIG,
-		                "the server sends more than %d certificates, or %d KiB of them",
-		                CHAIN_MAX, CHAIN_BYTES_MAX / 1024);
+		return fail_set(
+			&verify->why, FAIL_TOO_BIG,
+			"the server sends more than %d certificates, or more than %d KiB of them",
+			CHAIN_MAX, CHAIN_BYTES_MAX / 1024);
 	if (chain->malformed || chain->count == 0)
 		return fail_set(&verify->why, FAIL_UNTRUSTED,
 		                "the server sends something that is not a certificate");
@@ -157,10 +159,10 @@ static enum fail examine(struct tls_verify *verify)
 		verify->reason = TLS_REASON_NOT_PINNED;
 		f = fail_set(&verify->why, FAIL_UNTRUSTED, "its certificate is not the pinned one");
 	}
-	return f ? f : take_key(verify, &refusal);
+	return f ? f : use_key(verify, &refusal);
 }
 
-/* ---- what the engine calls ---- */
+/* ---- callbacks of the engine ---- */
 
 static struct tls_verify *verify_of(const br_x509_class **methods)
 {
@@ -169,7 +171,7 @@ static struct tls_verify *verify_of(const br_x509_class **methods)
 
 static void start_chain(const br_x509_class **methods, const char *server_name)
 {
-	(void)server_name; /* tls_verify_name() says it, for addresses too */
+	(void)server_name; /* tls_verify_name() gives it, also for addresses */
 	chain_start(&verify_of(methods)->chain);
 }
 

@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 
-/* ---- what waits ---- */
+/* ---- the queue ---- */
 
 static void begin(struct webhook *webhook, int64_t now_ms)
 {
@@ -15,7 +15,7 @@ static void begin(struct webhook *webhook, int64_t now_ms)
 
 void webhook_port_changed(struct webhook *webhook, int64_t from, uint16_t to, int64_t now_ms)
 {
-	/* What was not told yet begins where that did, unless it ends there, too. */
+	/* Merge with a change not sent yet: keep its first port, unless that is the new one. */
 	if (!webhook->changed || webhook->previous_port == to)
 		webhook->previous_port = from;
 	webhook->changed = true;
@@ -28,8 +28,8 @@ void webhook_judged(struct webhook *webhook, bool healthy, int64_t now_ms)
 	if (webhook->unhealthy != healthy)
 		return;
 	webhook->unhealthy = !healthy;
-	webhook->lasted_ms = now_ms - webhook->turned_ms;
-	webhook->turned_ms = now_ms;
+	webhook->lasted_ms = now_ms - webhook->health_since_ms;
+	webhook->health_since_ms = now_ms;
 	begin(webhook, now_ms);
 }
 
@@ -37,7 +37,7 @@ enum webhook_event webhook_next(const struct webhook *webhook)
 {
 	if (webhook->changed)
 		return WEBHOOK_PORT_CHANGED;
-	if (webhook->unhealthy == webhook->told_unhealthy)
+	if (webhook->unhealthy == webhook->reported_unhealthy)
 		return WEBHOOK_NOTHING;
 	return webhook->unhealthy ? WEBHOOK_UNHEALTHY : WEBHOOK_HEALTHY;
 }
@@ -63,15 +63,15 @@ bool webhook_ended(struct webhook *webhook, enum webhook_end end, int64_t wait_m
 	if (webhook->changed)
 		webhook->changed = false;
 	else
-		webhook->told_unhealthy = webhook->unhealthy;
+		webhook->reported_unhealthy = webhook->unhealthy;
 	begin(webhook, now_ms);
 	return true;
 }
 
-/* ---- what is said ---- */
+/* ---- the message ---- */
 
-void webhook_say(struct failure *message, const struct webhook *webhook, const char *error,
-                 uint16_t port)
+void webhook_describe(struct failure *message, const struct webhook *webhook, const char *error,
+                      uint16_t port)
 {
 	struct text text = text_on(message->text, sizeof message->text);
 	unsigned lasted = (unsigned)(webhook->lasted_ms / 1000);
@@ -101,14 +101,14 @@ void webhook_say(struct failure *message, const struct webhook *webhook, const c
 void webhook_append(struct text *text, const struct webhook *webhook, uint16_t port,
                     const char *state, time_t now, const struct failure *message)
 {
-	/* By enum webhook_event. */
+	/* Indexed by enum webhook_event. */
 	static const char events[][13] = { "port_changed", "unhealthy", "healthy" };
-	/* What ntfy's templates and gotify, Discord, and others call it. */
+	/* The text's key in ntfy templates and gotify, in Discord, and in others. */
 	static const char names[][8] = { "message", "content", "text" };
 	char time[UTC_MAX];
 
 	utc_format(time, now);
-	/* Discord would let a text from outside call everyone. */
+	/* Stops Discord from notifying everyone if a text from outside asks for it. */
 	text_printf(text,
 	            "{\"title\": \"qsticky\", \"version\": \"" QSTICKY_VERSION
 	            "\", \"allowed_mentions\": {\"parse\": []}, \"event\": \"%s\", "

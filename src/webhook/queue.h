@@ -1,7 +1,7 @@
-/* webhook_queue: what a receiver is still to be told: changed ports and turns of health. Pure.
+/* webhook_queue: the messages that wait for the receiver: changes of the port and of health. Pure.
  *
- * Of several changes that wait, the last one is told; what cannot be told in some minutes is
- * dropped. */
+ * Changes that happen while a message is waiting are merged into one message. A message that cannot
+ * be sent for some minutes is dropped. */
 #ifndef QSTICKY_WEBHOOK_QUEUE_H
 #define QSTICKY_WEBHOOK_QUEUE_H
 
@@ -12,13 +12,14 @@
 #include "base/fail.h"
 #include "base/text.h"
 
-/* Pause after an attempt for which the main job left no time: it counts as none. */
+/* Pause after an attempt that a cycle cut short, in milliseconds. It does not count as a
+ * failure. */
 #define WEBHOOK_CUT_MS 1000
 
-/* For how long there are attempts after the last change, in milliseconds. */
+/* How long a message is retried after the last change, in milliseconds. */
 #define WEBHOOK_LIFE_MS (5 * 60 * 1000)
 
-/* Room for a body: a message of FAILURE_MAX stands in it three times, with escapes. */
+/* Room for a body, in bytes: it holds a message of FAILURE_MAX three times, with escapes. */
 #define WEBHOOK_BODY_MAX (16 * 1024)
 
 enum webhook_event {
@@ -28,50 +29,50 @@ enum webhook_event {
 	WEBHOOK_NOTHING,
 };
 
-/* How an attempt to tell ended. */
+/* How an attempt to send ended. */
 enum webhook_end {
-	WEBHOOK_TOLD,
-	WEBHOOK_CUT,     /* the main job left it no time, and nothing was sent */
-	WEBHOOK_FAILED,  /* may go well another time */
-	WEBHOOK_REFUSED, /* will not */
+	WEBHOOK_SENT,
+	WEBHOOK_CUT,     /* a cycle was due before anything was sent */
+	WEBHOOK_FAILED,  /* try again later */
+	WEBHOOK_REFUSED, /* trying again would not help */
 };
 
-/* What waits to be told. All zeros: nothing; it counts as healthy. Times in ms. */
+/* The waiting messages. All zeros: none, and the health was good. Times are in ms. */
 struct webhook {
-	bool changed; /* the port; the others of its members count with this only */
+	bool changed; /* the port changed; `previous_port` and `port` are valid */
 	int64_t previous_port;
 	uint16_t port;
-	bool unhealthy;      /* as last judged */
-	bool told_unhealthy; /* as last told, or given up to tell */
-	int64_t turned_ms;   /* when it was last judged otherwise than before */
-	int64_t lasted_ms;   /* and how long it had been that way */
-	unsigned failures;   /* in a row */
+	bool unhealthy;          /* the last verdict */
+	bool reported_unhealthy; /* the verdict last sent, or dropped */
+	int64_t health_since_ms; /* when the verdict last changed */
+	int64_t lasted_ms;       /* how long the verdict before it had lasted */
+	unsigned failures;       /* in a row */
 	int64_t due_ms;
 	int64_t until_ms;
 };
 
-/* The port was `from`, and is `to` now, proved. */
+/* Queues a change of the port from `from` to `to`, which is proved. */
 void webhook_port_changed(struct webhook *webhook, int64_t from, uint16_t to, int64_t now_ms);
 
-/* A cycle has ended, and this is the verdict. */
+/* Queues a change of health, if the verdict of this cycle differs from the last one. */
 void webhook_judged(struct webhook *webhook, bool healthy, int64_t now_ms);
 
-/* What is to be told next. */
+/* The next message to send. */
 enum webhook_event webhook_next(const struct webhook *webhook);
 
-/* When; MONO_NEVER: nothing waits. */
+/* When to send it; MONO_NEVER: nothing waits. */
 int64_t webhook_due_ms(const struct webhook *webhook);
 
-/* An attempt to tell webhook_next() has ended; the receiver wants none before `wait_ms` from now. Returns
- * whether that was the last one for it. */
+/* Records how an attempt to send webhook_next() ended. The receiver wants no other one for
+ * `wait_ms`. Returns whether the message is done, sent or dropped. */
 bool webhook_ended(struct webhook *webhook, enum webhook_end end, int64_t wait_ms, int64_t now_ms);
 
-/* What there is to say, for a person. `error`: the present one, needed while unhealthy. `port`: the
- * one forwarded, or 0. */
-void webhook_say(struct failure *message, const struct webhook *webhook, const char *error,
-                 uint16_t port);
+/* Sets `message` to the next message's text. `error`: the current error, needed while unhealthy.
+ * `port`: the forwarded port, or 0. */
+void webhook_describe(struct failure *message, const struct webhook *webhook, const char *error,
+                      uint16_t port);
 
-/* Appends the body that says so. `port` and `state` are the present ones. */
+/* Appends the JSON body with that text. `port` and `state` are the current ones. */
 void webhook_append(struct text *text, const struct webhook *webhook, uint16_t port,
                     const char *state, time_t now, const struct failure *message);
 

@@ -12,15 +12,16 @@
 /* ---- the receiver ---- */
 
 struct target {
-	struct url url; /* a secret; without a path while none is configured */
+	struct url url; /* a secret; `path` is NULL if no webhook is configured */
 	struct peer peer;
 	char name[sizeof "https://" + PEER_AUTHORITY_MAX]; /* the URL up to its path */
 };
 
-/* Not on the stack, whose every page counts. */
+/* Static, since every page of stack counts. */
 static struct secret_store store;
 
-/* Its path is in `store`, or in the environment. */
+/* Reads the URL; its path is borrowed from `store` or from the environment. Without a webhook,
+ * leaves to->url.path NULL. */
 static enum fail find(struct target *to, const struct webhook_receiver *receiver,
                       struct failure *why)
 {
@@ -29,22 +30,23 @@ static enum fail find(struct target *to, const struct webhook_receiver *receiver
 	enum fail f = secret_read(url, &store, &value, why);
 	struct text name;
 
-	/* Nobody named a file, and at the usual place none is to be seen: there is no webhook, whatever kept
-	 * us from opening it (a closed directory, no more descriptors). */
+	/* Without a configured file, an absent default file means that there is no webhook. It
+	 * counts as absent even if another error (a closed directory, no free descriptor) stopped
+	 * us. */
 	if (f == FAIL_IO && !url->file && access(url->usual_file, F_OK) < 0)
 		return FAIL_NONE;
 	if (f || !*value)
 		return f;
 	if (!url_parse(&to->url, value))
-		return fail_set(why, FAIL_FORMAT, "its file holds no such URL as it takes");
+		return fail_set(why, FAIL_FORMAT, "its file does not hold a valid URL");
 	name = text_on(to->name, sizeof to->name);
 	text_append(&name, to->url.https ? "https://" : "http://");
 	peer_append_authority(&name, to->url.host,
 	                      to->url.port == (to->url.https ? 443 : 80) ? 0 : to->url.port);
 	if (to->url.https && access(ca_file, R_OK) < 0)
 		return fail_set(why, FAIL_UNTRUSTED,
-		                "no CA file to verify it by; mount one: \"%s:%s:ro\"", ca_file,
-		                ca_file);
+		                "no CA file to verify the receiver with; mount one: \"%s:%s:ro\"",
+		                ca_file, ca_file);
 	return FAIL_NONE;
 }
 
@@ -88,18 +90,18 @@ static enum fail post(struct target *to, const char *body, struct http_reply *re
 
 	if (!f)
 		f = peer_exchange(&to->peer, request, reply, false, why);
-	/* HTTPS is wanted there: another attempt would get the same. */
+	/* The server wants HTTPS: trying again would not help. */
 	return f == FAIL_TLS && reply->status == 400 ? FAIL_REJECTED : f;
 }
 
-/* What the reply means. FAIL_REJECTED: that another attempt would get the same. */
+/* Judges the reply. FAIL_REJECTED: trying again would not help. */
 static enum fail judge(const struct http_reply *reply, struct failure *why)
 {
 	int status = reply->status;
 
 	if (status >= 300 && status < 400)
 		return fail_set(why, FAIL_REJECTED, "HTTP %d: redirects are not followed", status);
-	/* A proxy knows no way (404) to a receiver that starts. */
+	/* A proxy answers 404 while its receiver starts. */
 	return fail_set(why,
 	                status == 404 || status == 408 || status == 429 || status >= 500
 	                        ? FAIL_ANSWER
@@ -113,15 +115,15 @@ static int64_t retry_after_ms(const struct http_reply *reply)
 	const char *value = http_header(reply, "Retry-After", &cursor, &len);
 	int64_t seconds = 0;
 
-	/* More than 4 digits are a date, or too long in any case. */
+	/* More than 4 digits are a date, or a wait longer than a message lives. */
 	for (size_t i = 0; i < len && i < 4 && value[i] >= '0' && value[i] <= '9'; i++)
 		seconds = seconds * 10 + (value[i] - '0');
 	return seconds * 1000;
 }
 
-static void tell(struct webhook *webhook, const struct webhook_receiver *receiver,
-                 const struct webhook_facts *facts, const struct stop *stop,
-                 struct http_reply *reply)
+static void deliver(struct webhook *webhook, const struct webhook_receiver *receiver,
+                    const struct webhook_facts *facts, const struct stop *stop,
+                    struct http_reply *reply)
 {
 	const int64_t cycle_ms = facts->cycle_ms;
 	const int64_t deadline_ms = mono_earlier(mono_now_ms() + WEBHOOK_SEND_MS, cycle_ms);
@@ -137,13 +139,13 @@ static void tell(struct webhook *webhook, const struct webhook_receiver *receive
 
 	reply->status = 0;
 	reply->head_len = 0;
-	webhook_say(&message, webhook, facts->error ? facts->error : "", facts->port);
+	webhook_describe(&message, webhook, facts->error ? facts->error : "", facts->port);
 	webhook_append(&text, webhook, facts->port, facts->state, now_s(), &message);
 	f = open_connection(&to, receiver, stop, deadline_ms, &why);
 	sent = !f && to.url.path;
 	if (sent)
 		f = post(&to, body, reply, &why);
-	/* Then it was told, whatever came behind that. */
+	/* The message arrived, whatever failed after the status line. */
 	if (reply->status / 100 == 2)
 		f = FAIL_NONE;
 	else if (!f && sent)
@@ -151,22 +153,22 @@ static void tell(struct webhook *webhook, const struct webhook_receiver *receive
 	close_connection(&to);
 	ended_ms = mono_now_ms();
 	if (!f) {
-		end = WEBHOOK_TOLD;
-		fail_set(&why, f, "taken");
+		end = WEBHOOK_SENT;
+		fail_set(&why, f, "sent");
 	} else if (f == FAIL_STOPPED || ended_ms >= cycle_ms) {
-		/* What was sent in part may have arrived, so it is not sent at once again. */
+		/* A message sent in part may have arrived, so pause before it is sent again. */
 		end = sent ? WEBHOOK_FAILED : WEBHOOK_CUT;
-		fail_in(&why, "the next check came first");
+		fail_in(&why, "the next check was due first");
 	} else if (f == FAIL_UNTRUSTED || f == FAIL_REJECTED || f == FAIL_FORMAT) {
 		end = WEBHOOK_REFUSED;
 	}
 	if (webhook_ended(webhook, end, retry_after_ms(reply), ended_ms) && f) {
 		level = LEVEL_WARN;
-		fail_in(&why, "given up");
-	} else if (end == WEBHOOK_TOLD || end == WEBHOOK_CUT) {
+		fail_in(&why, "gave up");
+	} else if (end == WEBHOOK_SENT || end == WEBHOOK_CUT) {
 		level = LEVEL_DEBUG;
 	}
-	/* The reason first: the log cuts what is too long. */
+	/* The reason comes first: the log cuts long lines. */
 	if (f || to.url.path)
 		log_line(level, "webhook %s: %s, for \"%s\"", to.name, why.text, message.text);
 	http_forget(reply);
@@ -180,7 +182,7 @@ int64_t webhook_work(struct webhook *webhook, const struct webhook_receiver *rec
 
 	if (now_ms >= webhook_due_ms(webhook) && now_ms < cycle_ms) {
 		const int all = epoll_create1(EPOLL_CLOEXEC);
-		/* The first of them is the stop's, which has to do where there are no more. */
+		/* The first descriptor is the stop's: it must do if epoll is not available. */
 		const struct stop any = { .fd = all < 0 ? fds[0].fd : all };
 
 		for (size_t i = 0; i < count; i++) {
@@ -188,7 +190,7 @@ int64_t webhook_work(struct webhook *webhook, const struct webhook_receiver *rec
 
 			(void)epoll_ctl(all, EPOLL_CTL_ADD, fds[i].fd, &event);
 		}
-		tell(webhook, receiver, facts, &any, reply);
+		deliver(webhook, receiver, facts, &any, reply);
 		if (all >= 0)
 			close(all);
 	}
@@ -203,7 +205,7 @@ enum fail webhook_try(const struct webhook_receiver *receiver, const struct stop
 
 	close_connection(&to);
 	if (!f)
-		fail_set(why, f, to.url.path ? "it accepts connections" : "none is set");
+		fail_set(why, f, to.url.path ? "it accepts connections" : "not set");
 	fail_in(why, "%s", to.name);
 	return f;
 }

@@ -1,6 +1,6 @@
-/* webhook_send: sends what waits, by a POST of JSON each.
+/* webhook_send: sends the waiting messages, each by a POST of JSON.
  *
- * Messages are sent only while the main job rests; sending stops when that wakes. */
+ * Messages are sent only while the sidecar is idle. Sending stops when a cycle is due. */
 #ifndef QSTICKY_WEBHOOK_SEND_H
 #define QSTICKY_WEBHOOK_SEND_H
 
@@ -17,31 +17,30 @@
 /* Longest time for one attempt, in milliseconds. */
 #define WEBHOOK_SEND_MS 5000
 
-/* Who is told; its file is read for each message. Borrowed. */
+/* The receiver of the messages; borrowed. The URL's file is read again for each message. */
 struct webhook_receiver {
-	const struct secret *url; /* "": nobody */
-	const char *ca_file;      /* by which it has to prove who it is, over HTTPS */
+	const struct secret *url; /* "": no webhook */
+	const char *ca_file;      /* to verify the receiver with, over HTTPS */
 };
 
-/* What there is to tell of: the present moment. */
+/* The facts that a message holds, as they are now. */
 struct webhook_facts {
 	int64_t cycle_ms;  /* when the next cycle is due */
-	uint16_t port;     /* the one forwarded, or 0 */
-	const char *state; /* its name in the health file */
-	const char *error; /* the present one, while unhealthy; NULL: none */
+	uint16_t port;     /* the forwarded port, or 0 */
+	const char *state; /* the state's name in the health file */
+	const char *error; /* the current error while unhealthy; NULL: none */
 };
 
-/* Tells what is due, unless a cycle is. Takes WEBHOOK_SEND_MS at most, ends before the next cycle is due
- * and when one of the `count` descriptors is readable, of which the first is the stop's; says in the log how it
- * went, bar the path of the URL. `reply` may be shared. Returns when to come again, or for the next
- * cycle. */
+/* Sends the message that is due, unless a cycle is due, and logs the result without the URL's path.
+ * Takes at most WEBHOOK_SEND_MS. Ends early when a cycle is due or one of the `count` descriptors
+ * is readable; the first is the stop's. `reply` may be shared. Returns when to call again. */
 int64_t webhook_work(struct webhook *webhook, const struct webhook_receiver *receiver,
                      const struct webhook_facts *facts, const struct pollfd fds[], size_t count,
                      struct http_reply *reply);
 
-/* Connects to the receiver, and sends nothing. `why` then says what was seen; FAIL_NONE also where none
- * is configured. Else as secret_read() and net_connect(); FAIL_FORMAT: not a URL; FAIL_UNTRUSTED: no CA
- * file. */
+/* Connects to the receiver without sending anything. `why` says what was seen, also with FAIL_NONE,
+ * which includes "not set". FAIL_FORMAT: not a URL. FAIL_UNTRUSTED: no CA file. Else as
+ * secret_read() and net_connect(). */
 enum fail webhook_try(const struct webhook_receiver *receiver, const struct stop *stop,
                       int64_t deadline_ms, struct failure *why);
 

@@ -735,7 +735,7 @@ def test_where_it_cannot_count_a_failed_login_it_sends_none(bench: Bench) -> Non
     files = contents(bench.place)
     for _ in range(6):
         (line,) = [one for one in fails(bench.check().stdout) if one.startswith("FAIL  login")]
-        assert "failed ones cannot be counted" in line and "No such file or directory" in line
+        assert "failed logins cannot be counted" in line and "No such file or directory" in line
     assert contents(bench.place) == files, "no directory"
     assert server.logins() == (0, 0, 0)
 

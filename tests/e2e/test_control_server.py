@@ -731,7 +731,7 @@ def test_qbittorrent_and_the_control_server_may_both_speak_https(
 REFUSED: dict[str, tuple[Callable[[Pki, Certificate], Certificate], str]] = {
     "by nobody known": (lambda pki, root: pki.root().issue(HERE), "its issuer"),
     "self-signed": (lambda pki, root: pki.make(HERE), "its certificate is self-signed, and not in"),
-    "expired": (lambda pki, root: root.issue(HERE, start=-7200, end=-3600), "has expired on"),
+    "expired": (lambda pki, root: root.issue(HERE, start=-7200, end=-3600), "expired on"),
     "another name": (
         lambda pki, root: root.issue("DNS:other.example"),
         "its certificate is for another name than 127.0.0.1 (see QSTICKY_GLUETUN_HOST)",

@@ -369,7 +369,7 @@ HOST = "x.nas.example"
 # Where ours refuses what openssl accepts, it says one of these.
 REFUSED_HERE = (
     "which TLS with ECDHE needs",
-    "too many signatures",
+    "too many issuers",
     "is for another name than",  # a common name beside a subjectAltName of another kind
 )
 # Or the server's own certificate has one of these, as openssl shows it; ours says the words behind it.

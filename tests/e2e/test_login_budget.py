@@ -122,7 +122,7 @@ def test_a_restart_with_the_right_password_ends_what_was_given_up(
         wait_checks(server)
         assert server.count(LOGIN) == 2
         error = qsticky.health()["last_error"]
-        assert "no more logins until these are changed, qBittorrent is restarted, or SIGHUP" in error
+        assert "until the credentials are changed or qBittorrent restarts or you send SIGHUP" in error
         server.password = WRONG
         server.restart()
         qsticky.wait_in_sync(41000)
@@ -143,8 +143,8 @@ def test_where_a_restart_cannot_be_seen_it_says_what_helps_and_that_helps(
         server.restart()
         wait_checks(server)
         error = qsticky.health()["last_error"]
-        assert "a restart of qBittorrent cannot be seen here" in error
-        assert "SIGHUP comes (docker kill -s HUP)" in error
+        assert "qsticky cannot see a restart of qBittorrent here" in error
+        assert "you send SIGHUP (docker kill -s HUP)" in error
         qsticky.signal(signal.SIGHUP)
         qsticky.wait_in_sync(41000)
 
@@ -164,7 +164,7 @@ def test_cache_ids_that_come_and_go_are_no_restarts(
             moved.move(step * TEN_MINUTES)
             wait_checks(server)
         assert server.failed_logins == 2
-        assert "a restart of qBittorrent cannot be seen here" in qsticky.health()["last_error"]
+        assert "qsticky cannot see a restart of qBittorrent here" in qsticky.health()["last_error"]
         assert not [line for line in qsticky.log if "was restarted" in line]
         server.password = WRONG
         qsticky.signal(signal.SIGHUP)
@@ -274,7 +274,7 @@ def test_two_at_a_time_do_not_spend_the_same_login(
     qsticky = sidecar(server, password=WRONG, health_file=health)
     wait_until(lambda: server.count(LOGIN) == 1, what="the login")
     beside = sidecar(server, password=WRONG, health_file=health, args=("check",), start=False)
-    assert "another qsticky beside this one is logging in" in run_to_end(beside).stdout
+    assert "another qsticky is logging in" in run_to_end(beside).stdout
     assert server.count(LOGIN) == 1
     qsticky.kill()
 
@@ -354,7 +354,7 @@ def test_where_nothing_can_be_written_the_sidecar_counts_in_memory_and_says_so_o
     assert len([line for line in qsticky.log if "in memory only" in line]) == 1
     for command in ("once", "check"):
         done = run_to_end(sidecar(server, args=(command,), start=False, **options))
-        assert "failed ones cannot be counted" in done.stdout + done.stderr
+        assert "failed logins cannot be counted" in done.stdout + done.stderr
     assert server.count(LOGIN) == 1
 
 

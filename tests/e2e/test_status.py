@@ -123,7 +123,7 @@ def test_a_file_that_has_grown_old_is_unhealthy_whatever_it_says(
     write(health_file, timestamp=moment(3600))
     done = status()
     assert done.returncode == 1
-    assert "qsticky hangs or is gone" in rows(done.stdout)["unhealthy"]
+    assert "qsticky hangs or has ended" in rows(done.stdout)["unhealthy"]
 
 
 def test_without_a_file_it_says_so_in_one_line(status: Status, health_file: Path) -> None:

@@ -144,13 +144,13 @@ def test_a_ca_file_that_comes_later_is_picked_up(
 CERTIFICATES: dict[str, tuple[Callable[[Pki], Certificate], str]] = {
     "expired": (
         lambda pki: pki.root().issue(HERE, start=-7200, end=-3600),
-        r"its certificate has expired on 20.*clock here says 20",
+        r"its certificate expired on 20.*clock here says 20",
     ),
     "not yet valid": (
         lambda pki: pki.root().issue(HERE, start=3600, end=7200),
-        r"its certificate is not yet valid: from 20.*clock here says 20",
+        r"its certificate is not valid before 20.*clock here says 20",
     ),
-    "expired, self-signed": (lambda pki: pki.make(HERE, start=-7200, end=-3600), "has expired on"),
+    "expired, self-signed": (lambda pki: pki.make(HERE, start=-7200, end=-3600), "expired on"),
     "wrong name": (
         lambda pki: pki.root().issue("DNS:other.lan", "IP:192.0.2.1"),
         "another name than 127.0.0.1.*for other.lan, 192.0.2.1",
@@ -173,11 +173,11 @@ CERTIFICATES: dict[str, tuple[Callable[[Pki], Certificate], str]] = {
         lambda pki: pki.root(kind="RSA 2048").issue(
             HERE, kind="RSA 2048", sign=["-sigopt", "rsa_padding_mode:pss"]
         ),
-        "signature that is RSA-PSS",
+        "signature that is not supported: RSA-PSS",
     ),
     "SHA-1": (
         lambda pki: pki.root(kind="RSA 2048").issue(HERE, kind="RSA 2048", sign=["-md", "sha1"]),
-        "signature that is SHA-1",
+        "signature that is not supported: SHA-1",
     ),
     "brainpool": (lambda pki: pki.root().issue(HERE, kind="brainpool"), "no cipher|curve"),
     "signed by another than the intermediate of that name": (
@@ -187,15 +187,15 @@ CERTIFICATES: dict[str, tuple[Callable[[Pki], Certificate], str]] = {
             root.issue(ca=True, subject="/CN=middle"),
             root,
         ),
-        "a signature on its certificates is wrong",
+        "a signature in its chain is wrong",
     ),
     "an issuer's key on brainpool": (
         lambda pki: pki.root().issue(ca=True, kind="brainpool").issue(HERE),
-        'its issuer ".*", which it sends, has a key that is EC on an unusual curve',
+        'its issuer ".*", which the server sends, has a key that is not supported: EC on an unusual curve',
     ),
     "RSA 4608": (
         lambda pki: pki.make(HERE, kind="RSA 4608"),
-        "its certificate has a key that is RSA of 4608 bits: not supported",
+        "its certificate has a key that is not supported: RSA of 4608 bits",
     ),
     "a critical extension that nobody knows": (
         lambda pki: pki.root().issue(HERE, extensions=["1.2.3.4.5=critical,DER:0500"]),
@@ -238,10 +238,10 @@ def test_what_a_certificate_says_of_itself_cannot_spoil_the_log(
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (["-tls1_3"], r"insists on TLS 1\.3"),
-        (["-tls1", "-cipher", "DEFAULT@SECLEVEL=0"], r"needs ECDHE .*in TLS 1\.2"),
-        (["-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"], r"needs ECDHE .*in TLS 1\.2"),
-        (["-cipher", "ECDHE-ECDSA-AES128-SHA256", "-no_tls1_3"], "no cipher in common"),
+        (["-tls1_3"], r"refuses TLS 1\.2"),
+        (["-tls1", "-cipher", "DEFAULT@SECLEVEL=0"], r"allow ECDHE .*in TLS 1\.2"),
+        (["-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"], r"allow ECDHE .*in TLS 1\.2"),
+        (["-cipher", "ECDHE-ECDSA-AES128-SHA256", "-no_tls1_3"], "no cipher with qsticky"),
         (["-Verify", "1"], "demands a client certificate"),
     ],
     ids=["TLS 1.3 only", "TLS 1.0 only", "TLS 1.1 only", "CBC only", "client certificate"],
@@ -348,7 +348,7 @@ def test_tls_to_a_plain_port_that_keeps_silent(
 ) -> None:
     fake.fault(CONNECT, silence())
     port_file.write(free_port())
-    error = check_refused(sidecar(fake, env=HTTPS), "no answer to the TLS greeting")
+    error = check_refused(sidecar(fake, env=HTTPS), "no answer to the TLS handshake")
     assert "QSTICKY_USE_HTTPS=false" in error
     assert fake.requests == []
 
@@ -358,7 +358,9 @@ def test_tls_to_a_plain_port_that_waits_for_more_and_closes(
 ) -> None:
     server = new_fake(idle_close=2).start()
     port_file.write(free_port())
-    error = check_refused(sidecar(server, env=HTTPS), "closed the connection at the TLS greeting")
+    error = check_refused(
+        sidecar(server, env=HTTPS), "closed the connection at the start of the TLS handshake"
+    )
     assert "QSTICKY_USE_HTTPS=false" in error
 
 
@@ -476,8 +478,8 @@ PEM_OF_NOTHING = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n
         ("nothing in it", r"self-signed, and not in"),
         ("directory", r"not a regular file"),
         ("FIFO", r"not a regular file"),
-        ("endless", r"not a regular file|over 4 MiB"),
-        ("5 MiB", r"over 4 MiB"),
+        ("endless", r"not a regular file|larger than 4 MiB"),
+        ("5 MiB", r"larger than 4 MiB"),
     ],
 )
 def test_a_ca_file_that_is_none(
@@ -609,7 +611,7 @@ def test_a_certificate_that_becomes_valid_is_accepted_then(
     server = new_server(leaf)
     port_file.write(PORT)
     qsticky = sidecar(server, env=by_file(leaf))
-    check_refused(qsticky, "not yet valid")
+    check_refused(qsticky, "not valid before")
     qsticky.wait_in_sync(PORT)
 
 
@@ -652,7 +654,7 @@ def test_a_clock_that_is_plainly_wrong(
     port_file.write(PORT)
     options = sidecar(server, start=False).env["ASAN_OPTIONS"]
     env = {"LD_PRELOAD": str(clock), "ASAN_OPTIONS": f"{options}:verify_asan_link_order=0"}
-    check_refused(sidecar(server, env=by_file(leaf) | env), "clock says 1970-.*plainly wrong")
+    check_refused(sidecar(server, env=by_file(leaf) | env), r"clock is wrong .it says 1970-")
     pinned = sidecar(server, env=by_pin(leaf.sha256) | env)
     pinned.wait_in_sync(PORT)
 

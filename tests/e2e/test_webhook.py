@@ -94,15 +94,15 @@ def test_changes_and_turns_arrive_as_the_receiver_wants_them(
     port_file.write(41000)
     qsticky = told(receiver)
     # each in turn: what it has not taken yet would be told as one with what comes next
-    qsticky.wait_log('taken, for "port 6881 -> 41000"')
+    qsticky.wait_log('sent, for "port 6881 -> 41000"')
     port_file.write(45720)
-    qsticky.wait_log('taken, for "port 41000 -> 45720"')
+    qsticky.wait_log('sent, for "port 41000 -> 45720"')
     fake.stop()
-    qsticky.wait_log('taken, for "unhealthy: ')
+    qsticky.wait_log('sent, for "unhealthy: ')
     error = qsticky.health()["last_error"]
     assert "connection refused" in error
     fake.start()
-    qsticky.wait_log('taken, for "healthy again: ')
+    qsticky.wait_log('sent, for "healthy again: ')
     *others, last = receiver.told()
     assert others == [
         f"{title}port 6881 -> 41000",
@@ -196,7 +196,7 @@ def test_an_ipv6_receiver_and_a_url_without_a_path(
 
 def check_given_up_for(qsticky: Sidecar, port: int, *then: str) -> None:
     """The attempt was given up for the new port, not the other way round."""
-    words = ("the next check came first: stopped, for", f"in sync: port {port}", *then)
+    words = ("the next check was due first: stopped, for", f"in sync: port {port}", *then)
     places = [qsticky.log.index(qsticky.wait_log(each)) for each in words]
     assert places == sorted(places)
 
@@ -211,7 +211,7 @@ def test_a_receiver_that_hangs_delays_nothing_and_gets_the_newest(
     port_file.write(42000)
     qsticky.wait_in_sync(42000)
     wait_told(receiver, "qsticky: port 6881 -> 42000")
-    check_given_up_for(qsticky, 42000, "taken, for")
+    check_given_up_for(qsticky, 42000, "sent, for")
 
 
 def test_a_cycle_that_is_due_goes_before_a_receiver_that_hangs(
@@ -297,7 +297,7 @@ def test_nothing_wakes_it_while_nothing_waits(
     port_file.write(41000)
     qsticky = told(receiver, interval=3600)
     wait_told(receiver, "qsticky: port 6881 -> 41000")
-    qsticky.wait_log("taken, for")
+    qsticky.wait_log("sent, for")
     wait_until(lambda: not receiver.open_connections, what="the end of the connection")
 
     before = wait_until(lambda: sleeps(qsticky.pid), what="it to sleep")
@@ -314,7 +314,7 @@ def test_a_wrong_token_is_said_once_and_not_tried_again(
     receiver.token = "another"
     port_file.write(41000)
     qsticky = told(receiver)
-    assert "given up: HTTP 401" in wait_warning(qsticky)
+    assert "gave up: HTTP 401" in wait_warning(qsticky)
     qsticky.wait_cycles(2)
     assert len(receiver.requests) == 1
     assert len(qsticky.troubles()) == 1
@@ -344,7 +344,7 @@ def test_a_rotated_file_needs_no_restart(
     port_file.write(41000)
     env = {"QSTICKY_WEBHOOK_URL": "", "QSTICKY_WEBHOOK_URL_FILE": str(file)}
     qsticky = told(receiver, env=env)
-    assert "holds no such URL" in wait_warning(qsticky)
+    assert "does not hold a valid URL" in wait_warning(qsticky)
     file.with_name("new").write_text(receiver.url + "\n")
     file.with_name("new").rename(file)
     port_file.write(42000)
@@ -464,7 +464,7 @@ def test_without_cas_it_says_what_to_mount(
     missing = place / "certs" / "ca-certificates.crt"
     port_file.write(41000)
     qsticky = told(https(receiver, receiver.port), env={"QSTICKY_TLS_CA_FILE": str(missing)})
-    assert f'no CA file to verify it by; mount one: "{missing}:{missing}:ro"' in wait_warning(qsticky)
+    assert f'no CA file to verify the receiver with; mount one: "{missing}:{missing}:ro"' in wait_warning(qsticky)
     assert receiver.connections == []
 
 
@@ -495,7 +495,7 @@ def test_tls_where_plain_http_was_expected_is_named_and_not_tried_again(
     port_file.write(41000)
     qsticky = told(f"http://127.0.0.1:{proxy.port}{TARGETS[receiver.like]}")
     line = wait_warning(qsticky)
-    assert "given up: HTTP 400: the server speaks TLS on this port (https, not http)" in line
+    assert "gave up: HTTP 400: the server speaks TLS on this port (https, not http)" in line
     assert "QSTICKY_" not in line
     assert receiver.connections == []
 

@@ -442,7 +442,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	port_to_restore = 0;
 	view = (struct qbittorrent_view){ 0 };
 	qb = servers_qbittorrent(&settings, &stop, &reply);
-	qb.peer.tls.asked_for_proof = data[BINDING] & 0x80;
+	qb.peer.tls.client_certificate_asked = data[BINDING] & 0x80;
 	for (unsigned i = 0; i < 3 && (i == 0 || net.rest_len > 0); i++) {
 		may_login = data[LOGINS] & 1 << i;
 		looks = data[LOGINS] & 8 << i;

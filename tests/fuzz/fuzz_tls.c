@@ -184,7 +184,7 @@ static void check_real(uint8_t mode, uint8_t piece, const uint8_t *changes, size
 	through = exchange(&tls, &meddler, &why);
 	assert(!through || may);
 	assert(through || !may || !untouched);
-	assert(!through || tls.session.known == !tls.asked_for_proof);
+	assert(!through || tls.session.known == !tls.client_certificate_asked);
 	if (through && (mode & AGAIN)) {
 		tls_server_reset(&meddler.server);
 		meddler.to_client = meddler.to_server = 0;

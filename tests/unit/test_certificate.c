@@ -17,7 +17,7 @@
 
 static struct pem pem;
 
-/* The certificate of a PEM text, in `pem` until the next call. */
+/* Parses the certificate of a PEM text. It stays in `pem` until the next call. */
 static struct certificate certificate_of(const char *text)
 {
 	struct certificate certificate;
@@ -91,7 +91,7 @@ static void certificate_is_valid_between_its_dates(void **state)
 	assert_true(certificate_valid_at(&old, from));
 	assert_true(certificate_valid_at(&old, to));
 	assert_false(certificate_valid_at(&old, to + 1));
-	old = certificate_of(NAS_PEM); /* to 2120, which takes the longer form */
+	old = certificate_of(NAS_PEM); /* valid to 2120: needs the longer form of a date */
 	assert_true(old.not_after == (time_t)4733510400);
 }
 
@@ -133,7 +133,7 @@ static void certificate_tells_the_kinds_of_key_and_signature(void **state)
 	assert_int_equal(certificate.signature, CERTIFICATE_ED25519);
 }
 
-/* With 1 as its exponent anybody can sign, and with an even one nobody. */
+/* With an exponent of 1 anybody can sign, with an even one nobody. */
 static void certificate_with_an_exponent_of_1_or_an_even_one_has_no_key_for_us(void **state)
 {
 	static const struct {
@@ -155,7 +155,7 @@ static void certificate_with_an_exponent_of_1_or_an_even_one_has_no_key_for_us(v
 	}
 }
 
-/* A name of one attribute, an O: whatever kind of string. */
+/* Makes a name of one attribute, O, of any kind of string. */
 static struct der_part name_of(unsigned char buf[static 64], unsigned char tag, const char *string)
 {
 	const unsigned char len = (unsigned char)strlen(string);
@@ -215,7 +215,7 @@ static void certificate_is_for_hosts_by_its_names(void **state)
 	assert_false(certificate_names_host(&nas, ".apps.home.arpa"));
 	assert_false(certificate_names_host(&nas, "nas"));
 	assert_false(certificate_names_host(&nas, "nas.home.arpa.x"));
-	nas.names = (struct der_part){ 0 }; /* then by the common name */
+	nas.names = (struct der_part){ 0 }; /* then the common name counts */
 	assert_false(certificate_names_host(&nas, "x.apps.home.arpa"));
 	assert_false(certificate_names_host(&nas, "192.0.2.10"));
 	assert_true(certificate_names_host(&nas, "nas"));
@@ -235,7 +235,7 @@ static void certificate_put_oid_tells_each_arc(void **state)
 	assert_string_equal(buf, "?");
 }
 
-/* Where `bytes` are in `pem` for the last time. */
+/* Returns the last place of `bytes` in `pem`. */
 static unsigned char *last(const void *bytes, size_t len)
 {
 	unsigned char *found = NULL, *at = pem.certificate;
@@ -277,7 +277,7 @@ static void certificate_that_is_cut_or_longer_is_none(void **state)
 
 	(void)state;
 	for (size_t less = 0; less < len; less++) {
-		/* A copy of its own, so that a read behind its end is noticed. */
+		/* Parses a copy, so that a read past its end is detected. */
 		unsigned char *copy = malloc(less > 0 ? less : 1);
 
 		assert_non_null(copy);
@@ -312,7 +312,8 @@ static void certificate_survives_any_wrong_byte(void **state)
 
 /* ---- pem ---- */
 
-/* How many certificates, and how many damaged ones, a text holds when it comes in `piece`s. */
+/* Counts the good and the damaged certificates of a text that is read in pieces of `piece`
+ * bytes. */
 static void count(const char *text, size_t piece, unsigned *good, unsigned *damaged)
 {
 	size_t left = strlen(text);

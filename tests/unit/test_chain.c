@@ -22,7 +22,7 @@ static int start(void **state)
 	return 0;
 }
 
-/* In two pieces, as records may bring it. */
+/* In two pieces, as TLS records may deliver it. */
 static void add_bytes(const unsigned char *bytes, size_t len)
 {
 	chain_begin(&chain);

@@ -55,7 +55,7 @@ static void write_health(const char *path, const struct health *health)
 		fail_msg("%s", why.text);
 }
 
-/* What is written for `health`, as text. */
+/* Returns the file written for `health`, as text. */
 static const char *written(void *const *state, const struct health *health)
 {
 	static char text[HEALTH_MAX + 1];
@@ -67,7 +67,7 @@ static const char *written(void *const *state, const struct health *health)
 	return text;
 }
 
-/* The verdict on the file at `path`; the line is in `line`. */
+/* Judges the file at `path`; the line is in `line`. */
 static char line[HEALTH_MAX + 1];
 
 static bool judged(const char *path, time_t now)
@@ -111,7 +111,8 @@ static void health_writes_every_field(void **state)
 		"\"last_check\": \"2026-11-22T08:41:58Z\", "
 		"\"last_port_change\": \"2026-11-22T08:41:10Z\", "
 		"\"timestamp\": \"2026-11-22T08:41:58Z\", \"uptime\": \"1:01:01\", "
-		"\"uptime_seconds\": 3661, \"consecutive_failures\": 0, \"rebinds\": 2, \"last_error\": null, "
+		"\"uptime_seconds\": 3661, \"consecutive_failures\": 0, \"rebinds\": 2, "
+		"\"last_error\": null, "
 		"\"qbittorrent_version\": \"v4.5.2\", \"version\": \"3.0.0\"}\n");
 }
 
@@ -124,7 +125,8 @@ static void health_writes_null_for_what_is_not_known(void **state)
 		"\"connection_status\": null, "
 		"\"external_address\": null, \"login\": null, \"last_check\": null, "
 		"\"last_port_change\": null, \"timestamp\": \"2026-11-22T08:42:10Z\", "
-		"\"uptime\": \"0:00:00\", \"uptime_seconds\": 0, \"consecutive_failures\": 3, \"rebinds\": 0, "
+		"\"uptime\": \"0:00:00\", \"uptime_seconds\": 0, \"consecutive_failures\": 3, "
+		"\"rebinds\": 0, "
 		"\"last_error\": \"qBittorrent at localhost:8080: connection refused\", "
 		"\"qbittorrent_version\": null, \"version\": null}\n");
 }
@@ -160,7 +162,11 @@ static void health_writes_every_metric(void **state)
 		text,
 		"# HELP qsticky_info Versions.\n"
 		"# TYPE qsticky_info gauge\n"
-		"qsticky_info{instance_name=\"qsticky\",version=\"3.0.0\",qbittorrent_version=\"v4.5.2\"} 1\n"
+		"qsticky_info{instance_name=\"qsticky\",version=\"3.0.0\",qbittorrent_version=\"v4.5.2\"} "
+		""
+		""
+		""
+		"1\n"
 		"# HELP qsticky_state 1 for the present state.\n"
 		"# TYPE qsticky_state gauge\n"
 		"qsticky_state{instance_name=\"qsticky\",state=\"starting\"} 0\n"
@@ -177,10 +183,10 @@ static void health_writes_every_metric(void **state)
 		"# HELP qsticky_current_port qBittorrent's port.\n"
 		"# TYPE qsticky_current_port gauge\n"
 		"qsticky_current_port{instance_name=\"qsticky\"} 41000\n"
-		"# HELP qsticky_port_reachable 1: it accepts connections at the tunnel.\n"
+		"# HELP qsticky_port_reachable 1: it accepts TCP at the tunnel.\n"
 		"# TYPE qsticky_port_reachable gauge\n"
 		"qsticky_port_reachable{instance_name=\"qsticky\"} 1\n"
-		"# HELP qsticky_port_reachable_udp 1: its UDP part is taken there, too.\n"
+		"# HELP qsticky_port_reachable_udp 1: it receives UDP at the tunnel.\n"
 		"# TYPE qsticky_port_reachable_udp gauge\n"
 		"qsticky_port_reachable_udp{instance_name=\"qsticky\"} 0\n"
 		"# HELP qsticky_start_time_seconds Start of qsticky.\n"
@@ -282,7 +288,7 @@ static void health_replaces_the_file_whole(void **state)
 	held = open(path, O_RDONLY | O_CLOEXEC);
 	assert_true(held >= 0);
 	write_health(path, &ill);
-	/* Who has the old one open reads it to its end. */
+	/* A reader that has the old file open can read it to its end. */
 	assert_true(read(held, before, sizeof before) > 0);
 	close(held);
 	assert_memory_equal(before, "{\"healthy\": true", 16);
@@ -334,7 +340,7 @@ static void health_does_not_write_through_a_link(void **state)
 	assert_string_equal(text, "mine");
 }
 
-/* Something stands in the way that cannot be removed, as in a directory turned read-only. */
+/* The old file cannot be removed, as in a directory that became read-only. */
 static void health_that_cannot_be_written_no_longer_says_healthy(void **state)
 {
 	char path[PATH_MAX], beside[PATH_MAX], inside[PATH_MAX];
@@ -465,7 +471,7 @@ static void health_is_unhealthy_with_every_truncated_file(void **state)
 	snprintf(text, sizeof text, "%s", written(state, &well));
 	len = strlen(text);
 	assert_true(judged_bytes(state, text, len));
-	/* Without its newline it is whole. */
+	/* It is complete without its newline. */
 	for (size_t cut = 0; cut < len - 1; cut++)
 		assert_false(judged_bytes(state, text, cut));
 }
@@ -534,7 +540,7 @@ static void health_reads_back_the_longest_error(void **state)
 	memset(error, '\x01', sizeof error - 1);
 	error[sizeof error - 1] = '\0';
 	health.last_error = error;
-	/* And everything else as long as it may be. */
+	/* All other fields have their longest length. */
 	memset(status, '\x01', sizeof status - 1);
 	status[sizeof status - 1] = '\0';
 	memset(address, '\x01', sizeof address - 1);

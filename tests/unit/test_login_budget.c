@@ -33,7 +33,7 @@ static bool may(const unsigned char *id, int64_t now_s)
 	return now_s >= login_budget_next_s(&budget, id);
 }
 
-/* Sends one that must be allowed. */
+/* Sends a login that must be allowed. */
 static void log_in(const unsigned char *id, enum qbittorrent_login verdict, int64_t now_s)
 {
 	assert_true(may(id, now_s));
@@ -73,7 +73,7 @@ static void login_with_changed_credentials_is_allowed_at_once(void **state)
 	assert_int_equal(login_budget_next_s(&budget, P), START + 10 * MINUTE);
 }
 
-/* Two of one pair, then one of each correction: the last one is for a person. */
+/* Two logins of one pair, then one for each correction. The last is for a person. */
 static void login_with_any_credentials_ends_with_the_fourth_failure(void **state)
 {
 	(void)state;
@@ -121,7 +121,7 @@ static void login_accepted_before_is_never_given_up_for_want_of_an_answer(void *
 	assert_int_equal(budget.pairs[0].unanswered, LOGIN_UNANSWERED_MAX);
 }
 
-/* They may have failed, whatever they were before: nothing is left for a typing error. */
+/* These logins may have failed, so nothing is left for a typing error. */
 static void login_accepted_before_counts_its_unanswered_ones_against_others(void **state)
 {
 	(void)state;
@@ -175,7 +175,7 @@ static void login_that_is_accepted_clears_all(void **state)
 	assert_int_equal(login_budget_state(&budget, OTHERS[1]), LOGIN_IN_ORDER);
 }
 
-/* There is one user with one password: what was accepted before is wrong now. */
+/* qBittorrent has one user and one password: the pair accepted before is wrong now. */
 static void login_that_is_accepted_leaves_no_other_pair_accepted(void **state)
 {
 	(void)state;
@@ -186,7 +186,7 @@ static void login_that_is_accepted_leaves_no_other_pair_accepted(void **state)
 	assert_int_equal(login_budget_next_s(&budget, P), LOGIN_NEVER);
 }
 
-/* qBittorrent does not count what comes from an address that it has banned. */
+/* qBittorrent does not count logins from a banned address. */
 static void login_while_banned_is_tried_every_ten_minutes_and_not_counted(void **state)
 {
 	(void)state;
@@ -231,7 +231,8 @@ static void login_budget_is_cleared_by_a_restart_that_is_seen(void **state)
 	assert_false(login_budget_server(&budget, B));
 }
 
-/* Between the look and the login it may have restarted: then the new one has counted it. */
+/* qBittorrent may have restarted between the reading of its id and the login: then the new one
+ * counted it. */
 static void login_budget_takes_no_restart_from_a_look_before_the_last_login(void **state)
 {
 	(void)state;
@@ -269,7 +270,7 @@ static void login_count_does_not_depend_on_the_clock(void **state)
 	assert_int_equal(sent, LOGIN_REJECTED_MAX);
 }
 
-/* More pairs than there is room for: only possible while banned, when nothing is counted. */
+/* More pairs than fit: only possible during a ban, when nothing is counted. */
 static void login_budget_forgets_the_oldest_pair_but_no_count_and_not_the_accepted_one(void **state)
 {
 	(void)state;
@@ -291,7 +292,7 @@ static void login_verdict_on_an_unknown_pair_is_none(void **state)
 	assert_int_equal(budget.count, 0);
 }
 
-/* Up to a restart of process A, which has counted four. */
+/* Process A counts four, and then seems to restart. */
 static void spend_and_restart(void)
 {
 	for (int i = 0; i < LOGIN_FAILED_MAX; i++)
@@ -308,7 +309,7 @@ static void server_that_comes_back_was_not_restarted(void **state)
 	log_in(P, QBITTORRENT_LOGIN_REJECTED, START);
 	assert_false(login_budget_server(&budget, A));
 	assert_true(login_budget_is_spent(&budget));
-	/* From now on nothing is inferred. */
+	/* From now on no restart is inferred. */
 	assert_false(login_budget_wants_server(&budget));
 	assert_false(login_budget_is_new_server(&budget, B));
 	assert_false(login_budget_server(&budget, B));

@@ -1,20 +1,22 @@
-/* test_login_model: qsticky, its commands and a qBittorrent that bans at the fifth failed login, in random
- * sequences of whatever goes wrong.
+/* test_login_model: random sequences of faults between qsticky, its commands, and a qBittorrent
+ * that bans at the fifth failed login.
  *
- * Real are the gate, the budget and its file. Made up are qBittorrent (in place of qbittorrent/login.c) and
- * the clock. In any sequence of these there is no fifth failed login: restarts of qsticky and of
- * qBittorrent, kills before and after a login, hangs, refusals, lost answers, sessions that end, `check` and
- * `once` with the same or other credentials, also while another one is logging in, changed credentials and
- * passwords, clocks that are set forward or back, and cycles whenever a port file is damaged or written.
- * Some have two qBittorrents, taken in turn or one as long as the other is away, and some a proxy that puts
- * another cache id into each page.
+ * The gate, the budget and its file are real. qBittorrent (in place of qbittorrent/login.c) and the
+ * clock are simulated.
  *
- * And once the faults are over and the credentials are right, it is in sync within ten minutes. Where that
- * cannot be, since the budget is used up, it says so, and a restart that is seen or a person (SIGHUP) makes
- * it so at the next cycle.
+ * No sequence may lead to a fifth failed login. The faults are: restarts of qsticky and of
+ * qBittorrent; kills before and after a login; hangs, refusals, lost answers, and sessions that
+ * end; `check` and `once` with the same or other credentials, also during another login; changed
+ * credentials and passwords; clocks that are set forward or back; and cycles whenever a port file
+ * is damaged or written. Some sequences have two qBittorrents that alternate, or of which one
+ * stands in for the other. Others have a proxy that puts another cache id into each page.
  *
- * The one assumption of core/login_budget.h is kept: what was accepted before, is wrong now, and gets no answer,
- * was not counted. */
+ * Once the faults are over and the credentials are right, qsticky is in sync within ten minutes. If
+ * the budget is used up, qsticky says so, and a restart that is seen or a person (SIGHUP) brings it
+ * in sync at the next cycle.
+ *
+ * The one assumption of core/login_budget.h holds: a login with credentials that were accepted
+ * before, are wrong now, and get no answer, was not counted. */
 #include "sidecar/login_gate.h"
 
 #include <setjmp.h>
@@ -41,28 +43,28 @@ static const char *const passwords[CREDENTIALS] = { "alpha", "bravo", "charlie",
 struct party {
 	struct login_gate gate;
 	unsigned password;
-	bool session; /* it has one at the qBittorrent that runs */
+	bool session; /* it has a session with the present qBittorrent */
 };
 
 static struct world {
-	int64_t now_s; /* as the clock shows */
+	int64_t now_s; /* what the clock shows */
 	uint32_t random;
 
 	/* qBittorrent. */
 	unsigned password;
 	enum { ONE, IN_TURN, FAIL_OVER, NEW_IDS } kind;
-	unsigned at;          /* which of the two answers */
-	unsigned failed[2];   /* at each of them */
-	unsigned process[2];  /* another at each restart */
-	unsigned pages;       /* with a cache id each */
-	bool shows_cache_id;  /* a public login page as usual */
-	bool refuses;         /* connections, at our end of a proxy */
-	bool loses_questions; /* logins do not get there */
-	bool loses_answers;   /* logins are taken, and what became of them is not heard */
+	unsigned at;          /* the one of the two that answers */
+	unsigned failed[2];   /* failed logins counted by each */
+	unsigned process[2];  /* changes at each restart */
+	unsigned pages;       /* pages sent, each with another cache id */
+	bool shows_cache_id;  /* it has the usual login page */
+	bool refuses;         /* refuses connections, at our end of a proxy */
+	bool loses_questions; /* loses logins on the way */
+	bool loses_answers;   /* accepts logins, but loses the replies */
 	bool was_right[CREDENTIALS];
 
 	struct party run;
-	char log[STEPS + 64][24]; /* what was done */
+	char log[STEPS + 64][24]; /* the steps so far */
 	unsigned logged;
 } w;
 
@@ -121,7 +123,7 @@ void digest_salt(unsigned char salt[static DIGEST_LEN])
 
 /* ---- in place of http/peer.c and qbittorrent/login.c ---- */
 
-/* Whatever is between it and us chooses for each connection. */
+/* A proxy may choose a server for each connection. */
 static void choose_server(void)
 {
 	if (w.kind == IN_TURN)
@@ -195,13 +197,13 @@ static struct party begin_party(unsigned password, bool in_memory)
 	return party;
 }
 
-/* As the kernel does for a process that is gone. */
+/* The kernel does this for a process that has ended. */
 static void end_party(struct party *party)
 {
 	login_store_unlock(&party->gate.store);
 }
 
-/* One cycle. `meanwhile` is what another process does between the question and its answer. */
+/* Runs one cycle. `meanwhile` is what another process does between the request and its answer. */
 static enum fail cycle(struct party *party, enum death death, void (*meanwhile)(void))
 {
 	struct qbittorrent_gate *gate = &party->gate.gate;
@@ -232,7 +234,7 @@ static enum fail cycle(struct party *party, enum death death, void (*meanwhile)(
 	return f;
 }
 
-/* ---- what happens ---- */
+/* ---- the steps ---- */
 
 static void command(unsigned password, enum death death)
 {
@@ -401,7 +403,7 @@ static void take_step(void)
 	}
 }
 
-/* ---- and in the end ---- */
+/* ---- the end ---- */
 
 static struct {
 	unsigned in_sync, seen, person;
@@ -425,7 +427,7 @@ static void come_back(void)
 		MUST(w.kind == IN_TURN || w.failed[w.at] == 0);
 		return;
 	}
-	/* Rejected twice, or all used up: it must not go on by itself, and says so. */
+	/* Rejected twice, or the budget is used up: qsticky must stop by itself, and say so. */
 	MUST(login_budget_next_s(&gate->budget, gate->pair) == LOGIN_NEVER);
 	MUST(login_budget_state(&gate->budget, gate->pair) != LOGIN_IN_ORDER);
 	MUST(gate->state != LOGIN_IN_ORDER);
@@ -472,7 +474,7 @@ static void no_sequence_of_events_has_a_fifth_failed_login_or_an_end_without_a_w
 	print_message(
 		"in sync within ten minutes %u, after a restart that was seen %u, by a person %u\n",
 		ends.in_sync, ends.seen, ends.person);
-	/* Each of them does happen. */
+	/* Each step does happen. */
 	MUST(ends.in_sync > SEQUENCES / 4 && ends.seen > 0 && ends.person > 0);
 }
 

@@ -167,7 +167,7 @@ static void login_store_kept_open_is_locked_and_unlocked_as_any(void **state)
 	close(store.fd);
 }
 
-/* As a machine may leave a new file that loses its power. */
+/* A power failure may leave a new file like this. */
 static void login_store_takes_an_empty_file_for_a_new_one(void **state)
 {
 	static const char zeros[400];

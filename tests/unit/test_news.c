@@ -53,7 +53,7 @@ static void news_does_not_repeat_problems_that_take_turns(void **state)
 	}
 }
 
-/* Says as many different problems as are remembered, a millisecond apart. */
+/* Reports as many problems as are remembered, a millisecond apart. */
 static void fill(struct news *news)
 {
 	char text[32];

@@ -69,7 +69,7 @@ static void path_is_found_in_any_order(void **state)
 	(void)state;
 	present(LEAF_PEM);
 	present(ROOT_PEM);
-	present(CLIENT_PEM); /* has nothing to do with it */
+	present(CLIENT_PEM); /* unrelated */
 	present(INTER_PEM);
 	trust(ROOT_PEM);
 	assert_true(path_find(&path));
@@ -118,7 +118,7 @@ static void path_tells_what_is_wrong_with_whom(void **state)
 	inter->is_ca = false;
 	assert_blocked(PATH_NOT_CA, inter, PATH_SENT);
 	inter->is_ca = true;
-	inter->is_old_root = true; /* only the user may say that one is a CA */
+	inter->is_old_root = true; /* only the user can declare an old root a CA */
 	inter->depth_max = 0;
 	assert_true(path_find(&path));
 	root->depth_max = 0;
@@ -133,7 +133,7 @@ static void path_tells_what_is_wrong_with_whom(void **state)
 	assert_blocked(PATH_NOT_CA, root, PATH_FILE);
 	root->key = CERTIFICATE_EC_OTHER;
 	assert_blocked(PATH_KEY, root, PATH_FILE);
-	root->key = CERTIFICATE_RSA_LONG; /* with which no ECDSA signature was made */
+	root->key = CERTIFICATE_RSA_LONG; /* cannot have made an ECDSA signature */
 	assert_blocked(PATH_NOT_SIGNER, root, PATH_FILE);
 	chain.certificates[0].signs_handshakes = false;
 	assert_blocked(PATH_KEY_USAGE, &chain.certificates[0], PATH_SERVER);
@@ -146,7 +146,7 @@ static void path_tells_of_a_ca_only_if_it_did_sign(void **state)
 	(void)state;
 	present(LEAF_PEM);
 	present(INTER_PEM);
-	other = trust(NAS_PEM); /* another key, under the root's name */
+	other = trust(NAS_PEM); /* another key with the root's name */
 	root = trust(ROOT_PEM);
 	other->subject = root->subject;
 	other->is_ca = false;
@@ -162,7 +162,7 @@ static void path_stops_where_signatures_cost_too_much(void **state)
 	(void)state;
 	present(LEAF_PEM);
 	for (size_t i = 1; i < CHAIN_MAX; i++)
-		present(NAS_PEM); /* none is the issuer, but each claims to be */
+		present(NAS_PEM); /* all have the issuer's name, but none is the issuer */
 	for (size_t i = 1; i < CHAIN_MAX; i++) {
 		chain.certificates[i].subject = chain.certificates[0].issuer;
 		chain.certificates[i].is_ca = true;

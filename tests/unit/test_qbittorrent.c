@@ -15,7 +15,7 @@
 #include "scripted_server.h"
 #include "sidecar/servers.h"
 
-/* ---- a client of it ---- */
+/* ---- the client ---- */
 
 static struct http_reply reply;
 static struct failure why;
@@ -25,7 +25,7 @@ static struct qbittorrent qb;
 static struct qbittorrent_view view;
 static const struct stop never = { .fd = -1 };
 
-/* ---- a gate that is open or not, and remembers ---- */
+/* ---- a gate that is open or closed, and records calls ---- */
 
 static struct test_gate {
 	struct qbittorrent_gate gate;
@@ -81,14 +81,14 @@ static void begin(const char *const script[])
 	qbittorrent_begin(&qb, MONO_NEVER, open_gate(true));
 }
 
-/* The next cycle of the same session. */
+/* Begins the next cycle of the same session. */
 static void begin_again(bool may_login)
 {
 	qbittorrent_end(&qb);
 	qbittorrent_begin(&qb, MONO_NEVER, open_gate(may_login));
 }
 
-/* Ends the client, then the server; what was sent is in server.requests. */
+/* Ends the client, then the server. The requests are then in server.requests. */
 static void end(void)
 {
 	qbittorrent_end(&qb);
@@ -158,7 +158,8 @@ static void qbittorrent_escapes_the_password(void **state)
 		"GET ", "\r\n\r\nusername=admin&password=%26%3D%2B%25%20%22%C3%A9%23", "GET "));
 }
 
-/* On one that was used, nobody could tell whether it was closed before the login or because of it. */
+/* On a used connection, nobody could tell whether it was closed before the login or because of
+ * it. */
 static void qbittorrent_logs_in_on_a_new_connection(void **state)
 {
 	(void)state;
@@ -232,7 +233,7 @@ static void qbittorrent_logs_in_no_more_than_once_a_cycle(void **state)
 	assert_requests(SCRIPT("GET ", "POST ", "GET ", "GET "));
 }
 
-/* Each counts at qBittorrent, which bans after five. */
+/* qBittorrent counts each, and bans after five. */
 static void qbittorrent_tries_a_rejected_login_no_second_time_in_a_cycle(void **state)
 {
 	(void)state;
@@ -313,7 +314,7 @@ static void qbittorrent_finds_the_cache_id_of_the_login_page(void **state)
 	assert_string_equal(id, "0");
 }
 
-/* A page without one, of another program, cut off, or with what is no number in base 36. */
+/* The page has no id, is another program's, is cut off, or its id is not in base 36. */
 static void qbittorrent_finds_no_cache_id_elsewhere(void **state)
 {
 	static const char *const answers[] = {
@@ -365,7 +366,7 @@ static void qbittorrent_tells_a_ban(void **state)
 	assert_non_null(strstr(why.text, "banned"));
 }
 
-/* It may have been counted. */
+/* qBittorrent may have counted it. */
 static void qbittorrent_does_not_repeat_a_login_without_an_answer(void **state)
 {
 	(void)state;
@@ -444,7 +445,7 @@ static void qbittorrent_says_when_nobody_listens(void **state)
 	assert_int_equal(qb.login, QBITTORRENT_LOGIN_NONE);
 }
 
-/* ---- what is no qBittorrent ---- */
+/* ---- other programs ---- */
 
 static void assert_answer_fails(const char *answer, enum fail wanted, const char *word)
 {
@@ -480,7 +481,7 @@ static void qbittorrent_says_what_is_not_qbittorrent(void **state)
 
 /* ---- preferences ---- */
 
-/* What is read from the object with `members` beside its port. */
+/* Reads preferences that hold `members` and the port. */
 static void read_members(const char *members)
 {
 	char answer[512], body[256];
@@ -571,7 +572,7 @@ static void qbittorrent_does_not_believe_an_ok_that_is_not_true(void **state)
 
 	begin(SCRIPT(OK(0, ""), PORT_41000));
 	server.repeat = true;
-	/* The deadline of the cycle, so as not to wait for that of the verification. */
+	/* Ends by the cycle's deadline, which is shorter than the verification's. */
 	qbittorrent_begin(&qb, mono_now_ms() + 1500, open_gate(true));
 	view = (struct qbittorrent_view){ .listen_port = 41000 };
 	assert_int_equal(set_port(42000), FAIL_UNPROVEN);
@@ -601,7 +602,7 @@ static const struct qbittorrent_wanted bound = { .port = 42000,
 	                                         .interface = "tun0",
 	                                         .address = "10.2.0.2" };
 
-/* What request number `i`, from 0, has set, as it was before it was escaped. */
+/* Returns the preferences that request `i`, from 0, has set, without escapes. */
 static const char *json_of(size_t i)
 {
 	static char json[REQUEST_MAX];
@@ -677,7 +678,7 @@ static void qbittorrent_has_what_is_wanted_only_if_all_of_it_is_so(void **state)
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		has.can_bind = true;
 		assert_int_equal(qbittorrent_has(&has, &cases[i].wanted), cases[i].has);
-		/* Where these are not known, they cannot be missing. */
+		/* A version without these settings cannot differ in them. */
 		has.can_bind = false;
 		assert_int_equal(qbittorrent_has(&has, &cases[i].wanted),
 		                 cases[i].wanted.port == 42000);
@@ -735,7 +736,7 @@ static void qbittorrent_says_that_it_is_bound_to_others_but_not_what_it_calls_th
 	assert_null(strstr(why.text, "eth0"));
 }
 
-/* All strings as long as they can be. */
+/* All strings have their longest length. */
 static void qbittorrent_has_room_for_the_longest_setting(void **state)
 {
 	const struct qbittorrent_wanted longest = { .port = 65535,
@@ -797,7 +798,7 @@ static void qbittorrent_rebinds_by_way_of_a_valid_port_that_is_another(void **st
 {
 	(void)state;
 
-	/* What is no answer to a GET leaves the view as the first request made it. */
+	/* If the answer to the GET is invalid, the view stays as the first request made it. */
 	begin(SCRIPT(OK(0, "")));
 	server.repeat = true;
 	for (uint32_t port = 1; port <= 65535; port += port < 2048 || port >= 65000 ? 1 : 13) {
@@ -820,7 +821,7 @@ static void qbittorrent_rebinds_by_way_of_a_port_that_is_not_the_web_uis(void **
 		view = (struct qbittorrent_view){ .listen_port = port };
 		assert_int_equal(rebind((uint16_t)port), FAIL_FORMAT);
 		neighbour = (uint32_t)view.listen_port;
-		/* As the preferences say it, and as it is configured where they do not. */
+		/* The preferences give the port; without it the configured one counts. */
 		qb.peer.port = server.port;
 		view = (struct qbittorrent_view){ .listen_port = port, .web_ui_port = neighbour };
 		assert_int_equal(rebind((uint16_t)port), FAIL_FORMAT);
@@ -835,7 +836,7 @@ static void qbittorrent_knows_the_port_of_its_web_ui(void **state)
 	(void)state;
 
 	begin(SCRIPT(NULL));
-	/* Behind a mapping the two differ, and qBittorrent's own word counts. */
+	/* Behind a port mapping the two differ, and qBittorrent's own port counts. */
 	view = (struct qbittorrent_view){ .web_ui_port = 8080 };
 	qb.peer.port = 9090;
 	assert_true(qbittorrent_is_web_ui(&qb, &view, 8080));
@@ -862,7 +863,7 @@ static void qbittorrent_remembers_a_rebind_that_was_cut_in_the_middle(void **sta
 	assert_string_equal(json_of(3), "{\"listen_port\":42000}");
 }
 
-/* The answer is lost, but the request may have been heard. */
+/* The answer is lost, but the request may have arrived. */
 static void qbittorrent_remembers_a_rebind_whose_first_answer_was_lost(void **state)
 {
 	(void)state;
@@ -896,7 +897,7 @@ static void wait_at_gate(size_t count)
 		sem_wait(&gate);
 }
 
-/* A stop is to be over soon, whatever is owed. */
+/* A stop must be quick, even if a port must be restored. */
 static void qbittorrent_pays_no_longer_than_a_logout_may_take(void **state)
 {
 	int64_t began_ms, took_ms;
@@ -911,7 +912,7 @@ static void qbittorrent_pays_no_longer_than_a_logout_may_take(void **state)
 	qbittorrent_logout(&qb);
 	took_ms = mono_now_ms() - began_ms;
 	assert_int_equal(sem_post(&gate), 0);
-	assert_true(took_ms < QBITTORRENT_EXCHANGE_MS / 2); /* the deadline that there is else */
+	assert_true(took_ms < QBITTORRENT_EXCHANGE_MS / 2); /* the deadline without a stop */
 	assert_requests(SCRIPT("POST ", "POST ", "POST ", "POST "));
 	sem_destroy(&gate);
 }
@@ -938,7 +939,7 @@ static void qbittorrent_says_that_it_could_not_announce(void **state)
 	assert_non_null(strstr(why.text, "reannounce"));
 }
 
-/* The cycle has been told to be well by then: a login that fails would be one that nobody hears of. */
+/* The cycle counts as good by then: nobody would hear of a failed login. */
 static void qbittorrent_sends_no_login_to_announce(void **state)
 {
 	(void)state;
@@ -950,7 +951,7 @@ static void qbittorrent_sends_no_login_to_announce(void **state)
 	assert_requests(SCRIPT("GET ", "POST /api/v2/torrents/reannounce "));
 }
 
-/* Asks for the hints where `answer` comes, having had others before. */
+/* Reads the hints from `answer`, after other ones were read. */
 static struct qbittorrent_hints hints_of(const char *answer)
 {
 	struct qbittorrent_hints hints = { .connection_status = "connected",
@@ -958,7 +959,7 @@ static struct qbittorrent_hints hints_of(const char *answer)
 
 	begin(SCRIPT(answer));
 	qbittorrent_ask_hints(&qb, &hints);
-	/* And nothing else, no login either. */
+	/* No other request is sent, and no login. */
 	assert_requests(SCRIPT("GET /api/v2/transfer/info "));
 	return hints;
 }
@@ -1075,7 +1076,7 @@ static void qbittorrent_asks_for_its_version_after_a_new_login(void **state)
 	assert_string_equal(qb.version, "v5.0.0");
 }
 
-/* With an API key, or where no login is needed, nothing else tells that it is another one. */
+/* With an API key or without a login, nothing else shows a new version. */
 static void qbittorrent_asks_for_its_version_after_a_failure(void **state)
 {
 	(void)state;

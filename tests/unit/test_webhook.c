@@ -12,8 +12,8 @@
 
 #define START 1000000 /* any moment */
 
-/* Fails as often as it is tried, each time at the moment when it is due; returns how often that was
- * and, in `*given_up_ms`, when it was the last time. */
+/* Lets each attempt fail at the moment when it is due. Returns the number of attempts;
+ * `*given_up_ms` is the time of the last. */
 static unsigned fail_on(struct webhook *webhook, int64_t *given_up_ms)
 {
 	for (unsigned count = 1;; count++) {
@@ -23,7 +23,7 @@ static unsigned fail_on(struct webhook *webhook, int64_t *given_up_ms)
 	}
 }
 
-/* ---- what is told ---- */
+/* ---- what is sent ---- */
 
 static void webhook_has_nothing_to_tell_at_first(void **state)
 {
@@ -52,14 +52,14 @@ static void webhook_tells_each_turn_once(void **state)
 	(void)state;
 
 	webhook_judged(&webhook, false, START);
-	assert_true(webhook_ended(&webhook, WEBHOOK_TOLD, 0, START + 5));
+	assert_true(webhook_ended(&webhook, WEBHOOK_SENT, 0, START + 5));
 	assert_int_equal(webhook_next(&webhook), WEBHOOK_NOTHING);
 	webhook_judged(&webhook, false, START + 1000);
 	assert_int_equal(webhook_next(&webhook), WEBHOOK_NOTHING);
 	webhook_judged(&webhook, true, START + 2000);
 	assert_int_equal(webhook_next(&webhook), WEBHOOK_HEALTHY);
 	assert_true(webhook_due_ms(&webhook) == START + 2000);
-	assert_true(webhook_ended(&webhook, WEBHOOK_TOLD, 0, START + 2005));
+	assert_true(webhook_ended(&webhook, WEBHOOK_SENT, 0, START + 2005));
 	assert_true(webhook_due_ms(&webhook) == MONO_NEVER);
 }
 
@@ -69,14 +69,14 @@ static void webhook_tells_a_port_before_the_turn_that_it_brought(void **state)
 	(void)state;
 
 	webhook_judged(&webhook, false, START);
-	assert_true(webhook_ended(&webhook, WEBHOOK_TOLD, 0, START));
+	assert_true(webhook_ended(&webhook, WEBHOOK_SENT, 0, START));
 	webhook_port_changed(&webhook, 6881, 41000, START + 9);
 	webhook_judged(&webhook, true, START + 10);
 	assert_int_equal(webhook_next(&webhook), WEBHOOK_PORT_CHANGED);
-	assert_true(webhook_ended(&webhook, WEBHOOK_TOLD, 0, START + 11));
+	assert_true(webhook_ended(&webhook, WEBHOOK_SENT, 0, START + 11));
 	assert_int_equal(webhook_next(&webhook), WEBHOOK_HEALTHY);
 	assert_true(webhook_due_ms(&webhook) == START + 11);
-	assert_true(webhook_ended(&webhook, WEBHOOK_TOLD, 0, START + 12));
+	assert_true(webhook_ended(&webhook, WEBHOOK_SENT, 0, START + 12));
 	assert_int_equal(webhook_next(&webhook), WEBHOOK_NOTHING);
 }
 
@@ -89,11 +89,11 @@ static void webhook_tells_several_changes_as_one(void **state)
 	webhook_port_changed(&webhook, 41000, 42000, START + 1);
 	assert_int_equal(webhook.previous_port, 6881);
 	assert_int_equal(webhook.port, 42000);
-	/* Back where it began, which is no change, but perhaps the one before was told after all. */
+	/* The port is back where it began. But the message before may have been sent after all. */
 	webhook_port_changed(&webhook, 42000, 6881, START + 2);
 	assert_int_equal(webhook.previous_port, 42000);
 	assert_int_equal(webhook.port, 6881);
-	assert_true(webhook_ended(&webhook, WEBHOOK_TOLD, 0, START + 3));
+	assert_true(webhook_ended(&webhook, WEBHOOK_SENT, 0, START + 3));
 	assert_int_equal(webhook_next(&webhook), WEBHOOK_NOTHING);
 }
 
@@ -127,7 +127,7 @@ static void webhook_tries_four_times_in_three_minutes(void **state)
 	assert_int_equal(fail_on(&webhook, &given_up_ms), 1);
 	assert_true(given_up_ms == START + 155000);
 	assert_int_equal(webhook_next(&webhook), WEBHOOK_NOTHING);
-	/* What was given up is not told later, what comes then is. */
+	/* A dropped message is not sent later, but the next one is. */
 	webhook_judged(&webhook, true, START + 200000);
 	assert_int_equal(webhook_next(&webhook), WEBHOOK_HEALTHY);
 	assert_true(webhook_due_ms(&webhook) == START + 200000);
@@ -186,7 +186,7 @@ static void webhook_does_not_count_attempts_that_were_cut(void **state)
 		assert_true(webhook_due_ms(&webhook) == now_ms);
 	}
 	assert_int_equal(webhook.failures, 0);
-	assert_true(webhook_ended(&webhook, WEBHOOK_TOLD, 0, now_ms));
+	assert_true(webhook_ended(&webhook, WEBHOOK_SENT, 0, now_ms));
 }
 
 static void webhook_is_not_cut_for_ever(void **state)
@@ -211,17 +211,17 @@ static void webhook_waits_as_long_as_the_receiver_wants(void **state)
 	assert_true(webhook_due_ms(&webhook) == START + 5000);
 	assert_false(webhook_ended(&webhook, WEBHOOK_FAILED, 60000, START + 5000));
 	assert_true(webhook_due_ms(&webhook) == START + 65000);
-	/* But not until nobody wants to know any more. */
+	/* But it ends before the message is too old. */
 	assert_true(webhook_ended(&webhook, WEBHOOK_FAILED, 3600000, START + 65000));
 }
 
-/* ---- what is said ---- */
+/* ---- texts ---- */
 
 static const char *say(const struct webhook *webhook, const char *error, uint16_t port)
 {
 	static struct failure message;
 
-	webhook_say(&message, webhook, error, port);
+	webhook_describe(&message, webhook, error, port);
 	return message.text;
 }
 
@@ -250,7 +250,7 @@ static void webhook_says_what_a_person_wants_to_know(void **state)
 	for (size_t i = 0; i < sizeof turns / sizeof turns[0]; i++) {
 		webhook = (struct webhook){ 0 };
 		webhook_judged(&webhook, false, START);
-		webhook_ended(&webhook, WEBHOOK_TOLD, 0, START);
+		webhook_ended(&webhook, WEBHOOK_SENT, 0, START);
 		webhook_judged(&webhook, true, START + turns[i].lasted_ms);
 		assert_string_equal(say(&webhook, "", 45720), turns[i].words);
 	}
@@ -286,7 +286,7 @@ static void webhook_puts_it_under_the_names_that_receivers_know(void **state)
 	(void)state;
 
 	webhook_port_changed(&webhook, 41000, 45720, START);
-	webhook_say(&message, &webhook, "", 0);
+	webhook_describe(&message, &webhook, "", 0);
 	webhook_append(&text, &webhook, 0, "in_sync", 1795336930, &message);
 	parse(&json, &text);
 	assert_says(&json, "title", "qsticky");
@@ -298,7 +298,7 @@ static void webhook_puts_it_under_the_names_that_receivers_know(void **state)
 	assert_says(&json, "time", "2026-11-22T08:42:10Z");
 	assert_says(&json, "version", QSTICKY_VERSION);
 	assert_true(json_bool(&json, "healthy", &healthy) && healthy);
-	/* The one that it is about, also where there is none any more. */
+	/* The message's own port, even if there is none any more. */
 	assert_true(json_int(&json, "port", &number));
 	assert_int_equal(number, 45720);
 	assert_true(json_int(&json, "previous_port", &number));
@@ -321,7 +321,7 @@ static void webhook_escapes_the_longest_and_worst_error(void **state)
 	error[0] = '"';
 	error[sizeof error - 1] = '\0';
 	webhook_judged(&webhook, false, START);
-	webhook_say(&message, &webhook, error, 0);
+	webhook_describe(&message, &webhook, error, 0);
 	webhook_append(&text, &webhook, 0, "retrying", 0, &message);
 	parse(&json, &text);
 	assert_true(json_string(&json, "content", value, sizeof value));
