@@ -76,6 +76,8 @@ SETTING(BOOL, bind_interface, .name = "QSTICKY_BIND_INTERFACE", .fallback = "fal
         .purpose = "keep qBittorrent bound to the VPN's interface and address")
 SETTING(BOOL, reannounce, .name = "QSTICKY_REANNOUNCE", .fallback = "false",
         .purpose = "announce all torrents after a change of the port")
+SETTING(BOOL, orphan_shutdown, .name = "QSTICKY_ORPHAN_SHUTDOWN", .fallback = "false",
+        .purpose = "before status 3, shut qBittorrent down, so that it is restarted, too")
 
 /* output */
 

@@ -255,6 +255,13 @@ enum fail qbittorrent_reannounce(struct qbittorrent *qb, struct failure *why)
 	return peer_fail_in(&qb->peer, qbittorrent_ask(qb, request, why), why);
 }
 
+enum fail qbittorrent_shutdown(struct qbittorrent *qb, struct failure *why)
+{
+	const struct http_request request = { .post = true, .path = "/api/v2/app/shutdown" };
+
+	return peer_fail_in(&qb->peer, qbittorrent_ask(qb, request, why), why);
+}
+
 /* The values that all versions use. */
 static bool is_status(const char *word)
 {

@@ -54,6 +54,9 @@ enum fail qbittorrent_rebind(struct qbittorrent *qb, const struct qbittorrent_wa
  * qbittorrent_read(), but sends no login: an earlier request of the cycle has done so. */
 enum fail qbittorrent_reannounce(struct qbittorrent *qb, struct failure *why);
 
+/* Has qBittorrent end itself, which it does a moment after its answer. As qbittorrent_read(). */
+enum fail qbittorrent_shutdown(struct qbittorrent *qb, struct failure *why);
+
 /* Reads the hints. On failure `*hints` is all zeros, and the cycle goes on. */
 void qbittorrent_ask_hints(struct qbittorrent *qb, struct qbittorrent_hints *hints);
 

@@ -212,14 +212,33 @@ static enum fail loop(struct sidecar *s, struct failure *why)
 		if (f == FAIL_IO)
 			return f;
 		if (f == FAIL_ORPHANED)
-			return fail_set(why, FAIL_ORPHANED,
-			                "nothing but the loopback interface for %d s, while port "
-			                "%u is forwarded: Gluetun's container was restarted, and "
-			                "this is its old network; ending, so that a restart policy "
-			                "moves qsticky to the new one (restart qBittorrent, too)",
-			                SYNC_ORPHAN_MS / 1000,
-			                (unsigned)sync_port(&cycle->now.sync));
+			return fail_set(
+				why, FAIL_ORPHANED,
+				"nothing but the loopback interface for %d s, while port "
+				"%u is forwarded: Gluetun's container was restarted, and "
+				"this is its old network; ending, so that a restart policy "
+				"moves qsticky to the new one%s",
+				SYNC_ORPHAN_MS / 1000, (unsigned)sync_port(&cycle->now.sync),
+				cycle->now.config->orphan_shutdown ? ""
+								   : " (restart qBittorrent, too)");
 	}
+}
+
+/* In an orphaned network: what answers there is as orphaned as we are, and its restart policy moves it. */
+static void shut_down_qbittorrent(struct sidecar_cycle *cycle)
+{
+	struct qbittorrent *qb = &cycle->qbittorrent;
+	struct failure why;
+
+	cycle->gate.now_s = now_s();
+	qbittorrent_begin(qb, mono_now_ms() + SIDECAR_CYCLE_MS, &cycle->gate.gate);
+	if (qbittorrent_shutdown(qb, &why))
+		log_line(LEVEL_WARN, "%s: not shut down; restart qBittorrent's container",
+		         why.text);
+	else
+		log_line(LEVEL_INFO,
+		         "qBittorrent shuts down, so that its restart policy moves it, too");
+	qbittorrent_end(qb);
 }
 
 int sidecar_run(const struct config *config, struct init *init)
@@ -245,6 +264,8 @@ int sidecar_run(const struct config *config, struct init *init)
 	log_last();
 	if (f == FAIL_ORPHANED) {
 		log_line(LEVEL_ERROR, "%s", why.text);
+		if (config->orphan_shutdown)
+			shut_down_qbittorrent(&s.cycle);
 		return SIDECAR_EXIT_ORPHANED; /* the health file goes on saying unhealthy */
 	}
 	health_remove(config->health_path);

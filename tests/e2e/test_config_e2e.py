@@ -45,6 +45,7 @@ DEFAULTS = {
     "QSTICKY_REBIND": "true",
     "QSTICKY_BIND_INTERFACE": "false",
     "QSTICKY_REANNOUNCE": "false",
+    "QSTICKY_ORPHAN_SHUTDOWN": "false",
     "QSTICKY_LOG_LEVEL": "INFO",
     "QSTICKY_LOG_FORMAT": "text",
     "QSTICKY_WEBHOOK_URL": "",

@@ -21,6 +21,7 @@ from faults import reply, reset_at_once
 from faulty_server import (
     PREFERENCES,
     REANNOUNCE,
+    SHUTDOWN,
     SET_PREFERENCES,
     TRANSFER_INFO,
     Exchange,
@@ -928,6 +929,8 @@ def test_an_orphaned_namespace_ends_it_after_30_s_and_nothing_else_does(
     """Point 7. All cases side by side, as each takes these 30 s."""
     homes: dict[str, Namespace] = {}
     qstickies: dict[str, Sidecar] = {}
+    servers: dict[str, ListeningServer] = {}
+    shutdown = {"QSTICKY_ORPHAN_SHUTDOWN": "true"}
 
     def start(
         case: str,
@@ -948,7 +951,7 @@ def test_an_orphaned_namespace_ends_it_after_30_s_and_nothing_else_does(
             # Down, and in every namespace where the kernel has these modules (net.core.
             # fb_tunnels_only_for_init_net): they say nothing.
             home.ip("link add name tunl0 type veth peer name ip6tnl0")
-        server = new_listening(listen_port=41000)
+        server = servers[case] = new_listening(listen_port=41000)
         home.call(server.start)
         qsticky = home.call(
             lambda: sidecar(server, port_file=file, interval=interval, env=env)
@@ -957,12 +960,12 @@ def test_an_orphaned_namespace_ends_it_after_30_s_and_nothing_else_does(
         qstickies[case] = qsticky
 
     start("orphan")
-    start("orphan with fallback tunnels", interval=3600)
-    start("tunnel lost")
-    start("came back")
-    start("no port", port=None)
-    start("no port, never more", port=None, links=False)
-    start("never more", links=False)
+    start("orphan with fallback tunnels", interval=3600, **shutdown)
+    start("tunnel lost", **shutdown)
+    start("came back", **shutdown)
+    start("no port", port=None, **shutdown)
+    start("no port, never more", port=None, links=False, **shutdown)
+    start("never more", links=False, **shutdown)
     start("switched off", QSTICKY_VPN_INTERFACE="")
     began = time.monotonic()
     for case, home in homes.items():
@@ -983,12 +986,62 @@ def test_an_orphaned_namespace_ends_it_after_30_s_and_nothing_else_does(
         code, line = orphan.healthcheck()
         assert code == 1 and "loopback" in line
         assert len(orphan.lines("ERROR")) == 1
+    assert servers["orphan"].count(SHUTDOWN) == 0, "nobody has asked for it"
+    assert servers["orphan with fallback tunnels"].count(SHUTDOWN) == 1
 
     time.sleep(max(0.0, began + 34 - time.monotonic()))
     for case, qsticky in qstickies.items():
         assert qsticky.process.poll() is None, f"{case}: gone, too\n" + "\n".join(qsticky.log)
         assert not qsticky.lines("ERROR"), case
+        assert servers[case].count(SHUTDOWN) == 0, case
     for case in ("no port, never more", "never more", "switched off"):
         assert qstickies[case].health()["healthy"] is True, case
     health = qstickies["no port"].health()
     assert health["healthy"] is False and "loopback" in health["last_error"]
+
+
+@MUSL
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_qbittorrent_in_the_orphaned_namespace_is_shut_down_where_that_is_asked_for(
+    version: str,
+    namespace: Namespace,
+    new_qbittorrent: Callable[..., QBittorrent],
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    """It has lost our session meanwhile, so that takes a login."""
+    namespace.add_tunnel()
+    server = new_qbittorrent(version=version, address="").start()
+    port = free_port()
+    port_file.write(port)
+    qsticky = sidecar(server, interval=3600, env={"QSTICKY_ORPHAN_SHUTDOWN": "true"})
+    qsticky.wait_in_sync(port)
+    namespace.delete(TUNNEL)
+    namespace.delete(BRIDGE)
+    qsticky.wait_health(healthy=False)
+    server.restart()
+    assert qsticky.wait(30 + PATIENCE) == 3
+    assert server.process is not None
+    assert server.process.wait(PATIENCE) == 0
+    assert "restart qBittorrent" not in "\n".join(qsticky.log)
+    assert qsticky.lines("INFO")[-1].endswith(
+        "qBittorrent shuts down, so that its restart policy moves it, too"
+    )
+
+
+@MUSL
+def test_a_qbittorrent_that_cannot_be_shut_down_is_left_to_the_reader(
+    namespace: Namespace, new_listening: NewListening, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    namespace.add_tunnel()
+    server = new_listening(listen_port=41000).start()
+    server.fault(SHUTDOWN, reply(404, b"", reason="Not Found"))
+    port_file.write(41000)
+    qsticky = sidecar(server, interval=3600, env={"QSTICKY_ORPHAN_SHUTDOWN": "true"})
+    qsticky.wait_in_sync(41000)
+    namespace.delete(TUNNEL)
+    namespace.delete(BRIDGE)
+    assert qsticky.wait(30 + PATIENCE) == 3
+    assert server.count(SHUTDOWN) == 1
+    assert "shutdown" in qsticky.lines("WARN")[-1]
+    assert "restart qBittorrent's container" in qsticky.lines("WARN")[-1]

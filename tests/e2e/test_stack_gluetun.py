@@ -59,3 +59,31 @@ def test_a_reconnect_with_the_same_port_leaves_it_open(new_stack: NewStack) -> N
         stack.gluetun("reconnect", str(port))
         stack.wait_settled()
     assert stack.forwarded() == port
+
+
+SHUTDOWN = """
+services:
+  qsticky:
+    environment:
+      QSTICKY_ORPHAN_SHUTDOWN: "true"
+"""
+
+
+def test_qbittorrent_follows_into_gluetuns_new_network_by_its_restart_policy(
+    new_stack: NewStack,
+) -> None:
+    """The real qBittorrent is the first process of its container, and Gluetun crashed."""
+    stack = new_stack("compose.yaml")
+    (stack.directory / "shutdown.yaml").write_text(SHUTDOWN)
+    stack.files.append("shutdown.yaml")
+    stack.up()
+    stack.wait_settled()
+    old, since = stack.forwarded(), time.time()
+    stack.kill("gluetun")
+    stack.wait(
+        lambda: stack.engine.inspect("qsticky")["RestartCount"] > 0, "qsticky to be restarted", 60
+    )
+    stack.wait_settled(60)
+    assert stack.forwarded() != old
+    assert stack.engine.exit_codes("qsticky", since) == [3]
+    assert stack.engine.exit_codes("qbittorrent", since) == [0]

@@ -32,6 +32,7 @@ LOGOUT = "logout"
 VERSION = "version"
 TRANSFER_INFO = "transferInfo"
 REANNOUNCE = "reannounce"
+SHUTDOWN = "shutdown"
 PAGE = "page"
 ANY = "*"
 CONNECT = "connect"  # before a byte is read
@@ -40,6 +41,7 @@ PATHS = {
     "/": PAGE,
     "/api/v2/app/preferences": PREFERENCES,
     "/api/v2/app/setPreferences": SET_PREFERENCES,
+    "/api/v2/app/shutdown": SHUTDOWN,
     "/api/v2/app/version": VERSION,
     "/api/v2/auth/login": LOGIN,
     "/api/v2/auth/logout": LOGOUT,
@@ -361,6 +363,10 @@ class FaultyServer(Listener):
             return Reply(200)
         if request.name == LOGOUT:
             self.sessions.clear()
+            return Reply(200)
+        if request.name == SHUTDOWN:
+            if request.method != "POST":
+                return Reply(405, b"Method Not Allowed", reason="Method Not Allowed")
             return Reply(200)
         return Reply(404, b"Not Found", reason="Not Found")
 

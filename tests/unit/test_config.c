@@ -78,7 +78,7 @@ static void assert_defaults(const struct config *config)
 	assert_string_equal(config->vpn_interface, "tun0");
 	assert_false(config->vpn_interface_named);
 	assert_true(config->rebind);
-	assert_false(config->bind_interface || config->reannounce);
+	assert_false(config->bind_interface || config->reannounce || config->orphan_shutdown);
 }
 
 static void config_has_the_documented_defaults(void **state)
@@ -414,11 +414,14 @@ static void config_switches_what_is_done_about_reach(void **state)
 	assert_true(config.rebind && config.bind_interface && !config.reannounce);
 	assert_int_equal(load_one(&config, "QSTICKY_REANNOUNCE=1"), 0);
 	assert_true(config.rebind && !config.bind_interface && config.reannounce);
+	assert_int_equal(load_one(&config, "QSTICKY_ORPHAN_SHUTDOWN=true"), 0);
+	assert_true(config.orphan_shutdown && !config.reannounce);
 	assert_int_equal(load_one(&config, "QSTICKY_REBIND="), 0);
 	assert_true(config.rebind);
 	assert_wrong("QSTICKY_REBIND=maybe");
 	assert_wrong("QSTICKY_BIND_INTERFACE=tun0");
 	assert_wrong("QSTICKY_REANNOUNCE=2");
+	assert_wrong("QSTICKY_ORPHAN_SHUTDOWN=3");
 }
 
 static void config_tells_of_unknown_variables(void **state)

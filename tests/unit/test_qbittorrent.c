@@ -951,6 +951,24 @@ static void qbittorrent_sends_no_login_to_announce(void **state)
 	assert_requests(SCRIPT("GET ", "POST /api/v2/torrents/reannounce "));
 }
 
+static void qbittorrent_is_shut_down_by_one_request_and_a_login_where_it_takes_one(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(OK(0, "")));
+	assert_int_equal(qbittorrent_shutdown(&qb, &why), FAIL_NONE);
+	assert_requests(SCRIPT("POST /api/v2/app/shutdown "));
+
+	begin(SCRIPT(FORBIDDEN, LOGGED_IN, OK(0, "")));
+	assert_int_equal(qbittorrent_shutdown(&qb, &why), FAIL_NONE);
+	assert_requests(SCRIPT("POST /api/v2/app/shutdown ", "POST /api/v2/auth/login ",
+	                       "POST /api/v2/app/shutdown "));
+
+	begin(SCRIPT("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"));
+	assert_int_equal(qbittorrent_shutdown(&qb, &why), FAIL_ANSWER);
+	assert_non_null(strstr(why.text, "shutdown"));
+}
+
 /* Reads the hints from `answer`, after other ones were read. */
 static struct qbittorrent_hints hints_of(const char *answer)
 {
@@ -1273,6 +1291,9 @@ int main(void)
 		                                NULL, end_after_test),
 		cmocka_unit_test_setup_teardown(qbittorrent_announces_all_torrents_anew, NULL,
 		                                end_after_test),
+		cmocka_unit_test_setup_teardown(
+			qbittorrent_is_shut_down_by_one_request_and_a_login_where_it_takes_one,
+			NULL, end_after_test),
 		cmocka_unit_test_setup_teardown(qbittorrent_sends_no_login_to_announce, NULL,
 		                                end_after_test),
 		cmocka_unit_test_setup_teardown(qbittorrent_says_that_it_could_not_announce, NULL,
