@@ -48,7 +48,9 @@ static bool load(struct config *config)
 	if (config_load(config, environ, complain_to_log, &level) > 0)
 		return false;
 	level = LEVEL_WARN;
-	config_unknown(environ, complain_to_log, &level);
+	config_ignored(environ, complain_to_log, &level);
+	level = LEVEL_DEBUG;
+	config_of_kubernetes(environ, complain_to_log, &level);
 	return true;
 }
 

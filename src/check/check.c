@@ -98,7 +98,7 @@ static int take_hops(char *const environment[])
 	if (config_load(&check.config, environment, complain, &verdict) > 0)
 		return CHECK_EXIT_CONFIG;
 	verdict = VERDICT_WARN;
-	config_unknown(environment, complain, &verdict);
+	config_ignored(environment, complain, &verdict);
 	sidecar_cycle_start(cycle, &check.config, &check.stop, &check.reply);
 	cycle->reach.dry = true;
 	cycle->gate.now_s = now_s();

@@ -6,6 +6,7 @@
 
 #include "base/redact.h"
 #include "base/text.h"
+#include "config/kubernetes.h"
 #include "config/table.h"
 #include "config/url.h"
 #include "config/value.h"
@@ -88,11 +89,19 @@ static bool is_set(char *const environment[], const char *name, const char *suff
 	return value && *value;
 }
 
+/* The same, without what Kubernetes has put there. */
+static const char *look_up_ours(char *const environment[], const char *name)
+{
+	const char *value = look_up(environment, name, "");
+
+	return value && !kubernetes_sets(environment, name, value) ? value : NULL;
+}
+
 /* Its value, and under which name; NULL where it is unset, as an empty one mostly is. */
 static const char *value_of(char *const environment[], const struct config_variable *variable,
                             const char **name)
 {
-	const char *value = look_up(environment, variable->name, "");
+	const char *value = look_up_ours(environment, variable->name);
 
 	*name = variable->name;
 	if (value && (*value || variable->optional))
@@ -100,7 +109,7 @@ static const char *value_of(char *const environment[], const struct config_varia
 	if (!variable->old_name)
 		return NULL;
 	*name = variable->old_name;
-	value = look_up(environment, variable->old_name, "");
+	value = look_up_ours(environment, variable->old_name);
 	return value && *value ? value : NULL;
 }
 
@@ -114,6 +123,13 @@ static void append_allowed(struct text *text, const struct config_variable *vari
 		text_printf(text, " from %u to %u", variable->least, variable->most);
 	for (size_t i = 0; takes->words && takes->words[i]; i++)
 		text_printf(text, "%s%s", i > 0 ? ", " : "", takes->words[i]);
+}
+
+/* The names of 2.x are everybody's: a value that does not fit may be meant for another program. A secret of
+ * that length is not: its default must not be sent in its place. */
+static bool is_everybodys(const struct config_variable *variable, const char *name)
+{
+	return name == variable->old_name && !config_variable_is_secret(variable);
 }
 
 static void complain_of(const struct config_variable *variable, const char *name, const char *value,
@@ -132,6 +148,9 @@ static void complain_of(const struct config_variable *variable, const char *name
 	}
 	text_append(&sentence, "; it takes ");
 	append_allowed(&sentence, variable);
+	if (is_everybodys(variable, name))
+		text_printf(&sentence, "; ignored (the name that is ours alone is %s)",
+		            variable->name);
 	complain(context, buf);
 }
 
@@ -173,12 +192,13 @@ static size_t read_variable(struct config *config, char *const environment[],
 	const char *name;
 	const char *value = value_of(environment, variable, &name);
 	bool wrong = value && !parse(config, variable, value);
+	bool ends = wrong && !is_everybodys(variable, name);
 
-	if (wrong)
+	if (ends)
 		complain_of(variable, name, value, complain, context);
 	if ((wrong || !value) && variable->fallback)
 		parse(config, variable, variable->fallback);
-	return wrong;
+	return ends;
 }
 
 /* What follows from other variables where one is not set. A control server that is named is to be
@@ -187,8 +207,11 @@ static void infer(struct config *config, char *const environment[])
 {
 	bool with_key = config->gluetun_apikey.value[0] || config->gluetun_apikey.file;
 	bool with_name = config->gluetun_username.value[0] || config->gluetun_username.file;
+	const char *old_type = look_up(environment, "GLUETUN_AUTH_TYPE", "");
+	unsigned unused;
 	bool typed = is_set(environment, "QSTICKY_GLUETUN_AUTH_TYPE", "") ||
-	             is_set(environment, "GLUETUN_AUTH_TYPE", "");
+	             (old_type &&
+	              config_value_word(old_type, config_takes[CONFIG_KIND_AUTH].words, &unused));
 
 	config->vpn_interface_named = is_set(environment, "QSTICKY_VPN_INTERFACE", "");
 	if (!typed && with_key)
@@ -238,20 +261,55 @@ static bool is_known(const char *name, size_t len)
 	return false;
 }
 
-void config_unknown(char *const environment[], config_complain *complain, void *context)
+static void tell_unknown(char *const environment[], config_complain *complain, void *context)
 {
 	static const char prefix[] = "QSTICKY_";
 
-	for (; *environment; environment++) {
-		size_t len = strcspn(*environment, "=");
+	for (char *const *at = environment; *at; at++) {
+		size_t len = strcspn(*at, "=");
 		char buf[LOG_LINE_MAX];
 		struct text sentence = text_on(buf, sizeof buf);
 
-		if (strncmp(*environment, prefix, sizeof prefix - 1) != 0 ||
-		    is_known(*environment, len))
+		if (strncmp(*at, prefix, sizeof prefix - 1) != 0 || is_known(*at, len) ||
+		    kubernetes_names(environment, *at, len))
 			continue;
-		redact_append_variable(&sentence, *environment, len);
+		redact_append_variable(&sentence, *at, len);
 		text_append(&sentence, ": not a variable of this version, ignored; misspelt?");
 		complain(context, buf);
+	}
+}
+
+void config_ignored(char *const environment[], config_complain *complain, void *context)
+{
+	struct config unused = { 0 };
+
+	for (size_t i = 0; i < config_table_count; i++) {
+		const struct config_variable *variable = &config_table[i];
+		const char *name;
+		const char *value = value_of(environment, variable, &name);
+
+		if (value && is_everybodys(variable, name) && !parse(&unused, variable, value))
+			complain_of(variable, name, value, complain, context);
+	}
+	tell_unknown(environment, complain, context);
+}
+
+void config_of_kubernetes(char *const environment[], config_complain *complain, void *context)
+{
+	for (size_t i = 0; i < config_table_count; i++) {
+		const struct config_variable *variable = &config_table[i];
+		const char *const names[] = { variable->name, variable->old_name };
+
+		for (size_t j = 0; j < 2 && names[j]; j++) {
+			const char *value = look_up(environment, names[j], "");
+			char buf[LOG_LINE_MAX];
+			struct text sentence = text_on(buf, sizeof buf);
+
+			if (!value || !kubernetes_sets(environment, names[j], value))
+				continue;
+			text_printf(&sentence, "%s: Kubernetes has set it for a Service, ignored",
+			            names[j]);
+			complain(context, buf);
+		}
 	}
 }

@@ -16,8 +16,12 @@ typedef void config_complain(void *context, const char *sentence);
 size_t config_load(struct config *config, char *const environment[], config_complain *complain,
                    void *context);
 
-/* Calls `complain` for each QSTICKY_ variable that this version does not know, often a misspelling.
- * Not an error. */
-void config_unknown(char *const environment[], config_complain *complain, void *context);
+/* Calls `complain` for each variable that is ignored: a QSTICKY_ variable that this version does not know,
+ * most often a misspelling, and a name of 2.x whose value does not fit. Not an error. */
+void config_ignored(char *const environment[], config_complain *complain, void *context);
+
+/* Calls `complain` for each variable that is no setting, although it has the name of one, since Kubernetes has
+ * set it. */
+void config_of_kubernetes(char *const environment[], config_complain *complain, void *context);
 
 #endif

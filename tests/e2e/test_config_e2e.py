@@ -232,6 +232,48 @@ def test_an_unknown_variable_is_warned_of_and_ignored(
     assert "QSTICKY_QBITORRENT_PASS" in warning and "typing" not in warning
 
 
+def test_a_name_of_2_x_whose_value_does_not_fit_is_a_warning_and_the_default(
+    fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    """Everybody may have a LOG_LEVEL. A name that is ours alone ends it, as above."""
+    port_file.write(41000)
+    env = {"QSTICKY_LOG_LEVEL": "", "LOG_LEVEL": "verbose", "QBITTORRENT_VERIFY_SSL": "maybe"}
+    qsticky = sidecar(fake, env=env)
+    qsticky.wait_in_sync(41000)
+    level, verify = sorted(qsticky.lines("WARN"))
+    level, verify = (level, verify) if " LOG_LEVEL:" in level else (verify, level)
+    assert "LOG_LEVEL: text (7 bytes) is not allowed" in level and "QSTICKY_LOG_LEVEL" in level
+    assert "QBITTORRENT_VERIFY_SSL: text (5 bytes)" in verify
+    assert not qsticky.lines("DEBUG"), "the default"
+    assert qsticky.healthcheck()[0] == 0
+
+
+SERVICES = {
+    "GLUETUN_SERVICE_HOST": "10.43.0.7",
+    "GLUETUN_SERVICE_PORT": "8000",
+    "GLUETUN_PORT": "tcp://10.43.0.7:8000",
+    "GLUETUN_PORT_8000_TCP": "tcp://10.43.0.7:8000",
+    "QBITTORRENT_SERVICE_HOST": "10.43.0.8",
+    "QBITTORRENT_PORT": "tcp://10.43.0.8:8080",
+    "QSTICKY_SERVICE_HOST": "10.43.0.9",
+    "QSTICKY_SERVICE_PORT_METRICS": "9100",
+    "QSTICKY_PORT": "tcp://10.43.0.9:9100",
+    "QSTICKY_PORT_9100_TCP_PROTO": "tcp",
+}
+
+
+def test_what_kubernetes_sets_for_services_is_no_setting(
+    fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    port_file.write(41000)
+    qsticky = sidecar(fake, env=SERVICES | {"QSTICKY_LOG_LEVEL": "DEBUG"})
+    qsticky.wait_in_sync(41000)
+    assert not qsticky.troubles()
+    said = [line for line in qsticky.lines("DEBUG") if "Kubernetes" in line]
+    assert len(said) == 2
+    assert "GLUETUN_PORT:" in "\n".join(said) and "QBITTORRENT_PORT:" in "\n".join(said)
+
+
 def test_an_unknown_argument_is_counted_and_not_shown(binary: Path) -> None:
     for args in (["--pass=s3cret"], ["s3cret"], ["run", "s3cret"], ["check", "--json", "s3cret"]):
         done = run(binary, *args)

@@ -432,11 +432,111 @@ static void config_tells_of_unknown_variables(void **state)
 	struct text text = text_on(complaints, sizeof complaints);
 	(void)state;
 
-	config_unknown(environment, complain, &text);
+	config_ignored(environment, complain, &text);
 	assert_non_null(strstr(complaints, "QSTICKY_QBITTORENT_HOST: "));
 	assert_non_null(strstr(complaints, "QSTICKY_: "));
 	assert_null(strstr(complaints, "LOG_LEVEL"));
 	assert_null(strstr(complaints, "PATH"));
+}
+
+/* Everybody may have a variable of such a name. */
+static void config_ignores_a_value_of_2_x_that_does_not_fit(void **state)
+{
+	char interval[] = "CHECK_INTERVAL=soon", level[] = "LOG_LEVEL=loud",
+	     port[] = "QBITTORRENT_PORT=70000", type[] = "GLUETUN_AUTH_TYPE=key",
+	     key[] = "GLUETUN_APIKEY=k", fits[] = "GLUETUN_PORT=8001";
+	char *environment[] = { interval, level, port, type, key, fits, NULL };
+	struct config config;
+	struct text text = text_on(complaints, sizeof complaints);
+	(void)state;
+
+	assert_int_equal(load(&config, environment), 0);
+	assert_int_equal(config.interval_s, 30);
+	assert_int_equal(config.log_level, LEVEL_INFO);
+	assert_int_equal(config.port, 8080);
+	assert_int_equal(config.gluetun_port, 8001);
+	assert_int_equal(config.gluetun_auth, CONFIG_AUTH_APIKEY);
+	config_ignored(environment, complain, &text);
+	assert_non_null(strstr(complaints, "CHECK_INTERVAL: text (4 bytes) is not allowed"));
+	assert_non_null(strstr(complaints, "; ignored (the name that is ours alone is "
+	                                   "QSTICKY_CHECK_INTERVAL)\n"));
+	assert_non_null(strstr(complaints, "LOG_LEVEL: "));
+	assert_non_null(strstr(complaints, "QBITTORRENT_PORT: a number (5 bytes)"));
+	assert_non_null(strstr(complaints, "GLUETUN_AUTH_TYPE: "));
+	assert_null(strstr(complaints, "GLUETUN_PORT"));
+	assert_null(strstr(complaints, "GLUETUN_APIKEY"));
+}
+
+/* Its default would be a login that is surely wrong. */
+static void config_does_not_ignore_a_secret_of_2_x(void **state)
+{
+	static char password[32 + SECRET_MAX + 1] = "QBITTORRENT_PASS=";
+	struct config config;
+	(void)state;
+
+	memset(password + strlen(password), 's', SECRET_MAX + 1);
+	assert_int_equal(load_one(&config, password), 1);
+}
+
+static void config_takes_no_variable_of_kubernetes_for_a_setting(void **state)
+{
+	char *environment[] = {
+		strdup("QBITTORRENT_SERVICE_HOST=10.0.0.1"),
+		strdup("QBITTORRENT_SERVICE_PORT=8080"),
+		strdup("QBITTORRENT_PORT=tcp://10.0.0.1:80"),
+		strdup("GLUETUN_SERVICE_HOST=10.0.0.2"),
+		strdup("GLUETUN_PORT=8001"), /* a person has given it */
+		strdup("QSTICKY_SERVICE_HOST=10.0.0.3"),
+		strdup("QSTICKY_SERVICE_PORT_WEB=80"),
+		strdup("QSTICKY_PORT=tcp://10.0.0.3:80"),
+		strdup("QSTICKY_PORT_80_TCP_ADDR=10.0.0.3"),
+		strdup("QSTICKY_GLUETUN_SERVICE_HOST=10.0.0.4"),
+		strdup("QSTICKY_GLUETUN_PORT=tcp://10.0.0.4:80"),
+		NULL,
+	};
+	struct config config;
+	struct text text = text_on(complaints, sizeof complaints);
+	(void)state;
+
+	assert_int_equal(load(&config, environment), 0);
+	assert_int_equal(config.port, 8080);
+	assert_int_equal(config.gluetun_port, 8001);
+	config_ignored(environment, complain, &text);
+	assert_string_equal(complaints, "");
+	config_of_kubernetes(environment, complain, &text);
+	assert_string_equal(complaints,
+	                    "QBITTORRENT_PORT: Kubernetes has set it for a Service, ignored\n"
+	                    "QSTICKY_GLUETUN_PORT: Kubernetes has set it for a Service, ignored\n");
+	for (size_t i = 0; environment[i]; i++)
+		free(environment[i]);
+}
+
+/* Without the Service's _SERVICE_HOST, and with another ending, they are a person's. */
+static void config_still_tells_of_what_is_only_like_a_variable_of_kubernetes(void **state)
+{
+	char *environment[] = {
+		strdup("QSTICKY_PORT=8080"),
+		strdup("QSTICKY_WEB_SERVICE_HOST=10.0.0.1"),
+		strdup("QSTICKY_WEB_PORTS=1"),
+		strdup("QSTICKY_WEB_PORT_X=1"),
+		strdup("QBITTORRENT_PORT=tcp://10.0.0.1:80"),
+		NULL,
+	};
+	struct config config;
+	struct text text = text_on(complaints, sizeof complaints);
+	(void)state;
+
+	assert_int_equal(load(&config, environment), 0);
+	config_of_kubernetes(environment, complain, &text);
+	assert_string_equal(complaints, "");
+	config_ignored(environment, complain, &text);
+	assert_non_null(strstr(complaints, "QSTICKY_PORT: "));
+	assert_non_null(strstr(complaints, "QSTICKY_WEB_PORTS: "));
+	assert_non_null(strstr(complaints, "QSTICKY_WEB_PORT_X: "));
+	assert_non_null(strstr(complaints, "QBITTORRENT_PORT: a URL"));
+	assert_null(strstr(complaints, "_SERVICE_HOST"));
+	for (size_t i = 0; environment[i]; i++)
+		free(environment[i]);
 }
 
 /* The value of an unknown variable may be a secret. */
@@ -447,7 +547,7 @@ static void config_does_not_show_the_values_of_unknown_variables(void **state)
 	struct text text = text_on(complaints, sizeof complaints);
 	(void)state;
 
-	config_unknown(environment, complain, &text);
+	config_ignored(environment, complain, &text);
 	assert_null(strstr(complaints, "s3cret"));
 }
 
@@ -502,6 +602,10 @@ int main(void)
 		cmocka_unit_test(config_falls_back_on_the_default_for_a_wrong_interface),
 		cmocka_unit_test(config_switches_what_is_done_about_reach),
 		cmocka_unit_test(config_tells_of_unknown_variables),
+		cmocka_unit_test(config_ignores_a_value_of_2_x_that_does_not_fit),
+		cmocka_unit_test(config_does_not_ignore_a_secret_of_2_x),
+		cmocka_unit_test(config_takes_no_variable_of_kubernetes_for_a_setting),
+		cmocka_unit_test(config_still_tells_of_what_is_only_like_a_variable_of_kubernetes),
 		cmocka_unit_test(config_does_not_show_the_values_of_unknown_variables),
 		cmocka_unit_test(config_help_names_every_variable_with_its_default),
 	};
