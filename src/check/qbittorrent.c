@@ -157,5 +157,21 @@ enum fail check_port(struct check_context *context)
 
 enum fail check_probe(struct check_context *context)
 {
-	return sidecar_cycle_prove(&context->cycle);
+	struct sidecar_cycle *cycle = &context->cycle;
+	struct step *step = &cycle->step;
+	struct text text;
+	struct qbittorrent_hints hints;
+	enum fail f = sidecar_cycle_prove(cycle);
+
+	if (f || !cycle->wanted.port)
+		return f;
+	qbittorrent_ask_hints(&cycle->qbittorrent, &hints);
+	if (strcmp(hints.connection_status, "firewalled") != 0)
+		return FAIL_NONE;
+	/* What Gluetun redirects comes from outside; the probe does not. */
+	text = (struct text){ step->seen.text, sizeof step->seen.text, strlen(step->seen.text),
+		              false };
+	text_append(&text, "; no peer has come in yet (firewalled). If none ever does: is "
+	                   "VPN_PORT_FORWARDING_LISTENING_PORTS set for Gluetun? Remove it");
+	return FAIL_NONE;
 }

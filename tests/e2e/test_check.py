@@ -665,6 +665,22 @@ def test_an_interface_that_is_named_has_to_be_there(bench: Bench) -> None:
     assert verdicts(done.stdout)["probe"] == "skip"
 
 
+@pytest.mark.parametrize("status", ["firewalled", "connected"])
+def test_an_open_port_that_no_peer_has_reached_may_be_redirected(
+    status: str, bench: Bench
+) -> None:
+    """The probe comes from inside, where Gluetun redirects nothing."""
+    bench.namespace()
+    bench.fake().transfer_info["connection_status"] = status
+    with socket.create_server(("0.0.0.0", PORT)), socket.socket(type=socket.SOCK_DGRAM) as udp:
+        udp.bind(("0.0.0.0", PORT))
+        done = bench.check()
+    assert done.returncode == 0, done.stdout
+    (line,) = (line for line in done.stdout.splitlines() if "  probe  " in line)
+    assert "open: TCP is accepted, and UDP taken" in line
+    assert ("VPN_PORT_FORWARDING_LISTENING_PORTS" in line) == (status == "firewalled")
+
+
 # A named one that was here is not told from one that never was: the health file is the same.
 @pytest.mark.parametrize("named", [True, False], ids=["never here", "gone"])
 def test_of_a_missing_interface_it_says_what_the_sidecar_says(named: bool, bench: Bench) -> None:
