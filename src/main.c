@@ -14,6 +14,7 @@
 #include "config/load.h"
 #include "config/table.h"
 #include "process/init.h"
+#include "process/reload.h"
 #include "process/relro.h"
 #include "process/sandbox.h"
 #include "sidecar/health.h"
@@ -151,6 +152,19 @@ static int command_check(void)
 	return init ? check_run(environ, init, as_json) : EXIT_FAILURE;
 }
 
+/* Outside the sandbox, which lets nothing send a signal, and without the configuration. */
+static int command_reload(void)
+{
+	char buf[LOG_LINE_MAX];
+	struct text line = text_on(buf, sizeof buf);
+	struct failure why;
+	bool failed = reload_send(&why);
+
+	text_printf(&line, "%s\n", failed ? why.text : "qsticky checks now");
+	text_write(&line, failed ? STDERR_FILENO : STDOUT_FILENO);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 static int command_help(void);
 
 static int command_version(void)
@@ -174,6 +188,8 @@ static const struct command {
 	  "test each step, change nothing: 0 all good, 1 not, 2 configuration error", true },
 	{ "status", command_status, "show the health file: 0 healthy, 1 not", true },
 	{ "once", command_once, "reconcile once: 0 in sync, 1 not, 2 configuration error", false },
+	{ "reload", command_reload, "have the container's sidecar check now: 0 sent, 1 not",
+	  false },
 	{ "--help", command_help, "show this text", false },
 	{ "--version", command_version, "show the version", false },
 };

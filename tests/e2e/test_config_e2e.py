@@ -54,7 +54,7 @@ DEFAULTS = {
     "QSTICKY_SANDBOX": "true",
     "HEALTH_FILE": "/tmp/health/status.json",
 }
-COMMANDS = ["run", "healthcheck", "check", "status", "once"]
+COMMANDS = ["run", "healthcheck", "check", "status", "once", "reload"]
 
 
 def run(

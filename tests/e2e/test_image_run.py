@@ -132,6 +132,13 @@ def test_it_works_with(flags: list[str], pair: Pair) -> None:
     assert state["Running"] and not state["OOMKilled"]
     for line in pair.engine.logs(name):
         assert " WARN " not in line and " ERROR " not in line, line
+    if "--init" in flags:
+        return  # then another one is the first process
+    pair.engine.docker("exec", name, "/qsticky", "reload")
+    wait_until(
+        lambda: any("SIGHUP: checking now" in line for line in pair.engine.logs(name)),
+        what="the signal to arrive",
+    )
 
 
 def test_docker_does_not_keep_it_from_giving_up_more(pair: Pair) -> None:
