@@ -88,14 +88,14 @@ static bool is_set(char *const environment[], const char *name, const char *suff
 	return value && *value;
 }
 
-/* Its value, and under which name; NULL where it is unset, as an empty one mostly is. */
+/* Its value, and under which name; NULL where it is unset, as an empty one is. */
 static const char *value_of(char *const environment[], const struct config_variable *variable,
                             const char **name)
 {
 	const char *value = look_up(environment, variable->name, "");
 
 	*name = variable->name;
-	if (value && (*value || variable->optional))
+	if (value && *value)
 		return value;
 	if (!variable->old_name)
 		return NULL;
@@ -190,7 +190,6 @@ static void infer(struct config *config, char *const environment[])
 	bool typed = is_set(environment, "QSTICKY_GLUETUN_AUTH_TYPE", "") ||
 	             is_set(environment, "GLUETUN_AUTH_TYPE", "");
 
-	config->vpn_interface_named = is_set(environment, "QSTICKY_VPN_INTERFACE", "");
 	if (!typed && with_key)
 		config->gluetun_auth = CONFIG_AUTH_APIKEY;
 	else if (!typed && with_name)

@@ -74,6 +74,7 @@ void publish_health(struct publish *publish, const struct situation *now)
 		.reachable_udp = now->reachable_udp,
 		.connection_status = hints->connection_status[0] ? hints->connection_status : NULL,
 		.external_address = hints->external_address[0] ? hints->external_address : NULL,
+		.interface = now->interface[0] ? now->interface : NULL,
 		.login = login_gate_name(now->login),
 		.last_check = now->last_check,
 		.last_port_change = now->last_port_change,

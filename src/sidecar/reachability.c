@@ -1,15 +1,18 @@
 #include "sidecar/reachability.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "base/clock.h"
 #include "sidecar/probe_port.h"
 
 struct reachability reachability_on(const struct config *config)
 {
+	const char *name = config->vpn_interface;
+
 	return (struct reachability){
-		.tunnel = tunnel_on(config->vpn_interface),
-		.named = config->vpn_interface_named,
+		.tunnel = *name ? tunnel_on(name) : tunnel_sought(),
+		.off = strcasecmp(name, CONFIG_INTERFACE_NONE) == 0,
 		.grace_ms = (int64_t)config->no_port_grace_s * 1000,
 		.missing_at_ms = MONO_NEVER,
 		.hints_at_ms = mono_now_ms() + REACHABILITY_HINTS_LAG_MS,
@@ -19,7 +22,12 @@ struct reachability reachability_on(const struct config *config)
 
 enum fail reachability_listen(struct reachability *reach, struct failure *why)
 {
-	return reach->tunnel.name[0] ? tunnel_listen(&reach->tunnel, why) : FAIL_NONE;
+	return reach->off ? FAIL_NONE : tunnel_listen(&reach->tunnel, why);
+}
+
+bool reachability_is_unfound(const struct reachability *reach)
+{
+	return !reach->off && !reach->unreadable && !reach->tunnel.name[0];
 }
 
 /* What qBittorrent says of itself is not true any more, and will not be for a while. */
@@ -48,7 +56,7 @@ static bool is_usable(const struct tunnel_view *view)
 /* When the tunnel's absence begins to count, whatever else there is; MONO_NEVER: it does not. */
 static int64_t lost_at_ms(const struct reachability *reach)
 {
-	if (reach->missing_at_ms == MONO_NEVER || (!reach->seen && !reach->named))
+	if (reach->missing_at_ms == MONO_NEVER || (!reach->seen && reach->tunnel.sought))
 		return MONO_NEVER;
 	return reach->missing_at_ms + (reach->seen ? REACHABILITY_LOST_MS : reach->grace_ms);
 }
@@ -56,6 +64,7 @@ static int64_t lost_at_ms(const struct reachability *reach)
 static void note_missing(struct reachability *reach, struct sync *sync, int64_t now_ms)
 {
 	reach->seen |= reach->view.exists;
+	reach->cut_off &= !is_usable(&reach->view);
 	if (is_usable(&reach->view))
 		reach->missing_at_ms = MONO_NEVER;
 	else if (reach->missing_at_ms == MONO_NEVER)
@@ -64,19 +73,34 @@ static void note_missing(struct reachability *reach, struct sync *sync, int64_t 
 		sync_cycle_at(sync, lost_at_ms(reach));
 }
 
+/* The figures stay as they are when it turns one-way: a sentence that changes would be news each time. */
+static void note_traffic(struct reachability *reach, struct sync *sync, int64_t now_ms)
+{
+	struct traffic *traffic = &reach->traffic;
+	bool before = traffic->one_way;
+
+	traffic_see(traffic, &reach->tunnel.counts, now_ms);
+	if (traffic->one_way && !before) {
+		reach->unanswered = traffic->unanswered;
+		reach->silent_s = (now_ms - traffic->silent_at_ms) / 1000;
+	}
+	sync_cycle_at(sync, traffic->look_at_ms);
+}
+
 enum fail reachability_look(struct reachability *reach, struct situation *now, struct failure *why)
 {
 	struct tunnel_view before = reach->view;
 	int64_t now_ms = mono_now_ms();
 	enum fail f;
 
-	if (!reach->tunnel.name[0])
+	if (reach->off)
 		return FAIL_NONE;
 	f = tunnel_look(&reach->tunnel, &reach->view, why);
 	reach->unreadable = f;
 	if (!f) {
 		sync_links_seen(&now->sync, reach->view.lo_only, now_ms);
 		note_missing(reach, &now->sync, now_ms);
+		note_traffic(reach, &now->sync, now_ms);
 	}
 	/* tunnel_look() clears all of it first, so that what lies between its members is the same, too.
 	 * NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-exp42-c,cert-flp37-c) */
@@ -127,13 +151,22 @@ enum fail reachability_judge_tunnel(const struct reachability *reach, bool alone
 		return fail_set(why, FAIL_CUT_OFF, "%s is down: nobody can connect", name);
 	if (!view->has_v4 && !view->has_v6)
 		return fail_set(why, FAIL_CUT_OFF, "%s has no address: nobody can connect", name);
+	if (reach->traffic.one_way)
+		return fail_set(why, FAIL_CUT_OFF,
+		                "%s sends, and nothing comes back: no answer to %llu packets in "
+		                "%lld s, so the way to the VPN's server is cut; if it stays so, "
+		                "restart Gluetun",
+		                name, (unsigned long long)reach->unanswered,
+		                (long long)reach->silent_s);
 	return FAIL_NONE;
 }
 
 enum fail reachability_judge_missing(const struct reachability *reach, int64_t now_ms,
                                      struct failure *why)
 {
-	if (reach->unreadable || now_ms < lost_at_ms(reach))
+	bool counts = reach->traffic.one_way || reach->cut_off || now_ms >= lost_at_ms(reach);
+
+	if (reach->unreadable || !counts)
 		return FAIL_NONE;
 	return reachability_judge_tunnel(reach, reach->seen && reach->view.lo_only, why);
 }
@@ -206,6 +239,7 @@ static enum fail prove_open(struct reachability *reach, struct qbittorrent *qb,
 	struct reachability_probed probed = { .udp = REACHABLE_UNKNOWN };
 	enum fail f = reachability_judge_tunnel(reach, sync_is_alone(&now->sync), why);
 
+	reach->cut_off = f && reach->seen;
 	if (!f)
 		f = reachability_probe(&reach->tunnel, &reach->view, qb, view, wanted->port,
 		                       just_set     ? REACHABILITY_OPEN_MS

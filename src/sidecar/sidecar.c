@@ -42,9 +42,10 @@ static void set_up(struct sidecar *s, const struct config *config, const struct 
 	if (reachability_listen(&s->cycle.reach, &why))
 		log_line(LEVEL_INFO, "%s: the VPN's interface is looked at every %u s only",
 		         why.text, config->interval_s);
-	if (config->bind_interface && !config->vpn_interface[0])
-		log_line(LEVEL_WARN,
-		         "QSTICKY_BIND_INTERFACE=true does nothing without QSTICKY_VPN_INTERFACE");
+	if (config->bind_interface && s->cycle.reach.off)
+		log_line(
+			LEVEL_WARN,
+			"QSTICKY_BIND_INTERFACE=true does nothing with QSTICKY_VPN_INTERFACE=none");
 	if (config->use_https && !config->verify_ssl && config->tls_pin_count == 0)
 		log_line(LEVEL_WARN,
 		         "QSTICKY_VERIFY_SSL=false: any certificate is accepted, so whoever is in "
@@ -225,18 +226,26 @@ static enum fail loop(struct sidecar *s, struct failure *why)
 int sidecar_run(const struct config *config, struct init *init)
 {
 	static struct sidecar s;
+	const struct reachability *reach = &s.cycle.reach;
 	char source[PUBLISH_SOURCE_MAX];
+	struct tunnel_view view;
 	struct failure why;
 	enum fail f;
 
 	set_up(&s, config, init);
+	/* Only for its name: the first cycle judges what there is. */
+	if (!reach->off)
+		(void)tunnel_look(&s.cycle.reach.tunnel, &view, &why);
 	/* A sidecar that may not write its budget is better than none; it remembers what it did. */
 	s.cycle.gate.in_memory = true;
 	publish_source(source, config, config->port_source);
 	log_line(LEVEL_INFO,
-	         "qsticky %s: qBittorrent at %s%s:%u, port %s, a check every %u s, health in %s",
+	         "qsticky %s: qBittorrent at %s%s:%u, port %s, VPN interface %s, a check every "
+	         "%u s, health in %s",
 	         QSTICKY_VERSION, config->use_https ? "https://" : "", config->host,
-	         (unsigned)config->port, source, config->interval_s, config->health_path);
+	         (unsigned)config->port, source,
+	         reach->tunnel.name[0] ? reach->tunnel.name : "not found", config->interval_s,
+	         config->health_path);
 	sandbox_enter(config, SANDBOX_RUN);
 	/* The first answer may be seconds away, and an old file say healthy until then. */
 	if (config->port_source != CONFIG_SOURCE_FILE)

@@ -70,7 +70,7 @@ class Bench:
         self.health_file = self.place / "health" / "status.json"
         self.health_file.parent.mkdir()
         # Not on the machine's own links, whatever they are.
-        self.env = {"QSTICKY_VPN_INTERFACE": ""}
+        self.env = {"QSTICKY_VPN_INTERFACE": "none"}
         self.wrapper: Sequence[str] = ()
         self.options: dict[str, Any] = {}
 

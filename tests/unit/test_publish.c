@@ -38,6 +38,7 @@ static int set_up(void **state)
 	situation = (struct situation){ .config = &config,
 		                        .sync = sync_start(30000, 120000, 1, now_ms),
 		                        .current_port = -1,
+		                        .interface = "",
 		                        .version = "",
 		                        .started_ms = now_ms };
 	publish = (struct publish){ 0 };
