@@ -93,7 +93,7 @@ static void reannounce(struct sidecar_cycle *cycle)
 		return; /* the next cycle tries again */
 	}
 	cycle->reannounce_at_ms = MONO_NEVER;
-	log_line(LEVEL_INFO, "asked qBittorrent to announce all torrents anew");
+	log_line(LEVEL_INFO, "asked qBittorrent to announce all torrents");
 }
 
 static enum fail refuse_own_port(const struct qbittorrent_view *view, uint16_t port,
@@ -227,8 +227,7 @@ enum fail sidecar_cycle_prove(struct sidecar_cycle *cycle)
 
 	if (cycle->wanted.port)
 		f = reachability_prove(&cycle->reach, &cycle->qbittorrent, &cycle->view,
-		                       &cycle->wanted, cycle->just_set, now, &cycle->publish,
-		                       &step->seen);
+		                       &cycle->wanted, cycle->just_set, now, &step->seen);
 	else if ((f = reachability_judge_missing(&cycle->reach, mono_now_ms(), &step->seen)))
 		now->reachable = REACHABLE_NO;
 	if (f)

@@ -124,8 +124,19 @@ void publish_news(struct publish *publish, enum log_level level, const char *tex
 		log_line(LEVEL_DEBUG, "still: %s", text);
 }
 
+/* A port that is refused for the first time may be opening: the next cycle, a second later, tells. */
+static bool is_doubtful(const struct sync *sync)
+{
+	return sync->outcome == SYNC_CLOSED &&
+	       sync->cycle_at_ms == sync->closed_at_ms + SYNC_CLOSED_MS;
+}
+
 void publish_failure(struct publish *publish, const struct situation *now)
 {
+	if (is_doubtful(&now->sync)) {
+		log_line(LEVEL_DEBUG, "for the first time: %s", now->cycle_why.text);
+		return;
+	}
 	publish_news(publish, now->sync.outcome == SYNC_SHUT_OUT ? LEVEL_ERROR : LEVEL_WARN,
 	             now->cycle_why.text);
 	publish->said_failure = true;

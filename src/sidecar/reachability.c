@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "sidecar/probe_port.h"
 
 struct reachability reachability_on(const struct config *config)
@@ -123,7 +124,7 @@ struct qbittorrent_wanted reachability_wanted(const struct reachability *reach,
 	return wanted;
 }
 
-/* ---- why not, where to open it anew would not help ---- */
+/* ---- causes that a rebind would not help ---- */
 
 enum fail reachability_judge_tunnel(const struct reachability *reach, bool alone,
                                     struct failure *why)
@@ -175,11 +176,8 @@ enum fail reachability_judge_missing(const struct reachability *reach, int64_t n
 
 static enum fail rebind(struct reachability *reach, struct qbittorrent *qb,
                         struct qbittorrent_view *view, const struct qbittorrent_wanted *wanted,
-                        bool partly_open, struct situation *now, struct publish *publish,
-                        struct failure *why)
+                        bool partly_open, struct situation *now, struct failure *why)
 {
-	fail_in(why, "having qBittorrent open its port anew");
-	publish_news(publish, LEVEL_WARN, why->text);
 	sync_rebound(&now->sync, partly_open, mono_now_ms());
 	now->rebinds++;
 	forget_hints(reach, now);
@@ -190,7 +188,7 @@ static enum fail rebind(struct reachability *reach, struct qbittorrent *qb,
 static enum fail repair(struct reachability *reach, struct qbittorrent *qb,
                         struct qbittorrent_view *view, const struct qbittorrent_wanted *wanted,
                         struct reachability_probed *probed, struct situation *now,
-                        struct publish *publish, struct failure *why)
+                        struct failure *why)
 {
 	bool may_rebind =
 		!reach->dry && now->config->rebind && sync_may_rebind(&now->sync, mono_now_ms());
@@ -200,12 +198,15 @@ static enum fail repair(struct reachability *reach, struct qbittorrent *qb,
 	if (f)
 		return f;
 	if (may_rebind) {
-		f = rebind(reach, qb, view, wanted, probed->partly_open, now, publish, why);
+		f = rebind(reach, qb, view, wanted, probed->partly_open, now, why);
 		/* Here "refused" is about qBittorrent's Web UI, below about the port. */
 		if (f)
 			return f;
 		f = reachability_probe(&reach->tunnel, &reach->view, qb, view, wanted->port,
 		                       REACHABILITY_OPEN_MS, probed, why);
+		/* An ordinary event: each reconnect may need one. */
+		if (!f)
+			log_line(LEVEL_INFO, "had qBittorrent reopen its port: %s", refusal.text);
 		if (f != FAIL_REFUSED)
 			return f;
 		refusal = *why;
@@ -215,15 +216,14 @@ static enum fail repair(struct reachability *reach, struct qbittorrent *qb,
 		                "%s; QSTICKY_REBIND=false: restart qBittorrent to repair it",
 		                refusal.text);
 	if (now->sync.rebinds_failed_in_a_row > 0 && probed->another)
-		return fail_set(
-			why, FAIL_PORT_CLOSED,
-			"%s, and to open it anew does not help: end that program, or give it "
-			"another port, unless a firewall refuses UDP",
-			refusal.text);
+		return fail_set(why, FAIL_PORT_CLOSED,
+		                "%s, and a rebind does not help: end that program, or give it "
+		                "another port, unless a firewall refuses UDP",
+		                refusal.text);
 	if (now->sync.rebinds_failed_in_a_row > 0)
 		return fail_set(
 			why, FAIL_PORT_CLOSED,
-			"%s, and to open it anew does not help: another program has that port, or "
+			"%s, and a rebind does not help: another program has that port, or "
 			"an outgoing connection has it as its source port, until a minute after "
 			"its end; it is tried again",
 			refusal.text);
@@ -233,8 +233,7 @@ static enum fail repair(struct reachability *reach, struct qbittorrent *qb,
 
 static enum fail prove_open(struct reachability *reach, struct qbittorrent *qb,
                             struct qbittorrent_view *view, const struct qbittorrent_wanted *wanted,
-                            bool just_set, struct situation *now, struct publish *publish,
-                            struct failure *why)
+                            bool just_set, struct situation *now, struct failure *why)
 {
 	struct reachability_probed probed = { .udp = REACHABLE_UNKNOWN };
 	enum fail f = reachability_judge_tunnel(reach, sync_is_alone(&now->sync), why);
@@ -247,7 +246,7 @@ static enum fail prove_open(struct reachability *reach, struct qbittorrent *qb,
 		                                    : 0,
 		                       &probed, why);
 	if (f == FAIL_REFUSED)
-		f = repair(reach, qb, view, wanted, &probed, now, publish, why);
+		f = repair(reach, qb, view, wanted, &probed, now, why);
 	now->reachable_udp = probed.udp;
 	return f;
 }
@@ -293,8 +292,7 @@ static void weigh_hints(struct reachability *reach, struct situation *now, enum 
 
 enum fail reachability_prove(struct reachability *reach, struct qbittorrent *qb,
                              struct qbittorrent_view *view, const struct qbittorrent_wanted *wanted,
-                             bool just_set, struct situation *now, struct publish *publish,
-                             struct failure *why)
+                             bool just_set, struct situation *now, struct failure *why)
 {
 	/* Where there never was a tunnel, it cannot be known, unless there has to be one. */
 	bool known = !reach->unreadable && (reach->seen || sync_is_alone(&now->sync));
@@ -303,7 +301,7 @@ enum fail reachability_prove(struct reachability *reach, struct qbittorrent *qb,
 	if (just_set)
 		forget_hints(reach, now);
 	if (known)
-		f = prove_open(reach, qb, view, wanted, just_set, now, publish, why);
+		f = prove_open(reach, qb, view, wanted, just_set, now, why);
 	else
 		f = reachability_judge_missing(reach, mono_now_ms(), why);
 	if (f == FAIL_STOPPED)

@@ -10,7 +10,7 @@
 
 #include "base/fail.h"
 #include "qbittorrent/client.h"
-#include "sidecar/publish.h"
+#include "sidecar/situation.h"
 #include "vpn/tunnel.h"
 
 /* Longest wait for a port to open that was set just now: 12 ms are usual (qBittorrent 4.5.2). */
@@ -80,7 +80,6 @@ enum fail reachability_judge_missing(const struct reachability *reach, int64_t n
  * changed meanwhile. Else as qbittorrent_rebind(). */
 enum fail reachability_prove(struct reachability *reach, struct qbittorrent *qb,
                              struct qbittorrent_view *view, const struct qbittorrent_wanted *wanted,
-                             bool just_set, struct situation *now, struct publish *publish,
-                             struct failure *why);
+                             bool just_set, struct situation *now, struct failure *why);
 
 #endif

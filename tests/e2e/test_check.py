@@ -643,12 +643,13 @@ def test_the_instant_between_truncate_and_write_is_waited_out(bench: Bench) -> N
     assert b"FAIL" not in output and process.returncode == 0
 
 
-def test_without_an_interface_of_that_name_the_probe_is_left_out(bench: Bench) -> None:
+def test_where_no_interface_is_found_the_probe_is_left_out(bench: Bench) -> None:
     bench.namespace().delete(TUNNEL)
     bench.real()
-    del bench.env["QSTICKY_VPN_INTERFACE"]
+    bench.env["QSTICKY_VPN_INTERFACE"] = ""
     done = bench.check()
     assert done.returncode == 0, done.stdout
+    assert "no interface here is a VPN's (eth0)" in done.stdout
     assert verdicts(done.stdout)["VPN interface"] == "warn"
     assert verdicts(done.stdout)["probe"] == "skip"
 
@@ -669,10 +670,16 @@ def test_an_interface_that_is_named_has_to_be_there(bench: Bench) -> None:
 @pytest.mark.parametrize("named", [True, False], ids=["never here", "gone"])
 def test_of_a_missing_interface_it_says_what_the_sidecar_says(named: bool, bench: Bench) -> None:
     namespace = bench.namespace()
-    bench.real(address="")
     if not named:
-        del bench.env["QSTICKY_VPN_INTERFACE"]
-    else:
+        namespace.delete(TUNNEL)
+        namespace.ip(
+            f"tuntap add mode tun {TUNNEL}",
+            f"addr add {TUNNEL_ADDRESS}/32 dev {TUNNEL}",
+            f"link set {TUNNEL} up",
+        )
+        bench.env["QSTICKY_VPN_INTERFACE"] = ""
+    bench.real(address="")
+    if named:
         namespace.delete(TUNNEL)
     bench.env["QSTICKY_NO_PORT_GRACE"] = "0"
     qsticky = bench.beside()

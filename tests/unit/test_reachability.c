@@ -33,7 +33,6 @@ static struct qbittorrent qb;
 static struct qbittorrent_view view;
 static struct reachability reach;
 static struct situation situation;
-static struct publish publish;
 static struct stop stop;
 static char logged[4096]; /* by the last cycle */
 static int listeners[16];
@@ -76,7 +75,6 @@ static void begin(const char *const script[])
 		                        .sync = sync_start(30000, 120000, 1, mono_now_ms()),
 		                        .version = "" };
 	sync_file_port(&situation.sync, PORT, mono_now_ms());
-	publish = (struct publish){ 0 };
 	/* What is there at the start is no change. */
 	(void)reachability_look(&reach, &situation, &why);
 	reach.hints_at_ms = MONO_NEVER;
@@ -186,7 +184,7 @@ static enum fail prove(bool just_set)
 	(void)reachability_look(&reach, &situation, &why);
 	wanted = reachability_wanted(&reach, &config, PORT);
 	qbittorrent_begin(&qb, mono_now_ms() + 15000, NULL);
-	f = reachability_prove(&reach, &qb, &view, &wanted, just_set, &situation, &publish, &why);
+	f = reachability_prove(&reach, &qb, &view, &wanted, just_set, &situation, &why);
 	qbittorrent_end(&qb);
 	dup2(real_stderr, STDERR_FILENO);
 	close(real_stderr);
@@ -534,7 +532,7 @@ static void reachability_rebinds_a_port_that_is_refused_again(void **state)
 	assert_proved();
 	assert_int_equal(situation.rebinds, 1);
 	assert_int_equal(view.listen_port, PORT);
-	assert_non_null(strstr(logged, " WARN  having qBittorrent open its port anew: tun0 "
+	assert_non_null(strstr(logged, " INFO  had qBittorrent reopen its port: tun0 "
 	                               "(10.2.0.2) refuses connections to port 41000"));
 	assert_asked(SCRIPT("listen_port%22%3A41001", "listen_port%22%3A41000", "GET "));
 	assert_false(sync_may_rebind(&situation.sync, mono_now_ms() + 30000));
@@ -734,9 +732,8 @@ static void reachability_rebinds_a_port_whose_udp_is_refused_again(void **state)
 	enter();
 	begin_closed(SCRIPT(OK(0, ""), OK(0, ""), PORT_41000));
 	assert_true(open_tcp("10.2.0.2", 64));
-	assert_fails(FAIL_PORT_CLOSED,
-	             "UDP is refused, so qBittorrent does not listen there, and to "
-	             "open it anew does not help");
+	assert_fails(FAIL_PORT_CLOSED, "UDP is refused, so qBittorrent does not listen there, and "
+	                               "a rebind does not help");
 	assert_int_equal(situation.rebinds, 1);
 	assert_asked(SCRIPT("POST ", "POST ", "GET "));
 }
