@@ -85,7 +85,7 @@ enum fail check_sandbox(struct check_context *context)
 	                  "none is needed: this kernel lacks it, or Docker refuses it", "%s", buf);
 }
 
-/* Whose mode it is that keeps us out: the first that can be seen, from the file upwards. */
+/* Names the file or directory whose mode keeps us out: the first that can be seen, from the file upwards. */
 static void add_owner(struct step *step, const char *file)
 {
 	struct failure inner = step->seen;

@@ -34,7 +34,7 @@ void sidecar_cycle_start(struct sidecar_cycle *cycle, const struct config *confi
 	};
 }
 
-/* Once, not at every attempt. */
+/* Logs what is about to be set; a repeated attempt is not logged again. */
 static void say_change(struct publish *publish, const struct qbittorrent_view *view,
                        const struct qbittorrent_wanted *wanted)
 {
@@ -285,7 +285,7 @@ static enum fail reconcile(struct sidecar_cycle *cycle)
 	return f;
 }
 
-/* Of all the reasons to fail, the machine tells those apart that change when it tries again. */
+/* The state machine distinguishes the failures that differ in when to try again. */
 static enum sync_outcome outcome_of(enum fail f)
 {
 	if (f == FAIL_REJECTED || f == FAIL_BANNED || f == FAIL_UNTRUSTED || f == FAIL_OWN_PORT)
@@ -295,7 +295,7 @@ static enum sync_outcome outcome_of(enum fail f)
 	return f ? SYNC_FAILED : SYNC_PROVED;
 }
 
-/* What the gate has found out, once each. */
+/* Logs what the login gate has found, each thing once. */
 static void say_login_news(struct sidecar_cycle *cycle)
 {
 	struct login_gate *gate = &cycle->gate;

@@ -206,7 +206,7 @@ void publish_settings(struct publish *publish, const struct qbittorrent_view *vi
 {
 	struct failure text;
 
-	/* Each once, until it is not so any more. */
+	/* Each is logged once, and again only after it was put right. */
 	for (enum publish_setting which = 0; which < PUBLISH_SETTINGS; which++) {
 		bool is_so = publish_setting_is(view, which, &text);
 

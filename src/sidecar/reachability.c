@@ -31,7 +31,7 @@ bool reachability_is_unfound(const struct reachability *reach)
 	return !reach->off && !reach->unreadable && !reach->tunnel.name[0];
 }
 
-/* What qBittorrent says of itself is not true any more, and will not be for a while. */
+/* What qBittorrent has said of itself is out of date. Its next answers are too, for a while. */
 static void forget_hints(struct reachability *reach, struct situation *now)
 {
 	reach->hints_at_ms = mono_now_ms() + REACHABILITY_HINTS_LAG_MS;
@@ -39,7 +39,7 @@ static void forget_hints(struct reachability *reach, struct situation *now)
 	now->hints = (struct qbittorrent_hints){ 0 };
 }
 
-/* An address whose lifetime is renewed every few seconds must not put the question off for ever. */
+/* An IPv6 address may be renewed every few seconds. That must not postpone the question for ever. */
 void reachability_changed(struct reachability *reach, struct situation *now)
 {
 	int64_t hints_at_ms = reach->hints_at_ms;
@@ -184,7 +184,7 @@ static enum fail rebind(struct reachability *reach, struct qbittorrent *qb,
 	return qbittorrent_rebind(qb, wanted, view, why);
 }
 
-/* A port that is refused: what is to blame, or can be done. */
+/* The port is refused: finds the cause, or rebinds. */
 static enum fail repair(struct reachability *reach, struct qbittorrent *qb,
                         struct qbittorrent_view *view, const struct qbittorrent_wanted *wanted,
                         struct reachability_probed *probed, struct situation *now,
@@ -263,9 +263,9 @@ static void ask_hints(struct reachability *reach, struct qbittorrent *qb, struct
 	qbittorrent_ask_hints(qb, &now->hints);
 }
 
-/* Whether it listens nowhere, although the probe got through. This tells of one thing only that the
- * probe does not: another program that has TCP and UDP of the port. It says so for its first 1.5 s too
- * (5.1.0 and 5.3.0), therefore only the second time counts, a while later. */
+/* Whether qBittorrent says that it listens nowhere, although the probe got through. Then another program
+ * has TCP and UDP of the port. qBittorrent says so in its first 1.5 s too (5.1.0 and 5.3.0), so only the
+ * second time counts, a while later. */
 static bool is_disconnected(struct reachability *reach, const struct situation *now)
 {
 	int64_t now_ms = mono_now_ms();
@@ -280,7 +280,7 @@ static bool is_disconnected(struct reachability *reach, const struct situation *
 	return now_ms >= reach->disconnected_at_ms + REACHABILITY_HINTS_LAG_MS;
 }
 
-/* Of the time in which nothing was proved, what it said is no evidence afterwards. */
+/* What qBittorrent said during an outage is no evidence after it. */
 static void weigh_hints(struct reachability *reach, struct situation *now, enum fail f)
 {
 	if (f)
@@ -294,7 +294,7 @@ enum fail reachability_prove(struct reachability *reach, struct qbittorrent *qb,
                              struct qbittorrent_view *view, const struct qbittorrent_wanted *wanted,
                              bool just_set, struct situation *now, struct failure *why)
 {
-	/* Where there never was a tunnel, it cannot be known, unless there has to be one. */
+	/* Without a tunnel nobody can know, unless this namespace has lost every interface that it had. */
 	bool known = !reach->unreadable && (reach->seen || sync_is_alone(&now->sync));
 	enum fail f = FAIL_NONE;
 

@@ -75,7 +75,7 @@ static enum fail check_hidden(const struct sidecar *s, const char *file, struct 
 	return sandbox_files_hide(file) ? sandbox_files_explain(why, file) : FAIL_NONE;
 }
 
-/* The same, of the other files that a cycle reads; not the resolver's, which a new lookup names. */
+/* The same for the other files that a cycle reads, except the resolver's: a new lookup names those. */
 static enum fail check_all_hidden(const struct sidecar *s, struct failure *why)
 {
 	const struct config *config = s->cycle.now.config;
@@ -108,8 +108,8 @@ static enum fail run_due(struct sidecar *s, enum port_file_event seen, struct fa
 		return FAIL_STOPPED;
 	if (seen == PORT_FILE_WRITTEN && !news)
 		sync_file_written(sync, now_ms);
-	/* Proof of the old port is none of the new one: take it back before anything that may
-	 * hang. */
+	/* The port changed, so the old "healthy" is no longer proven. Write the health file first:
+	 * the next step may block. */
 	publish_health_if_changed(&cycle->publish, &cycle->now);
 	if (cycle->source.hidden) {
 		f = check_hidden(s, cycle->now.config->port_file_path, why);
@@ -151,7 +151,7 @@ static void drain_link_events(struct sidecar_cycle *cycle)
 	}
 }
 
-/* A descriptor that is ready and cannot be read, whatever the reason, must not have us spin. */
+/* A descriptor that stays ready but cannot be read must not make the loop spin. */
 #define IDLE_WAKEUPS_MAX 100
 #define IDLE_PAUSE_MS 200
 
@@ -178,7 +178,7 @@ static enum fail loop(struct sidecar *s, struct failure *why)
 	enum { FD_STOP, FD_EVENTS, FD_FILE, FD_LINKS, FD_COUNT };
 
 	for (;;) {
-		/* Built anew each turn: the watch's descriptor may have changed. */
+		/* Built in each turn, since the watch's descriptor may have changed. */
 		struct pollfd fds[FD_COUNT] = {
 			[FD_STOP] = { .fd = s->init->stop.fd, .events = POLLIN },
 			[FD_EVENTS] = { .fd = s->init->event_fd, .events = POLLIN },
@@ -247,7 +247,7 @@ int sidecar_run(const struct config *config, struct init *init)
 	         reach->tunnel.name[0] ? reach->tunnel.name : "not found", config->interval_s,
 	         config->health_path);
 	sandbox_enter(config, SANDBOX_RUN);
-	/* The first answer may be seconds away, and an old file say healthy until then. */
+	/* The first answer may take seconds. Until then an old file would say healthy. */
 	if (config->port_source != CONFIG_SOURCE_FILE)
 		publish_health(&s.cycle.publish, &s.cycle.now);
 	f = loop(&s, &why);

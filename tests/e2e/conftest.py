@@ -542,7 +542,8 @@ def sidecar(
     health file, reports nothing to a sanitizer and has written a log as promised."""
     made: list[Sidecar] = []
     # The stand-in for Gluetun makes a tunnel of the kind that is found.
-    finds = {"QSTICKY_VPN_INTERFACE": ""} if "new_gluetun" in request.fixturenames else {}
+    has_tunnel = {"namespace", "new_gluetun"} <= set(request.fixturenames)
+    finds = {"QSTICKY_VPN_INTERFACE": ""} if has_tunnel else {}
 
     def make(
         server: QBittorrent | FaultyServer | None,
