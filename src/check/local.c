@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "config/value.h"
 #include "core/sync.h"
 #include "gluetun/control_server.h"
 #include "sidecar/health.h"
@@ -35,6 +36,9 @@ void check_look_beside(struct check_context *context)
 	struct json json;
 	size_t len;
 	long long age = 0;
+	struct reachability *reach = &context->cycle.reach;
+	struct tunnel *tunnel = &reach->tunnel;
+	const char *name;
 	bool reachable;
 
 	if (health_read_open(beside->opened, config->health_path, buf, &json, &len, &beside->why))
@@ -44,9 +48,16 @@ void check_look_beside(struct check_context *context)
 	if (!health_age(&json, now, &age))
 		return;
 	beside->runs = age <= 2LL * config->interval_s + HEALTH_AGE_SPARE_S;
-	/* Where nobody has named it, either answer tells that it was here; else only the good one does. */
-	if (beside->runs && json_bool(&json, "reachable", &reachable))
-		context->cycle.reach.seen = reachable || !config->vpn_interface_named;
+	if (!beside->runs)
+		return;
+	/* What the sidecar has found was here once. Of an interface that is named, only a proof tells that. */
+	if (!tunnel->sought)
+		reach->seen = json_bool(&json, "reachable", &reachable) && reachable;
+	else if (json_string(&json, "interface", tunnel->name, sizeof tunnel->name) &&
+	         config_value_interface(tunnel->name, &name))
+		reach->seen = tunnel->name[0];
+	else
+		tunnel->name[0] = '\0';
 }
 
 enum fail check_configuration(struct check_context *context)
@@ -74,7 +85,7 @@ enum fail check_sandbox(struct check_context *context)
 	                  "none is needed: this kernel lacks it, or Docker refuses it", "%s", buf);
 }
 
-/* Whose mode it is that keeps us out: the first that can be seen, from the file upwards. */
+/* Names the file or directory whose mode keeps us out: the first that can be seen, from the file upwards. */
 static void add_owner(struct step *step, const char *file)
 {
 	struct failure inner = step->seen;

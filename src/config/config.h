@@ -20,6 +20,9 @@
 /* Where most systems keep the CAs they trust. No error if it is missing. */
 #define CONFIG_TLS_CA_FILE "/etc/ssl/certs/ca-certificates.crt"
 
+/* In place of the interface's name: no port is probed. */
+#define CONFIG_INTERFACE_NONE "none"
+
 /* Where the forwarded port comes from. */
 enum config_source {
 	CONFIG_SOURCE_FILE,
@@ -42,7 +45,8 @@ enum config_auth {
 #define CONFIG_FIELD_BOOL(field) bool field
 #define CONFIG_FIELD_PATH(field) const char *field /* absolute; NULL: unset, and no default */
 #define CONFIG_FIELD_INTERFACE(field)                                                              \
-	const char *field /* shorter than IF_NAMESIZE; no character that JSON escapes */
+	const char                                                                                 \
+		*field /* shorter than IF_NAMESIZE; no character that JSON escapes; "": find it */
 #define CONFIG_FIELD_PINS(field) unsigned char field[CONFIG_PINS_MAX][CONFIG_PIN_LEN]
 #define CONFIG_FIELD_SOURCE(field) enum config_source field
 #define CONFIG_FIELD_AUTH(field) enum config_auth field
@@ -59,7 +63,6 @@ struct config {
 #undef SETTING
 	/* Derived from the settings. */
 	size_t tls_pin_count;
-	bool vpn_interface_named; /* the user named it, so it must exist */
 };
 
 #endif

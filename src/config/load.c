@@ -97,14 +97,14 @@ static const char *look_up_ours(char *const environment[], const char *name)
 	return value && !kubernetes_sets(environment, name, value) ? value : NULL;
 }
 
-/* Its value, and under which name; NULL where it is unset, as an empty one mostly is. */
+/* Its value, and under which name; NULL where it is unset, as an empty one is. */
 static const char *value_of(char *const environment[], const struct config_variable *variable,
                             const char **name)
 {
 	const char *value = look_up_ours(environment, variable->name);
 
 	*name = variable->name;
-	if (value && (*value || variable->optional))
+	if (value && *value)
 		return value;
 	if (!variable->old_name)
 		return NULL;
@@ -213,7 +213,6 @@ static void infer(struct config *config, char *const environment[])
 	             (old_type &&
 	              config_value_word(old_type, config_takes[CONFIG_KIND_AUTH].words, &unused));
 
-	config->vpn_interface_named = is_set(environment, "QSTICKY_VPN_INTERFACE", "");
 	if (!typed && with_key)
 		config->gluetun_auth = CONFIG_AUTH_APIKEY;
 	else if (!typed && with_name)

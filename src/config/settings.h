@@ -67,9 +67,8 @@ SETTING(SECONDS, interval_s, .name = "QSTICKY_CHECK_INTERVAL", .old_name = "CHEC
         .purpose = "seconds between two checks; a new port in the file is set immediately")
 SETTING(SECONDS, no_port_grace_s, .name = "QSTICKY_NO_PORT_GRACE", .most = 86400, .fallback = "120",
         .purpose = "seconds without a forwarded port until that counts as unhealthy")
-SETTING(INTERFACE, vpn_interface, .name = "QSTICKY_VPN_INTERFACE", .optional = true,
-        .fallback = "tun0",
-        .purpose = "the VPN's interface, to probe the port; if set, it must exist; empty: no probe")
+SETTING(INTERFACE, vpn_interface, .name = "QSTICKY_VPN_INTERFACE", .fallback = "",
+        .purpose = "the VPN's interface, to probe the port; found unless set; none: no probe")
 SETTING(BOOL, rebind, .name = "QSTICKY_REBIND", .fallback = "true",
         .purpose = "if the port is closed, have qBittorrent open it again")
 SETTING(BOOL, bind_interface, .name = "QSTICKY_BIND_INTERFACE", .fallback = "false",

@@ -42,8 +42,7 @@ struct config_variable {
 	const char *purpose;    /* for --help */
 	const char *usual_file; /* a secret's file in CONFIG_SECRETS */
 	enum config_kind kind;
-	bool optional; /* an empty value counts as set */
-	size_t field;  /* its offset in struct config */
+	size_t field; /* its offset in struct config */
 	unsigned least;
 	unsigned most;
 };

@@ -19,6 +19,7 @@ void sidecar_cycle_start(struct sidecar_cycle *cycle, const struct config *confi
 	cycle->qbittorrent = servers_qbittorrent(config, stop, reply);
 	cycle->reach = reachability_on(config);
 	cycle->gate = login_gate_for(config);
+	cycle->said_choice = CHOICE_ONE;
 	cycle->reannounce_at_ms = MONO_NEVER;
 	cycle->now = (struct situation){
 		.config = config,
@@ -26,13 +27,14 @@ void sidecar_cycle_start(struct sidecar_cycle *cycle, const struct config *confi
 		                   (int64_t)config->no_port_grace_s * 1000,
 		                   (uint32_t)now_ms ^ (uint32_t)getpid() << 16, now_ms),
 		.current_port = -1,
+		.interface = cycle->reach.off ? "" : cycle->reach.tunnel.name,
 		.version = cycle->qbittorrent.version,
 		.started = now_s(),
 		.started_ms = now_ms,
 	};
 }
 
-/* Once, not at every attempt. */
+/* Logs what is about to be set; a repeated attempt is not logged again. */
 static void say_change(struct publish *publish, const struct qbittorrent_view *view,
                        const struct qbittorrent_wanted *wanted)
 {
@@ -91,7 +93,7 @@ static void reannounce(struct sidecar_cycle *cycle)
 		return; /* the next cycle tries again */
 	}
 	cycle->reannounce_at_ms = MONO_NEVER;
-	log_line(LEVEL_INFO, "asked qBittorrent to announce all torrents anew");
+	log_line(LEVEL_INFO, "asked qBittorrent to announce all torrents");
 }
 
 static enum fail refuse_own_port(const struct qbittorrent_view *view, uint16_t port,
@@ -132,6 +134,22 @@ static enum fail set_safely(struct sidecar_cycle *cycle, struct failure *why)
 
 /* ---- the steps ---- */
 
+/* Why no interface was found to be the tunnel's. */
+static enum fail step_unfound(struct step *step, const struct choice *choice)
+{
+	bool several = choice_made(choice) == CHOICE_SEVERAL;
+
+	(void)step_found(step, VERDICT_WARN,
+	                 several ? "name the VPN's interface in QSTICKY_VPN_INTERFACE"
+	                         : "network_mode: \"service:gluetun\", or QSTICKY_VPN_INTERFACE",
+	                 "%s (%s): whether the port is open is not known; name the VPN's in "
+	                 "QSTICKY_VPN_INTERFACE, or set that to none",
+	                 several ? "several interfaces may be the VPN's"
+	                         : "no interface here is a VPN's",
+	                 choice->names[0] ? choice->names : "only loopback");
+	return FAIL_CUT_OFF;
+}
+
 enum fail sidecar_cycle_tunnel(struct sidecar_cycle *cycle)
 {
 	struct situation *now = &cycle->now;
@@ -149,16 +167,10 @@ enum fail sidecar_cycle_tunnel(struct sidecar_cycle *cycle)
 		step->fix = NULL;
 		return f;
 	}
-	if (!name[0])
-		return step_found(step, VERDICT_SKIP, NULL,
-		                  "QSTICKY_VPN_INTERFACE is set to nothing");
-	if (!view->exists && !alone && !reach->seen && !reach->named) {
-		(void)step_found(
-			step, VERDICT_WARN,
-			"network_mode: \"service:gluetun\", or another QSTICKY_VPN_INTERFACE",
-			"there is no %s here: whether the port is open cannot be known", name);
-		return FAIL_CUT_OFF;
-	}
+	if (reach->off)
+		return step_found(step, VERDICT_SKIP, NULL, "QSTICKY_VPN_INTERFACE=none");
+	if (reachability_is_unfound(reach) && !alone)
+		return step_unfound(step, &reach->tunnel.choice);
 	f = reachability_judge_tunnel(reach, alone, &step->seen);
 	if (f)
 		return step_failed(step, f,
@@ -215,8 +227,7 @@ enum fail sidecar_cycle_prove(struct sidecar_cycle *cycle)
 
 	if (cycle->wanted.port)
 		f = reachability_prove(&cycle->reach, &cycle->qbittorrent, &cycle->view,
-		                       &cycle->wanted, cycle->just_set, now, &cycle->publish,
-		                       &step->seen);
+		                       &cycle->wanted, cycle->just_set, now, &step->seen);
 	else if ((f = reachability_judge_missing(&cycle->reach, mono_now_ms(), &step->seen)))
 		now->reachable = REACHABLE_NO;
 	if (f)
@@ -225,6 +236,18 @@ enum fail sidecar_cycle_prove(struct sidecar_cycle *cycle)
 		                   "help, its log says why");
 	return step_found(step, VERDICT_OK, NULL, "open: TCP is accepted%s",
 	                  now->reachable_udp == REACHABLE_YES ? ", and UDP taken" : "");
+}
+
+/* Says why no tunnel was found, and again where the reason becomes another. */
+static void say_unfound(struct sidecar_cycle *cycle)
+{
+	enum choice_verdict verdict = choice_made(&cycle->reach.tunnel.choice);
+
+	if (cycle->step.verdict != VERDICT_WARN || !reachability_is_unfound(&cycle->reach) ||
+	    verdict == cycle->said_choice)
+		return;
+	cycle->said_choice = verdict;
+	log_line(LEVEL_WARN, "%s", cycle->step.seen.text);
 }
 
 /* Compares what is wanted with what qBittorrent says, and repairs the difference. */
@@ -262,7 +285,7 @@ static enum fail reconcile(struct sidecar_cycle *cycle)
 	return f;
 }
 
-/* Of all the reasons to fail, the machine tells those apart that change when it tries again. */
+/* The state machine distinguishes the failures that differ in when to try again. */
 static enum sync_outcome outcome_of(enum fail f)
 {
 	if (f == FAIL_REJECTED || f == FAIL_BANNED || f == FAIL_UNTRUSTED || f == FAIL_OWN_PORT)
@@ -272,7 +295,7 @@ static enum sync_outcome outcome_of(enum fail f)
 	return f ? SYNC_FAILED : SYNC_PROVED;
 }
 
-/* What the gate has found out, once each. */
+/* Logs what the login gate has found, each thing once. */
 static void say_login_news(struct sidecar_cycle *cycle)
 {
 	struct login_gate *gate = &cycle->gate;
@@ -302,6 +325,7 @@ enum fail sidecar_cycle_run(struct sidecar_cycle *cycle)
 	(void)sidecar_cycle_tunnel(cycle);
 	if (cycle->reach.unreadable && !was_unreadable)
 		log_line(LEVEL_WARN, "%s: whether the port is open is not probed", why);
+	say_unfound(cycle);
 	if (sync_is_orphan(sync, now_ms))
 		return FAIL_ORPHANED;
 	cycle->gate.now_s = now_s();

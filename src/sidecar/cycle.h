@@ -33,6 +33,8 @@ struct sidecar_cycle {
 
 	struct step step; /* what the last step has found */
 
+	enum choice_verdict
+		said_choice; /* why no tunnel was found, as it was said; CHOICE_ONE: not */
 	struct qbittorrent_wanted wanted;
 	bool just_set;                /* by this cycle: it may still be opening its port */
 	struct qbittorrent_view view; /* as the last cycle found or left qBittorrent */
@@ -52,7 +54,7 @@ void sidecar_cycle_start(struct sidecar_cycle *cycle, const struct config *confi
  * `cycle->reach.dry` they change nothing. */
 
 /* Looks at the tunnel, and for what qBittorrent is wanted to be set to. FAIL_IO: it cannot be seen.
- * FAIL_CUT_OFF: nobody can connect, or where nobody has named the interface (a warning), that is not known. */
+ * FAIL_CUT_OFF: nobody can connect, or (a warning) no interface was found to be the tunnel's. */
 enum fail sidecar_cycle_tunnel(struct sidecar_cycle *cycle);
 
 /* Reads the preferences into `cycle->view`, with a login where it takes one. As qbittorrent_read(). */

@@ -33,7 +33,8 @@ struct health {
 	int64_t reachable_udp;         /* enum reachable, for UDP alone */
 	const char *connection_status; /* as qBittorrent reports it */
 	const char *external_address;
-	const char *login; /* rejected, held_back, banned */
+	const char *interface; /* of the tunnel */
+	const char *login;     /* rejected, held_back, banned */
 	int64_t last_check;
 	int64_t last_port_change;
 	int64_t timestamp;

@@ -74,6 +74,7 @@ void publish_health(struct publish *publish, const struct situation *now)
 		.reachable_udp = now->reachable_udp,
 		.connection_status = hints->connection_status[0] ? hints->connection_status : NULL,
 		.external_address = hints->external_address[0] ? hints->external_address : NULL,
+		.interface = now->interface[0] ? now->interface : NULL,
 		.login = login_gate_name(now->login),
 		.last_check = now->last_check,
 		.last_port_change = now->last_port_change,
@@ -123,8 +124,19 @@ void publish_news(struct publish *publish, enum log_level level, const char *tex
 		log_line(LEVEL_DEBUG, "still: %s", text);
 }
 
+/* A port that is refused for the first time may be opening: the next cycle, a second later, tells. */
+static bool is_doubtful(const struct sync *sync)
+{
+	return sync->outcome == SYNC_CLOSED &&
+	       sync->cycle_at_ms == sync->closed_at_ms + SYNC_CLOSED_MS;
+}
+
 void publish_failure(struct publish *publish, const struct situation *now)
 {
+	if (is_doubtful(&now->sync)) {
+		log_line(LEVEL_DEBUG, "for the first time: %s", now->cycle_why.text);
+		return;
+	}
 	publish_news(publish, now->sync.outcome == SYNC_SHUT_OUT ? LEVEL_ERROR : LEVEL_WARN,
 	             now->cycle_why.text);
 	publish->said_failure = true;
@@ -194,7 +206,7 @@ void publish_settings(struct publish *publish, const struct qbittorrent_view *vi
 {
 	struct failure text;
 
-	/* Each once, until it is not so any more. */
+	/* Each is logged once, and again only after it was put right. */
 	for (enum publish_setting which = 0; which < PUBLISH_SETTINGS; which++) {
 		bool is_so = publish_setting_is(view, which, &text);
 

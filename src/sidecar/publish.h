@@ -64,7 +64,7 @@ void publish_health_if_changed(struct publish *publish, const struct situation *
 /* Says `text` if it is news; else only at DEBUG. */
 void publish_news(struct publish *publish, enum log_level level, const char *text);
 
-/* A cycle has failed, `why` is in `now`. */
+/* A cycle has failed, `why` is in `now`: says so, unless it may be over in a second. */
 void publish_failure(struct publish *publish, const struct situation *now);
 
 /* A cycle has gone well: says what is new or better since. */

@@ -1,15 +1,19 @@
 #include "sidecar/reachability.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "sidecar/probe_port.h"
 
 struct reachability reachability_on(const struct config *config)
 {
+	const char *name = config->vpn_interface;
+
 	return (struct reachability){
-		.tunnel = tunnel_on(config->vpn_interface),
-		.named = config->vpn_interface_named,
+		.tunnel = *name ? tunnel_on(name) : tunnel_sought(),
+		.off = strcasecmp(name, CONFIG_INTERFACE_NONE) == 0,
 		.grace_ms = (int64_t)config->no_port_grace_s * 1000,
 		.missing_at_ms = MONO_NEVER,
 		.hints_at_ms = mono_now_ms() + REACHABILITY_HINTS_LAG_MS,
@@ -19,10 +23,15 @@ struct reachability reachability_on(const struct config *config)
 
 enum fail reachability_listen(struct reachability *reach, struct failure *why)
 {
-	return reach->tunnel.name[0] ? tunnel_listen(&reach->tunnel, why) : FAIL_NONE;
+	return reach->off ? FAIL_NONE : tunnel_listen(&reach->tunnel, why);
 }
 
-/* What qBittorrent says of itself is not true any more, and will not be for a while. */
+bool reachability_is_unfound(const struct reachability *reach)
+{
+	return !reach->off && !reach->unreadable && !reach->tunnel.name[0];
+}
+
+/* What qBittorrent has said of itself is out of date. Its next answers are too, for a while. */
 static void forget_hints(struct reachability *reach, struct situation *now)
 {
 	reach->hints_at_ms = mono_now_ms() + REACHABILITY_HINTS_LAG_MS;
@@ -30,7 +39,7 @@ static void forget_hints(struct reachability *reach, struct situation *now)
 	now->hints = (struct qbittorrent_hints){ 0 };
 }
 
-/* An address whose lifetime is renewed every few seconds must not put the question off for ever. */
+/* An IPv6 address may be renewed every few seconds. That must not postpone the question for ever. */
 void reachability_changed(struct reachability *reach, struct situation *now)
 {
 	int64_t hints_at_ms = reach->hints_at_ms;
@@ -48,7 +57,7 @@ static bool is_usable(const struct tunnel_view *view)
 /* When the tunnel's absence begins to count, whatever else there is; MONO_NEVER: it does not. */
 static int64_t lost_at_ms(const struct reachability *reach)
 {
-	if (reach->missing_at_ms == MONO_NEVER || (!reach->seen && !reach->named))
+	if (reach->missing_at_ms == MONO_NEVER || (!reach->seen && reach->tunnel.sought))
 		return MONO_NEVER;
 	return reach->missing_at_ms + (reach->seen ? REACHABILITY_LOST_MS : reach->grace_ms);
 }
@@ -56,6 +65,7 @@ static int64_t lost_at_ms(const struct reachability *reach)
 static void note_missing(struct reachability *reach, struct sync *sync, int64_t now_ms)
 {
 	reach->seen |= reach->view.exists;
+	reach->cut_off &= !is_usable(&reach->view);
 	if (is_usable(&reach->view))
 		reach->missing_at_ms = MONO_NEVER;
 	else if (reach->missing_at_ms == MONO_NEVER)
@@ -64,19 +74,34 @@ static void note_missing(struct reachability *reach, struct sync *sync, int64_t 
 		sync_cycle_at(sync, lost_at_ms(reach));
 }
 
+/* The figures stay as they are when it turns one-way: a sentence that changes would be news each time. */
+static void note_traffic(struct reachability *reach, struct sync *sync, int64_t now_ms)
+{
+	struct traffic *traffic = &reach->traffic;
+	bool before = traffic->one_way;
+
+	traffic_see(traffic, &reach->tunnel.counts, now_ms);
+	if (traffic->one_way && !before) {
+		reach->unanswered = traffic->unanswered;
+		reach->silent_s = (now_ms - traffic->silent_at_ms) / 1000;
+	}
+	sync_cycle_at(sync, traffic->look_at_ms);
+}
+
 enum fail reachability_look(struct reachability *reach, struct situation *now, struct failure *why)
 {
 	struct tunnel_view before = reach->view;
 	int64_t now_ms = mono_now_ms();
 	enum fail f;
 
-	if (!reach->tunnel.name[0])
+	if (reach->off)
 		return FAIL_NONE;
 	f = tunnel_look(&reach->tunnel, &reach->view, why);
 	reach->unreadable = f;
 	if (!f) {
 		sync_links_seen(&now->sync, reach->view.lo_only, now_ms);
 		note_missing(reach, &now->sync, now_ms);
+		note_traffic(reach, &now->sync, now_ms);
 	}
 	/* tunnel_look() clears all of it first, so that what lies between its members is the same, too.
 	 * NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-exp42-c,cert-flp37-c) */
@@ -99,7 +124,7 @@ struct qbittorrent_wanted reachability_wanted(const struct reachability *reach,
 	return wanted;
 }
 
-/* ---- why not, where to open it anew would not help ---- */
+/* ---- causes that a rebind would not help ---- */
 
 enum fail reachability_judge_tunnel(const struct reachability *reach, bool alone,
                                     struct failure *why)
@@ -127,13 +152,22 @@ enum fail reachability_judge_tunnel(const struct reachability *reach, bool alone
 		return fail_set(why, FAIL_CUT_OFF, "%s is down: nobody can connect", name);
 	if (!view->has_v4 && !view->has_v6)
 		return fail_set(why, FAIL_CUT_OFF, "%s has no address: nobody can connect", name);
+	if (reach->traffic.one_way)
+		return fail_set(why, FAIL_CUT_OFF,
+		                "%s sends, and nothing comes back: no answer to %llu packets in "
+		                "%lld s, so the way to the VPN's server is cut; if it stays so, "
+		                "restart Gluetun",
+		                name, (unsigned long long)reach->unanswered,
+		                (long long)reach->silent_s);
 	return FAIL_NONE;
 }
 
 enum fail reachability_judge_missing(const struct reachability *reach, int64_t now_ms,
                                      struct failure *why)
 {
-	if (reach->unreadable || now_ms < lost_at_ms(reach))
+	bool counts = reach->traffic.one_way || reach->cut_off || now_ms >= lost_at_ms(reach);
+
+	if (reach->unreadable || !counts)
 		return FAIL_NONE;
 	return reachability_judge_tunnel(reach, reach->seen && reach->view.lo_only, why);
 }
@@ -142,22 +176,19 @@ enum fail reachability_judge_missing(const struct reachability *reach, int64_t n
 
 static enum fail rebind(struct reachability *reach, struct qbittorrent *qb,
                         struct qbittorrent_view *view, const struct qbittorrent_wanted *wanted,
-                        bool partly_open, struct situation *now, struct publish *publish,
-                        struct failure *why)
+                        bool partly_open, struct situation *now, struct failure *why)
 {
-	fail_in(why, "having qBittorrent open its port anew");
-	publish_news(publish, LEVEL_WARN, why->text);
 	sync_rebound(&now->sync, partly_open, mono_now_ms());
 	now->rebinds++;
 	forget_hints(reach, now);
 	return qbittorrent_rebind(qb, wanted, view, why);
 }
 
-/* A port that is refused: what is to blame, or can be done. */
+/* The port is refused: finds the cause, or rebinds. */
 static enum fail repair(struct reachability *reach, struct qbittorrent *qb,
                         struct qbittorrent_view *view, const struct qbittorrent_wanted *wanted,
                         struct reachability_probed *probed, struct situation *now,
-                        struct publish *publish, struct failure *why)
+                        struct failure *why)
 {
 	bool may_rebind =
 		!reach->dry && now->config->rebind && sync_may_rebind(&now->sync, mono_now_ms());
@@ -167,12 +198,15 @@ static enum fail repair(struct reachability *reach, struct qbittorrent *qb,
 	if (f)
 		return f;
 	if (may_rebind) {
-		f = rebind(reach, qb, view, wanted, probed->partly_open, now, publish, why);
+		f = rebind(reach, qb, view, wanted, probed->partly_open, now, why);
 		/* Here "refused" is about qBittorrent's Web UI, below about the port. */
 		if (f)
 			return f;
 		f = reachability_probe(&reach->tunnel, &reach->view, qb, view, wanted->port,
 		                       REACHABILITY_OPEN_MS, probed, why);
+		/* An ordinary event: each reconnect may need one. */
+		if (!f)
+			log_line(LEVEL_INFO, "had qBittorrent reopen its port: %s", refusal.text);
 		if (f != FAIL_REFUSED)
 			return f;
 		refusal = *why;
@@ -182,15 +216,14 @@ static enum fail repair(struct reachability *reach, struct qbittorrent *qb,
 		                "%s; QSTICKY_REBIND=false: restart qBittorrent to repair it",
 		                refusal.text);
 	if (now->sync.rebinds_failed_in_a_row > 0 && probed->another)
-		return fail_set(
-			why, FAIL_PORT_CLOSED,
-			"%s, and to open it anew does not help: end that program, or give it "
-			"another port, unless a firewall refuses UDP",
-			refusal.text);
+		return fail_set(why, FAIL_PORT_CLOSED,
+		                "%s, and a rebind does not help: end that program, or give it "
+		                "another port, unless a firewall refuses UDP",
+		                refusal.text);
 	if (now->sync.rebinds_failed_in_a_row > 0)
 		return fail_set(
 			why, FAIL_PORT_CLOSED,
-			"%s, and to open it anew does not help: another program has that port, or "
+			"%s, and a rebind does not help: another program has that port, or "
 			"an outgoing connection has it as its source port, until a minute after "
 			"its end; it is tried again",
 			refusal.text);
@@ -200,12 +233,12 @@ static enum fail repair(struct reachability *reach, struct qbittorrent *qb,
 
 static enum fail prove_open(struct reachability *reach, struct qbittorrent *qb,
                             struct qbittorrent_view *view, const struct qbittorrent_wanted *wanted,
-                            bool just_set, struct situation *now, struct publish *publish,
-                            struct failure *why)
+                            bool just_set, struct situation *now, struct failure *why)
 {
 	struct reachability_probed probed = { .udp = REACHABLE_UNKNOWN };
 	enum fail f = reachability_judge_tunnel(reach, sync_is_alone(&now->sync), why);
 
+	reach->cut_off = f && reach->seen;
 	if (!f)
 		f = reachability_probe(&reach->tunnel, &reach->view, qb, view, wanted->port,
 		                       just_set     ? REACHABILITY_OPEN_MS
@@ -213,7 +246,7 @@ static enum fail prove_open(struct reachability *reach, struct qbittorrent *qb,
 		                                    : 0,
 		                       &probed, why);
 	if (f == FAIL_REFUSED)
-		f = repair(reach, qb, view, wanted, &probed, now, publish, why);
+		f = repair(reach, qb, view, wanted, &probed, now, why);
 	now->reachable_udp = probed.udp;
 	return f;
 }
@@ -230,9 +263,9 @@ static void ask_hints(struct reachability *reach, struct qbittorrent *qb, struct
 	qbittorrent_ask_hints(qb, &now->hints);
 }
 
-/* Whether it listens nowhere, although the probe got through. This tells of one thing only that the
- * probe does not: another program that has TCP and UDP of the port. It says so for its first 1.5 s too
- * (5.1.0 and 5.3.0), therefore only the second time counts, a while later. */
+/* Whether qBittorrent says that it listens nowhere, although the probe got through. Then another program
+ * has TCP and UDP of the port. qBittorrent says so in its first 1.5 s too (5.1.0 and 5.3.0), so only the
+ * second time counts, a while later. */
 static bool is_disconnected(struct reachability *reach, const struct situation *now)
 {
 	int64_t now_ms = mono_now_ms();
@@ -247,7 +280,7 @@ static bool is_disconnected(struct reachability *reach, const struct situation *
 	return now_ms >= reach->disconnected_at_ms + REACHABILITY_HINTS_LAG_MS;
 }
 
-/* Of the time in which nothing was proved, what it said is no evidence afterwards. */
+/* What qBittorrent said during an outage is no evidence after it. */
 static void weigh_hints(struct reachability *reach, struct situation *now, enum fail f)
 {
 	if (f)
@@ -259,17 +292,16 @@ static void weigh_hints(struct reachability *reach, struct situation *now, enum 
 
 enum fail reachability_prove(struct reachability *reach, struct qbittorrent *qb,
                              struct qbittorrent_view *view, const struct qbittorrent_wanted *wanted,
-                             bool just_set, struct situation *now, struct publish *publish,
-                             struct failure *why)
+                             bool just_set, struct situation *now, struct failure *why)
 {
-	/* Where there never was a tunnel, it cannot be known, unless there has to be one. */
+	/* Without a tunnel nobody can know, unless this namespace has lost every interface that it had. */
 	bool known = !reach->unreadable && (reach->seen || sync_is_alone(&now->sync));
 	enum fail f = FAIL_NONE;
 
 	if (just_set)
 		forget_hints(reach, now);
 	if (known)
-		f = prove_open(reach, qb, view, wanted, just_set, now, publish, why);
+		f = prove_open(reach, qb, view, wanted, just_set, now, why);
 	else
 		f = reachability_judge_missing(reach, mono_now_ms(), why);
 	if (f == FAIL_STOPPED)

@@ -42,9 +42,10 @@ static void set_up(struct sidecar *s, const struct config *config, const struct 
 	if (reachability_listen(&s->cycle.reach, &why))
 		log_line(LEVEL_INFO, "%s: the VPN's interface is looked at every %u s only",
 		         why.text, config->interval_s);
-	if (config->bind_interface && !config->vpn_interface[0])
-		log_line(LEVEL_WARN,
-		         "QSTICKY_BIND_INTERFACE=true does nothing without QSTICKY_VPN_INTERFACE");
+	if (config->bind_interface && s->cycle.reach.off)
+		log_line(
+			LEVEL_WARN,
+			"QSTICKY_BIND_INTERFACE=true does nothing with QSTICKY_VPN_INTERFACE=none");
 	if (config->use_https && !config->verify_ssl && config->tls_pin_count == 0)
 		log_line(LEVEL_WARN,
 		         "QSTICKY_VERIFY_SSL=false: any certificate is accepted, so whoever is in "
@@ -74,7 +75,7 @@ static enum fail check_hidden(const struct sidecar *s, const char *file, struct 
 	return sandbox_files_hide(file) ? sandbox_files_explain(why, file) : FAIL_NONE;
 }
 
-/* The same, of the other files that a cycle reads; not the resolver's, which a new lookup names. */
+/* The same for the other files that a cycle reads, except the resolver's: a new lookup names those. */
 static enum fail check_all_hidden(const struct sidecar *s, struct failure *why)
 {
 	const struct config *config = s->cycle.now.config;
@@ -107,8 +108,8 @@ static enum fail run_due(struct sidecar *s, enum port_file_event seen, struct fa
 		return FAIL_STOPPED;
 	if (seen == PORT_FILE_WRITTEN && !news)
 		sync_file_written(sync, now_ms);
-	/* Proof of the old port is none of the new one: take it back before anything that may
-	 * hang. */
+	/* The port changed, so the old "healthy" is no longer proven. Write the health file first:
+	 * the next step may block. */
 	publish_health_if_changed(&cycle->publish, &cycle->now);
 	if (cycle->source.hidden) {
 		f = check_hidden(s, cycle->now.config->port_file_path, why);
@@ -150,7 +151,7 @@ static void drain_link_events(struct sidecar_cycle *cycle)
 	}
 }
 
-/* A descriptor that is ready and cannot be read, whatever the reason, must not have us spin. */
+/* A descriptor that stays ready but cannot be read must not make the loop spin. */
 #define IDLE_WAKEUPS_MAX 100
 #define IDLE_PAUSE_MS 200
 
@@ -177,7 +178,7 @@ static enum fail loop(struct sidecar *s, struct failure *why)
 	enum { FD_STOP, FD_EVENTS, FD_FILE, FD_LINKS, FD_COUNT };
 
 	for (;;) {
-		/* Built anew each turn: the watch's descriptor may have changed. */
+		/* Built in each turn, since the watch's descriptor may have changed. */
 		struct pollfd fds[FD_COUNT] = {
 			[FD_STOP] = { .fd = s->init->stop.fd, .events = POLLIN },
 			[FD_EVENTS] = { .fd = s->init->event_fd, .events = POLLIN },
@@ -244,20 +245,28 @@ static void shut_down_qbittorrent(struct sidecar_cycle *cycle)
 int sidecar_run(const struct config *config, struct init *init)
 {
 	static struct sidecar s;
+	const struct reachability *reach = &s.cycle.reach;
 	char source[PUBLISH_SOURCE_MAX];
+	struct tunnel_view view;
 	struct failure why;
 	enum fail f;
 
 	set_up(&s, config, init);
+	/* Only for its name: the first cycle judges what there is. */
+	if (!reach->off)
+		(void)tunnel_look(&s.cycle.reach.tunnel, &view, &why);
 	/* A sidecar that may not write its budget is better than none; it remembers what it did. */
 	s.cycle.gate.in_memory = true;
 	publish_source(source, config, config->port_source);
 	log_line(LEVEL_INFO,
-	         "qsticky %s: qBittorrent at %s%s:%u, port %s, a check every %u s, health in %s",
+	         "qsticky %s: qBittorrent at %s%s:%u, port %s, VPN interface %s, a check every "
+	         "%u s, health in %s",
 	         QSTICKY_VERSION, config->use_https ? "https://" : "", config->host,
-	         (unsigned)config->port, source, config->interval_s, config->health_path);
+	         (unsigned)config->port, source,
+	         reach->tunnel.name[0] ? reach->tunnel.name : "not found", config->interval_s,
+	         config->health_path);
 	sandbox_enter(config, SANDBOX_RUN);
-	/* The first answer may be seconds away, and an old file say healthy until then. */
+	/* The first answer may take seconds. Until then an old file would say healthy. */
 	if (config->port_source != CONFIG_SOURCE_FILE)
 		publish_health(&s.cycle.publish, &s.cycle.now);
 	f = loop(&s, &why);

@@ -25,6 +25,7 @@ struct situation {
 	enum login_state login;
 	unsigned rebinds; /* since the start */
 	struct qbittorrent_hints hints;
+	const char *interface;   /* of the tunnel; "" while not known, or switched off */
 	const char *version;     /* of qBittorrent; "" while not known */
 	time_t last_check;       /* 0: none yet */
 	time_t last_port_change; /* 0: none yet */

@@ -496,6 +496,7 @@ def check_health_fields(health: dict[str, Any]) -> None:
         "reachable_udp": (bool, type(None)),
         "connection_status": (str, type(None)),
         "external_address": (str, type(None)),
+        "interface": (str, type(None)),
         "login": (str, type(None)),
         "last_check": (str, type(None)),
         "last_port_change": (str, type(None)),
@@ -540,6 +541,9 @@ def sidecar(
     """Starts qsticky beside a server. After the test each one stops with 0, leaves no
     health file, reports nothing to a sanitizer and has written a log as promised."""
     made: list[Sidecar] = []
+    # The stand-in for Gluetun makes a tunnel of the kind that is found.
+    has_tunnel = {"namespace", "new_gluetun"} <= set(request.fixturenames)
+    finds = {"QSTICKY_VPN_INTERFACE": ""} if has_tunnel else {}
 
     def make(
         server: QBittorrent | FaultyServer | None,
@@ -560,7 +564,7 @@ def sidecar(
             port_file=options.pop("port_file", port_file),
             health_file=health_file or place / f"health{len(made)}" / "status.json",
             qbittorrent_port=port,
-            env=env,
+            env={**finds, **(env or {})},
             wrapper=wrapper,
             **options,
         )

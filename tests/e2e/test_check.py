@@ -26,6 +26,7 @@ from faults import reply, silence
 from faulty_server import CONNECT, LOGIN, PREFERENCES, VERSION, FaultyServer
 from harness import PATIENCE, PortFile, QBittorrent, free_port, wait_until, with_mounted
 from listener import BlackHole
+from listening_server import ListeningServer
 from namespace import TUNNEL, TUNNEL_ADDRESS, Namespace
 from tls_peers import OpensslServer
 
@@ -70,7 +71,7 @@ class Bench:
         self.health_file = self.place / "health" / "status.json"
         self.health_file.parent.mkdir()
         # Not on the machine's own links, whatever they are.
-        self.env = {"QSTICKY_VPN_INTERFACE": ""}
+        self.env = {"QSTICKY_VPN_INTERFACE": "none"}
         self.wrapper: Sequence[str] = ()
         self.options: dict[str, Any] = {}
 
@@ -643,12 +644,13 @@ def test_the_instant_between_truncate_and_write_is_waited_out(bench: Bench) -> N
     assert b"FAIL" not in output and process.returncode == 0
 
 
-def test_without_an_interface_of_that_name_the_probe_is_left_out(bench: Bench) -> None:
+def test_where_no_interface_is_found_the_probe_is_left_out(bench: Bench) -> None:
     bench.namespace().delete(TUNNEL)
     bench.real()
-    del bench.env["QSTICKY_VPN_INTERFACE"]
+    bench.env["QSTICKY_VPN_INTERFACE"] = ""
     done = bench.check()
     assert done.returncode == 0, done.stdout
+    assert "no interface here is a VPN's (eth0)" in done.stdout
     assert verdicts(done.stdout)["VPN interface"] == "warn"
     assert verdicts(done.stdout)["probe"] == "skip"
 
@@ -685,11 +687,19 @@ def test_an_open_port_that_no_peer_has_reached_may_be_redirected(
 @pytest.mark.parametrize("named", [True, False], ids=["never here", "gone"])
 def test_of_a_missing_interface_it_says_what_the_sidecar_says(named: bool, bench: Bench) -> None:
     namespace = bench.namespace()
-    bench.real(address="")
     if not named:
-        del bench.env["QSTICKY_VPN_INTERFACE"]
-    else:
         namespace.delete(TUNNEL)
+        namespace.ip(
+            f"tuntap add mode tun {TUNNEL}",
+            f"addr add {TUNNEL_ADDRESS}/32 dev {TUNNEL}",
+            f"link set {TUNNEL} up",
+        )
+        bench.env["QSTICKY_VPN_INTERFACE"] = ""
+    if named:
+        bench.real(address="")
+        namespace.delete(TUNNEL)
+    else:  # libtorrent would not listen on it, since nobody holds its other end
+        bench.fake(kind=ListeningServer)
     bench.env["QSTICKY_NO_PORT_GRACE"] = "0"
     qsticky = bench.beside()
     if not named:

@@ -197,6 +197,7 @@ def mask(line: str) -> str:
     line = re.sub(r"\b(?=[0-9a-f]*\d)[0-9a-f]+…|\b[0-9a-f]{64}\b", "HEX", line)
     line = re.sub(r"/\S*/(\w+(?:\.json)?)\b", r"DIR/\1", line)
     line = line.replace("127.0.0.1", "localhost")
+    line = line.replace("VPN interface none", "VPN interface tun0")
     return re.sub(r" +", " ", re.sub(r"\d+(\.\d+)*", "N", line))
 
 

@@ -41,7 +41,7 @@ DEFAULTS = {
     "QSTICKY_GLUETUN_APIKEY_FILE": "",
     "QSTICKY_CHECK_INTERVAL": "30",
     "QSTICKY_NO_PORT_GRACE": "120",
-    "QSTICKY_VPN_INTERFACE": "tun0",
+    "QSTICKY_VPN_INTERFACE": "found unless set",
     "QSTICKY_REBIND": "true",
     "QSTICKY_BIND_INTERFACE": "false",
     "QSTICKY_REANNOUNCE": "false",

@@ -42,6 +42,7 @@ class Pair:
         variables = {
             "QSTICKY_QBITTORRENT_PASS": PASSWORD,
             "QSTICKY_CHECK_INTERVAL": str(interval),
+            "QSTICKY_VPN_INTERFACE": "none",
         } | (env or {})
         if not any("--network" in flag for flag in flags):
             flags = (f"--network=container:{self.name}", *flags)

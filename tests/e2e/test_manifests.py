@@ -343,6 +343,7 @@ def test_the_unit_allows_the_system_calls_that_qsticky_makes(
         port_file=port_file,
         health_file=place / "health" / "status.json",
         qbittorrent_port=fake.port,
+        env={"QSTICKY_VPN_INTERFACE": "tun0"},
         # CapabilityBoundingSet=: where there are none, none are given up.
         wrapper=("setpriv", "--bounding-set=-all", "strace", "-f", "-qq", "-o", str(trace)),
     )

@@ -169,7 +169,7 @@ def test_no_unknown_variable_is_shown_with_its_value_or_as_a_secret(
     env = {
         name: MARK,
         "QSTICKY_QBITTORRENT_PORT": str(free_port()),
-        "QSTICKY_VPN_INTERFACE": "",
+        "QSTICKY_VPN_INTERFACE": "none",
         "HEALTH_FILE": str(place / "status.json"),
         "QSTICKY_PORT_FILE_PATH": str(place / "port"),
     }
@@ -228,7 +228,7 @@ def test_no_secret_file_is_shown_whatever_is_wrong_with_it(
             "QSTICKY_GLUETUN_PORT": str(gluetun.port),
             "QSTICKY_GLUETUN_AUTH_TYPE": "basic" if basic else "apikey",
             "QSTICKY_PORT_FILE_PATH": str(place / "none"),
-            "QSTICKY_VPN_INTERFACE": "",
+            "QSTICKY_VPN_INTERFACE": "none",
             "QSTICKY_LOG_LEVEL": "DEBUG",
             "HEALTH_FILE": str(health),
         }
@@ -319,7 +319,7 @@ def test_of_a_health_file_that_is_not_ours_nothing_is_shown(
         "HEALTH_FILE": str(place / "status.json"),
         "QSTICKY_PORT_FILE_PATH": str(place / "none"),
         "QSTICKY_QBITTORRENT_PORT": str(free_port()),
-        "QSTICKY_VPN_INTERFACE": "",
+        "QSTICKY_VPN_INTERFACE": "none",
     }
     for command in COMMANDS[2:]:
         leaks.look(what, " ".join(command), say(binary, command, env))
@@ -337,7 +337,7 @@ def test_nothing_of_the_resolvers_files_is_shown(
     env = {
         "QSTICKY_QBITTORRENT_HOST": "nohost",
         "QSTICKY_LOG_LEVEL": "DEBUG",
-        "QSTICKY_VPN_INTERFACE": "",
+        "QSTICKY_VPN_INTERFACE": "none",
         "QSTICKY_PORT_FILE_PATH": str(place / "none"),
         "HEALTH_FILE": str(place / "status.json"),
     }
@@ -361,7 +361,7 @@ def test_nothing_of_the_ca_file_is_shown(
         "QSTICKY_USE_HTTPS": "true",
         "QSTICKY_TLS_CA_FILE": str(place / "ca.pem"),
         "QSTICKY_LOG_LEVEL": "DEBUG",
-        "QSTICKY_VPN_INTERFACE": "",
+        "QSTICKY_VPN_INTERFACE": "none",
         "QSTICKY_PORT_FILE_PATH": str(place / "port"),
         "HEALTH_FILE": str(place / "status.json"),
     }
@@ -387,7 +387,7 @@ class Everything:
         self.env = {
             "QSTICKY_METRICS_FILE": str(self.metrics),
             "QSTICKY_WEBHOOK_URL": receiver.url,
-            "QSTICKY_VPN_INTERFACE": "",
+            "QSTICKY_VPN_INTERFACE": "none",
         }
 
     def look(self, way_in: str, qsticky: Sidecar) -> None:

@@ -109,7 +109,7 @@ def test_within_5_s_of_a_reconnect_peers_get_through_again(
     health = qsticky.wait_health(reachable=True, healthy=True)
     if is_deaf(version, interface, ipv6, address_first):
         assert health["rebinds"] == 1
-        assert qsticky.troubles(), "that it was closed is worth a line"
+        assert any("had qBittorrent reopen its port" in line for line in qsticky.lines("INFO"))
     else:  # qsticky may have been a little faster than qBittorrent
         assert health["rebinds"] <= 1
     assert health["last_error"] is None
@@ -150,7 +150,8 @@ def test_without_the_rebind_they_do_not(
     assert str(port) in health["last_error"]
     assert qsticky.healthcheck()[0] == 1
     assert server.listen_port() == port, "as configured as ever"
-    qsticky.wait_trouble()  # once
+    closed = [line for line in qsticky.troubles() if f"port {port}" in line]
+    assert len(closed) == 1, "once; a check that came in between may have said that there is no tunnel"
 
 
 @pytest.mark.parametrize("user", ["root", "nobody"])

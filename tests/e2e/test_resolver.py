@@ -208,7 +208,7 @@ def found_by_qsticky(names: Sequence[str], etc: Path, place: Path) -> dict[str, 
         missing("build/qsticky is not built")
     env = {
         "QSTICKY_QBITTORRENT_PASS": "x",
-        "QSTICKY_VPN_INTERFACE": "",
+        "QSTICKY_VPN_INTERFACE": "none",
         "QSTICKY_PORT_FILE_PATH": str(place / "forwarded_port"),
         "HEALTH_FILE": str(place / "status.json"),
     }

@@ -503,6 +503,16 @@ SANITIZER_EXIT = 99
 _OF_COVERAGE = ("GCOV_ERROR_FILE",)
 
 
+_NETWORK = "/proc/thread-self/ns/net"
+_machine_network = os.stat(_NETWORK).st_ino
+
+
+def vpn_interface() -> str:
+    """In a network of its own (namespace.py) a test's tunnel is a veth, which would not be found. What
+    is in the machine's is not ours to probe."""
+    return "none" if os.stat(_NETWORK).st_ino == _machine_network else "tun0"
+
+
 class Qsticky:
     """One qsticky process with nothing in its environment but what is given here."""
 
@@ -533,6 +543,7 @@ class Qsticky:
             "QSTICKY_QBITTORRENT_PASS": password,
             "QSTICKY_PORT_FILE_PATH": os.fspath(port_file),
             "QSTICKY_CHECK_INTERVAL": str(interval),
+            "QSTICKY_VPN_INTERFACE": vpn_interface(),
             "QSTICKY_LOG_LEVEL": log_level,
             "HEALTH_FILE": os.fspath(health_file),
             # Ignored by the plain binary. In the sanitized one a report ends the process.

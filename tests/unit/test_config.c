@@ -75,8 +75,7 @@ static void assert_defaults(const struct config *config)
 	assert_int_equal(config->no_port_grace_s, 120);
 	assert_int_equal(config->log_level, LEVEL_INFO);
 	assert_int_equal(config->log_format, FORMAT_TEXT);
-	assert_string_equal(config->vpn_interface, "tun0");
-	assert_false(config->vpn_interface_named);
+	assert_string_equal(config->vpn_interface, "");
 	assert_true(config->rebind);
 	assert_false(config->bind_interface || config->reannounce || config->orphan_shutdown);
 }
@@ -372,26 +371,17 @@ static void config_takes_names_of_network_interfaces(void **state)
 	assert_wrong("QSTICKY_VPN_INTERFACE=t\xc3\xbcn0");
 }
 
-static void config_takes_an_empty_interface_for_none(void **state)
+/* An empty field of a template is none that was filled in. */
+static void config_takes_an_empty_interface_for_unset(void **state)
 {
 	struct config config;
 	(void)state;
 
 	assert_int_equal(load_one(&config, "QSTICKY_VPN_INTERFACE="), 0);
 	assert_string_equal(config.vpn_interface, "");
-	assert_false(config.vpn_interface_named);
 	assert_string_equal(complaints, "");
-}
-
-/* The default is a guess. If the user names an interface, it must exist. */
-static void config_tells_an_interface_that_is_named_from_the_default(void **state)
-{
-	struct config config;
-	(void)state;
-
-	assert_int_equal(load_one(&config, "QSTICKY_VPN_INTERFACE=tun0"), 0);
-	assert_string_equal(config.vpn_interface, "tun0");
-	assert_true(config.vpn_interface_named);
+	assert_int_equal(load_one(&config, "QSTICKY_VPN_INTERFACE=none"), 0);
+	assert_string_equal(config.vpn_interface, "none");
 }
 
 static void config_falls_back_on_the_default_for_a_wrong_interface(void **state)
@@ -400,7 +390,7 @@ static void config_falls_back_on_the_default_for_a_wrong_interface(void **state)
 	(void)state;
 
 	assert_int_equal(load_one(&config, "QSTICKY_VPN_INTERFACE=not one"), 1);
-	assert_string_equal(config.vpn_interface, "tun0");
+	assert_string_equal(config.vpn_interface, "");
 }
 
 static void config_switches_what_is_done_about_reach(void **state)
@@ -597,8 +587,7 @@ int main(void)
 		cmocka_unit_test(config_takes_paths_under_4000_bytes),
 		cmocka_unit_test(config_takes_secrets_of_4096_bytes_and_never_shows_them),
 		cmocka_unit_test(config_takes_names_of_network_interfaces),
-		cmocka_unit_test(config_takes_an_empty_interface_for_none),
-		cmocka_unit_test(config_tells_an_interface_that_is_named_from_the_default),
+		cmocka_unit_test(config_takes_an_empty_interface_for_unset),
 		cmocka_unit_test(config_falls_back_on_the_default_for_a_wrong_interface),
 		cmocka_unit_test(config_switches_what_is_done_about_reach),
 		cmocka_unit_test(config_tells_of_unknown_variables),

@@ -28,6 +28,7 @@ static const struct health well = {
 	.reachable_udp = REACHABLE_YES,
 	.connection_status = "firewalled",
 	.external_address = "203.0.113.7",
+	.interface = "tun0",
 	.login = "held_back",
 	.last_check = NOW - 12,
 	.last_port_change = NOW - 60,
@@ -107,7 +108,7 @@ static void health_writes_every_field(void **state)
 		"{\"healthy\": true, \"state\": \"in_sync\", \"current_port\": 41000, "
 		"\"forwarded_port\": 41000, \"reachable\": true, \"reachable_udp\": true, "
 		"\"connection_status\": \"firewalled\", \"external_address\": \"203.0.113.7\", "
-		"\"login\": \"held_back\", "
+		"\"interface\": \"tun0\", \"login\": \"held_back\", "
 		"\"last_check\": \"2026-11-22T08:41:58Z\", "
 		"\"last_port_change\": \"2026-11-22T08:41:10Z\", "
 		"\"timestamp\": \"2026-11-22T08:41:58Z\", \"uptime\": \"1:01:01\", "
@@ -123,7 +124,7 @@ static void health_writes_null_for_what_is_not_known(void **state)
 		"{\"healthy\": false, \"state\": \"retrying\", \"current_port\": null, "
 		"\"forwarded_port\": null, \"reachable\": null, \"reachable_udp\": null, "
 		"\"connection_status\": null, "
-		"\"external_address\": null, \"login\": null, \"last_check\": null, "
+		"\"external_address\": null, \"interface\": null, \"login\": null, \"last_check\": null, "
 		"\"last_port_change\": null, \"timestamp\": \"2026-11-22T08:42:10Z\", "
 		"\"uptime\": \"0:00:00\", \"uptime_seconds\": 0, \"consecutive_failures\": 3, "
 		"\"rebinds\": 0, "
@@ -233,6 +234,7 @@ static void health_as_lines_has_each_field_once_in_their_order(void **state)
 				     "last port change      2026-11-22T08:41:10Z\n"
 				     "reachable             yes\n"
 				     "reachable udp         yes\n"
+				     "interface             tun0\n"
 				     "login                 held_back\n"
 				     "last check            2026-11-22T08:41:58Z\n"
 				     "uptime                1:01:01\n"

@@ -38,6 +38,7 @@ static int set_up(void **state)
 	situation = (struct situation){ .config = &config,
 		                        .sync = sync_start(30000, 120000, 1, now_ms),
 		                        .current_port = -1,
+		                        .interface = "",
 		                        .version = "",
 		                        .started_ms = now_ms };
 	publish = (struct publish){ 0 };
@@ -303,6 +304,26 @@ static void publish_health_says_whether_peers_get_through(void **state)
 
 /* ---- log ---- */
 
+/* It may be opening, or open again after the rebind that a reconnect needs. */
+static void publish_warns_of_a_closed_port_from_the_second_time_on(void **state)
+{
+	(void)state;
+
+	want(PORT);
+	succeed();
+	(void)logged();
+	fail_with(SYNC_CLOSED, "tun0 refuses connections");
+	assert_quiet();
+	succeed();
+	assert_quiet();
+	fail_with(SYNC_CLOSED, "tun0 refuses connections");
+	situation.sync.closed_at_ms -= SYNC_CLOSED_MS;
+	fail_with(SYNC_CLOSED, "tun0 refuses connections");
+	assert_logged("WARN  tun0 refuses connections");
+	succeed();
+	assert_logged("INFO  in sync: port 41000");
+}
+
 static void publish_says_once_that_all_is_well(void **state)
 {
 	(void)state;
@@ -480,6 +501,8 @@ int main(void)
 			set_up, tear_down),
 		cmocka_unit_test_setup_teardown(publish_health_says_whether_peers_get_through,
 		                                set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			publish_warns_of_a_closed_port_from_the_second_time_on, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(publish_says_once_that_all_is_well, set_up,
 		                                tear_down),
 		cmocka_unit_test_setup_teardown(publish_says_each_new_port, set_up, tear_down),

@@ -33,7 +33,6 @@ static struct qbittorrent qb;
 static struct qbittorrent_view view;
 static struct reachability reach;
 static struct situation situation;
-static struct publish publish;
 static struct stop stop;
 static char logged[4096]; /* by the last cycle */
 static int listeners[16];
@@ -65,6 +64,7 @@ static void begin(const char *const script[])
 		                  .tls_ca_file = "",
 		                  .vpn_interface = "tun0",
 		                  .rebind = true,
+		                  .no_port_grace_s = 120,
 		                  .interval_s = 30 };
 	qb = servers_qbittorrent(&config, &stop, &reply);
 	view = (struct qbittorrent_view){ .listen_port = PORT, .can_bind = true };
@@ -75,10 +75,34 @@ static void begin(const char *const script[])
 		                        .sync = sync_start(30000, 120000, 1, mono_now_ms()),
 		                        .version = "" };
 	sync_file_port(&situation.sync, PORT, mono_now_ms());
-	publish = (struct publish){ 0 };
 	/* What is there at the start is no change. */
 	(void)reachability_look(&reach, &situation, &why);
 	reach.hints_at_ms = MONO_NEVER;
+}
+
+/* From now on nobody has named the tunnel. */
+static void seek(void)
+{
+	if (reach.tunnel.events_fd > 0)
+		close(reach.tunnel.events_fd);
+	config.vpn_interface = "";
+	reach = reachability_on(&config);
+	(void)reachability_listen(&reach, &why);
+	reach.hints_at_ms = MONO_NEVER;
+	situation.sync.asked_at_ms = MONO_NEVER; /* at the end of a named one's grace */
+}
+
+/* A tunnel of its kind, with the address of the other: a veth is never found. */
+static void add_tun(const char *name)
+{
+	char command[64];
+
+	snprintf(command, sizeof command, "tuntap add mode tun %s", name);
+	netns_ip(command);
+	snprintf(command, sizeof command, "address add 10.2.0.2/32 dev %s", name);
+	netns_ip(command);
+	snprintf(command, sizeof command, "link set %s up", name);
+	netns_ip(command);
 }
 
 /* As begin(), with a port that was refused a second ago already, so that a rebind is allowed. */
@@ -160,7 +184,7 @@ static enum fail prove(bool just_set)
 	(void)reachability_look(&reach, &situation, &why);
 	wanted = reachability_wanted(&reach, &config, PORT);
 	qbittorrent_begin(&qb, mono_now_ms() + 15000, NULL);
-	f = reachability_prove(&reach, &qb, &view, &wanted, just_set, &situation, &publish, &why);
+	f = reachability_prove(&reach, &qb, &view, &wanted, just_set, &situation, &why);
 	qbittorrent_end(&qb);
 	dup2(real_stderr, STDERR_FILENO);
 	close(real_stderr);
@@ -223,7 +247,7 @@ static void reachability_is_not_known_where_it_is_switched_off(void **state)
 
 	enter();
 	begin(SCRIPT(NULL));
-	config.vpn_interface = "";
+	config.vpn_interface = "none";
 	close(reach.tunnel.events_fd);
 	reach = reachability_on(&config);
 	(void)reachability_listen(&reach, &why);
@@ -508,7 +532,7 @@ static void reachability_rebinds_a_port_that_is_refused_again(void **state)
 	assert_proved();
 	assert_int_equal(situation.rebinds, 1);
 	assert_int_equal(view.listen_port, PORT);
-	assert_non_null(strstr(logged, " WARN  having qBittorrent open its port anew: tun0 "
+	assert_non_null(strstr(logged, " INFO  had qBittorrent reopen its port: tun0 "
 	                               "(10.2.0.2) refuses connections to port 41000"));
 	assert_asked(SCRIPT("listen_port%22%3A41001", "listen_port%22%3A41000", "GET "));
 	assert_false(sync_may_rebind(&situation.sync, mono_now_ms() + 30000));
@@ -708,9 +732,8 @@ static void reachability_rebinds_a_port_whose_udp_is_refused_again(void **state)
 	enter();
 	begin_closed(SCRIPT(OK(0, ""), OK(0, ""), PORT_41000));
 	assert_true(open_tcp("10.2.0.2", 64));
-	assert_fails(FAIL_PORT_CLOSED,
-	             "UDP is refused, so qBittorrent does not listen there, and to "
-	             "open it anew does not help");
+	assert_fails(FAIL_PORT_CLOSED, "UDP is refused, so qBittorrent does not listen there, and "
+	                               "a rebind does not help");
 	assert_int_equal(situation.rebinds, 1);
 	assert_asked(SCRIPT("POST ", "POST ", "GET "));
 }
@@ -779,8 +802,6 @@ static void reachability_misses_a_tunnel_that_is_named_after_the_grace(void **st
 	enter();
 	netns_ip("link del tun0");
 	begin(SCRIPT(NULL));
-	reach.named = true;
-	reach.grace_ms = 120000;
 	assert_int_equal(prove(false), FAIL_NONE);
 	assert_int_equal(situation.reachable, REACHABLE_UNKNOWN);
 	/* It looks again when that begins to count, not at its next check. */
@@ -799,18 +820,113 @@ static void reachability_misses_a_tunnel_that_is_named_after_the_grace(void **st
 	assert_int_equal(reachability_judge_missing(&reach, mono_now_ms(), &why), FAIL_NONE);
 }
 
-static void reachability_misses_no_tunnel_that_is_only_the_default(void **state)
+static void reachability_misses_no_tunnel_that_nobody_has_named(void **state)
 {
 	(void)state;
 
 	enter();
 	netns_ip("link del tun0");
 	begin(SCRIPT(NULL));
+	seek();
 	assert_int_equal(prove(false), FAIL_NONE);
+	assert_true(reachability_is_unfound(&reach));
+	assert_string_equal(reach.tunnel.choice.names, "eth0");
 	missing_since(24 * 3600 * 1000);
 	assert_int_equal(prove(false), FAIL_NONE);
 	assert_int_equal(situation.reachable, REACHABLE_UNKNOWN);
 	assert_int_equal(situation.sync.asked_at_ms, MONO_NEVER);
+	/* Then it comes. */
+	add_tun("wg0");
+	assert_true(open_port("10.2.0.2", 8));
+	assert_proved();
+	assert_false(reachability_is_unfound(&reach));
+	assert_string_equal(reach.tunnel.name, "wg0");
+	/* And from then on it is missed. */
+	netns_ip("link del wg0");
+	assert_fails(FAIL_CUT_OFF, "wg0 is gone");
+}
+
+static void reachability_does_not_guess_which_of_several_is_the_tunnel(void **state)
+{
+	(void)state;
+
+	enter();
+	netns_ip("link del tun0");
+	begin(SCRIPT(NULL));
+	seek();
+	add_tun("wg0");
+	netns_ip("tuntap add mode tun wg1");
+	assert_int_equal(prove(false), FAIL_NONE);
+	assert_int_equal(situation.reachable, REACHABLE_UNKNOWN);
+	assert_true(reachability_is_unfound(&reach));
+	assert_int_equal(choice_made(&reach.tunnel.choice), CHOICE_SEVERAL);
+	assert_not_asked();
+}
+
+/* A tunnel whose absence was unhealthy does not get better because its port is taken back. */
+static void reachability_goes_on_missing_a_tunnel_that_has_failed_a_cycle(void **state)
+{
+	(void)state;
+
+	enter();
+	begin(SCRIPT(NULL));
+	netns_ip("link set tun0 down");
+	assert_fails(FAIL_CUT_OFF, "tun0 is down");
+	for (int look = 0; look < 2; look++) {
+		(void)reachability_look(&reach, &situation, &why);
+		assert_int_equal(reachability_judge_missing(&reach, mono_now_ms(), &why),
+		                 FAIL_CUT_OFF);
+	}
+	netns_ip("link set tun0 up");
+	(void)reachability_look(&reach, &situation, &why);
+	assert_int_equal(reachability_judge_missing(&reach, mono_now_ms(), &why), FAIL_NONE);
+	/* The next one that goes has its time again. */
+	netns_ip("link set tun0 down");
+	(void)reachability_look(&reach, &situation, &why);
+	assert_int_equal(reachability_judge_missing(&reach, mono_now_ms(), &why), FAIL_NONE);
+}
+
+/* ---- a tunnel that is not answered ---- */
+
+/* As if it had sent so many packets in vain, for as long. Nobody holds it, so the kernel counts none. */
+static void sent_in_vain(uint64_t packets, int64_t ms)
+{
+	struct traffic *traffic = &reach.traffic;
+
+	assert_int_equal(reach.tunnel.counts.sent, 0);
+	reach.tunnel.counts.sent = packets;
+	traffic->silent_at_ms -= ms;
+	for (int i = 0; i < 3; i++)
+		traffic->looks[i].at_ms -= ms;
+	traffic->looks[2].sent = packets / 2;
+	traffic_see(traffic, &reach.tunnel.counts, mono_now_ms());
+	traffic->looks[2].sent = 0;
+}
+
+static void reachability_says_that_nothing_comes_back(void **state)
+{
+	(void)state;
+
+	enter();
+	netns_ip("link del tun0");
+	add_tun("tun0");
+	begin(SCRIPT(NULL));
+	assert_true(open_port("10.2.0.2", 8));
+	assert_proved();
+	sent_in_vain(20, 100 * 1000);
+	assert_true(reach.traffic.one_way);
+	assert_fails(FAIL_CUT_OFF, "tun0 sends, and nothing comes back");
+	assert_in_range((uintmax_t)(situation.sync.asked_at_ms - mono_now_ms()), 1,
+	                TRAFFIC_DEAD_MS);
+	/* Whether a port is forwarded or not. */
+	assert_int_equal(reachability_judge_missing(&reach, mono_now_ms(), &why), FAIL_CUT_OFF);
+	assert_non_null(strstr(why.text, "nothing comes back"));
+	/* Another one is not to blame. */
+	netns_ip("link del tun0");
+	add_tun("tun0");
+	assert_proved();
+	assert_int_equal(reachability_judge_missing(&reach, mono_now_ms(), &why), FAIL_NONE);
+	assert_not_asked();
 }
 
 /* Whether a port is forwarded or not; with one, reachability_prove() says so at once. */
@@ -911,7 +1027,7 @@ static void reachability_asks_for_hints_without_a_tunnel_and_without_reach_too(v
 	assert_fails(FAIL_PORT_CLOSED, "refuses");
 	assert_string_equal(situation.hints.connection_status, "firewalled");
 	close(reach.tunnel.events_fd);
-	config.vpn_interface = "";
+	config.vpn_interface = "none";
 	reach = reachability_on(&config);
 	(void)reachability_listen(&reach, &why);
 	reach.hints_at_ms = 0;
@@ -1132,9 +1248,16 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			reachability_misses_a_tunnel_that_is_named_after_the_grace, NULL,
 			end_after_test),
+		cmocka_unit_test_setup_teardown(reachability_misses_no_tunnel_that_nobody_has_named,
+		                                NULL, end_after_test),
 		cmocka_unit_test_setup_teardown(
-			reachability_misses_no_tunnel_that_is_only_the_default, NULL,
+			reachability_does_not_guess_which_of_several_is_the_tunnel, NULL,
 			end_after_test),
+		cmocka_unit_test_setup_teardown(
+			reachability_goes_on_missing_a_tunnel_that_has_failed_a_cycle, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(reachability_says_that_nothing_comes_back, NULL,
+		                                end_after_test),
 		cmocka_unit_test_setup_teardown(
 			reachability_misses_a_tunnel_that_was_here_after_a_while, NULL,
 			end_after_test),
