@@ -30,8 +30,13 @@ INSTALLED = "4.5.2"  # Debian 12's, without a root of its own there
 # Mirrors drop a suite some months after its support has ended (bullseye's: August 2026).
 OLDEST = "4.2.5"
 VERSIONS = (INSTALLED, *SUITES)
-# The tests know what this one does. So it is the same where another is installed.
-if platform.freedesktop_os_release().get("VERSION_CODENAME") != "bookworm":
+# The tests know what this one does. So it is the same where another is installed. The stand-ins' images do not
+# say what they are, and make no roots.
+try:
+    CODENAME = platform.freedesktop_os_release().get("VERSION_CODENAME")
+except OSError:
+    CODENAME = "bookworm"
+if CODENAME != "bookworm":
     SUITES[INSTALLED] = "bookworm"
 # The other Debian that qsticky is built on, with what `make` needs.
 BUILD_HOST = "trixie-build"
