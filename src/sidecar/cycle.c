@@ -263,8 +263,10 @@ static enum fail reconcile(struct sidecar_cycle *cycle)
 }
 
 /* Of all the reasons to fail, the machine tells those apart that change when it tries again. */
-static enum sync_outcome outcome_of(enum fail f)
+static enum sync_outcome outcome_of(enum fail f, const struct peer *peer)
 {
+	if (f == FAIL_REFUSED && peer->tcp.refused_here)
+		return SYNC_REFUSED;
 	if (f == FAIL_REJECTED || f == FAIL_BANNED || f == FAIL_UNTRUSTED || f == FAIL_OWN_PORT)
 		return SYNC_SHUT_OUT;
 	if (f == FAIL_PORT_CLOSED)
@@ -321,7 +323,7 @@ enum fail sidecar_cycle_run(struct sidecar_cycle *cycle)
 		why = source->why.text;
 	}
 	now->last_check = now_s();
-	sync_cycle_ended(sync, outcome_of(f), mono_now_ms());
+	sync_cycle_ended(sync, outcome_of(f, &qb->peer), mono_now_ms());
 	if (f)
 		(void)fail_set(&now->cycle_why, f, "%s", why);
 	return f;

@@ -161,7 +161,6 @@ def test_whatever_starts_first_peers_get_in(
     assert health["rebinds"] <= 1
 
 
-@wrong("15.2: while qBittorrent's port refuses, qsticky tries each second")
 def test_a_local_port_that_refuses_is_tried_each_second(
     port_file: PortFile, sidecar: MakeSidecar
 ) -> None:
