@@ -26,6 +26,7 @@ void sidecar_cycle_start(struct sidecar_cycle *cycle, const struct config *confi
 		                   (int64_t)config->no_port_grace_s * 1000,
 		                   (uint32_t)now_ms ^ (uint32_t)getpid() << 16, now_ms),
 		.current_port = -1,
+		.tunnel_up_at_ms = MONO_NEVER,
 		.version = cycle->qbittorrent.version,
 		.started = now_s(),
 		.started_ms = now_ms,
@@ -132,6 +133,14 @@ static enum fail set_safely(struct sidecar_cycle *cycle, struct failure *why)
 
 /* ---- the steps ---- */
 
+static void note_tunnel_up(struct situation *now, const struct tunnel_view *view)
+{
+	if (!view->up || (!view->has_v4 && !view->has_v6))
+		now->tunnel_up_at_ms = MONO_NEVER;
+	else if (now->tunnel_up_at_ms == MONO_NEVER)
+		now->tunnel_up_at_ms = mono_now_ms();
+}
+
 enum fail sidecar_cycle_tunnel(struct sidecar_cycle *cycle)
 {
 	struct situation *now = &cycle->now;
@@ -142,6 +151,7 @@ enum fail sidecar_cycle_tunnel(struct sidecar_cycle *cycle)
 	bool alone;
 	enum fail f = reachability_look(reach, now, &step->seen);
 
+	note_tunnel_up(now, view);
 	cycle->wanted = reachability_wanted(reach, now->config, sync_port(&now->sync));
 	alone = sync_is_alone(&now->sync);
 	if (f) {
