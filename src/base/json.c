@@ -140,30 +140,37 @@ bool json_int(const struct json *json, const char *key, int64_t *value)
 	return token && to_int(json, token, value);
 }
 
-enum json_ports json_ports(const struct json *json, const char *key, uint16_t *port)
+/* Whether the item is a port or 0. jsmn accepts a number with values inside. The next token would not be the next
+ * element. */
+static bool to_port(const struct json *json, const jsmntok_t *item, int64_t *port)
+{
+	return item->size == 0 && to_int(json, item, port) && *port >= 0 && *port <= UINT16_MAX;
+}
+
+enum json_ports json_ports(const struct json *json, const char *key, uint16_t *ports, size_t most,
+                           size_t *count)
 {
 	const jsmntok_t *token = find(json, key);
-	int64_t first = 0, number;
-	int count = 1;
+	int64_t port = 0;
+	size_t found = 0;
+	int items = 1;
 
 	if (!token)
 		return JSON_PORTS_ABSENT;
 	if (is_word(json, token, "null"))
 		return JSON_PORTS_NONE;
 	if (token->type == JSMN_ARRAY)
-		count = token++->size;
-	for (int i = 0; i < count; i++) {
-		/* jsmn accepts a number with values inside. The next token would not be the next
-		 * element. */
-		if (token[i].size > 0 || !to_int(json, &token[i], &number) || number < 0 ||
-		    number > UINT16_MAX)
+		items = token++->size;
+	/* All of it first: what is in a bad list must not get out. */
+	for (int i = 0; i < items; i++)
+		if (!to_port(json, &token[i], &port) || (size_t)items > most)
 			return JSON_PORTS_BAD;
-		if (i == 0)
-			first = number;
-	}
-	if (first == 0)
+	if (items == 0 || (to_port(json, token, &port) && port == 0))
 		return JSON_PORTS_NONE;
-	*port = (uint16_t)first;
+	for (int i = 0; i < items; i++)
+		if (to_port(json, &token[i], &port) && port > 0)
+			ports[found++] = (uint16_t)port;
+	*count = found;
 	return JSON_PORTS_SOME;
 }
 

@@ -42,11 +42,13 @@ enum json_ports {
 	JSON_PORTS_ABSENT, /* no such member */
 	JSON_PORTS_NONE,   /* null, 0, or a list that is empty or begins with 0 */
 	JSON_PORTS_SOME,
-	JSON_PORTS_BAD, /* anything else, also inside the list */
+	JSON_PORTS_BAD, /* anything else, also inside the list, or too many */
 };
 
-/* Reads a number from 0 to 65535, or the first of a list. Sets `*port` unless that is 0. */
-enum json_ports json_ports(const struct json *json, const char *key, uint16_t *port);
+/* Reads a number from 0 to 65535, or a list of at most `most` of them, into `ports`, in their order and without
+ * zeros. Sets `*count`; leaves both alone unless it returns JSON_PORTS_SOME. */
+enum json_ports json_ports(const struct json *json, const char *key, uint16_t *ports, size_t most,
+                           size_t *count);
 
 /* Invalidates the document and gives back the memory of a large one. */
 void json_forget(struct json *json);

@@ -14,6 +14,7 @@
 #include "core/sync.h"
 #include "gluetun/control_server.h"
 #include "sidecar/health.h"
+#include "sidecar/no_port.h"
 #include "sidecar/servers.h"
 
 void check_open_beside(struct check_context *context)
@@ -125,6 +126,17 @@ static enum fail no_port(struct step *step, const char *file)
 	                  "no forwarded port in %s: its directory is not there", file);
 }
 
+static enum fail too_few(struct step *step, const struct situation *now)
+{
+	struct failure seen;
+
+	no_port_tell(now, &seen);
+	return step_found(step, VERDICT_FAIL,
+	                  "set Gluetun's VPN_PORT_FORWARDING_PORTS_COUNT, or a lower "
+	                  "QSTICKY_PORT_INDEX",
+	                  "%s", seen.text);
+}
+
 enum fail check_port_file(struct check_context *context)
 {
 	const char *path = context->config.port_file_path;
@@ -153,8 +165,10 @@ enum fail check_port_file(struct check_context *context)
 		                           : "nobody but Gluetun may write it, and this user "
 		                             "must be able to read it");
 	port = sync_port(&now->sync);
-	if (!port)
+	if (!port && now->ports.count == 0)
 		return no_port(step, path);
+	if (!port)
+		return too_few(step, now);
 	/* Gluetun does not write it again while it keeps the port, so age alone means nothing; but
 	 * what is older than the machine's start is older than any Gluetun that runs now. */
 	if (stat(path, &status) == 0 && status.st_mtime < now_s() - up.tv_sec)
@@ -180,6 +194,8 @@ enum fail check_control_server(struct check_context *context)
 			step, source->fail,
 			"correct QSTICKY_GLUETUN_HOST, _PORT, _AUTH_TYPE and its secrets");
 	gluetun_name(name, context->config.gluetun_host, context->config.gluetun_port);
+	if (!port && context->cycle.now.ports.count > 0)
+		return too_few(step, &context->cycle.now);
 	if (!port)
 		return step_found(step, VERDICT_FAIL, gluetun_fix, "no forwarded port at %s", name);
 	return step_found(step, VERDICT_OK, NULL, "port %u at %s", port, name);

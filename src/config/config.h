@@ -42,6 +42,7 @@ enum config_auth {
 #define CONFIG_FIELD_HOST(field) char field[LIMITS_HOST_MAX] /* name or address, without brackets */
 #define CONFIG_FIELD_PORT(field) uint16_t field              /* 1 to 65535 */
 #define CONFIG_FIELD_SECONDS(field) unsigned field
+#define CONFIG_FIELD_COUNT(field) unsigned field
 #define CONFIG_FIELD_BOOL(field) bool field
 #define CONFIG_FIELD_PATH(field) const char *field /* absolute; NULL: unset, and no default */
 #define CONFIG_FIELD_INTERFACE(field)                                                              \

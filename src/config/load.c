@@ -36,6 +36,7 @@ static bool parse(struct config *config, const struct config_variable *variable,
 		*(uint16_t *)field = (uint16_t)number;
 		return true;
 	case CONFIG_KIND_SECONDS:
+	case CONFIG_KIND_COUNT:
 		return config_value_number(value, variable->least, variable->most, field);
 	case CONFIG_KIND_BOOL:
 		return config_value_bool(value, field);
@@ -119,7 +120,7 @@ static void append_allowed(struct text *text, const struct config_variable *vari
 	const struct config_kind_takes *takes = &config_takes[variable->kind];
 
 	text_append(text, takes->what);
-	if (variable->kind == CONFIG_KIND_SECONDS)
+	if (variable->most > 0)
 		text_printf(text, " from %u to %u", variable->least, variable->most);
 	for (size_t i = 0; takes->words && takes->words[i]; i++)
 		text_printf(text, "%s%s", i > 0 ? ", " : "", takes->words[i]);

@@ -42,6 +42,8 @@ SETTING(SOURCE, port_source, .name = "QSTICKY_PORT_SOURCE", .fallback = "file",
 SETTING(PATH, port_file_path, .name = "QSTICKY_PORT_FILE_PATH",
         .fallback = "/tmp/gluetun/forwarded_port",
         .purpose = "file in which Gluetun writes the forwarded port")
+SETTING(COUNT, port_index, .name = "QSTICKY_PORT_INDEX", .least = 1, .most = 128, .fallback = "1",
+        .purpose = "which of several forwarded ports to set: the first, the second, and so on")
 SETTING(HOST, gluetun_host, .name = "QSTICKY_GLUETUN_HOST", .old_name = "GLUETUN_HOST",
         .fallback = "localhost",
         .purpose = "host of Gluetun's control server; setting it makes that the port source")

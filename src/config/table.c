@@ -9,6 +9,7 @@ const struct config_kind_takes config_takes[] = {
 	[CONFIG_KIND_HOST] = { .what = "a host name or an IP address, without http:// and without a port" },
 	[CONFIG_KIND_PORT] = { .what = "a number from 1 to 65535" },
 	[CONFIG_KIND_SECONDS] = { .what = "seconds, a whole number" },
+	[CONFIG_KIND_COUNT] = { .what = "a whole number" },
 	[CONFIG_KIND_BOOL] = { .what = "true or false, yes or no, on or off, 1 or 0" },
 	[CONFIG_KIND_PATH] = { .what = "the absolute path of a file, under 1024 bytes" },
 	[CONFIG_KIND_INTERFACE] = { .what = "the name of a network interface, at most 15 letters, digits and .-_@" },

@@ -13,6 +13,7 @@ enum config_kind {
 	CONFIG_KIND_HOST,
 	CONFIG_KIND_PORT,
 	CONFIG_KIND_SECONDS, /* from `least` to `most` */
+	CONFIG_KIND_COUNT,   /* the same */
 	CONFIG_KIND_BOOL,
 	CONFIG_KIND_PATH,
 	CONFIG_KIND_INTERFACE,
@@ -27,8 +28,8 @@ enum config_kind {
 	CONFIG_KIND_SECRET_URL,
 };
 
-/* The values that each kind accepts, as a part of a sentence. CONFIG_KIND_SECONDS needs its limits
- * appended. */
+/* The values that each kind accepts, as a part of a sentence. The limits of a variable are appended, if it has
+ * any. */
 struct config_kind_takes {
 	const char *what;
 	const char *const *words; /* ended by NULL; or NULL */

@@ -170,6 +170,11 @@ void sync_file_modified(struct sync *sync, int64_t now_ms)
 	sync->look_at_ms = mono_earlier(sync->look_at_ms, now_ms + SYNC_SETTLE_MS);
 }
 
+void sync_read_again_at(struct sync *sync, int64_t at_ms)
+{
+	sync->look_at_ms = at_ms;
+}
+
 void sync_file_written(struct sync *sync, int64_t now_ms)
 {
 	sync->settled_at_ms = mono_earlier(sync->settled_at_ms, now_ms + SYNC_SETTLE_MS);
@@ -230,6 +235,8 @@ void sync_cycle_ended(struct sync *sync, enum sync_outcome outcome, int64_t now_
 		sync->cycle_at_ms = closed_again_at_ms(sync, now_ms);
 	else if (outcome == SYNC_FAILED)
 		sync->cycle_at_ms = now_ms + retry_pause_ms(sync);
+	else if (outcome == SYNC_REFUSED)
+		sync->cycle_at_ms = now_ms + mono_earlier(SYNC_REFUSED_MS, sync->interval_ms);
 	else
 		sync->cycle_at_ms = now_ms + sync->interval_ms;
 	/* The end of the grace changes the verdict: look then, not an interval later. */
@@ -273,7 +280,8 @@ enum sync_state sync_state(const struct sync *sync)
 		return SYNC_ERROR;
 	if (!sync->begun)
 		return SYNC_STARTING;
-	if (sync->outcome == SYNC_FAILED || sync->outcome == SYNC_CLOSED)
+	if (sync->outcome == SYNC_FAILED || sync->outcome == SYNC_REFUSED ||
+	    sync->outcome == SYNC_CLOSED)
 		return SYNC_RETRYING;
 	if (sync->file == SYNC_FILE_EMPTY || sync->file == SYNC_FILE_UNREAD)
 		return SYNC_WAITING_FOR_PORT;

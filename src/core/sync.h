@@ -31,6 +31,9 @@
 /* Longest pause after a failed cycle. */
 #define SYNC_RETRY_MAX_MS 60000
 
+/* Pause after SYNC_REFUSED: such an attempt costs next to nothing. */
+#define SYNC_REFUSED_MS 1000
+
 /* What the port file was last found to say. */
 enum sync_file {
 	SYNC_FILE_UNREAD,
@@ -41,9 +44,10 @@ enum sync_file {
 
 /* How a cycle ended. */
 enum sync_outcome {
-	SYNC_PENDING,  /* none has ended since the wanted port is wanted */
-	SYNC_PROVED,   /* qBittorrent let us in and has the wanted port open, or none was wanted */
-	SYNC_FAILED,   /* it may go better next time */
+	SYNC_PENDING, /* none has ended since the wanted port is wanted */
+	SYNC_PROVED,  /* qBittorrent let us in and has the wanted port open, or none was wanted */
+	SYNC_FAILED,  /* it may go better next time */
+	SYNC_REFUSED, /* the Web UI is on this machine and refuses connections: qBittorrent may be starting */
 	SYNC_CLOSED,   /* it has the wanted port, and refuses connections to it */
 	SYNC_SHUT_OUT, /* it will not go better before somebody acts on login, trust or port */
 };
@@ -100,6 +104,9 @@ void sync_source_silent(struct sync *sync, int64_t now_ms);
 
 /* The file is being written, and may not be whole yet: read it when it has settled. */
 void sync_file_modified(struct sync *sync, int64_t now_ms);
+
+/* The source was read just now. Read it again at `at_ms`, apart from the cycles. */
+void sync_read_again_at(struct sync *sync, int64_t at_ms);
 
 /* Somebody wrote the file, whatever it holds. */
 void sync_file_written(struct sync *sync, int64_t now_ms);

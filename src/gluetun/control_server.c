@@ -134,11 +134,12 @@ static enum fail judge(const struct http_reply *reply, bool unauthorized, struct
 	                reply->status, location ? shown : "nowhere");
 }
 
-static enum fail parse(const struct http_reply *reply, uint16_t *port, struct failure *why)
+static enum fail parse(const struct http_reply *reply, struct port_file_ports *ports,
+                       struct failure *why)
 {
 	enum json_ports found, alone = JSON_PORTS_ABSENT;
+	struct port_file_ports told = { .count = 0 };
 	struct json json;
-	uint16_t first = 0;
 	enum fail f;
 
 	if (reply->body_len > 0 && *reply->body == '<')
@@ -148,15 +149,15 @@ static enum fail parse(const struct http_reply *reply, uint16_t *port, struct fa
 		fail_in(why, "not its answer, or a damaged one");
 		return f;
 	}
-	found = json_ports(&json, "ports", &first);
+	found = json_ports(&json, "ports", told.port, PORT_FILE_PORTS_MAX, &told.count);
 	if (found <= JSON_PORTS_NONE)
-		alone = json_ports(&json, "port", &first);
+		alone = json_ports(&json, "port", told.port, PORT_FILE_PORTS_MAX, &told.count);
 	if (alone > found)
 		found = alone;
 	json_forget(&json);
 	if (found == JSON_PORTS_ABSENT || found == JSON_PORTS_BAD)
 		return fail_set(why, FAIL_ANSWER, "its reply holds no port from 1 to 65535");
-	*port = first;
+	*ports = told;
 	return FAIL_NONE;
 }
 
@@ -177,8 +178,8 @@ static enum fail get(struct gluetun *gluetun, const struct http_request *request
 	return f;
 }
 
-static enum fail ask(struct gluetun *gluetun, struct http_request *request, uint16_t *port,
-                     struct failure *why)
+static enum fail ask(struct gluetun *gluetun, struct http_request *request,
+                     struct port_file_ports *ports, struct failure *why)
 {
 	bool old = gluetun->old_route, unauthorized = false;
 	int status;
@@ -194,7 +195,7 @@ static enum fail ask(struct gluetun *gluetun, struct http_request *request, uint
 		status = gluetun->reply->status;
 		if (status == 200) {
 			gluetun->old_route = old;
-			return parse(gluetun->reply, port, why);
+			return parse(gluetun->reply, ports, why);
 		}
 		unauthorized |= status == 401;
 		old = !old;
@@ -202,7 +203,7 @@ static enum fail ask(struct gluetun *gluetun, struct http_request *request, uint
 	return judge(gluetun->reply, unauthorized, why);
 }
 
-enum fail gluetun_ask(struct gluetun *gluetun, int64_t deadline_ms, uint16_t *port,
+enum fail gluetun_ask(struct gluetun *gluetun, int64_t deadline_ms, struct port_file_ports *ports,
                       struct failure *why)
 {
 	struct http_request request = { .post = false };
@@ -210,7 +211,7 @@ enum fail gluetun_ask(struct gluetun *gluetun, int64_t deadline_ms, uint16_t *po
 
 	gluetun->peer.deadline_ms = deadline_ms;
 	if (!f)
-		f = ask(gluetun, &request, port, why);
+		f = ask(gluetun, &request, ports, why);
 	forget_credential();
 	http_forget(gluetun->reply);
 	return peer_fail_in(&gluetun->peer, f, why);

@@ -1,7 +1,7 @@
-/* gluetun: the forwarded port, as Gluetun's control server tells it.
+/* gluetun: the forwarded ports, as Gluetun's control server lists them.
  *
- * Two routes tell it, by Gluetun's version: /v1/portforward since v3.41, /v1/openvpn/portforwarded
- * before. Which one answers is found out, remembered, and found out anew when it no longer does. */
+ * The route depends on Gluetun's version: /v1/portforward since v3.41, /v1/openvpn/portforwarded before.
+ * qsticky finds out which one answers, remembers it, and tries both again when it no longer does. */
 #ifndef QSTICKY_GLUETUN_CONTROL_SERVER_H
 #define QSTICKY_GLUETUN_CONTROL_SERVER_H
 
@@ -10,6 +10,7 @@
 
 #include "base/fail.h"
 #include "config/secret.h"
+#include "gluetun/port_file.h"
 #include "http/peer.h"
 
 /* Longest time for one question, connects included. Gluetun gives no answer while a command of its
@@ -46,12 +47,12 @@ struct gluetun gluetun_for(const struct peer_address *address,
 /* Its name, for sentences about it. */
 void gluetun_name(char out[static GLUETUN_NAME_MAX], const char *host, uint16_t port);
 
-/* Asks for the first forwarded port: 1 to 65535, or 0 where none is. `deadline_ms` is
- * GLUETUN_ASK_MS from now. Takes a request or, where a route is not known, two, each on a
- * connection of its own; the secrets are read for it and wiped.
- * FAIL_ANSWER: not let in, or not what Gluetun answers. Else fails as secret_read() and
- * peer_exchange(). No failure means that there is no port. */
-enum fail gluetun_ask(struct gluetun *gluetun, int64_t deadline_ms, uint16_t *port,
+/* Asks for the forwarded ports, in the order in which Gluetun lists them; none is an answer, too. Neither of
+ * the flags in `*ports` is ever set. `deadline_ms` is GLUETUN_ASK_MS from now. Sends one request or, where its
+ * version does not know the route, two, each on its own connection. Reads the secrets and wipes them.
+ * FAIL_ANSWER: qsticky is not let in, or Gluetun does not answer like that. Else fails as secret_read() and
+ * peer_exchange(). A failure leaves `*ports` alone, and says nothing about ports. */
+enum fail gluetun_ask(struct gluetun *gluetun, int64_t deadline_ms, struct port_file_ports *ports,
                       struct failure *why);
 
 #endif

@@ -19,8 +19,7 @@
 /* Ports that fit into a file of that length. */
 #define PORT_FILE_PORTS_MAX (PORT_FILE_MAX / 2)
 
-/* The ports listed, in their order, 1 to 65535 each. None: none is forwarded. The first one is the
- * one that counts. */
+/* The ports listed, in their order, 1 to 65535 each. An empty list: none is forwarded. */
 struct port_file_ports {
 	bool missing;  /* there is no file, or no directory */
 	bool replaced; /* FAIL_IO for that reason; for an instant, any rename looks the same */

@@ -78,6 +78,28 @@ static enum fail connect_failed(int error, struct failure *why)
 	return fail_errno(why, "connect");
 }
 
+/* Whether the address is one of this network namespace. The kernel sends from such an address to itself;
+ * connect(2) on a UDP socket makes it choose, and sends nothing. */
+static bool is_here(const struct resolve_address *to)
+{
+	struct resolve_address from = { .len = sizeof from.sa };
+	bool is_v4 = to->sa.any.sa_family == AF_INET;
+	int fd = socket(to->sa.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool chosen;
+
+	if (fd < 0)
+		return false;
+	chosen = connect(fd, &to->sa.any, to->len) == 0 &&
+	         getsockname(fd, &from.sa.any, &from.len) == 0;
+	close(fd);
+	if (!chosen)
+		return false;
+	if (is_v4) /* 127.0.0.2 is reached from 127.0.0.1 */
+		return from.sa.v4.sin_addr.s_addr == to->sa.v4.sin_addr.s_addr ||
+		       ntohl(from.sa.v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	return memcmp(&from.sa.v6.sin6_addr, &to->sa.v6.sin6_addr, sizeof to->sa.v6.sin6_addr) == 0;
+}
+
 static enum fail connect_one(struct net_tcp *tcp, const struct resolve_address *to,
                              const struct stop *stop, int64_t deadline_ms, struct failure *why)
 {
@@ -116,6 +138,8 @@ static enum fail connect_one(struct net_tcp *tcp, const struct resolve_address *
 	return FAIL_NONE;
 out:
 	close(fd);
+	if (f == FAIL_REFUSED && is_here(to))
+		tcp->refused_here = true;
 	return f;
 }
 
@@ -126,6 +150,7 @@ enum fail net_connect(struct net_tcp *tcp, const char *host, uint16_t port, cons
 	enum fail f = resolve_host(&found, host, port, stop, deadline_ms, why);
 	struct failure last;
 
+	tcp->refused_here = false;
 	if (f)
 		return f;
 	for (size_t i = 0; i < found.count; i++) {
@@ -150,6 +175,7 @@ enum fail net_connect_again(struct net_tcp *tcp, const struct stop *stop, int64_
 {
 	struct resolve_address peer = tcp->peer;
 
+	tcp->refused_here = false;
 	if (peer.len == 0)
 		return fail_set(why, FAIL_IO, "never connected");
 	return connect_one(tcp, &peer, stop, deadline_ms, why);

@@ -2,6 +2,7 @@
 #ifndef QSTICKY_NET_TCP_H
 #define QSTICKY_NET_TCP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,7 @@ struct net_tcp {
 	const struct stop *stop;
 	int fd;                      /* -1 while closed */
 	struct resolve_address peer; /* kept after net_close() */
+	bool refused_here; /* by an address of this network namespace, at the last attempt */
 };
 
 /* Connects to `host` (name or address, without brackets) and `port`. Tries each address that

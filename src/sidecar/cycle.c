@@ -28,6 +28,7 @@ void sidecar_cycle_start(struct sidecar_cycle *cycle, const struct config *confi
 		                   (uint32_t)now_ms ^ (uint32_t)getpid() << 16, now_ms),
 		.current_port = -1,
 		.interface = cycle->reach.off ? "" : cycle->reach.tunnel.name,
+		.tunnel_up_at_ms = MONO_NEVER,
 		.version = cycle->qbittorrent.version,
 		.started = now_s(),
 		.started_ms = now_ms,
@@ -150,6 +151,14 @@ static enum fail step_unfound(struct step *step, const struct choice *choice)
 	return FAIL_CUT_OFF;
 }
 
+static void note_tunnel_up(struct situation *now, const struct tunnel_view *view)
+{
+	if (!view->up || (!view->has_v4 && !view->has_v6))
+		now->tunnel_up_at_ms = MONO_NEVER;
+	else if (now->tunnel_up_at_ms == MONO_NEVER)
+		now->tunnel_up_at_ms = mono_now_ms();
+}
+
 enum fail sidecar_cycle_tunnel(struct sidecar_cycle *cycle)
 {
 	struct situation *now = &cycle->now;
@@ -160,6 +169,7 @@ enum fail sidecar_cycle_tunnel(struct sidecar_cycle *cycle)
 	bool alone;
 	enum fail f = reachability_look(reach, now, &step->seen);
 
+	note_tunnel_up(now, view);
 	cycle->wanted = reachability_wanted(reach, now->config, sync_port(&now->sync));
 	alone = sync_is_alone(&now->sync);
 	if (f) {
@@ -286,8 +296,10 @@ static enum fail reconcile(struct sidecar_cycle *cycle)
 }
 
 /* The state machine distinguishes the failures that differ in when to try again. */
-static enum sync_outcome outcome_of(enum fail f)
+static enum sync_outcome outcome_of(enum fail f, const struct peer *peer)
 {
+	if (f == FAIL_REFUSED && peer->tcp.refused_here)
+		return SYNC_REFUSED;
 	if (f == FAIL_REJECTED || f == FAIL_BANNED || f == FAIL_UNTRUSTED || f == FAIL_OWN_PORT)
 		return SYNC_SHUT_OUT;
 	if (f == FAIL_PORT_CLOSED)
@@ -345,7 +357,7 @@ enum fail sidecar_cycle_run(struct sidecar_cycle *cycle)
 		why = source->why.text;
 	}
 	now->last_check = now_s();
-	sync_cycle_ended(sync, outcome_of(f), mono_now_ms());
+	sync_cycle_ended(sync, outcome_of(f, &qb->peer), mono_now_ms());
 	if (f)
 		(void)fail_set(&now->cycle_why, f, "%s", why);
 	return f;

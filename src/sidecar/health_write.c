@@ -15,7 +15,7 @@ const char health_states[HEALTH_STATES][17] = {
 /* ---- the fields ---- */
 
 /* A TOTAL is a COUNT that only grows. A START is in the metrics only. */
-enum kind { FLAG, PORT, COUNT, TOTAL, REACH, TIME, START, UPTIME, STATE, STRING };
+enum kind { FLAG, PORT, COUNT, TOTAL, REACH, TIME, START, UPTIME, PORTS, STATE, STRING };
 
 /* Outputs that show some of the fields, in their own order. The health file shows all, in this
  * order. */
@@ -36,6 +36,7 @@ static const struct field {
 	{ { 1, 1 }, STATE, OWN(state), "1 for the present state." },
 	{ { 3, 4 }, PORT, OWN(current_port), "qBittorrent's port." },
 	{ { 2, 3 }, PORT, OWN(forwarded_port), "Gluetun's port." },
+	{ { 0, 0 }, PORTS, OWN(forwarded_ports), "" },
 	{ { 5, 5 }, REACH, OWN(reachable), "1: it accepts TCP at the tunnel." },
 	{ { 6, 6 }, REACH, OWN(reachable_udp), "1: it receives UDP at the tunnel." },
 	{ { 0, 0 }, STRING, OWN(connection_status), "" },
@@ -134,6 +135,15 @@ static void append_number(struct text *text, enum kind kind, int64_t number)
 	}
 }
 
+/* Without blanks, so that the longest list fits. */
+static void append_ports(struct text *text, const struct port_file_ports *ports)
+{
+	text_append(text, "[");
+	for (size_t i = 0; i < ports->count; i++)
+		text_printf(text, "%s%u", i > 0 ? "," : "", (unsigned)ports->port[i]);
+	text_append(text, "]");
+}
+
 static void append_json(struct text *text, const struct health *health)
 {
 	const char *before = "{";
@@ -145,9 +155,11 @@ static void append_json(struct text *text, const struct health *health)
 			continue;
 		text_printf(text, "%s\"%s\": ", before, field->name);
 		before = ", ";
-		if (field->kind < STATE)
+		if (field->kind == PORTS && health->forwarded_ports)
+			append_ports(text, health->forwarded_ports);
+		else if (field->kind < PORTS)
 			append_number(text, field->kind, number_of(health, field));
-		else if ((string = string_of(health, field)))
+		else if (field->kind > PORTS && (string = string_of(health, field)))
 			append_quoted(text, string);
 		else
 			text_append(text, "null");

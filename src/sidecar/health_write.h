@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "core/sync.h"
+#include "gluetun/port_file.h"
 #include "sidecar/health.h"
 
 /* Longest metrics file, and longest value of its label `instance_name` with its NUL, in bytes. A
@@ -22,13 +23,14 @@
 #define HEALTH_STATES (SYNC_ERROR + 1)
 extern const char health_states[HEALTH_STATES][17];
 
-/* The health at one moment. Strings are borrowed. NULL, a time of 0 and a port of -1 are written as
+/* The health at one moment. Pointers are borrowed. NULL, a time of 0 and a port of -1 are written as
  * null. */
 struct health {
 	int64_t healthy;   /* 0 or 1 */
 	const char *state; /* one of health_states */
 	int64_t current_port;
 	int64_t forwarded_port;
+	const struct port_file_ports *forwarded_ports;
 	int64_t reachable;             /* enum reachable */
 	int64_t reachable_udp;         /* enum reachable, for UDP alone */
 	const char *connection_status; /* as qBittorrent reports it */

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "sidecar/health.h"
 #include "sidecar/health_write.h"
+#include "sidecar/no_port.h"
 
 /* ---- the source ---- */
 
@@ -33,7 +34,6 @@ const char *publish_state(const struct situation *now)
 const char *publish_error(const struct situation *now, struct failure *buf)
 {
 	const struct sync *sync = &now->sync;
-	char asked[PUBLISH_SOURCE_MAX];
 
 	if (sync->file == SYNC_FILE_BAD)
 		return now->file_why.text;
@@ -50,12 +50,7 @@ const char *publish_error(const struct situation *now, struct failure *buf)
 		return now->cycle_why.text;
 	if (!sync_no_port_too_long(sync, mono_now_ms()))
 		return NULL;
-	publish_source(asked, now->config, now->asked);
-	fail_set(buf, FAIL_UNPROVEN,
-	         "no forwarded port %s for over %u s: is Gluetun connected, with "
-	         "VPN_PORT_FORWARDING=on%s?",
-	         asked, now->config->no_port_grace_s,
-	         now->asked == CONFIG_SOURCE_FILE ? ", and its directory mounted here" : "");
+	no_port_explain(now, buf);
 	return buf->text;
 }
 
@@ -70,6 +65,7 @@ void publish_health(struct publish *publish, const struct situation *now)
 		.state = publish_state(now),
 		.current_port = now->current_port,
 		.forwarded_port = port ? port : -1,
+		.forwarded_ports = &now->ports,
 		.reachable = now->reachable,
 		.reachable_udp = now->reachable_udp,
 		.connection_status = hints->connection_status[0] ? hints->connection_status : NULL,
@@ -147,8 +143,10 @@ void publish_success(struct publish *publish, const struct situation *now)
 	enum sync_state state = sync_state(&now->sync);
 	uint16_t port = sync_port(&now->sync);
 	bool healthy = sync_healthy(&now->sync, mono_now_ms());
-	bool recovered = (healthy || publish->said_failure) && news_all_clear(&publish->news);
-	char asked[PUBLISH_SOURCE_MAX];
+	bool lacks_port =
+		state == SYNC_WAITING_FOR_PORT && (!healthy || no_port_needs_restart(now));
+	bool recovered = ((healthy && !lacks_port) || publish->said_failure) &&
+	                 news_all_clear(&publish->news);
 	struct failure buf;
 
 	if (state == SYNC_IN_SYNC &&
@@ -156,15 +154,15 @@ void publish_success(struct publish *publish, const struct situation *now)
 		log_line(LEVEL_INFO, "in sync: port %u", (unsigned)port);
 		publish->said_port = port;
 	} else if (state == SYNC_WAITING_FOR_PORT && (recovered || publish->said_state != state)) {
-		publish_source(asked, now->config, now->asked);
-		log_line(LEVEL_INFO,
-		         "no forwarded port %s: waiting for one, qBittorrent is left as it is",
-		         asked);
+		no_port_tell(now, &buf);
+		log_line(LEVEL_INFO, "%s: waiting, qBittorrent keeps its port", buf.text);
 	} else if (recovered) {
 		log_line(LEVEL_INFO, "qBittorrent answers again");
 	}
-	if (state == SYNC_WAITING_FOR_PORT && !healthy)
-		publish_news(publish, LEVEL_WARN, publish_error(now, &buf));
+	if (lacks_port) {
+		no_port_explain(now, &buf);
+		publish_news(publish, LEVEL_WARN, buf.text);
+	}
 	if (state == SYNC_ERROR)
 		publish_news(publish, LEVEL_ERROR, publish_error(now, &buf));
 	else

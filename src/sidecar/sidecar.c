@@ -146,6 +146,7 @@ static void drain_link_events(struct sidecar_cycle *cycle)
 		break;
 	case TUNNEL_CHANGED:
 		reachability_changed(&cycle->reach, &cycle->now);
+		port_source_hurry(&cycle->source);
 		sync_links_changed(sync, now_ms);
 		break;
 	}
@@ -203,6 +204,7 @@ static enum fail loop(struct sidecar *s, struct failure *why)
 		if (ready > 0 && fds[FD_EVENTS].revents && init_events(s->init)) {
 			log_line(LEVEL_INFO, "SIGHUP: checking now");
 			login_gate_clear(&cycle->gate);
+			port_source_hurry(&cycle->source);
 			sync_cycle_at(&cycle->now.sync, mono_now_ms());
 		}
 		if (ready > 0 && fds[FD_FILE].revents)

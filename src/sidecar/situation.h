@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "core/login_budget.h"
 #include "core/sync.h"
+#include "gluetun/port_file.h"
 #include "qbittorrent/client.h"
 #include "sidecar/health.h"
 
@@ -25,10 +26,13 @@ struct situation {
 	enum login_state login;
 	unsigned rebinds; /* since the start */
 	struct qbittorrent_hints hints;
-	const char *interface;   /* of the tunnel; "" while not known, or switched off */
-	const char *version;     /* of qBittorrent; "" while not known */
-	time_t last_check;       /* 0: none yet */
-	time_t last_port_change; /* 0: none yet */
+	const char *interface;        /* of the tunnel; "" while not known, or switched off */
+	const char *version;          /* of qBittorrent; "" while not known */
+	struct port_file_ports ports; /* all that are forwarded, in the order of the source */
+	time_t lost_port_s;           /* when a port that was here was lost; 0: none was */
+	int64_t tunnel_up_at_ms;      /* since when the tunnel is up; MONO_NEVER: it is not */
+	time_t last_check;            /* 0: none yet */
+	time_t last_port_change;      /* 0: none yet */
 	time_t started;
 	int64_t started_ms;
 };

@@ -492,6 +492,7 @@ def check_health_fields(health: dict[str, Any]) -> None:
         "state": (str,),
         "current_port": (int, type(None)),
         "forwarded_port": (int, type(None)),
+        "forwarded_ports": (list,),
         "reachable": (bool, type(None)),
         "reachable_udp": (bool, type(None)),
         "connection_status": (str, type(None)),
@@ -517,6 +518,7 @@ def check_health_fields(health: dict[str, Any]) -> None:
         assert health[name] is None or RFC_3339.fullmatch(health[name]), f"{name}: {health[name]}"
     assert UPTIME.fullmatch(health["uptime"]), health["uptime"]
     assert health["forwarded_port"] is None or 1 <= health["forwarded_port"] <= 65535
+    assert all(1 <= port <= 65535 for port in health["forwarded_ports"])
     assert health["login"] in (None, "rejected", "held_back", "banned")
     if health["healthy"]:
         assert health["login"] is None, health

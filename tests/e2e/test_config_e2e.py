@@ -29,6 +29,7 @@ DEFAULTS = {
     "QSTICKY_TLS_SERVER_NAME": "",
     "QSTICKY_PORT_SOURCE": "file",
     "QSTICKY_PORT_FILE_PATH": "/tmp/gluetun/forwarded_port",
+    "QSTICKY_PORT_INDEX": "1",
     "QSTICKY_GLUETUN_HOST": "localhost",
     "QSTICKY_GLUETUN_PORT": "8000",
     "QSTICKY_GLUETUN_USE_HTTPS": "false",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
 
 from conftest import NewStack
-from stack import FILES
+from stack import FILES, TWO_FILE
 
 pytestmark = [pytest.mark.xdist_group("docker 2"), pytest.mark.timeout(300)]
 
@@ -87,3 +88,27 @@ def test_qbittorrent_follows_into_gluetuns_new_network_by_its_restart_policy(
     assert stack.forwarded() != old
     assert stack.engine.exit_codes("qsticky", since) == [3]
     assert stack.engine.exit_codes("qbittorrent", since) == [0]
+
+
+def test_two_qbittorrents_in_one_network_have_a_port_each(new_stack: NewStack) -> None:
+    """Also after one of the two has become the other's."""
+    stack = new_stack(TWO_FILE)
+
+    def wait_each(*ports: int) -> None:
+        def each() -> bool:
+            lines = [stack.judge(name)[1] for name in ("qsticky", "qsticky2")]
+            wanted = [f"healthy: port {port}," for port in ports]
+            return all(line.startswith(start) for line, start in zip(lines, wanted))
+
+        stack.wait(each, f"each to have its own of {ports}")
+
+    stack.up()
+    stack.wait(stack.is_open, "the first port")
+    status = stack.engine.docker("exec", "qsticky", "/qsticky", "status", "--json").stdout
+    first, second = json.loads(status)["forwarded_ports"]
+    assert first < second
+    wait_each(first, second)
+    others = [second, min(second + 7, 65535)]
+    stack.gluetun("port", *map(str, others))
+    wait_each(*others)
+    stack.wait(stack.is_open, "the port that has moved")

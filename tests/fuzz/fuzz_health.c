@@ -84,6 +84,7 @@ static void check_write(const uint8_t *data, size_t size)
 	const char *dir = temp_dir();
 	size_t len = 0;
 	uint32_t words[8] = { 0 };
+	struct port_file_ports ports = { .count = 0 };
 
 	assert(dir);
 	if (size < sizeof words)
@@ -97,6 +98,9 @@ static void check_write(const uint8_t *data, size_t size)
 	health.reachable_udp = (words[0] >> 5) % 3;
 	health.current_port = (int64_t)(words[0] >> 8 & 0x1ffff) - 1;
 	health.forwarded_port = (int64_t)(words[1] & 0x1ffff) - 1;
+	for (; ports.count < words[0] >> 25; ports.count++)
+		ports.port[ports.count] = UINT16_MAX;
+	health.forwarded_ports = words[7] & 8 ? &ports : NULL;
 	health.last_check = (time_t)words[2] << (words[1] >> 24 & 7);
 	health.last_port_change = words[3];
 	health.timestamp = (time_t)words[3] + 1;

@@ -235,17 +235,21 @@ static long as_port(const struct reader *raw)
 	return *raw->at == '-' && value != 0 ? -1 : value;
 }
 
-/* The first port of a value that is sound, as the second parser sees it; -1: it is not ports. */
-static long first_port(const struct reader *raw)
+/* Most ports taken. */
+#define PORTS_MAX 8
+
+/* The first port of a value that is sound, as the second parser sees it; -1: it is not ports. Sets `*sum` to the
+ * sum of all. */
+static long first_port(const struct reader *raw, long *sum)
 {
 	struct reader r = *raw, element;
 	long first = 0;
-	bool any = false;
+	unsigned items = 0;
 
 	if (take_word(&r, "null"))
 		return 0;
 	if (!take(&r, '['))
-		return as_port(raw);
+		return *sum = as_port(raw);
 	skip_blanks(&r);
 	while (!take(&r, ']')) {
 		long port;
@@ -259,24 +263,29 @@ static long first_port(const struct reader *raw)
 		port = as_port(&element);
 		if (port < 0)
 			return -1;
-		if (!any)
+		if (items++ == 0)
 			first = port;
-		any = true;
+		*sum += port;
 	}
-	return first;
+	return items > PORTS_MAX ? -1 : first;
 }
 
 static void check_ports(const struct json *json, const char *key, bool there,
                         const struct reader *raw)
 {
-	uint16_t port = 0;
-	enum json_ports found = json_ports(json, key, &port);
-	long wanted = there ? first_port(raw) : 0;
+	uint16_t ports[PORTS_MAX] = { 0 };
+	size_t count = 0;
+	enum json_ports found = json_ports(json, key, ports, PORTS_MAX, &count);
+	long sum = 0, wanted = there ? first_port(raw, &sum) : 0;
 
 	assert((found == JSON_PORTS_ABSENT) == !there);
 	assert((found == JSON_PORTS_BAD) == (wanted < 0));
 	assert((found == JSON_PORTS_SOME) == (wanted > 0));
-	assert(port == (wanted > 0 ? wanted : 0));
+	assert(ports[0] == (wanted > 0 ? wanted : 0));
+	assert((count > 0) == (wanted > 0) && count <= PORTS_MAX);
+	for (size_t i = 0; i < count; i++)
+		sum -= ports[i];
+	assert(wanted <= 0 || sum == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -296,7 +305,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		bool as_bool;
 		int64_t as_int;
 		char as_string[16];
-		uint16_t as_ports = 0;
+		uint16_t as_ports[PORTS_MAX];
+		size_t count = 0;
 
 		if (sound) {
 			check_int(&json, keys[i], there, &raw);
@@ -307,8 +317,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(json_int(&json, keys[i], &as_int) + json_bool(&json, keys[i], &as_bool) +
 		               json_string(&json, keys[i], as_string, sizeof as_string) <=
 		       1);
-		assert((json_ports(&json, keys[i], &as_ports) == JSON_PORTS_SOME) ==
-		       (as_ports > 0));
+		assert((json_ports(&json, keys[i], as_ports, PORTS_MAX, &count) ==
+		        JSON_PORTS_SOME) == (count > 0));
 	}
 	json_forget(&json);
 	return 0;

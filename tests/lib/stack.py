@@ -19,6 +19,7 @@ from engine import Engine
 from harness import PATIENCE, ROOT, password_entry, wait_until
 
 GLUETUN = "qmcgaw/gluetun:v3"
+GLUETUN_LATEST = "qmcgaw/gluetun:latest"
 QBITTORRENT = "lscr.io/linuxserver/qbittorrent:latest"
 AUTOHEAL = "willfarrell/autoheal:1.2.0"
 # As the files name it.
@@ -34,6 +35,7 @@ STAND_INS = (
 PASSWORD = 'correct horse "&=+%'
 FILES = ["compose.yaml", "compose-bridge.yaml"]
 HEALER_FILE = "compose-autoheal.yaml"
+TWO_FILE = "compose-two.yaml"
 INTERVAL = 1  # seconds between two checks of qsticky, and of the engine
 
 # What the tests change in a user's file: they have no time.
@@ -73,7 +75,28 @@ HURRY_QBITTORRENT = """container_name: qbittorrent
 """
 
 
+# Only Gluetun's master forwards more than one port.
+HURRY_TWO = """container_name: gluetun
+    environment:
+      GLUETUN_VERSION: master
+"""
+HURRY_SECOND = """
+  qbittorrent2:
+    container_name: qbittorrent2
+  qsticky2:
+    container_name: qsticky2
+    environment:
+      QSTICKY_CHECK_INTERVAL: "1"
+      QSTICKY_LOG_LEVEL: DEBUG
+    healthcheck:
+      interval: 1s
+"""
+
+
 def hurry(engine: Engine, file: str) -> str:
+    if file == TWO_FILE:
+        quick = HURRY.replace("container_name: gluetun\n", HURRY_TWO)
+        return quick + HURRY_SECOND.strip("\n") + "\n"
     if file != HEALER_FILE:
         return HURRY
     quick = HURRY.replace("container_name: qbittorrent\n", HURRY_QBITTORRENT)
@@ -102,6 +125,7 @@ def make_images(engine: Engine, binary: Path) -> None:
             f'ENTRYPOINT ["python3", "{INSIDE}/{script}"]\n{more}'
         )
         engine.docker("build", f"--tag={name}", context, env={"DOCKER_BUILDKIT": "0"})
+    engine.docker("tag", GLUETUN, GLUETUN_LATEST)
     # The image's last stage as it is, on a binary that is built already.
     last_stage = (ROOT / "Dockerfile.scratch").read_text().partition("\nFROM scratch\n")
     assert last_stage[1], "Dockerfile.scratch ends with another stage than FROM scratch"
@@ -149,6 +173,8 @@ class Stack:
         )
         (directory / "qbittorrent_pass.txt").write_text(PASSWORD + "\n")
         write_qbittorrent_config(directory / "qbittorrent")
+        if file == TWO_FILE:
+            write_qbittorrent_config(directory / "qbittorrent2")
 
     def compose(self, *args: str, **options: Any) -> str:
         files = [f"--file={file}" for file in self.files]
@@ -176,7 +202,7 @@ class Stack:
     def story(self) -> str:
         """For a failure's message."""
         parts = []
-        for name in ("gluetun", "qbittorrent", "qsticky", "autoheal"):
+        for name in ("gluetun", "qbittorrent", "qsticky", "qbittorrent2", "qsticky2", "autoheal"):
             if self.engine.exists(name):
                 state = json.dumps(self.engine.state(name), indent=1)[-1500:]
                 parts.append(f"--- {name}\n{state}\n" + "\n".join(self.engine.logs(name)[-30:]))
@@ -197,8 +223,8 @@ class Stack:
 
     # -- qsticky
 
-    def judge(self) -> tuple[int, str]:
-        done = self.engine.docker("exec", "qsticky", "/qsticky", "healthcheck", check=False)
+    def judge(self, name: str = "qsticky") -> tuple[int, str]:
+        done = self.engine.docker("exec", name, "/qsticky", "healthcheck", check=False)
         return done.returncode, (done.stdout + done.stderr).strip()
 
     def wait(self, check: Callable[[], Any], what: str, timeout: float = 2 * PATIENCE) -> None:

@@ -266,6 +266,17 @@ static void config_takes_ports_from_1_to_65535(void **state)
 	assert_wrong("QSTICKY_QBITTORRENT_PORT=0x50");
 }
 
+static void config_takes_a_port_index_from_1(void **state)
+{
+	(void)state;
+
+	assert_allowed("QSTICKY_PORT_INDEX=1");
+	assert_allowed("QSTICKY_PORT_INDEX=128");
+	assert_wrong("QSTICKY_PORT_INDEX=0");
+	assert_wrong("QSTICKY_PORT_INDEX=129");
+	assert_wrong("QSTICKY_PORT_INDEX=first");
+}
+
 static void config_takes_seconds_up_to_a_day(void **state)
 {
 	(void)state;
@@ -581,6 +592,7 @@ int main(void)
 		cmocka_unit_test(config_refuses_urls_and_ports_for_a_host),
 		cmocka_unit_test(config_takes_a_host_name_of_255_bytes_and_no_more),
 		cmocka_unit_test(config_takes_ports_from_1_to_65535),
+		cmocka_unit_test(config_takes_a_port_index_from_1),
 		cmocka_unit_test(config_takes_seconds_up_to_a_day),
 		cmocka_unit_test(config_takes_log_levels_in_any_case),
 		cmocka_unit_test(config_takes_absolute_paths_of_files),

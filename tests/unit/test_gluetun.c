@@ -74,7 +74,7 @@ static struct peer_address address;
 static struct gluetun gluetun;
 static struct stop stop = { .fd = -1 };
 static struct failure why;
-static uint16_t port;
+static struct port_file_ports ports;
 
 static void begin(const char *const script[])
 {
@@ -94,7 +94,7 @@ static void begin(const char *const script[])
 	assert_int_equal(pthread_create(&server.thread, NULL, serve, NULL), 0);
 	address = (struct peer_address){ .host = "127.0.0.1", .port = ntohs(local.sin_port) };
 	gluetun = gluetun_for(&address, &nobody, &stop, &reply);
-	port = 7;
+	ports = (struct port_file_ports){ .count = 7, .port = { 7 } };
 }
 
 static int end(void **state)
@@ -115,7 +115,7 @@ static int end(void **state)
 
 static enum fail ask_within(int64_t ms)
 {
-	return gluetun_ask(&gluetun, mono_now_ms() + ms, &port, &why);
+	return gluetun_ask(&gluetun, mono_now_ms() + ms, &ports, &why);
 }
 
 static enum fail ask(void)
@@ -127,15 +127,15 @@ static void assert_told(uint16_t wanted)
 {
 	if (ask())
 		fail_msg("%s", why.text);
-	assert_int_equal(port, wanted);
+	assert_int_equal(ports.count > 0 ? ports.port[0] : 0, wanted);
 }
 
 /* With a sentence that has both parts in it, and nothing of the reply's body. */
 static void assert_fails(enum fail kind, const char *part, const char *other_part)
 {
-	port = 7;
+	ports = (struct port_file_ports){ .count = 7, .port = { 7 } };
 	assert_int_equal(ask_within(kind == FAIL_TIMEOUT ? 50 : GLUETUN_ASK_MS), kind);
-	assert_int_equal(port, 7);
+	assert_int_equal(ports.count, 7);
 	if (!strstr(why.text, part) || !strstr(why.text, other_part) || strstr(why.text, "B0DY"))
 		fail_msg("no %s and %s in: %s", part, other_part, why.text);
 }
@@ -180,6 +180,18 @@ static void gluetun_takes_0_null_and_an_empty_list_for_none(void **state)
 	assert_answer(TOLD("{\"ports\":null}"), 0);
 	assert_answer(TOLD("{\"port\":0,\"ports\":[]}"), 0);
 	assert_answer(TOLD("{\"port\":0,\"ports\":null}"), 0);
+}
+
+static void gluetun_tells_all_ports_in_their_order(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(TOLD("{\"port\":41000,\"ports\":[43000,41000,42000]}")));
+	assert_told(43000);
+	assert_int_equal(ports.count, 3);
+	assert_int_equal(ports.port[1], 41000);
+	assert_int_equal(ports.port[2], 42000);
+	assert_false(ports.missing);
 }
 
 static void gluetun_takes_the_port_where_the_list_has_none(void **state)
@@ -456,7 +468,7 @@ static void gluetun_stops_when_it_is_asked_to(void **state)
 	assert_int_equal(write(fds[1], "", 1), 1);
 	stop.fd = fds[0];
 	assert_int_equal(ask(), FAIL_STOPPED);
-	assert_int_equal(port, 7);
+	assert_int_equal(ports.count, 7);
 	stop.fd = -1;
 	close(fds[0]);
 	close(fds[1]);
@@ -480,6 +492,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(gluetun_takes_both_generations_of_json, end),
 		cmocka_unit_test_teardown(gluetun_takes_0_null_and_an_empty_list_for_none, end),
+		cmocka_unit_test_teardown(gluetun_tells_all_ports_in_their_order, end),
 		cmocka_unit_test_teardown(gluetun_takes_the_port_where_the_list_has_none, end),
 		cmocka_unit_test_teardown(gluetun_takes_nothing_else, end),
 		cmocka_unit_test_teardown(gluetun_says_what_else_it_was_told, end),

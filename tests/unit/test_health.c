@@ -19,11 +19,14 @@
 #define NOW 1795336930
 #define INTERVAL 30
 
+static const struct port_file_ports two_ports = { .count = 2, .port = { 41000, 42000 } };
+
 static const struct health well = {
 	.healthy = true,
 	.state = "in_sync",
 	.current_port = 41000,
 	.forwarded_port = 41000,
+	.forwarded_ports = &two_ports,
 	.reachable = REACHABLE_YES,
 	.reachable_udp = REACHABLE_YES,
 	.connection_status = "firewalled",
@@ -106,7 +109,7 @@ static void health_writes_every_field(void **state)
 	assert_string_equal(
 		written(state, &well),
 		"{\"healthy\": true, \"state\": \"in_sync\", \"current_port\": 41000, "
-		"\"forwarded_port\": 41000, \"reachable\": true, \"reachable_udp\": true, "
+		"\"forwarded_port\": 41000, \"forwarded_ports\": [41000,42000], \"reachable\": true, \"reachable_udp\": true, "
 		"\"connection_status\": \"firewalled\", \"external_address\": \"203.0.113.7\", "
 		"\"interface\": \"tun0\", \"login\": \"held_back\", "
 		"\"last_check\": \"2026-11-22T08:41:58Z\", "
@@ -122,7 +125,7 @@ static void health_writes_null_for_what_is_not_known(void **state)
 	assert_string_equal(
 		written(state, &ill),
 		"{\"healthy\": false, \"state\": \"retrying\", \"current_port\": null, "
-		"\"forwarded_port\": null, \"reachable\": null, \"reachable_udp\": null, "
+		"\"forwarded_port\": null, \"forwarded_ports\": null, \"reachable\": null, \"reachable_udp\": null, "
 		"\"connection_status\": null, "
 		"\"external_address\": null, \"interface\": null, \"login\": null, \"last_check\": null, "
 		"\"last_port_change\": null, \"timestamp\": \"2026-11-22T08:42:10Z\", "
@@ -512,7 +515,7 @@ static void health_is_unhealthy_with_a_huge_file(void **state)
 
 	memset(bytes, ' ', sizeof bytes);
 	assert_false(judged_bytes(state, bytes, sizeof bytes));
-	assert_non_null(strstr(line, "over 6144 bytes"));
+	assert_non_null(strstr(line, "over 7168 bytes"));
 }
 
 static void health_is_unhealthy_with_what_is_not_a_file(void **state)
@@ -538,6 +541,7 @@ static void health_reads_back_the_longest_error(void **state)
 {
 	struct health health = ill;
 	char error[FAILURE_MAX], status[16], address[64], version[32];
+	struct port_file_ports ports = { .count = 0 };
 
 	memset(error, '\x01', sizeof error - 1);
 	error[sizeof error - 1] = '\0';
@@ -553,6 +557,9 @@ static void health_reads_back_the_longest_error(void **state)
 	health.external_address = address;
 	health.qbittorrent_version = version;
 	health.current_port = health.forwarded_port = 65535;
+	for (; ports.count < PORT_FILE_PORTS_MAX; ports.count++)
+		ports.port[ports.count] = 65535;
+	health.forwarded_ports = &ports;
 	health.uptime_s = UINT64_MAX;
 	health.rebinds = health.consecutive_failures = UINT32_MAX;
 	assert_false(judged_health(state, &health, NOW));

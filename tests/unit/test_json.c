@@ -161,11 +161,27 @@ static void json_refuses_a_string_that_does_not_fit(void **state)
 static void assert_ports(const char *text, enum json_ports wanted, uint16_t wanted_port)
 {
 	struct json json = parsed(text);
-	uint16_t port = 7;
+	uint16_t ports[4] = { 7, 7, 7, 7 };
+	size_t count = 7;
 
-	if (json_ports(&json, "a", &port) != wanted)
+	if (json_ports(&json, "a", ports, 3, &count) != wanted)
 		fail_msg("%s is not %d", text, (int)wanted);
-	assert_int_equal(port, wanted == JSON_PORTS_SOME ? wanted_port : 7);
+	assert_int_equal(ports[0], wanted == JSON_PORTS_SOME ? wanted_port : 7);
+	assert_int_equal(ports[3], 7);
+	assert_true(wanted == JSON_PORTS_SOME ? count > 0 && count < 4 : count == 7);
+}
+
+static void json_reads_all_ports_in_their_order(void **state)
+{
+	struct json json = parsed("{\"a\":[3,0,65535]}");
+	uint16_t ports[3] = { 0 };
+	size_t count = 0;
+	(void)state;
+
+	assert_int_equal(json_ports(&json, "a", ports, 3, &count), JSON_PORTS_SOME);
+	assert_int_equal(count, 2);
+	assert_int_equal(ports[0], 3);
+	assert_int_equal(ports[1], 65535);
 }
 
 static void json_reads_the_first_of_ports(void **state)
@@ -197,6 +213,7 @@ static void json_takes_nothing_else_for_ports(void **state)
 		"{\"a\":\"null\"}",    "{\"a\":{}}",        "{\"a\":{\"b\":1}}", "{\"a\":[null]}",
 		"{\"a\":[1,\"2\"]}",   "{\"a\":[1,70000]}", "{\"a\":[1,[2]]}",   "{\"a\":[[1],2]}",
 		"{\"a\":[{\"b\":1}]}", "{\"a\":[1:2,3]}",   "{\"a\":[1,2:3]}",   "{\"a\":[1,-1]}",
+		"{\"a\":[1,2,3,4]}",
 	};
 	(void)state;
 
@@ -378,6 +395,7 @@ int main(void)
 		cmocka_unit_test(json_undoes_escapes),
 		cmocka_unit_test(json_refuses_a_string_with_nonsense_in_it),
 		cmocka_unit_test(json_refuses_a_string_that_does_not_fit),
+		cmocka_unit_test(json_reads_all_ports_in_their_order),
 		cmocka_unit_test(json_reads_the_first_of_ports),
 		cmocka_unit_test(json_tells_no_ports_from_no_member),
 		cmocka_unit_test(json_takes_nothing_else_for_ports),

@@ -263,7 +263,27 @@ static void net_reports_a_port_without_listener_as_refused(void **state)
 	                 FAIL_REFUSED);
 	assert_non_null(strstr(why.text, "connection refused"));
 	assert_int_equal(tcp.fd, -1);
+	assert_true(tcp.refused_here);
 	close(socket);
+}
+
+/* Any of 127.0.0.0/8 is loopback, and what has answered before may refuse now. */
+static void net_says_whether_an_address_of_this_machine_has_refused(void **state)
+{
+	struct net_tcp tcp = { .fd = -1 };
+	uint16_t port = 0;
+	int listener = listening_socket(AF_INET, &port);
+	(void)state;
+
+	assert_int_equal(net_connect(&tcp, "127.0.0.2", port, &never, MONO_NEVER, &why),
+	                 FAIL_REFUSED);
+	assert_true(tcp.refused_here);
+	assert_int_equal(net_connect(&tcp, "127.0.0.1", port, &never, MONO_NEVER, &why), FAIL_NONE);
+	assert_false(tcp.refused_here);
+	net_close(&tcp);
+	close(listener);
+	assert_int_equal(net_connect_again(&tcp, &never, MONO_NEVER, &why), FAIL_REFUSED);
+	assert_true(tcp.refused_here);
 }
 
 static void net_connects_to_localhost_by_either_address(void **state)
@@ -413,6 +433,7 @@ int main(void)
 		cmocka_unit_test(net_write_ends_when_a_stop_is_asked_for),
 		cmocka_unit_test(net_close_may_come_twice),
 		cmocka_unit_test(net_reports_a_port_without_listener_as_refused),
+		cmocka_unit_test(net_says_whether_an_address_of_this_machine_has_refused),
 		cmocka_unit_test(net_connects_to_localhost_by_either_address),
 		cmocka_unit_test(net_reports_localhost_without_listener_as_refused),
 		cmocka_unit_test(net_connects_to_an_ipv6_address),

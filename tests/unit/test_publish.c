@@ -34,11 +34,13 @@ static int set_up(void **state)
 		                  .gluetun_host = "localhost",
 		                  .gluetun_port = 8000,
 		                  .health_path = health_path,
+		                  .port_index = 1,
 		                  .no_port_grace_s = 120 };
 	situation = (struct situation){ .config = &config,
 		                        .sync = sync_start(30000, 120000, 1, now_ms),
 		                        .current_port = -1,
 		                        .interface = "",
+		                        .tunnel_up_at_ms = MONO_NEVER,
 		                        .version = "",
 		                        .started_ms = now_ms };
 	publish = (struct publish){ 0 };
@@ -130,6 +132,21 @@ static void want_none_since(int64_t ms)
 	situation.sync.no_port_at_ms = at_ms;
 	sync_file_empty(&situation.sync, at_ms - SYNC_SETTLE_MS);
 	sync_file_empty(&situation.sync, at_ms);
+}
+
+static struct failure error;
+
+/* A sentence with each digit as '#'. */
+static const char *words_of(const char *sentence)
+{
+	static char words[FAILURE_MAX];
+	size_t len = 0;
+
+	for (; sentence[len]; len++)
+		words[len] =
+			(char)(sentence[len] >= '0' && sentence[len] <= '9' ? '#' : sentence[len]);
+	words[len] = '\0';
+	return words;
 }
 
 /* ---- health ---- */
@@ -433,6 +450,74 @@ static void publish_warns_once_when_no_port_came_within_the_grace(void **state)
 	assert_quiet();
 }
 
+/* The question whether port forwarding is on would be an odd one: there was a port. */
+static void publish_says_since_when_a_port_that_was_here_is_gone(void **state)
+{
+	(void)state;
+
+	want_none_since(0);
+	succeed();
+	logged();
+	situation.sync.no_port_at_ms -= 121000;
+	situation.lost_port_s = now_s() - 121;
+	succeed();
+	assert_string_equal(words_of(publish_error(&situation, &error)),
+	                    "Gluetun has had no port since ##:## (UTC): look at its log");
+	assert_logged(" WARN  Gluetun has had no port since ");
+	situation.lost_port_s -= 24 * 60 * 60;
+	assert_string_equal(
+		words_of(publish_error(&situation, &error)),
+		"Gluetun has had no port since ####-##-## ##:## (UTC): look at its log");
+}
+
+static void publish_advises_to_restart_gluetun_after_two_minutes_with_a_tunnel(void **state)
+{
+	static const char advice[] = "restart Gluetun";
+	(void)state;
+
+	config.no_port_grace_s = 300;
+	situation.sync.grace_ms = 300000;
+	want_none_since(0);
+	succeed();
+	logged();
+	situation.sync.no_port_at_ms -= 121000;
+	situation.tunnel_up_at_ms = mono_now_ms() - 119000;
+	succeed();
+	assert_quiet();
+	situation.tunnel_up_at_ms -= 2000;
+	situation.lost_port_s = now_s();
+	succeed();
+	assert_non_null(strstr(logged(), advice));
+	succeed();
+	assert_quiet();
+	situation.lost_port_s = 0;
+	succeed();
+	assert_logged(" WARN  no forwarded port in /tmp/gluetun/forwarded_port for over 120 s: is "
+	              "Gluetun connected, with VPN_PORT_FORWARDING=on, and its directory mounted "
+	              "here? If so, restart Gluetun: it asks the provider once per connection");
+	/* What it has is not none. */
+	situation.ports.count = 1;
+	situation.tunnel_up_at_ms -= 200000;
+	situation.sync.no_port_at_ms -= 200000;
+	assert_null(strstr(publish_error(&situation, &error), advice));
+}
+
+static void publish_says_how_many_ports_there_are_where_those_are_too_few(void **state)
+{
+	(void)state;
+
+	config.port_index = 3;
+	situation.ports.count = 2;
+	want_none_since(0);
+	succeed();
+	assert_logged(" INFO  no port 3 yet: Gluetun forwards 2, in /tmp/gluetun/forwarded_port");
+	assert_null(publish_error(&situation, &error));
+	situation.sync.no_port_at_ms -= 121000;
+	succeed();
+	assert_logged(" WARN  no port 3 for over 120 s: Gluetun forwards 2; set its "
+	              "VPN_PORT_FORWARDING_PORTS_COUNT, or a lower QSTICKY_PORT_INDEX\n");
+}
+
 static void publish_warns_no_more_often_after_a_failure_in_between(void **state)
 {
 	(void)state;
@@ -518,6 +603,14 @@ int main(void)
 		                                set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			publish_warns_once_when_no_port_came_within_the_grace, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			publish_says_since_when_a_port_that_was_here_is_gone, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			publish_advises_to_restart_gluetun_after_two_minutes_with_a_tunnel, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(
+			publish_says_how_many_ports_there_are_where_those_are_too_few, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(
 			publish_warns_no_more_often_after_a_failure_in_between, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(publish_warns_once_of_settings_that_keep_peers_away,

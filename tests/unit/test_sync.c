@@ -325,6 +325,34 @@ static void sync_is_no_longer_in_error_when_the_bad_file_does_not_count(void **s
 	assert_int_equal(sync_port(&s), 0);
 }
 
+static void sync_tries_each_second_while_the_web_ui_refuses_here(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	for (int64_t i = 0; i < 100; i++) {
+		int64_t now_ms = START + i * SYNC_REFUSED_MS;
+
+		sync_cycle_ended(&s, SYNC_REFUSED, now_ms);
+		assert_int_equal(sync_due_ms(&s), now_ms + SECOND);
+		assert_int_equal(sync_state(&s), SYNC_RETRYING);
+		assert_false(sync_healthy(&s, now_ms));
+	}
+	assert_int_equal(s.failures, 100);
+}
+
+static void sync_reads_the_source_again_without_a_cycle(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	sync_read_again_at(&s, START + 5 * SECOND);
+	assert_int_equal(sync_due_ms(&s), START + 5 * SECOND);
+	assert_false(sync_cycle_due(&s, START + 5 * SECOND));
+	sync_file_port(&s, PORT, START + 5 * SECOND);
+	assert_int_equal(sync_due_ms(&s), START + INTERVAL);
+}
+
 static void sync_counts_failures_in_a_row(void **state)
 {
 	struct sync s = after_cycle(SYNC_FAILED);
@@ -1534,6 +1562,8 @@ int main(void)
 		cmocka_unit_test(sync_is_retrying_while_the_first_answer_is_awaited),
 		cmocka_unit_test(sync_forgets_an_emptiness_that_was_not_confirmed),
 		cmocka_unit_test(sync_is_no_longer_in_error_when_the_bad_file_does_not_count),
+		cmocka_unit_test(sync_tries_each_second_while_the_web_ui_refuses_here),
+		cmocka_unit_test(sync_reads_the_source_again_without_a_cycle),
 		cmocka_unit_test(sync_counts_failures_in_a_row),
 		cmocka_unit_test(sync_goes_on_at_the_interval_while_it_is_shut_out),
 		cmocka_unit_test(sync_lets_an_empty_file_settle_for_a_second),

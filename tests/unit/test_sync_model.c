@@ -65,7 +65,7 @@ struct theme {
 	bool odd_times; /* it is suspended, or a cycle takes long */
 };
 
-enum event { MODIFIED, LINKS_CHANGED, ASKED, RELOADED, EVENTS };
+enum event { MODIFIED, LINKS_CHANGED, ASKED, RELOADED, READ_AGAIN, EVENTS };
 enum network { AS_BEFORE, ANOTHER_TUNNEL, ALONE, NETWORKS };
 
 #define BIT(which) (1u << (which))
@@ -567,7 +567,8 @@ static void leave_event(const struct model *from, int64_t at)
 		after_look(&m);
 	}
 	for (enum event event = 0; event < EVENTS; event++) {
-		static const char *const names[] = { "modified", "links", "asked", "SIGHUP" };
+		static const char *const names[] = { "modified", "links", "asked", "SIGHUP",
+			                             "A, and again" };
 		struct model m = *from;
 
 		if (!has(theme->events, event))
@@ -585,8 +586,12 @@ static void leave_event(const struct model *from, int64_t at)
 			sync_cycle_at(&m.sync, now_ms + SYNC_SETTLE_MS);
 			break;
 		case RELOADED:
-		case EVENTS:
 			sync_cycle_at(&m.sync, now_ms);
+			break;
+		case READ_AGAIN:
+		case EVENTS:
+			(void)look_at(&m, LOOK_A);
+			sync_read_again_at(&m.sync, now_ms + SYNC_SETTLE_MS);
 			break;
 		}
 		MUST(sync_due_ms(&m.sync) <= now_ms + (event == RELOADED ? 0 : SYNC_SETTLE_MS));
@@ -652,22 +657,24 @@ static bool is_possible(const struct model *m, enum sync_outcome outcome, bool r
 
 static void leave_network(const struct model *from)
 {
-	static const char *const outcomes[] = { "", "proved", "failed", "closed", "shut out" };
+	static const char *const outcomes[] = { "",        "proved", "failed",
+		                                "refused", "closed", "shut out" };
 
-	for (unsigned i = 0; i < 4 * 3 * 2; i++) {
-		enum sync_outcome outcome = SYNC_PROVED + i % 4;
-		unsigned rebinds = i / 4 % 3; /* 2: a costly one */
+	for (unsigned i = 0; i < 5 * 3 * 2; i++) {
+		enum sync_outcome outcome = SYNC_PROVED + i % 5;
+		unsigned rebinds = i / 5 % 3; /* 2: a costly one */
 		struct model m = *from;
 
 		if (!has(theme->outcomes, outcome) || !is_possible(&m, outcome, rebinds > 0) ||
-		    (i >= 12 && !theme->odd_times))
+		    (i >= 15 && !theme->odd_times))
 			continue;
 		now_ms = 0;
 		snprintf(action, sizeof action, "%s%s%s", rebinds ? "+" : "", outcomes[outcome],
-		         i >= 12 ? ", 4 s" : "");
+		         i >= 15 ? ", 4 s" : "");
 		if (rebinds)
 			rebind(&m, rebinds == 2);
-		end_cycle(&m, outcome, i >= 12 ? 4000 : 0);
+		end_cycle(&m, outcome, i >= 15 ? 4000 : 0);
+		MUST(outcome != SYNC_REFUSED || sync_due_ms(&m.sync) <= now_ms + SYNC_REFUSED_MS);
 		reach(m, ASLEEP);
 	}
 }
