@@ -3,6 +3,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/text.h"
+
 static bool begins_with(const char *text, size_t len, const char *start)
 {
 	size_t start_len = strlen(start);
@@ -45,5 +47,6 @@ bool kubernetes_names(char *const environment[], const char *name, size_t len)
 
 bool kubernetes_sets(char *const environment[], const char *name, const char *value)
 {
-	return strstr(value, "://") && kubernetes_names(environment, name, strlen(name));
+	return text_find(value, strlen(value), "://") &&
+	       kubernetes_names(environment, name, strlen(name));
 }

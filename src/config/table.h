@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/text.h"
 #include "config/config.h"
@@ -43,7 +44,7 @@ struct config_variable {
 	const char *purpose;    /* for --help */
 	const char *usual_file; /* a secret's file in CONFIG_SECRETS */
 	enum config_kind kind;
-	size_t field; /* its offset in struct config */
+	uint16_t field; /* its offset in struct config */
 	unsigned least;
 	unsigned most;
 };

@@ -14,7 +14,7 @@ bool reload_fits(const char *status, const char *own)
 {
 	/* The first line is the name, in which the kernel escapes line ends. */
 	size_t name_len = strcspn(own, "\n") + 1;
-	const char *mask = strstr(status, "\nSigBlk:\t");
+	const char *mask = text_find(status, strlen(status), "\nSigBlk:\t");
 	char lowest;
 
 	if (!mask || strncmp(status, own, name_len) != 0)

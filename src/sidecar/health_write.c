@@ -24,40 +24,39 @@ enum view { VIEW_LINES, VIEW_METRICS, VIEWS };
 #define AT(member) offsetof(struct health, member)
 #define OWN(member) AT(member), #member /* a field named like its member */
 
-/* No pointers here: each would cost 24 more bytes for its relocation. */
 static const struct field {
 	uint8_t place[VIEWS]; /* position in each view, from 1; 0: not shown */
 	uint8_t kind;         /* enum kind */
 	uint8_t at;           /* offset of its member in struct health; numbers have 64 bits */
-	char name[21];
-	char help[43]; /* help text of its metric */
+	const char *name;
+	const char *help; /* help text of its metric; NULL: it has none */
 } fields[] = {
 	{ { 0, 2 }, FLAG, OWN(healthy), "1: the last check proved that all is well." },
 	{ { 1, 1 }, STATE, OWN(state), "1 for the present state." },
 	{ { 3, 4 }, PORT, OWN(current_port), "qBittorrent's port." },
 	{ { 2, 3 }, PORT, OWN(forwarded_port), "Gluetun's port." },
-	{ { 0, 0 }, PORTS, OWN(forwarded_ports), "" },
+	{ { 0, 0 }, PORTS, OWN(forwarded_ports), NULL },
 	{ { 5, 5 }, REACH, OWN(reachable), "1: it accepts TCP at the tunnel." },
 	{ { 6, 6 }, REACH, OWN(reachable_udp), "1: it receives UDP at the tunnel." },
-	{ { 0, 0 }, STRING, OWN(connection_status), "" },
-	{ { 0, 0 }, STRING, OWN(external_address), "" },
-	{ { 7, 0 }, STRING, OWN(interface), "" },
-	{ { 8, 0 }, STRING, OWN(login), "" },
+	{ { 0, 0 }, STRING, OWN(connection_status), NULL },
+	{ { 0, 0 }, STRING, OWN(external_address), NULL },
+	{ { 7, 0 }, STRING, OWN(interface), NULL },
+	{ { 8, 0 }, STRING, OWN(login), NULL },
 	{ { 9, 8 }, TIME, OWN(last_check), "Last check." },
 	{ { 4, 9 }, TIME, OWN(last_port_change), "Last change of the port." },
-	{ { 0, 0 }, TIME, OWN(timestamp), "" },
+	{ { 0, 0 }, TIME, OWN(timestamp), NULL },
 	{ { 0, 7 }, START, AT(started), "start", "Start of qsticky." },
-	{ { 10, 0 }, UPTIME, AT(uptime_s), "uptime", "" },
-	{ { 0, 0 }, COUNT, AT(uptime_s), "uptime_seconds", "" },
+	{ { 10, 0 }, UPTIME, AT(uptime_s), "uptime", NULL },
+	{ { 0, 0 }, COUNT, AT(uptime_s), "uptime_seconds", NULL },
 	{ { 11, 10 }, COUNT, OWN(consecutive_failures), "Failed checks in a row." },
 	{ { 12, 11 }, TOTAL, OWN(rebinds), "Rebinds." },
-	{ { 15, 0 }, STRING, OWN(last_error), "" },
-	{ { 13, 0 }, STRING, OWN(qbittorrent_version), "" },
-	{ { 14, 0 }, STRING, OWN(version), "" },
+	{ { 15, 0 }, STRING, OWN(last_error), NULL },
+	{ { 13, 0 }, STRING, OWN(qbittorrent_version), NULL },
+	{ { 14, 0 }, STRING, OWN(version), NULL },
 };
 
 /* Prefix and suffix of a metric's name, by kind, as the conventions for units require. */
-static const char affixes[][2][19] = {
+static const char *const affixes[][2] = {
 	[TOTAL] = { "", "_total" },
 	[REACH] = { "port_", "" },
 	[TIME] = { "", "_timestamp_seconds" },

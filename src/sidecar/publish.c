@@ -173,7 +173,7 @@ void publish_success(struct publish *publish, const struct situation *now)
 bool publish_setting_is(const struct qbittorrent_view *view, enum publish_setting which,
                         struct failure *text)
 {
-	static const char sentences[][128] = {
+	static const char *const sentences[] = {
 		[PUBLISH_PEER_PROXY] =
 			"qBittorrent uses a proxy for peers: it does not listen for them at all",
 		[PUBLISH_LO] =
