@@ -158,12 +158,14 @@ enum fail check_port_file(struct check_context *context)
 	if (source->file_fail == FAIL_IO && access(path, R_OK) < 0 && errno == EACCES)
 		add_owner(step, path);
 	if (source->file_fail)
-		return step_failed(step, source->file_fail,
-		                   source->ports.replaced
-		                           ? "then re-create this container (volumes: "
-		                             "gluetun:/tmp/gluetun:ro)"
-		                           : "nobody but Gluetun may write it, and this user "
-		                             "must be able to read it");
+		return step_failed(
+			step, source->file_fail,
+			source->ports.replaced
+				? "then re-create this container (volumes: "
+				  "gluetun:/tmp/gluetun:ro)"
+				: "correct QSTICKY_PORT_FILE_PATH: Gluetun's file is "
+				  "forwarded_port in /tmp/gluetun; this user must be able "
+				  "to read it");
 	port = sync_port(&now->sync);
 	if (!port && now->ports.count == 0)
 		return no_port(step, path);

@@ -1,13 +1,13 @@
 #include "sidecar/no_port.h"
 
 #include "base/clock.h"
-#include "sidecar/publish.h"
+#include "sidecar/servers.h"
 
 void no_port_tell(const struct situation *now, struct failure *text)
 {
-	char asked[PUBLISH_SOURCE_MAX];
+	char asked[SERVERS_SOURCE_MAX];
 
-	publish_source(asked, now->config, now->asked);
+	servers_source(asked, now->config, now->asked);
 	if (now->ports.count > 0)
 		fail_set(text, FAIL_UNPROVEN, "no port %u yet: Gluetun forwards %zu, %s",
 		         now->config->port_index, now->ports.count, asked);
@@ -40,9 +40,9 @@ void no_port_explain(const struct situation *now, struct failure *text)
 {
 	const struct config *config = now->config;
 	const bool restart = no_port_needs_restart(now);
-	char asked[PUBLISH_SOURCE_MAX], utc[UTC_MAX];
+	char asked[SERVERS_SOURCE_MAX], utc[UTC_MAX];
 
-	publish_source(asked, config, now->asked);
+	servers_source(asked, config, now->asked);
 	if (now->ports.count > 0)
 		fail_set(text, FAIL_UNPROVEN,
 		         "no port %u for over %u s: Gluetun forwards %zu; set its "

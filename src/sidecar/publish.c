@@ -7,23 +7,6 @@
 #include "sidecar/health_write.h"
 #include "sidecar/no_port.h"
 
-/* ---- the source ---- */
-
-void publish_source(char out[static PUBLISH_SOURCE_MAX], const struct config *config,
-                    enum config_source source)
-{
-	struct text text = text_on(out, PUBLISH_SOURCE_MAX);
-	char name[GLUETUN_NAME_MAX];
-
-	if (source != CONFIG_SOURCE_GLUETUN)
-		text_printf(&text, "in %s", config->port_file_path);
-	if (source == CONFIG_SOURCE_AUTO)
-		text_append(&text, ", else ");
-	gluetun_name(name, config->gluetun_host, config->gluetun_port);
-	if (source != CONFIG_SOURCE_FILE)
-		text_printf(&text, "from %s", name);
-}
-
 /* ---- health ---- */
 
 const char *publish_state(const struct situation *now)

@@ -42,13 +42,6 @@ struct publish {
 	bool said_setting[PUBLISH_SETTINGS];
 };
 
-/* Room for two places, with the words between them. */
-#define PUBLISH_SOURCE_MAX (LIMITS_PATH_MAX + GLUETUN_NAME_MAX + 64)
-
-/* Where `source` has a port, to follow that word. */
-void publish_source(char out[static PUBLISH_SOURCE_MAX], const struct config *config,
-                    enum config_source source);
-
 /* The state's name in the health file. */
 const char *publish_state(const struct situation *now);
 

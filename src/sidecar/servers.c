@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/text.h"
+
 /* Trust by the CA file, which all servers share. */
 static struct trust trust_in(const struct config *config, const char *name)
 {
@@ -57,4 +59,19 @@ struct webhook_receiver servers_webhook(const struct config *config)
 		.url = &config->webhook_url,
 		.ca_file = config->tls_ca_file,
 	};
+}
+
+void servers_source(char out[static SERVERS_SOURCE_MAX], const struct config *config,
+                    enum config_source source)
+{
+	struct text text = text_on(out, SERVERS_SOURCE_MAX);
+	char name[GLUETUN_NAME_MAX];
+
+	if (source != CONFIG_SOURCE_GLUETUN)
+		text_printf(&text, "in %s", config->port_file_path);
+	if (source == CONFIG_SOURCE_AUTO)
+		text_append(&text, ", else ");
+	gluetun_name(name, config->gluetun_host, config->gluetun_port);
+	if (source != CONFIG_SOURCE_FILE)
+		text_printf(&text, "from %s", name);
 }

@@ -248,7 +248,7 @@ int sidecar_run(const struct config *config, struct init *init)
 {
 	static struct sidecar s;
 	const struct reachability *reach = &s.cycle.reach;
-	char source[PUBLISH_SOURCE_MAX];
+	char source[SERVERS_SOURCE_MAX];
 	struct tunnel_view view;
 	struct failure why;
 	enum fail f;
@@ -259,7 +259,7 @@ int sidecar_run(const struct config *config, struct init *init)
 		(void)tunnel_look(&s.cycle.reach.tunnel, &view, &why);
 	/* A sidecar that may not write its budget is better than none; it remembers what it did. */
 	s.cycle.gate.in_memory = true;
-	publish_source(source, config, config->port_source);
+	servers_source(source, config, config->port_source);
 	log_line(LEVEL_INFO,
 	         "qsticky %s: qBittorrent at %s%s:%u, port %s, VPN interface %s, a check every "
 	         "%u s, health in %s",
