@@ -1,4 +1,5 @@
 #include "sidecar/publish.h"
+#include "sidecar/servers.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -134,7 +135,7 @@ static void want_none_since(int64_t ms)
 	sync_file_empty(&situation.sync, at_ms);
 }
 
-static struct failure error;
+static struct failure error_buf;
 
 /* A sentence with each digit as '#'. */
 static const char *words_of(const char *sentence)
@@ -418,7 +419,7 @@ static void publish_names_the_control_server_where_it_was_asked(void **state)
 	              "for over 120 s: is Gluetun connected, with VPN_PORT_FORWARDING=on?\n");
 }
 
-static void publish_source_names_file_control_server_or_both(void **state)
+static void servers_source_names_file_control_server_or_both(void **state)
 {
 #define FILE_SOURCE "in /tmp/gluetun/forwarded_port"
 #define GLUETUN_SOURCE "from Gluetun's control server at localhost:8000"
@@ -427,11 +428,11 @@ static void publish_source_names_file_control_server_or_both(void **state)
 		[CONFIG_SOURCE_GLUETUN] = GLUETUN_SOURCE,
 		[CONFIG_SOURCE_AUTO] = (FILE_SOURCE ", else " GLUETUN_SOURCE),
 	};
-	char said[PUBLISH_SOURCE_MAX];
+	char said[SERVERS_SOURCE_MAX];
 	(void)state;
 
 	for (unsigned i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
-		publish_source(said, &config, (enum config_source)i);
+		servers_source(said, &config, (enum config_source)i);
 		assert_string_equal(said, wanted[i]);
 	}
 }
@@ -461,12 +462,12 @@ static void publish_says_since_when_a_port_that_was_here_is_gone(void **state)
 	situation.sync.no_port_at_ms -= 121000;
 	situation.lost_port_s = now_s() - 121;
 	succeed();
-	assert_string_equal(words_of(publish_error(&situation, &error)),
+	assert_string_equal(words_of(publish_error(&situation, &error_buf)),
 	                    "Gluetun has had no port since ##:## (UTC): look at its log");
 	assert_logged(" WARN  Gluetun has had no port since ");
 	situation.lost_port_s -= 24 * 60 * 60;
 	assert_string_equal(
-		words_of(publish_error(&situation, &error)),
+		words_of(publish_error(&situation, &error_buf)),
 		"Gluetun has had no port since ####-##-## ##:## (UTC): look at its log");
 }
 
@@ -499,7 +500,7 @@ static void publish_advises_to_restart_gluetun_after_two_minutes_with_a_tunnel(v
 	situation.ports.count = 1;
 	situation.tunnel_up_at_ms -= 200000;
 	situation.sync.no_port_at_ms -= 200000;
-	assert_null(strstr(publish_error(&situation, &error), advice));
+	assert_null(strstr(publish_error(&situation, &error_buf), advice));
 }
 
 static void publish_says_how_many_ports_there_are_where_those_are_too_few(void **state)
@@ -511,7 +512,7 @@ static void publish_says_how_many_ports_there_are_where_those_are_too_few(void *
 	want_none_since(0);
 	succeed();
 	assert_logged(" INFO  no port 3 yet: Gluetun forwards 2, in /tmp/gluetun/forwarded_port");
-	assert_null(publish_error(&situation, &error));
+	assert_null(publish_error(&situation, &error_buf));
 	situation.sync.no_port_at_ms -= 121000;
 	succeed();
 	assert_logged(" WARN  no port 3 for over 120 s: Gluetun forwards 2; set its "
@@ -599,7 +600,7 @@ int main(void)
 		                                tear_down),
 		cmocka_unit_test_setup_teardown(publish_names_the_control_server_where_it_was_asked,
 		                                set_up, tear_down),
-		cmocka_unit_test_setup_teardown(publish_source_names_file_control_server_or_both,
+		cmocka_unit_test_setup_teardown(servers_source_names_file_control_server_or_both,
 		                                set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			publish_warns_once_when_no_port_came_within_the_grace, set_up, tear_down),
