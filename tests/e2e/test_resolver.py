@@ -267,8 +267,21 @@ def test_it_finds_what_glibc_finds(
     assert sum(map(bool, ours.values())) >= 17  # and that is not because there is nothing
 
 
+def dnsmasq_version() -> tuple[int, ...]:
+    path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin"
+    told = subprocess.run(
+        ["dnsmasq", "--version"],
+        env={"PATH": path},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    return tuple(map(int, told.split()[2].split(".")[:2]))
+
+
 def test_of_more_addresses_than_fit_it_takes_some(dnsmasq: None, etc: Path, place: Path) -> None:
     """The rest would be to be had over TCP; one of those that fit will do."""
     (found,) = found_by_qsticky(["too-many.example"], etc, place).values()
-    assert len(found) == 16
+    # From 2.91 on, dnsmasq sends none where not all fit.
+    assert len(found) == (16 if dnsmasq_version() < (2, 91) else 0)
     assert all(re.fullmatch(r"10\.0\.\d+\.1", address) for address in found)
