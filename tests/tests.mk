@@ -126,7 +126,7 @@ $(hostile): tests/e2e/hostile.c $(call objects,musl) $(call libraries,musl)
 $(fuzz_targets): $(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/fuzz/libqsticky.a $(call libraries,fuzz)
 	$(call say,CC) $(ours.fuzz) $(in_tests) -fsanitize=fuzzer $(track) $(filter %.c %.a,$^) -o $@
 
-# --- When to build anew ----------------------------------------------------------------------
+# --- When to rebuild ----------------------------------------------------------------------
 
 $(foreach kind,asan host gcov fuzz,$(call objects,$(kind))) $(unit_tests) $(covered_tests) $(test_programs): Makefile tests/tests.mk
 
@@ -219,7 +219,7 @@ coverage:
 	$(MAKE) coverage-all
 
 # umask and chmod: processes of other users count, too. Not while calls still fail at the end: some would
-# be gcov's, which then begins to count anew. And fuzzing reaches nothing here.
+# be gcov's, which then begins to count again. And fuzzing reaches nothing here.
 uncounted := tests/e2e/test_fuzz.py $(addprefix tests/e2e/test_faults.py::,\
 	test_a_stop_is_a_stop_whatever_fails \
 	test_a_start_of_which_a_call_fails_gets_there_or_says_why_not \

@@ -14,7 +14,7 @@ objects := $(sources:$(SOURCE)/src/%.c=$(OBJECTS)/%.o)
 # src/tls/verify.c), so it need not know how to get them.
 configuration := -DBR_RDRAND=0 -DBR_USE_URANDOM=0 -DBR_USE_UNIX_TIME=0
 
-# The archive is made anew each time: `ar` would keep members that are no longer listed.
+# The archive is made again each time: `ar` would keep members that are no longer listed.
 $(LIBRARY): $(objects)
 	@rm -f $@
 	@$(AR) rcs $@ $^

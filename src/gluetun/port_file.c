@@ -284,7 +284,7 @@ static enum port_file_event judge(struct port_file_watch *watch, const struct in
 		if (event->mask & IN_MOVE_SELF)
 			(void)inotify_rm_watch(watch->inotify_fd,
 			                       event->wd); /* or it would follow */
-		/* A directory made anew may get the inode of the old one: never take it for the
+		/* A directory made again may get the inode of the old one: never take it for the
 		 * same. */
 		watch->watch = -1;
 		return PORT_FILE_TOUCHED;

@@ -1,6 +1,6 @@
 /* tunnel: the VPN's network interface in this namespace, and what becomes of it.
  *
- * When the VPN reconnects, Gluetun deletes the interface and makes it anew; sockets of qBittorrent
+ * When the VPN reconnects, Gluetun deletes the interface and makes it again; sockets of qBittorrent
  * stay bound to the one that is gone. Only a connection tells (vpn/probe.h). */
 #ifndef QSTICKY_VPN_TUNNEL_H
 #define QSTICKY_VPN_TUNNEL_H

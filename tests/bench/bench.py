@@ -37,7 +37,7 @@ reading of a signal. Processor time is the scheduler's, user and kernel, cycle b
 caches, and without what the server takes. Instructions and system calls are from two runs of
 different length under callgrind or strace; start and stop cancel out in the difference, which is
 divided by the difference in cycles. For the limit client it is the same (it opens a connection,
-GETs the preferences and looks for the port); curl is started anew for each cycle, which is all of
+GETs the preferences and looks for the port); curl is started again for each cycle, which is all of
 its cost, and its script's own is not counted. Under strace the cycles come by the interval, so that its table
 is what users have; it counts them itself (one rename each).
 

@@ -379,7 +379,7 @@ def processor_time(way: Way, binary: Path, tmp: Path, plan: Plan) -> Result:
             ns / 1e6 for ns in look_by_limit(way.qbittorrent, plan.timed_cycles + 5)[5:]
         ]
         result.limit = statistics.median(result.samples["limit"])
-    if not way.nginx:  # a curl that is started anew has no session to resume
+    if not way.nginx:  # a curl that is started again has no session to resume
         result.samples["curl"] = [
             look_by_curl(way.qbittorrent) / 1e6 for _ in range(plan.timed_cycles // 4)
         ]

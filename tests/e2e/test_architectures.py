@@ -189,7 +189,7 @@ def test_the_whole_main_path(
     qsticky.wait_in_sync(second)
     assert not qsticky.troubles()
 
-    # This qBittorrent does not notice: it is made to listen anew.
+    # This qBittorrent does not notice: it is made to listen again.
     namespace.reconnect()
     namespace.wait_open(second)
     qsticky.wait_in_sync(second)

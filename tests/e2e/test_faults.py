@@ -100,7 +100,7 @@ ASAN_NAMES = {"open": "openat", "stat": "newfstatat", "fstat": "newfstatat"}
 FIRST_PORT = 40000
 NAME = "qbittorrent.example"
 # A cycle is two hundred; where a descriptor cannot be read, there are a hundred turns of some eleven
-# before a pause, counted anew after a cycle. A loop that spins: ten thousands.
+# before a pause, counted again after a cycle. A loop that spins: ten thousands.
 CALLS_AWAKE = 3000
 # Where it hardly gets a processor, the next cycle is due before these turns are over.
 CYCLES_AWAKE = 20

@@ -594,7 +594,7 @@ def test_no_port_becomes_unhealthy_after_the_grace_and_healthy_with_the_port(
     port_file.write(port)
     qsticky.wait_in_sync(port)
 
-    # the time starts anew when the port goes
+    # the time starts again when the port goes
     port_file.clear()
     qsticky.wait_health(state="waiting_for_port", healthy=True)
     qsticky.wait_health(state="waiting_for_port", healthy=False)

@@ -439,7 +439,7 @@ def test_the_second_of_two_quick_reconnects_does_not_wait_for_its_minute(
 def test_a_change_of_the_port_is_no_rebind(
     namespace: Namespace, new_listening: NewListening, port_file: PortFile, sidecar: MakeSidecar
 ) -> None:
-    """It opens the sockets anew by itself. They come some time after the answer."""
+    """It opens the sockets again by itself. They come some time after the answer."""
     namespace.add_tunnel()
     server = new_listening(listen_port=6881).start()
     server.lag = 0.3

@@ -51,7 +51,7 @@ def test_qsticky_ends_with_three_where_gluetun_came_back_without_it(new_stack: N
 
 
 def test_a_reconnect_with_the_same_port_leaves_it_open(new_stack: NewStack) -> None:
-    """The tunnel's device is deleted and made anew: qBittorrent's socket on it is dead."""
+    """The tunnel's device is deleted and made again: qBittorrent's socket on it is dead."""
     stack = new_stack("compose.yaml")
     stack.up()
     stack.wait_settled()

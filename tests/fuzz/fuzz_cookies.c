@@ -72,7 +72,7 @@ static void take(struct cookies *cookies, const uint8_t *bytes, size_t len)
 			value[kept++] = (char)bytes[i];
 	changed = cookies_set(cookies, value, kept);
 	free(value);
-	/* Where all is as before it may still have been set anew, but then as it was. */
+	/* Where all is as before it may still have been set again, but then as it was. */
 	assert(changed || are_same(cookies, &before));
 	assert(!changed || !are_same(cookies, &before));
 	check(cookies);

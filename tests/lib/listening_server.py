@@ -13,8 +13,8 @@ from faulty_server import FaultyServer, Reply, Request
 
 class ListeningServer(FaultyServer):
     """One that opens its listen_port for peers too, the way libtorrent does: TCP and UDP at each
-    address or neither, bound to the interface as it is at that moment, and opened anew only when the port or
-    where to listen changes. So it is deaf once the interface has been made anew."""
+    address or neither, bound to the interface as it is at that moment, and opened again only when the port or
+    where to listen changes. So it is deaf once the interface has been made again."""
 
     def __init__(self, **options: Any):
         super().__init__(**options)

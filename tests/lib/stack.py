@@ -287,7 +287,7 @@ class Watch:
             try:
                 reported = engine.health("qsticky")
             except AssertionError:
-                reported = ""  # just being made anew
+                reported = ""  # just being made again
             self.samples.append(Sample(asked, time.monotonic(), reported, judged, true))
             self._stop.wait(0.2)
 

@@ -43,7 +43,7 @@
 /* In the worst case, once the world is right. Polling alone: a cycle within an interval. */
 #define PROVED_TURNS 3
 #define PROVED_MS INTERVAL_MS
-/* A port that is closed until it is opened anew, at the end of the longest pause. */
+/* A port that is closed until it is opened again, at the end of the longest pause. */
 #define CLOSED_TURNS 80
 #define CLOSED_MS (SYNC_REBIND_COSTLY_MAX_MS + INTERVAL_MS + SYNC_CLOSED_MS)
 
@@ -764,7 +764,7 @@ static struct model begin(unsigned which)
 	/* Shut out by a wrong password. */
 	if (which == 2)
 		turn(&m, LOOK_A, false, SYNC_SHUT_OUT);
-	/* Closed, and opened anew in vain: once, and up to the longest pause. */
+	/* Closed, and opened again in vain: once, and up to the longest pause. */
 	while ((which == 3 && m.ghost.vain < 1) || (which == 4 && m.ghost.vain < 7))
 		turn_with(&m, LOOK_A, false, SYNC_CLOSED, m.ghost.vain > 0);
 	/* No port, just before that is too long. */
