@@ -57,6 +57,9 @@ static const struct field {
 
 /* Prefix and suffix of a metric's name, by kind, as the conventions for units require. */
 static const char *const affixes[][2] = {
+	[FLAG] = { "", "" },
+	[PORT] = { "", "" },
+	[COUNT] = { "", "" },
 	[TOTAL] = { "", "_total" },
 	[REACH] = { "port_", "" },
 	[TIME] = { "", "_timestamp_seconds" },
