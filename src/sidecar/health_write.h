@@ -51,7 +51,7 @@ struct health {
 
 /* Replaces the file at `path` (shorter than LIMITS_PATH_MAX) with `health`, atomically. Creates
  * missing directories. FAIL_IO: it could not be written. Then the old file is removed or emptied;
- * if that fails too, it soon is too old to count. */
+ * if that fails too, `healthcheck` soon rejects it as too old. */
 enum fail health_write(const char *path, const struct health *health, struct failure *why);
 
 /* Replaces the file at `path` with `health` in Prometheus' text format 0.0.4. Unknown values are
