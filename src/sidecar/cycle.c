@@ -115,8 +115,8 @@ static enum fail refuse_own_port(const struct qbittorrent_view *view, uint16_t p
 		(unsigned)port);
 }
 
-/* Sets what is wanted. If nothing was read before, the Web UI may turn out to have this port. Then the
- * old port is set again. */
+/* Sets what is wanted. If nothing was read before, the Web UI may turn out to have this port. Then
+ * the old port is set again. */
 static enum fail set_safely(struct sidecar_cycle *cycle, struct failure *why)
 {
 	const struct qbittorrent_wanted *wanted = &cycle->wanted;
@@ -267,8 +267,8 @@ static enum fail reconcile(struct sidecar_cycle *cycle)
 	struct situation *now = &cycle->now;
 	const struct qbittorrent_view *view = &cycle->view;
 	uint16_t port = cycle->wanted.port;
-	/* If the last cycle succeeded, a new port is known to differ from qBittorrent's. Then set it
-	 * without reading first: qbittorrent_set() reads the preferences afterwards. */
+	/* If the last cycle succeeded, a new port is known to differ from qBittorrent's. Then set
+	 * it without reading first: qbittorrent_set() reads the preferences afterwards. */
 	bool ask_first = !port || !cycle->view_is_recent || view->listen_port == port;
 	enum fail f = FAIL_NONE;
 
@@ -356,7 +356,7 @@ enum fail sidecar_cycle_run(struct sidecar_cycle *cycle)
 	if (f == FAIL_REJECTED)
 		now->login = LOGIN_WAS_REJECTED; /* the password, or the API key */
 	if (!f && source->fail) {
-		f = FAIL_ANSWER; /* for any failure of the source: other kinds would blame qBittorrent */
+		f = FAIL_ANSWER; /* any failure of the source: other kinds blame qBittorrent */
 		why = source->why.text;
 	}
 	now->last_check = now_s();

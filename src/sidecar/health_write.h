@@ -23,8 +23,8 @@
 #define HEALTH_STATES (SYNC_ERROR + 1)
 extern const char health_states[HEALTH_STATES][17];
 
-/* The health at one moment. Pointers are borrowed. NULL, a time of 0 and a port of -1 are written as
- * null. */
+/* The health at one moment. Pointers are borrowed. NULL, a time of 0 and a port of -1 are written
+ * as null. */
 struct health {
 	int64_t healthy;   /* 0 or 1 */
 	const char *state; /* one of health_states */

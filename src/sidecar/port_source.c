@@ -94,9 +94,9 @@ static void ask(struct port_source *source, const struct situation *now, int64_t
 	                           &source->why);
 	if (source->fail && now->config->port_source == CONFIG_SOURCE_AUTO)
 		fail_in(&source->why, "%s is missing", now->config->port_file_path);
-	/* After a failure, ask again in the next cycle: the pauses between failed cycles grow. While
-	 * qBittorrent starts, a cycle comes each second. Then pause too, unless the control server
-	 * refuses connections, and so logs nothing. */
+	/* After a failure, ask again in the next cycle: the pauses between failed cycles grow.
+	 * While qBittorrent starts, a cycle comes each second. Then pause too, unless the control
+	 * server refuses connections, and so logs nothing. */
 	if (source->fail && (source->fail == FAIL_REFUSED || now->sync.outcome != SYNC_REFUSED))
 		pause_ms = 0;
 	source->ask_at_ms = mono_now_ms() + pause_ms;

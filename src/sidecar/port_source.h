@@ -27,7 +27,7 @@ struct port_source {
 	int64_t replaced_at_ms; /* when a replaced file begins to count; MONO_NEVER: not replaced */
 	bool hidden; /* the sandbox hides the file (process/sandbox_files.h): see `now->file_why` */
 	struct gluetun gluetun;
-	int64_t ask_at_ms; /* when to ask the control server again; its last answer counts until then */
+	int64_t ask_at_ms; /* when to ask the server again; until then its last answer counts */
 	int64_t often_until_ms; /* until then, ask every PORT_SOURCE_ASK_MS */
 
 	/* Results of the last look. */
@@ -38,30 +38,32 @@ struct port_source {
 	int64_t looking_ms; /* how long the look took; counted up to GLUETUN_ASK_MS */
 };
 
-/* Prepares `source`, which must be all zeros, for the source that `config` names. Opens nothing before
- * the first look. Borrows the other arguments for its life. */
+/* Prepares `source`, which must be all zeros, for the source that `config` names. Opens nothing
+ * before the first look. Borrows the other arguments for its life. */
 void port_source_start(struct port_source *source, const struct config *config,
                        const struct stop *stop, struct http_reply *reply);
 
-/* Moves the watch to the file's present directory. Call this before each look. If the kernel refuses
- * the watch, logs that once. */
+/* Moves the watch to the file's present directory. Call this before each look. If the kernel
+ * refuses the watch, logs that once. */
 void port_source_watch(struct port_source *source, const struct config *config);
 
-/* Makes the next look ask the control server, and looks after it ask often. Call this when something
- * has changed that may bring another port. */
+/* Makes the next look ask the control server, and looks after it ask often. Call this when
+ * something has changed that may bring another port. */
 void port_source_hurry(struct port_source *source);
 
-/* Reads the source and passes the result to `now`. Blocks only for the control server, GLUETUN_ASK_MS
- * at most. Returns whether the port is another than before. Failures are in `source->file_fail` and
- * `source->fail`. After a stop, `source->fail` is FAIL_STOPPED and `now->sync` is unchanged.
+/* Reads the source and passes the result to `now`. Blocks only for the control server,
+ * GLUETUN_ASK_MS at most. Returns whether the port is another than before. Failures are in
+ * `source->file_fail` and `source->fail`. After a stop, `source->fail` is FAIL_STOPPED and
+ * `now->sync` is unchanged.
  *
- * If several ports are listed, QSTICKY_PORT_INDEX picks the n-th. A list of the same ports in another
- * order changes nothing: otherwise two qBittorrents would swap their ports for no gain. In a list with
- * other ports the n-th is picked again. So each qsticky gets a port of its own without asking others. */
+ * If several ports are listed, QSTICKY_PORT_INDEX picks the n-th. A list of the same ports in
+ * another order changes nothing: otherwise two qBittorrents would swap their ports for no gain. In
+ * a list with other ports the n-th is picked again. So each qsticky gets a port of its own without
+ * asking others. */
 bool port_source_look(struct port_source *source, struct situation *now);
 
-/* Looks again and again while the file is empty or being replaced, until that counts. Blocks, but not
- * after a stop. Returns `source->fail`, with its reason in `source->why`, or FAIL_STOPPED. */
+/* Looks again and again while the file is empty or being replaced, until that counts. Blocks, but
+ * not after a stop. Returns `source->fail`, with its reason in `source->why`, or FAIL_STOPPED. */
 enum fail port_source_settle(struct port_source *source, struct situation *now,
                              const struct stop *stop);
 

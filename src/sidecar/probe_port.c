@@ -11,8 +11,8 @@
 
 /* ---- where it should listen ---- */
 
-/* Whether qBittorrent's setting covers the tunnel's address of this family. The setting is an address,
- * the wildcard of a family, or "" for all addresses. */
+/* Whether qBittorrent's setting covers the tunnel's address of this family. The setting is an
+ * address, the wildcard of a family, or "" for all addresses. */
 static bool covers(const char *set, const struct tunnel_view *view, sa_family_t family)
 {
 	unsigned char ip[IP_MAX];
@@ -63,8 +63,8 @@ enum fail reachability_judge_settings(const struct tunnel *tunnel, const struct 
 
 /* ---- whether it does ---- */
 
-/* Probes one address. While it refuses, probes again until `until_ms`, or for REACHABILITY_PAIR_MS if
- * only UDP is refused. `*accepted`: the address accepts TCP. */
+/* Probes one address. While it refuses, probes again until `until_ms`, or for REACHABILITY_PAIR_MS
+ * if only UDP is refused. `*accepted`: the address accepts TCP. */
 static enum fail probe_one(const struct tunnel_view *view, sa_family_t family, uint16_t port,
                            const struct qbittorrent *qb, int64_t until_ms, bool *accepted,
                            enum probe_udp *udp, struct failure *why)

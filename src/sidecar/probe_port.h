@@ -1,5 +1,5 @@
-/* probe_port: finds where qBittorrent's settings make it listen on the tunnel, and probes whether it
- * does.
+/* probe_port: finds where qBittorrent's settings make it listen on the tunnel, and probes whether
+ * it does.
  *
  * `view` is the result of the last tunnel_look(). `set` holds qBittorrent's preferences. */
 #ifndef QSTICKY_SIDECAR_PROBE_PORT_H
@@ -13,8 +13,8 @@
 #include "sidecar/health.h"
 #include "vpn/tunnel.h"
 
-/* Shortest time to keep probing if TCP is accepted but UDP refused, in milliseconds: libtorrent opens
- * the two up to 6 ms apart. */
+/* Shortest time to keep probing if TCP is accepted but UDP refused, in milliseconds: libtorrent
+ * opens the two up to 6 ms apart. */
 #define REACHABILITY_PAIR_MS 100
 
 /* The combined result of the probes of all addresses. */

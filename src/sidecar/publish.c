@@ -103,8 +103,8 @@ void publish_news(struct publish *publish, enum log_level level, const char *tex
 		log_line(LEVEL_DEBUG, "still: %s", text);
 }
 
-/* Whether the port was refused for the first time. It may be opening: the next cycle, a second later,
- * decides. */
+/* Whether the port was refused for the first time. It may be opening: the next cycle, a second
+ * later, decides. */
 static bool is_doubtful(const struct sync *sync)
 {
 	return sync->outcome == SYNC_CLOSED &&

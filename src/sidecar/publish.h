@@ -21,7 +21,7 @@ enum publish_setting {
 	PUBLISH_ANNOUNCE_PORT,
 	PUBLISH_PEER_PROXY,
 	PUBLISH_LO,
-	PUBLISH_SETTINGS, /* those above are logged; those below are turned off with the next port */
+	PUBLISH_SETTINGS, /* those above are logged; the next port turns off those below */
 	PUBLISH_RANDOM_PORT = PUBLISH_SETTINGS,
 	PUBLISH_UPNP,
 	PUBLISH_SETTINGS_ALL,
@@ -48,7 +48,7 @@ const char *publish_state(const struct situation *now);
 /* Returns the text of the present error, which may be in `buf`; NULL: there is none. */
 const char *publish_error(const struct situation *now, struct failure *buf);
 
-/* Writes the health file, and the metrics file if one is configured. Logs each failure to write once. */
+/* Writes the health file, and the metrics file if configured. Logs a failure to write once. */
 void publish_health(struct publish *publish, const struct situation *now);
 
 /* Calls publish_health() if the state, the verdict or the port has changed since its last call. */
@@ -57,8 +57,8 @@ void publish_health_if_changed(struct publish *publish, const struct situation *
 /* Logs `text` at `level` if news_is_new() says so, else at DEBUG. */
 void publish_news(struct publish *publish, enum log_level level, const char *text);
 
-/* Logs why a cycle failed: `now->cycle_why`. A port that is closed for the first time is logged at DEBUG
- * only, since it may be open a second later. */
+/* Logs why a cycle failed: `now->cycle_why`. A port that is closed for the first time is logged at
+ * DEBUG only, since it may be open a second later. */
 void publish_failure(struct publish *publish, const struct situation *now);
 
 /* Logs, after a successful cycle, what is new or has recovered. */
@@ -69,8 +69,8 @@ void publish_success(struct publish *publish, const struct situation *now);
 bool publish_setting_is(const struct qbittorrent_view *view, enum publish_setting which,
                         struct failure *text);
 
-/* Logs each setting of qBittorrent that keeps peers away although the port is right. Logs it once, and
- * again only after it was corrected. */
+/* Logs each setting of qBittorrent that keeps peers away although the port is right. Logs it once,
+ * and again only after it was corrected. */
 void publish_settings(struct publish *publish, const struct qbittorrent_view *view);
 
 #endif

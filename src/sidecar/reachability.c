@@ -74,8 +74,8 @@ static void note_missing(struct reachability *reach, struct sync *sync, int64_t 
 		sync_cycle_at(sync, lost_at_ms(reach));
 }
 
-/* Keeps the figures of the moment when the traffic turned one-way. Else the message would change, and
- * be logged, each time. */
+/* Keeps the figures of the moment when the traffic turned one-way. Else the message would change,
+ * and be logged, each time. */
 static void note_traffic(struct reachability *reach, struct sync *sync, int64_t now_ms)
 {
 	struct traffic *traffic = &reach->traffic;
@@ -267,8 +267,8 @@ static void ask_hints(struct reachability *reach, struct qbittorrent *qb, struct
 /* Whether qBittorrent reports that it listens nowhere, although the probe got through. Then another
  * program has TCP and UDP of the port.
  *
- * qBittorrent reports this in its first 1.5 s too (5.1.0 and 5.3.0). So only the second report counts,
- * REACHABILITY_HINTS_LAG_MS after the first. */
+ * qBittorrent reports this in its first 1.5 s too (5.1.0 and 5.3.0). So only the second report
+ * counts, REACHABILITY_HINTS_LAG_MS after the first. */
 static bool is_disconnected(struct reachability *reach, const struct situation *now)
 {
 	int64_t now_ms = mono_now_ms();

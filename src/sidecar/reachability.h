@@ -1,7 +1,8 @@
 /* reachability: proves that peers can connect to the port, and repairs it if they cannot.
  *
- * A cycle does this once qBittorrent's settings are right. The way from the VPN provider to here cannot
- * be probed. Only one thing is known about it: whether packets come back through the tunnel. */
+ * A cycle does this once qBittorrent's settings are right. The way from the VPN provider to here
+ * cannot be probed. Only one thing is known about it: whether packets come back through the
+ * tunnel. */
 #ifndef QSTICKY_SIDECAR_REACHABILITY_H
 #define QSTICKY_SIDECAR_REACHABILITY_H
 
@@ -17,13 +18,14 @@
  * (qBittorrent 4.5.2). */
 #define REACHABILITY_OPEN_MS 2000
 
-/* Pauses before asking for the hints, in milliseconds. Hints are what qBittorrent reports about its own
- * connection. LAG: after a change, since they lag behind it. EVERY: otherwise, since they cost a request. */
+/* Pauses before asking for the hints, in milliseconds. Hints are what qBittorrent reports about its
+ * own connection. LAG: after a change, since they lag behind it. EVERY: otherwise, since they cost
+ * a request. */
 #define REACHABILITY_HINTS_LAG_MS 3000
 #define REACHABILITY_HINTS_EVERY_MS (10 * 60 * 1000)
 
-/* How long a tunnel that once existed must be unusable before it counts as lost, in milliseconds. This
- * holds with and without a forwarded port. A reconnect takes less. */
+/* How long a tunnel that once existed must be unusable before it counts as lost, in milliseconds.
+ * This holds with and without a forwarded port. A reconnect takes less. */
 #define REACHABILITY_LOST_MS (30 * 1000)
 
 struct reachability {
@@ -48,15 +50,15 @@ struct reachability {
 /* Makes one for the interface that `config` names, or else for the one that looks find. */
 struct reachability reachability_on(const struct config *config);
 
-/* Begins to listen for changes of the tunnel. FAIL_IO: the kernel refuses, so only cycles look at it. */
+/* Begins to listen for changes of the tunnel. FAIL_IO: the kernel refuses; only cycles look. */
 enum fail reachability_listen(struct reachability *reach, struct failure *why);
 
-/* Whether the tunnel is looked for but was never found, and the last look did not fail. choice_made()
- * of `reach->tunnel.choice` gives the reason. */
+/* Whether the tunnel is looked for but was never found, and the last look did not fail.
+ * choice_made() of `reach->tunnel.choice` gives the reason. */
 bool reachability_is_unfound(const struct reachability *reach);
 
-/* Looks at the network namespace, and passes the result to `now->sync`. Asks only the kernel. FAIL_IO:
- * the kernel does not list the interfaces. */
+/* Looks at the network namespace, and passes the result to `now->sync`. Asks only the kernel.
+ * FAIL_IO: the kernel does not list the interfaces. */
 enum fail reachability_look(struct reachability *reach, struct situation *now, struct failure *why);
 
 /* Forgets qBittorrent's hints. Call this when the tunnel has changed, or may have. */
@@ -72,14 +74,14 @@ enum fail reachability_judge_tunnel(const struct reachability *reach, bool alone
                                     struct failure *why);
 
 /* The same for a cycle that does not probe. One-way traffic counts at once. A missing tunnel counts
- * after REACHABILITY_LOST_MS, or at once if it has already failed a cycle. A tunnel that the user has
- * named and that never existed counts after the grace. Fails as reachability_judge_tunnel(). */
+ * after REACHABILITY_LOST_MS, or at once if it has already failed a cycle. A tunnel that the user
+ * has named and that never existed counts after the grace. Fails as reachability_judge_tunnel(). */
 enum fail reachability_judge_missing(const struct reachability *reach, int64_t now_ms,
                                      struct failure *why);
 
 /* Proves that connections to what is `wanted` are accepted. Rebinds once if that may help and is
- * allowed. `just_set`: the port may still be opening. Writes what it found to `now`. Blocks until the
- * deadline of `qb` at most.
+ * allowed. `just_set`: the port may still be opening. Writes what it found to `now`. Blocks until
+ * the deadline of `qb` at most.
  * FAIL_PORT_CLOSED: connections are refused. FAIL_CUT_OFF: the cause is one that a rebind cannot
  * repair. FAIL_TIMEOUT: no answer. FAIL_IO: the tunnel has changed meanwhile. FAIL_STOPPED. Else as
  * qbittorrent_rebind(). */

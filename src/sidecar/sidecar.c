@@ -76,8 +76,8 @@ static enum fail check_hidden(const struct sidecar *s, const char *file, struct 
 	return sandbox_files_hide(file) ? sandbox_files_explain(why, file) : FAIL_NONE;
 }
 
-/* The same for the other files that a cycle reads. The resolver's are left out: a failed lookup names
- * them. */
+/* The same for the other files that a cycle reads. The resolver's are left out: a failed lookup
+ * names them. */
 static enum fail check_all_hidden(const struct sidecar *s, struct failure *why)
 {
 	const struct config *config = s->cycle.now.config;
@@ -155,8 +155,8 @@ static void drain_link_events(struct sidecar_cycle *cycle)
 	}
 }
 
-/* After so many wakeups without a cycle or timeout, the loop pauses so long. A descriptor that stays
- * ready but cannot be read must not make it spin. */
+/* After IDLE_WAKEUPS_MAX wakeups without a cycle or timeout, the loop pauses for IDLE_PAUSE_MS. A
+ * descriptor that stays ready but cannot be read must not make it spin. */
 #define IDLE_WAKEUPS_MAX 100
 #define IDLE_PAUSE_MS 200
 
@@ -215,7 +215,7 @@ static enum fail loop(struct sidecar *s, struct failure *why)
 			seen = port_file_watch_drain(&cycle->source.watch);
 		if (ready > 0 && fds[FD_LINKS].revents)
 			drain_link_events(cycle);
-		/* FAIL_STOPPED needs no branch: FD_STOP is still readable, so the next turn returns. */
+		/* FAIL_STOPPED needs no branch: FD_STOP stays readable and ends the next turn. */
 		f = run_due(s, seen, why);
 		if (f == FAIL_IO)
 			return f;

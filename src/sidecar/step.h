@@ -1,5 +1,5 @@
-/* step: what one step of a cycle found. The cycle acts on it and `qsticky check` shows it, so both say
- * the same. */
+/* step: what one step of a cycle found. The cycle acts on it and `qsticky check` shows it, so both
+ * say the same. */
 #ifndef QSTICKY_SIDECAR_STEP_H
 #define QSTICKY_SIDECAR_STEP_H
 
