@@ -7,7 +7,7 @@
 #include "core/sync.h"
 #include "sidecar/servers.h"
 
-/* Trackers are told a while after the change: by then the port is open. */
+/* Pause between a change of the port and the announce to trackers: by then the port is open. */
 #define REANNOUNCE_LAG_MS 2000
 
 void sidecar_cycle_start(struct sidecar_cycle *cycle, const struct config *config,
@@ -35,7 +35,7 @@ void sidecar_cycle_start(struct sidecar_cycle *cycle, const struct config *confi
 	};
 }
 
-/* Logs what is about to be set; a repeated attempt is not logged again. */
+/* Logs what is about to be set. publish_news() logs a repeated attempt at DEBUG only. */
 static void say_change(struct publish *publish, const struct qbittorrent_view *view,
                        const struct qbittorrent_wanted *wanted)
 {
@@ -62,13 +62,14 @@ static enum fail set(struct sidecar_cycle *cycle, const struct qbittorrent_wante
 		cycle->previous_port = view->listen_port;
 	}
 	f = qbittorrent_set(&cycle->qbittorrent, wanted, view, why);
-	/* Switched on since it was last asked for: it was not in the first request. */
+	/* random_port or upnp was switched on after the last read, so the first request did not
+	 * switch it off. */
 	if (!f && (view->random_port || view->upnp))
 		f = qbittorrent_set(&cycle->qbittorrent, wanted, view, why);
 	return f;
 }
 
-/* A new port is in place. */
+/* Handles a new port that is set: queues the webhook's message and the announce to trackers. */
 static void port_changed(struct sidecar_cycle *cycle)
 {
 	struct situation *now = &cycle->now;
@@ -114,8 +115,8 @@ static enum fail refuse_own_port(const struct qbittorrent_view *view, uint16_t p
 		(unsigned)port);
 }
 
-/* Sets what is wanted. Where the preferences were not asked for before, they may turn out to forbid it:
- * then the port before is set again. */
+/* Sets what is wanted. If nothing was read before, the Web UI may turn out to have this port. Then
+ * the old port is set again. */
 static enum fail set_safely(struct sidecar_cycle *cycle, struct failure *why)
 {
 	const struct qbittorrent_wanted *wanted = &cycle->wanted;
@@ -135,7 +136,7 @@ static enum fail set_safely(struct sidecar_cycle *cycle, struct failure *why)
 
 /* ---- the steps ---- */
 
-/* Why no interface was found to be the tunnel's. */
+/* Sets `step` to the reason why no interface was found to be the tunnel's. */
 static enum fail step_unfound(struct step *step, const struct choice *choice)
 {
 	bool several = choice_made(choice) == CHOICE_SEVERAL;
@@ -248,7 +249,7 @@ enum fail sidecar_cycle_prove(struct sidecar_cycle *cycle)
 	                  now->reachable_udp == REACHABLE_YES ? ", and UDP taken" : "");
 }
 
-/* Says why no tunnel was found, and again where the reason becomes another. */
+/* Logs why no tunnel was found, and logs again when the reason changes. */
 static void say_unfound(struct sidecar_cycle *cycle)
 {
 	enum choice_verdict verdict = choice_made(&cycle->reach.tunnel.choice);
@@ -260,13 +261,14 @@ static void say_unfound(struct sidecar_cycle *cycle)
 	log_line(LEVEL_WARN, "%s", cycle->step.seen.text);
 }
 
-/* Compares what is wanted with what qBittorrent says, and repairs the difference. */
+/* Takes the steps that need qBittorrent: read, set, prove. */
 static enum fail reconcile(struct sidecar_cycle *cycle)
 {
 	struct situation *now = &cycle->now;
 	const struct qbittorrent_view *view = &cycle->view;
 	uint16_t port = cycle->wanted.port;
-	/* A new port while all was well: that it differs is known, and set() reads it back. */
+	/* If the last cycle succeeded, a new port is known to differ from qBittorrent's. Then set
+	 * it without reading first: qbittorrent_set() reads the preferences afterwards. */
 	bool ask_first = !port || !cycle->view_is_recent || view->listen_port == port;
 	enum fail f = FAIL_NONE;
 
@@ -283,7 +285,7 @@ static enum fail reconcile(struct sidecar_cycle *cycle)
 	cycle->gate.state = LOGIN_IN_ORDER;
 	qbittorrent_ask_version(&cycle->qbittorrent);
 	f = sidecar_cycle_prove(cycle);
-	/* Else the reason has been found already, and is said as such. */
+	/* With FAIL_CUT_OFF the failure names the cause already. */
 	if (f != FAIL_CUT_OFF)
 		publish_settings(&cycle->publish, view);
 	now->current_port = view->listen_port;
@@ -295,7 +297,7 @@ static enum fail reconcile(struct sidecar_cycle *cycle)
 	return f;
 }
 
-/* The state machine distinguishes the failures that differ in when to try again. */
+/* Maps a failure to an outcome, by which core/sync decides when to try again. */
 static enum sync_outcome outcome_of(enum fail f, const struct peer *peer)
 {
 	if (f == FAIL_REFUSED && peer->tcp.refused_here)
@@ -307,7 +309,7 @@ static enum sync_outcome outcome_of(enum fail f, const struct peer *peer)
 	return f ? SYNC_FAILED : SYNC_PROVED;
 }
 
-/* Logs what the login gate has found, each thing once. */
+/* Logs what the login gate found, each fact once. */
 static void say_login_news(struct sidecar_cycle *cycle)
 {
 	struct login_gate *gate = &cycle->gate;
@@ -334,6 +336,7 @@ enum fail sidecar_cycle_run(struct sidecar_cycle *cycle)
 	bool was_unreadable = cycle->reach.unreadable;
 	enum fail f;
 
+	/* Only a look: the prove step judges the tunnel again. The port is set meanwhile. */
 	(void)sidecar_cycle_tunnel(cycle);
 	if (cycle->reach.unreadable && !was_unreadable)
 		log_line(LEVEL_WARN, "%s: whether the port is open is not probed", why);
@@ -351,9 +354,9 @@ enum fail sidecar_cycle_run(struct sidecar_cycle *cycle)
 		log_line(LEVEL_DEBUG, "logged in to qBittorrent %s", qb->version);
 	now->login = cycle->gate.state;
 	if (f == FAIL_REJECTED)
-		now->login = LOGIN_WAS_REJECTED; /* the API key, if not the password */
+		now->login = LOGIN_WAS_REJECTED; /* the password, or the API key */
 	if (!f && source->fail) {
-		f = FAIL_ANSWER; /* whatever it was: the others are about qBittorrent */
+		f = FAIL_ANSWER; /* any failure of the source: other kinds blame qBittorrent */
 		why = source->why.text;
 	}
 	now->last_check = now_s();

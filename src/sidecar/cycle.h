@@ -1,6 +1,7 @@
-/* sidecar_cycle: compares once what is wanted with what qBittorrent has, repairs the difference, and
- * proves it. For sidecar/sidecar.c, which runs whole cycles, and for `qsticky check`, which takes the same
- * steps and changes nothing. */
+/* sidecar_cycle: one cycle. It compares the wanted port with qBittorrent's, repairs a difference,
+ * and proves the result.
+ *
+ * sidecar/sidecar.c runs whole cycles. `qsticky check` takes the same steps and changes nothing. */
 #ifndef QSTICKY_SIDECAR_CYCLE_H
 #define QSTICKY_SIDECAR_CYCLE_H
 
@@ -19,60 +20,69 @@
 #include "sidecar/step.h"
 #include "webhook/queue.h"
 
-/* Longest cycle, in milliseconds, with the look for the port before it. */
+/* Longest cycle, in milliseconds. It includes the look at the port source before it. */
 #define SIDECAR_CYCLE_MS 15000
 
-/* What cycles work on, and what one leaves to the next. */
+/* The data of a cycle, and what one cycle leaves to the next. */
 struct sidecar_cycle {
 	struct situation now;
 	struct publish publish;
 	struct webhook webhook;
-	struct port_source source; /* the caller looks there first */
+	struct port_source source; /* the caller looks there before a cycle */
 	struct qbittorrent qbittorrent;
-	struct reachability reach; /* the caller polls and drains its tunnel */
+	struct reachability reach; /* the caller polls and drains its tunnel's events */
 
-	struct step step; /* what the last step has found */
+	struct step step; /* what the last step found */
 
-	enum choice_verdict
-		said_choice; /* why no tunnel was found, as it was said; CHOICE_ONE: not */
+	/* Why no tunnel was found, as last logged; CHOICE_ONE: nothing was logged. */
+	enum choice_verdict said_choice;
 	struct qbittorrent_wanted wanted;
-	bool just_set;                /* by this cycle: it may still be opening its port */
-	struct qbittorrent_view view; /* as the last cycle found or left qBittorrent */
-	bool view_is_recent;          /* and that was the cycle before this one */
-	int64_t reannounce_at_ms;     /* MONO_NEVER: not */
+	bool just_set;                /* by this cycle: the port may still be opening */
+	struct qbittorrent_view view; /* preferences, as the last cycle found or left them */
+	bool view_is_recent;          /* `view` is of the previous cycle, and that one succeeded */
+	int64_t reannounce_at_ms;     /* when to re-announce; MONO_NEVER: nothing to announce */
 	uint16_t unproved_port;       /* set, but not read back; 0: none */
-	int64_t previous_port;        /* the one before that */
-	struct login_gate gate;       /* the caller may set it up further */
+	int64_t previous_port;        /* qBittorrent's port before that */
+	struct login_gate gate;       /* the caller may change its options */
 	bool said_gate_trouble;
 };
 
-/* Makes a `cycle` of zeros ready for the first. Borrows the others. */
+/* Prepares `cycle`, which must be all zeros, for its first run. Borrows the other arguments for its
+ * life. */
 void sidecar_cycle_start(struct sidecar_cycle *cycle, const struct config *config,
                          const struct stop *stop, struct http_reply *reply);
 
-/* The steps, in their order. Each leaves in `cycle->step` what it has found, the reason where it fails. With
- * `cycle->reach.dry` they change nothing. */
+/* The steps of a cycle, in their order. Each writes what it found to `cycle->step`; if it fails,
+ * the reason. With `cycle->reach.dry` no step changes anything. */
 
-/* Looks at the tunnel, and for what qBittorrent is wanted to be set to. FAIL_IO: it cannot be seen.
- * FAIL_CUT_OFF: nobody can connect, or (a warning) no interface was found to be the tunnel's. */
+/* Looks at the tunnel, and sets `cycle->wanted`: what qBittorrent is to be set to. Asks only the
+ * kernel. FAIL_IO: the kernel does not list the interfaces. FAIL_CUT_OFF: nobody can connect
+ * through the tunnel; or, with VERDICT_WARN, no interface was found to be the tunnel's. */
 enum fail sidecar_cycle_tunnel(struct sidecar_cycle *cycle);
 
-/* Reads the preferences into `cycle->view`, with a login where it takes one. As qbittorrent_read(). */
+/* Reads qBittorrent's preferences into `cycle->view`, and logs in if necessary. Blocks until the
+ * deadline given to qbittorrent_begin() at most. Fails as qbittorrent_read(). */
 enum fail sidecar_cycle_read(struct sidecar_cycle *cycle);
 
-/* Compares the port, and the interface where that is to be bound, and sets what differs. FAIL_OWN_PORT: it is
- * the Web UI's. FAIL_UNPROVEN: it differs, or does so still. Else as qbittorrent_set(). */
+/* Compares qBittorrent's port with the wanted one, and its interface if that is to be bound. Sets
+ * what differs. Blocks as sidecar_cycle_read().
+ * FAIL_OWN_PORT: the wanted port is the Web UI's. FAIL_UNPROVEN: the port differs in a dry cycle,
+ * or still differs after it was set. Else as qbittorrent_set(). */
 enum fail sidecar_cycle_set(struct sidecar_cycle *cycle);
 
-/* Proves that the port accepts connections. As reachability_prove() and reachability_judge_missing(). */
+/* Proves that the port accepts connections. Blocks as sidecar_cycle_read(). Fails as
+ * reachability_prove(); if no port is wanted, as reachability_judge_missing(). */
 enum fail sidecar_cycle_prove(struct sidecar_cycle *cycle);
 
-/* Runs one, for the port that is wanted after the last look. Blocks for SIDECAR_CYCLE_MS at most, less
- * what that look took. Notes in `cycle->now` how it went, with the reason in `cycle_why` where it failed;
- * says in the log what else is news, and tells the webhook of a new port. The caller tells of the rest.
- * FAIL_STOPPED, or FAIL_ORPHANED as sync_is_orphan(): it has not ended, and nothing is to follow.
- * FAIL_ANSWER: also where only the source has failed. Else as qbittorrent_read(), qbittorrent_set() and
- * reachability_prove(). */
+/* Runs one cycle, for the port that port_source_look() found last. Blocks for SIDECAR_CYCLE_MS at
+ * most, less the time that look took.
+ *
+ * Writes the outcome to `cycle->now`; if the cycle fails, also the reason to its `cycle_why`. Logs
+ * other news, and queues the webhook's message about a new port. The caller publishes the outcome.
+ *
+ * FAIL_STOPPED, FAIL_ORPHANED (as sync_is_orphan()): the cycle did not end, and none must follow.
+ * FAIL_ANSWER: also if only the port source has failed. Else as qbittorrent_read(),
+ * qbittorrent_set() and reachability_prove(). */
 enum fail sidecar_cycle_run(struct sidecar_cycle *cycle);
 
 #endif

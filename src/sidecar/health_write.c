@@ -14,20 +14,23 @@ const char health_states[HEALTH_STATES][17] = {
 
 /* ---- the fields ---- */
 
-/* A TOTAL is a COUNT that only grows. A START is in the metrics only. */
+/* A TOTAL is a COUNT that only grows. A START is in the metrics only. The order matters to
+ * append_json(): kinds before PORTS are numbers, those after it are strings. */
 enum kind { FLAG, PORT, COUNT, TOTAL, REACH, TIME, START, UPTIME, PORTS, STATE, STRING };
 
-/* Outputs that show some of the fields, in their own order. The health file shows all, in this
- * order. */
+/* Outputs that show some of the fields, each in its own order. The health file shows all fields, in
+ * the order of the table. */
 enum view { VIEW_LINES, VIEW_METRICS, VIEWS };
 
 #define AT(member) offsetof(struct health, member)
 #define OWN(member) AT(member), #member /* a field named like its member */
 
 static const struct field {
-	uint8_t place[VIEWS]; /* position in each view, from 1; 0: not shown */
-	uint8_t kind;         /* enum kind */
-	uint8_t at;           /* offset of its member in struct health; numbers have 64 bits */
+	/* Position in each view, from 1; 0: not shown. A view ends at the first number that is
+	 * missing. A STRING cannot be shown in the metrics. */
+	uint8_t place[VIEWS];
+	uint8_t kind; /* enum kind */
+	uint8_t at;   /* offset of its member in struct health; numbers have 64 bits */
 	const char *name;
 	const char *help; /* help text of its metric; NULL: it has none */
 } fields[] = {
@@ -69,7 +72,7 @@ static const char *const affixes[][2] = {
 
 #define FIELDS (sizeof fields / sizeof fields[0])
 
-/* The field at position `place` of the view; NULL: there are no more. */
+/* Returns the field at position `place` of the view; NULL: there are no more. */
 static const struct field *field_at(enum view view, unsigned place)
 {
 	for (size_t i = 0; i < FIELDS; i++)
@@ -137,7 +140,7 @@ static void append_number(struct text *text, enum kind kind, int64_t number)
 	}
 }
 
-/* Without blanks, so that the longest list fits. */
+/* Appends no blanks, so that the longest list fits. */
 static void append_ports(struct text *text, const struct port_file_ports *ports)
 {
 	text_append(text, "[");
@@ -283,8 +286,8 @@ void health_write_lines(struct text *text, const struct json *json)
 		int64_t number;
 		bool yes;
 
-		/* By the type found, not by the field's kind: another version may have written
-		 * it. */
+		/* Go by the type in the file, not by the field's kind: another version of qsticky
+		 * may have written the file. */
 		if (json_int(json, field->name, &number))
 			text_printf(&word, "%lld", (long long)number);
 		else if (json_bool(json, field->name, &yes))

@@ -23,8 +23,8 @@
 #define HEALTH_STATES (SYNC_ERROR + 1)
 extern const char health_states[HEALTH_STATES][17];
 
-/* The health at one moment. Pointers are borrowed. NULL, a time of 0 and a port of -1 are written as
- * null. */
+/* The health at one moment. Pointers are borrowed. NULL, a time of 0 and a port of -1 are written
+ * as null. */
 struct health {
 	int64_t healthy;   /* 0 or 1 */
 	const char *state; /* one of health_states */
@@ -51,7 +51,7 @@ struct health {
 
 /* Replaces the file at `path` (shorter than LIMITS_PATH_MAX) with `health`, atomically. Creates
  * missing directories. FAIL_IO: it could not be written. Then the old file is removed or emptied;
- * if that fails too, it soon is too old to count. */
+ * if that fails too, `healthcheck` soon rejects it as too old. */
 enum fail health_write(const char *path, const struct health *health, struct failure *why);
 
 /* Replaces the file at `path` with `health` in Prometheus' text format 0.0.4. Unknown values are

@@ -25,7 +25,7 @@ bool no_port_needs_restart(const struct situation *now)
 	       now_ms - now->sync.no_port_at_ms >= NO_PORT_RESTART_MS;
 }
 
-/* Within a day the time says enough. */
+/* Writes `moment` to `utc`. Returns the part to show: the time, after a day with the date. */
 static const char *since(char utc[static UTC_MAX], time_t moment)
 {
 	const bool is_today = now_s() - moment < 24 * 60 * 60;

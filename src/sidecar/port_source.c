@@ -44,7 +44,7 @@ static void log_ports(const struct port_file_ports *ports)
 	log_line(LEVEL_DEBUG, "forwarded port: %s", buf);
 }
 
-/* Whether the file was replaced a moment ago: a rename may be under way. */
+/* Whether the file was replaced less than SYNC_SETTLE_MS ago: a rename may be under way. */
 static bool is_being_replaced(struct port_source *source, bool replaced, int64_t now_ms)
 {
 	if (!replaced)
@@ -73,7 +73,7 @@ static bool are_same(const struct port_file_ports *a, const struct port_file_por
 	return a->count == b->count;
 }
 
-/* 0: too few are listed. */
+/* Returns the port to use; 0: fewer than QSTICKY_PORT_INDEX are listed. */
 static uint16_t choose(const struct port_file_ports *ports, const struct situation *now)
 {
 	uint16_t used = sync_port(&now->sync);
@@ -94,14 +94,15 @@ static void ask(struct port_source *source, const struct situation *now, int64_t
 	                           &source->why);
 	if (source->fail && now->config->port_source == CONFIG_SOURCE_AUTO)
 		fail_in(&source->why, "%s is missing", now->config->port_file_path);
-	/* A failed question is repeated in the next cycle, since failed cycles come less and less often. While
-	 * qBittorrent starts they come each second: then the question waits too, unless nobody is there to log it. */
+	/* After a failure, ask again in the next cycle: the pauses between failed cycles grow.
+	 * While qBittorrent starts, a cycle comes each second. Then pause too, unless the control
+	 * server refuses connections, and so logs nothing. */
 	if (source->fail && (source->fail == FAIL_REFUSED || now->sync.outcome != SYNC_REFUSED))
 		pause_ms = 0;
 	source->ask_at_ms = mono_now_ms() + pause_ms;
 }
 
-/* Asks again soon, apart from the cycles, while things change. */
+/* For a while after a change, asks the control server between the cycles too. */
 static void ask_often(const struct port_source *source, struct sync *sync, int64_t now_ms)
 {
 	if (now_ms < source->often_until_ms && PORT_SOURCE_ASK_MS < sync->interval_ms)
@@ -110,7 +111,7 @@ static void ask_often(const struct port_source *source, struct sync *sync, int64
 
 /* ---- a look ---- */
 
-/* Tells `now` of the ports listed. Returns whether there is another port than before. */
+/* Passes the listed ports to `now`. Returns whether the port is another than before. */
 static bool take_ports(const struct port_file_ports *ports, struct situation *now, int64_t now_ms)
 {
 	uint16_t port = choose(ports, now);
@@ -120,7 +121,7 @@ static bool take_ports(const struct port_file_ports *ports, struct situation *no
 		other = sync_file_port(&now->sync, port, now_ms);
 	else
 		sync_file_empty(&now->sync, now_ms);
-	/* An empty list counts when it has settled. */
+	/* An empty list counts only once it has settled: until then, keep the old one. */
 	if (sync_port(&now->sync) == port)
 		now->ports = *ports;
 	return other;
@@ -148,7 +149,7 @@ bool port_source_look(struct port_source *source, struct situation *now)
 	}
 	if (!f && ports.missing && which != CONFIG_SOURCE_FILE) {
 		now->asked = CONFIG_SOURCE_GLUETUN;
-		/* Gluetun has to say twice that there is none. */
+		/* After an answer without a port, ask at once: Gluetun must say so twice. */
 		if (begun_ms >= source->ask_at_ms || sync->empty_at_ms != MONO_NEVER)
 			ask(source, now, begun_ms);
 	} else {
@@ -157,7 +158,8 @@ bool port_source_look(struct port_source *source, struct situation *now)
 		source->ask_at_ms = 0;
 	}
 	now_ms = mono_now_ms();
-	/* A name server that is down must not take qBittorrent's share of the cycle. */
+	/* Limited: a lookup while the name server is down must not use up qBittorrent's share of
+	 * the cycle. */
 	source->looking_ms = mono_earlier(now_ms - begun_ms, GLUETUN_ASK_MS);
 	if (source->fail == FAIL_STOPPED)
 		return false;
@@ -207,7 +209,7 @@ void port_source_say(const struct port_source *source, const struct situation *n
 	if (source->fail && source->fail != FAIL_STOPPED)
 		publish_news(publish, LEVEL_WARN, source->why.text);
 	else if (source->file_fail &&
-	         !source->hidden) /* else the caller says so, if it stays like that */
+	         !source->hidden) /* the caller logs a hidden file, if it stays hidden */
 		publish_news(publish, LEVEL_ERROR, now->file_why.text);
 	else if (other)
 		log_ports(&source->ports);

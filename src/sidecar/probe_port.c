@@ -11,8 +11,8 @@
 
 /* ---- where it should listen ---- */
 
-/* Whether the tunnel has the address that is set in qBittorrent: one of its own, or all of a family
- * of which it has one. */
+/* Whether qBittorrent's setting covers the tunnel's address of this family. The setting is an
+ * address, the wildcard of a family, or "" for all addresses. */
 static bool covers(const char *set, const struct tunnel_view *view, sa_family_t family)
 {
 	unsigned char ip[IP_MAX];
@@ -42,7 +42,8 @@ enum fail reachability_judge_settings(const struct tunnel *tunnel, const struct 
 		return fail_set(why, FAIL_CUT_OFF,
 		                "qBittorrent uses a proxy for peers: it does not listen for them "
 		                "at all");
-	/* What it says may be any string; the name of an interface that is here holds no secret. */
+	/* The setting may be any string. Show it only if an interface here has that name: then it
+	 * holds no secret. */
 	if (set->interface[0] && strcmp(set->interface, name) != 0)
 		return fail_set(why, FAIL_CUT_OFF,
 		                "qBittorrent is bound to %s%s, not to %s, on which peers "
@@ -62,7 +63,8 @@ enum fail reachability_judge_settings(const struct tunnel *tunnel, const struct 
 
 /* ---- whether it does ---- */
 
-/* Probes one address, until `until_ms` if it is refused; `*accepted`: TCP is not. */
+/* Probes one address. While it refuses, probes again until `until_ms`, or for REACHABILITY_PAIR_MS
+ * if only UDP is refused. `*accepted`: the address accepts TCP. */
 static enum fail probe_one(const struct tunnel_view *view, sa_family_t family, uint16_t port,
                            const struct qbittorrent *qb, int64_t until_ms, bool *accepted,
                            enum probe_udp *udp, struct failure *why)
@@ -90,7 +92,7 @@ static enum fail probe_one(const struct tunnel_view *view, sa_family_t family, u
 	}
 }
 
-/* Sets what the failure `f` of a probe means, which has set `why`. Returns `f`. */
+/* Rewords `why` to say what the failure `f` of a probe means. Returns `f`. */
 static enum fail say_probe(const char *name, const char *address, uint16_t port, enum fail f,
                            bool accepted, struct failure *why)
 {
@@ -115,7 +117,7 @@ static enum fail say_probe(const char *name, const char *address, uint16_t port,
 	return f;
 }
 
-/* Where it should listen on none, all are probed. */
+/* If qBittorrent's setting covers no address of the tunnel, all of them are probed. */
 enum fail reachability_probe(const struct tunnel *tunnel, const struct tunnel_view *view,
                              const struct qbittorrent *qb, const struct qbittorrent_view *set,
                              uint16_t port, int64_t patience_ms, struct reachability_probed *probed,
@@ -145,7 +147,7 @@ enum fail reachability_probe(const struct tunnel *tunnel, const struct tunnel_vi
 		all_taken &= accepted && udp == PROBE_UDP_SILENT;
 		probed->partly_open |= !f;
 		say_probe(tunnel->name, address, port, f, accepted, &one);
-		/* The first that is refused is told, and the others are looked at all the same. */
+		/* The first refusal is reported, but the other addresses are probed too. */
 		if (f && !refused) {
 			*why = one;
 			probed->another = accepted;

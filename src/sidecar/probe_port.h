@@ -1,6 +1,7 @@
-/* probe_port: where qBittorrent should listen on the tunnel, by its settings, and whether it does.
+/* probe_port: finds where qBittorrent's settings make it listen on the tunnel, and probes whether
+ * it does.
  *
- * `view` is what the last look at `tunnel` showed. */
+ * `view` is the result of the last tunnel_look(). `set` holds qBittorrent's preferences. */
 #ifndef QSTICKY_SIDECAR_PROBE_PORT_H
 #define QSTICKY_SIDECAR_PROBE_PORT_H
 
@@ -12,23 +13,26 @@
 #include "sidecar/health.h"
 #include "vpn/tunnel.h"
 
-/* Shortest time for which UDP that is refused beside TCP that is accepted is probed again: libtorrent
- * opens the one up to 6 ms after the other. */
+/* Shortest time to keep probing if TCP is accepted but UDP refused, in milliseconds: libtorrent
+ * opens the two up to 6 ms apart. */
 #define REACHABILITY_PAIR_MS 100
 
-/* What the probes of all addresses have found together. */
+/* The combined result of the probes of all addresses. */
 struct reachability_probed {
-	enum reachable udp; /* NO: refused at one at least; YES: at none, and all accept TCP */
-	bool partly_open;   /* one of them is open, whatever the others are */
-	bool another;       /* the first that is refused accepts TCP: another program does */
+	enum reachable udp; /* NO: refused at an address; YES: at none, and all accept TCP */
+	bool partly_open;   /* at least one address is open */
+	/* The first address that fails accepts TCP but not UDP: another program has the port. */
+	bool another;
 };
 
-/* Whether a setting of qBittorrent's is what keeps it from listening on the tunnel. FAIL_CUT_OFF. */
+/* Judges whether a setting of qBittorrent keeps it from listening on the tunnel. FAIL_CUT_OFF: one
+ * does, and `why` names it. */
 enum fail reachability_judge_settings(const struct tunnel *tunnel, const struct tunnel_view *view,
                                       const struct qbittorrent_view *set, struct failure *why);
 
-/* Probes every address on which qBittorrent should listen, each for up to `patience_ms` while it
- * is refused, and sets `*probed`. FAIL_REFUSED: TCP or UDP is, at one at least. Else as probe_port(). */
+/* Probes every address of the tunnel on which qBittorrent should listen, and sets `*probed`. Blocks
+ * until the deadline of `qb` at most. An address that refuses is probed again for `patience_ms`.
+ * FAIL_REFUSED: an address refuses TCP or UDP. Else as probe_port(). */
 enum fail reachability_probe(const struct tunnel *tunnel, const struct tunnel_view *view,
                              const struct qbittorrent *qb, const struct qbittorrent_view *set,
                              uint16_t port, int64_t patience_ms, struct reachability_probed *probed,

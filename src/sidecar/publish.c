@@ -103,7 +103,8 @@ void publish_news(struct publish *publish, enum log_level level, const char *tex
 		log_line(LEVEL_DEBUG, "still: %s", text);
 }
 
-/* A port that is refused for the first time may be opening: the next cycle, a second later, tells. */
+/* Whether the port was refused for the first time. It may be opening: the next cycle, a second
+ * later, decides. */
 static bool is_doubtful(const struct sync *sync)
 {
 	return sync->outcome == SYNC_CLOSED &&
@@ -187,7 +188,6 @@ void publish_settings(struct publish *publish, const struct qbittorrent_view *vi
 {
 	struct failure text;
 
-	/* Each is logged once, and again only after it was put right. */
 	for (enum publish_setting which = 0; which < PUBLISH_SETTINGS; which++) {
 		bool is_so = publish_setting_is(view, which, &text);
 

@@ -16,58 +16,61 @@
 #include "sidecar/news.h"
 #include "sidecar/situation.h"
 
-/* Settings of qBittorrent that keep peers away although the port is right, now or soon. */
+/* Settings of qBittorrent that keep peers away, now or later, although the port is right. */
 enum publish_setting {
 	PUBLISH_ANNOUNCE_PORT,
 	PUBLISH_PEER_PROXY,
 	PUBLISH_LO,
-	PUBLISH_SETTINGS, /* those above are said in the log; the others are seen to with the next port */
+	PUBLISH_SETTINGS, /* those above are logged; the next port turns off those below */
 	PUBLISH_RANDOM_PORT = PUBLISH_SETTINGS,
 	PUBLISH_UPNP,
 	PUBLISH_SETTINGS_ALL,
 };
 
-/* What has been published. All zeros: nothing. */
+/* What was published last. All zeros: nothing yet. */
 struct publish {
 	struct news news;
-	bool published; /* the health file has been written; as what: */
+	bool published; /* the health file was written, with these values: */
 	bool published_healthy;
 	enum sync_state published_state;
 	uint16_t published_port;
 	bool health_unwritable;
 	bool metrics_unwritable;
-	enum sync_state said_state; /* SYNC_IN_SYNC or SYNC_WAITING_FOR_PORT */
+	enum sync_state said_state; /* logged last: SYNC_IN_SYNC or SYNC_WAITING_FOR_PORT */
 	uint16_t said_port;
-	bool said_failure; /* of a cycle, since the last one that went well */
+	bool said_failure; /* a failed cycle was logged, and none has succeeded since */
 	bool said_setting[PUBLISH_SETTINGS];
 };
 
-/* The state's name in the health file. */
+/* Returns the state's name in the health file. */
 const char *publish_state(const struct situation *now);
 
-/* The present error, put together in `buf` if need be; NULL while there is none. */
+/* Returns the text of the present error, which may be in `buf`; NULL: there is none. */
 const char *publish_error(const struct situation *now, struct failure *buf);
 
-/* Writes the health file. Where that fails, says so once. */
+/* Writes the health file, and the metrics file if configured. Logs a failure to write once. */
 void publish_health(struct publish *publish, const struct situation *now);
 
-/* Writes it if state, verdict or port are others than those written last. */
+/* Calls publish_health() if the state, the verdict or the port has changed since its last call. */
 void publish_health_if_changed(struct publish *publish, const struct situation *now);
 
-/* Says `text` if it is news; else only at DEBUG. */
+/* Logs `text` at `level` if news_is_new() says so, else at DEBUG. */
 void publish_news(struct publish *publish, enum log_level level, const char *text);
 
-/* A cycle has failed, `why` is in `now`: says so, unless it may be over in a second. */
+/* Logs why a cycle failed: `now->cycle_why`. A port that is closed for the first time is logged at
+ * DEBUG only, since it may be open a second later. */
 void publish_failure(struct publish *publish, const struct situation *now);
 
-/* A cycle has gone well: says what is new or better since. */
+/* Logs, after a successful cycle, what is new or has recovered. */
 void publish_success(struct publish *publish, const struct situation *now);
 
-/* Whether that setting is so; sets `text` to what it means, and what to do. */
+/* Whether the setting `which` keeps peers away. In any case sets `text` to what it does and how to
+ * correct it. */
 bool publish_setting_is(const struct qbittorrent_view *view, enum publish_setting which,
                         struct failure *text);
 
-/* Says what in qBittorrent's settings keeps peers away although the port is right, once each. */
+/* Logs each setting of qBittorrent that keeps peers away although the port is right. Logs it once,
+ * and again only after it was corrected. */
 void publish_settings(struct publish *publish, const struct qbittorrent_view *view);
 
 #endif

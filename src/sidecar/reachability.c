@@ -31,7 +31,7 @@ bool reachability_is_unfound(const struct reachability *reach)
 	return !reach->off && !reach->unreadable && !reach->tunnel.name[0];
 }
 
-/* What qBittorrent has said of itself is out of date. Its next answers are too, for a while. */
+/* Forgets the hints, which are out of date. New ones would be too for a while, so asks later. */
 static void forget_hints(struct reachability *reach, struct situation *now)
 {
 	reach->hints_at_ms = mono_now_ms() + REACHABILITY_HINTS_LAG_MS;
@@ -39,7 +39,7 @@ static void forget_hints(struct reachability *reach, struct situation *now)
 	now->hints = (struct qbittorrent_hints){ 0 };
 }
 
-/* An IPv6 address may be renewed every few seconds. That must not postpone the question for ever. */
+/* An IPv6 address may be renewed every few seconds. That must not postpone the hints for ever. */
 void reachability_changed(struct reachability *reach, struct situation *now)
 {
 	int64_t hints_at_ms = reach->hints_at_ms;
@@ -54,7 +54,7 @@ static bool is_usable(const struct tunnel_view *view)
 	return view->exists && view->up && (view->has_v4 || view->has_v6);
 }
 
-/* When the tunnel's absence begins to count, whatever else there is; MONO_NEVER: it does not. */
+/* Returns when the missing tunnel begins to count as lost; MONO_NEVER: it does not. */
 static int64_t lost_at_ms(const struct reachability *reach)
 {
 	if (reach->missing_at_ms == MONO_NEVER || (!reach->seen && reach->tunnel.sought))
@@ -74,7 +74,8 @@ static void note_missing(struct reachability *reach, struct sync *sync, int64_t 
 		sync_cycle_at(sync, lost_at_ms(reach));
 }
 
-/* The figures stay as they are when it turns one-way: a sentence that changes would be news each time. */
+/* Keeps the figures of the moment when the traffic turned one-way. Else the message would change,
+ * and be logged, each time. */
 static void note_traffic(struct reachability *reach, struct sync *sync, int64_t now_ms)
 {
 	struct traffic *traffic = &reach->traffic;
@@ -103,7 +104,7 @@ enum fail reachability_look(struct reachability *reach, struct situation *now, s
 		note_missing(reach, &now->sync, now_ms);
 		note_traffic(reach, &now->sync, now_ms);
 	}
-	/* tunnel_look() clears all of it first, so that what lies between its members is the same, too.
+	/* tunnel_look() zeroes the whole view first, so its padding is equal too.
 	 * NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-exp42-c,cert-flp37-c) */
 	if (memcmp(&before, &reach->view, sizeof before) != 0) {
 		sync_tunnel_differs(&now->sync);
@@ -124,7 +125,7 @@ struct qbittorrent_wanted reachability_wanted(const struct reachability *reach,
 	return wanted;
 }
 
-/* ---- causes that a rebind would not help ---- */
+/* ---- causes that a rebind cannot repair ---- */
 
 enum fail reachability_judge_tunnel(const struct reachability *reach, bool alone,
                                     struct failure *why)
@@ -184,7 +185,7 @@ static enum fail rebind(struct reachability *reach, struct qbittorrent *qb,
 	return qbittorrent_rebind(qb, wanted, view, why);
 }
 
-/* The port is refused: finds the cause, or rebinds. */
+/* Handles a refused port: finds the setting that is the cause, or rebinds if allowed. */
 static enum fail repair(struct reachability *reach, struct qbittorrent *qb,
                         struct qbittorrent_view *view, const struct qbittorrent_wanted *wanted,
                         struct reachability_probed *probed, struct situation *now,
@@ -199,12 +200,12 @@ static enum fail repair(struct reachability *reach, struct qbittorrent *qb,
 		return f;
 	if (may_rebind) {
 		f = rebind(reach, qb, view, wanted, probed->partly_open, now, why);
-		/* Here "refused" is about qBittorrent's Web UI, below about the port. */
+		/* Here FAIL_REFUSED is about qBittorrent's Web UI, below about the port. */
 		if (f)
 			return f;
 		f = reachability_probe(&reach->tunnel, &reach->view, qb, view, wanted->port,
 		                       REACHABILITY_OPEN_MS, probed, why);
-		/* An ordinary event: each reconnect may need one. */
+		/* INFO, since each reconnect may need a rebind. */
 		if (!f)
 			log_line(LEVEL_INFO, "had qBittorrent reopen its port: %s", refusal.text);
 		if (f != FAIL_REFUSED)
@@ -263,9 +264,11 @@ static void ask_hints(struct reachability *reach, struct qbittorrent *qb, struct
 	qbittorrent_ask_hints(qb, &now->hints);
 }
 
-/* Whether qBittorrent says that it listens nowhere, although the probe got through. Then another program
- * has TCP and UDP of the port. qBittorrent says so in its first 1.5 s too (5.1.0 and 5.3.0), so only the
- * second time counts, a while later. */
+/* Whether qBittorrent reports that it listens nowhere, although the probe got through. Then another
+ * program has TCP and UDP of the port.
+ *
+ * qBittorrent reports this in its first 1.5 s too (5.1.0 and 5.3.0). So only the second report
+ * counts, REACHABILITY_HINTS_LAG_MS after the first. */
 static bool is_disconnected(struct reachability *reach, const struct situation *now)
 {
 	int64_t now_ms = mono_now_ms();
@@ -280,7 +283,7 @@ static bool is_disconnected(struct reachability *reach, const struct situation *
 	return now_ms >= reach->disconnected_at_ms + REACHABILITY_HINTS_LAG_MS;
 }
 
-/* What qBittorrent said during an outage is no evidence after it. */
+/* Drops hints from an outage: they are no evidence after it. `f`: how this cycle's proof ended. */
 static void weigh_hints(struct reachability *reach, struct situation *now, enum fail f)
 {
 	if (f)
@@ -294,7 +297,8 @@ enum fail reachability_prove(struct reachability *reach, struct qbittorrent *qb,
                              struct qbittorrent_view *view, const struct qbittorrent_wanted *wanted,
                              bool just_set, struct situation *now, struct failure *why)
 {
-	/* Without a tunnel nobody can know, unless this namespace has lost every interface that it had. */
+	/* If the tunnel never existed, there is nothing to probe. But if this namespace has
+	 * lost all interfaces but loopback, the port is known to be unreachable. */
 	bool known = !reach->unreadable && (reach->seen || sync_is_alone(&now->sync));
 	enum fail f = FAIL_NONE;
 

@@ -24,13 +24,13 @@
 #include "vpn/tunnel.h"
 #include "webhook/send.h"
 
-/* The largest thing here; see http/http.h. */
+/* Shared by all servers, and large: see http/reply.h. */
 static struct http_reply reply;
 
 struct sidecar {
 	struct sidecar_cycle cycle;
 	const struct init *init;
-	unsigned idle_wakeups; /* of the loop, since the last cycle or sleep */
+	unsigned idle_wakeups; /* wakeups of the loop since the last cycle or timeout */
 };
 
 static void set_up(struct sidecar *s, const struct config *config, const struct init *init)
@@ -64,8 +64,9 @@ static bool read_port_source(struct sidecar_cycle *cycle)
 	return news;
 }
 
-/* Whether the sandbox keeps `file`, NULL for none, from us, and does so for longer than it takes to
- * replace a directory. FAIL_IO: it does, so that only a restart helps. FAIL_STOPPED. */
+/* Checks that the sandbox does not hide `file` (NULL: none) for longer than a replacement of its
+ * directory takes. Blocks for SYNC_SETTLE_MS at most. FAIL_IO: the file stays hidden, so only a
+ * restart helps. FAIL_STOPPED. */
 static enum fail check_hidden(const struct sidecar *s, const char *file, struct failure *why)
 {
 	if (!file || !sandbox_files_hide(file))
@@ -75,7 +76,8 @@ static enum fail check_hidden(const struct sidecar *s, const char *file, struct 
 	return sandbox_files_hide(file) ? sandbox_files_explain(why, file) : FAIL_NONE;
 }
 
-/* The same for the other files that a cycle reads, except the resolver's: a new lookup names those. */
+/* The same for the other files that a cycle reads. The resolver's are left out: a failed lookup
+ * names them. */
 static enum fail check_all_hidden(const struct sidecar *s, struct failure *why)
 {
 	const struct config *config = s->cycle.now.config;
@@ -90,8 +92,9 @@ static enum fail check_all_hidden(const struct sidecar *s, struct failure *why)
 	return f;
 }
 
-/* What is due by now: after events of the file, or because of the time. FAIL_ORPHANED: nothing will
- * ever be again. FAIL_IO: not before a restart, and `why` says so. */
+/* Does what is due: after an event of the port file, or because of the time. FAIL_ORPHANED: this
+ * network will never work again. FAIL_IO: only a restart helps, and `why` gives the reason.
+ * FAIL_STOPPED. */
 static enum fail run_due(struct sidecar *s, enum port_file_event seen, struct failure *why)
 {
 	struct sidecar_cycle *cycle = &s->cycle;
@@ -152,11 +155,12 @@ static void drain_link_events(struct sidecar_cycle *cycle)
 	}
 }
 
-/* A descriptor that stays ready but cannot be read must not make the loop spin. */
+/* After IDLE_WAKEUPS_MAX wakeups without a cycle or timeout, the loop pauses for IDLE_PAUSE_MS. A
+ * descriptor that stays ready but cannot be read must not make it spin. */
 #define IDLE_WAKEUPS_MAX 100
 #define IDLE_PAUSE_MS 200
 
-/* Sends what is due while no cycle is. Returns when to come again. */
+/* Sends the webhook's messages that are due, while no cycle is. Returns when to wake up next. */
 static int64_t send_messages(struct sidecar_cycle *cycle, const struct pollfd fds[], size_t count)
 {
 	const struct situation *now = &cycle->now;
@@ -179,7 +183,7 @@ static enum fail loop(struct sidecar *s, struct failure *why)
 	enum { FD_STOP, FD_EVENTS, FD_FILE, FD_LINKS, FD_COUNT };
 
 	for (;;) {
-		/* Built in each turn, since the watch's descriptor may have changed. */
+		/* Built in each turn: the watch's descriptor may have changed. */
 		struct pollfd fds[FD_COUNT] = {
 			[FD_STOP] = { .fd = s->init->stop.fd, .events = POLLIN },
 			[FD_EVENTS] = { .fd = s->init->event_fd, .events = POLLIN },
@@ -211,6 +215,7 @@ static enum fail loop(struct sidecar *s, struct failure *why)
 			seen = port_file_watch_drain(&cycle->source.watch);
 		if (ready > 0 && fds[FD_LINKS].revents)
 			drain_link_events(cycle);
+		/* FAIL_STOPPED needs no branch: FD_STOP stays readable and ends the next turn. */
 		f = run_due(s, seen, why);
 		if (f == FAIL_IO)
 			return f;
@@ -227,7 +232,8 @@ static enum fail loop(struct sidecar *s, struct failure *why)
 	}
 }
 
-/* In an orphaned network: what answers there is as orphaned as we are, and its restart policy moves it. */
+/* Shuts down the qBittorrent in this orphaned network: its restart policy then moves it to the new
+ * one. */
 static void shut_down_qbittorrent(struct sidecar_cycle *cycle)
 {
 	struct qbittorrent *qb = &cycle->qbittorrent;
@@ -254,10 +260,10 @@ int sidecar_run(const struct config *config, struct init *init)
 	enum fail f;
 
 	set_up(&s, config, init);
-	/* Only for its name: the first cycle judges what there is. */
+	/* Looks only for the tunnel's name, to log it. The first cycle judges the tunnel. */
 	if (!reach->off)
 		(void)tunnel_look(&s.cycle.reach.tunnel, &view, &why);
-	/* A sidecar that may not write its budget is better than none; it remembers what it did. */
+	/* If the login budget's file cannot be written, go on and count the logins in memory. */
 	s.cycle.gate.in_memory = true;
 	servers_source(source, config, config->port_source);
 	log_line(LEVEL_INFO,
@@ -268,7 +274,8 @@ int sidecar_run(const struct config *config, struct init *init)
 	         reach->tunnel.name[0] ? reach->tunnel.name : "not found", config->interval_s,
 	         config->health_path);
 	sandbox_enter(config, SANDBOX_RUN);
-	/* The first answer may take seconds. Until then an old file would say healthy. */
+	/* The control server's first answer may take seconds. Until then, an old health file could
+	 * say healthy: replace it. */
 	if (config->port_source != CONFIG_SOURCE_FILE)
 		publish_health(&s.cycle.publish, &s.cycle.now);
 	f = loop(&s, &why);
@@ -277,7 +284,7 @@ int sidecar_run(const struct config *config, struct init *init)
 		log_line(LEVEL_ERROR, "%s", why.text);
 		if (config->orphan_shutdown)
 			shut_down_qbittorrent(&s.cycle);
-		return SIDECAR_EXIT_ORPHANED; /* the health file goes on saying unhealthy */
+		return SIDECAR_EXIT_ORPHANED; /* the health file stays, and says unhealthy */
 	}
 	health_remove(config->health_path);
 	if (config->metrics_path)
@@ -286,7 +293,7 @@ int sidecar_run(const struct config *config, struct init *init)
 		log_line(LEVEL_ERROR, "cannot go on: %s", why.text);
 		return EXIT_FAILURE;
 	}
-	/* First, since the kernel waits before it frees a watch: now it does so during the logout. */
+	/* Before the logout: the kernel takes a while to free the watch, and does so meanwhile. */
 	port_file_watch_release(&s.cycle.source.watch);
 	qbittorrent_logout(&s.cycle.qbittorrent);
 	log_line(LEVEL_INFO, "stopped");
@@ -312,7 +319,7 @@ int sidecar_once(const struct config *config, struct init *init)
 		return EXIT_FAILURE;
 	}
 	f = sidecar_cycle_run(&s.cycle);
-	/* Closed twice, a second apart, and it may rebind. */
+	/* A rebind is allowed only if the port is closed twice, a second apart. */
 	if (f == FAIL_PORT_CLOSED && !wait_until(&init->stop, sync_due_ms(&s.cycle.now.sync), &why))
 		f = sidecar_cycle_run(&s.cycle);
 	if (f == FAIL_NONE)

@@ -1,4 +1,4 @@
-/* situation: what the sidecar knows at a moment. */
+/* situation: what the sidecar knows at one moment. */
 #ifndef QSTICKY_SIDECAR_SITUATION_H
 #define QSTICKY_SIDECAR_SITUATION_H
 
@@ -13,24 +13,24 @@
 #include "qbittorrent/client.h"
 #include "sidecar/health.h"
 
-/* What is the case. */
+/* What health file, log and webhook report. */
 struct situation {
 	const struct config *config; /* borrowed */
 	struct sync sync;
-	enum config_source asked; /* which of the two was asked last */
-	struct failure file_why;  /* what is wrong with the port file, with SYNC_FILE_BAD */
-	struct failure cycle_why; /* why the last cycle failed, where it did */
-	int64_t current_port;     /* what qBittorrent was last seen to have; -1: not seen yet */
+	enum config_source asked; /* the source looked at last: file or control server */
+	struct failure file_why;  /* what is wrong with the port file, if SYNC_FILE_BAD */
+	struct failure cycle_why; /* why the last cycle failed, if it did */
+	int64_t current_port;     /* qBittorrent's, as last read; -1: not read yet */
 	enum reachable reachable; /* as the last cycle found it */
 	enum reachable reachable_udp;
 	enum login_state login;
 	unsigned rebinds; /* since the start */
 	struct qbittorrent_hints hints;
-	const char *interface;        /* of the tunnel; "" while not known, or switched off */
-	const char *version;          /* of qBittorrent; "" while not known */
-	struct port_file_ports ports; /* all that are forwarded, in the order of the source */
-	time_t lost_port_s;           /* when a port that was here was lost; 0: none was */
-	int64_t tunnel_up_at_ms;      /* since when the tunnel is up; MONO_NEVER: it is not */
+	const char *interface;        /* the tunnel's; "": not known, or switched off */
+	const char *version;          /* qBittorrent's; "": not known */
+	struct port_file_ports ports; /* all forwarded ports, in the source's order */
+	time_t lost_port_s;           /* when a port was last lost; 0: none was */
+	int64_t tunnel_up_at_ms;      /* since when the tunnel is usable; MONO_NEVER: it is not */
 	time_t last_check;            /* 0: none yet */
 	time_t last_port_change;      /* 0: none yet */
 	time_t started;
