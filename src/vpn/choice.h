@@ -1,7 +1,7 @@
 /* choice: finds the tunnel's interface if the user names none. Pure: no function blocks or fails.
  *
- * The tunnel is the interface of the default route, if that is a tunnel. Otherwise it is the only
- * tunnel in the namespace.
+ * The tunnel is the interface of the default route, if that has no link layer. Otherwise it is the
+ * only tunnel in the namespace.
  *
  * An interface without a link layer (ARPHRD_NONE) is a tunnel: tun devices, the kernel's WireGuard,
  * and interfaces with their own kind (ovpn, amneziawg, xfrm). The kind alone does not decide: tap
@@ -23,13 +23,13 @@
 enum choice_verdict {
 	CHOICE_NONE,    /* there is no tunnel */
 	CHOICE_ONE,     /* the tunnel is `name` */
-	CHOICE_SEVERAL, /* several tunnels, none with the default route: cannot choose */
+	CHOICE_SEVERAL, /* several tunnels, and the default route does not decide */
 };
 
 /* At first, set `route` and leave the rest zero. */
 struct choice {
 	uint32_t route; /* index of the interface with the default route; 0: none */
-	bool has_route; /* that interface is a tunnel, and `name` is its name */
+	bool has_route; /* that interface has no link layer, and `name` is its name */
 	bool more;      /* not all names fit into `names`, which ends in dots */
 	unsigned count; /* tunnels seen */
 	char name[IF_NAMESIZE];

@@ -30,9 +30,8 @@ struct netlink_link {
 	bool gone; /* the interface was deleted */
 	bool loopback;
 	bool up;
-	uint16_t type; /* hardware type: ARPHRD_ETHER and so on */
-	uint64_t
-		received; /* packets since the interface was made; 0 if the kernel does not count */
+	uint16_t type;     /* of the hardware: ARPHRD_ETHER and so on */
+	uint64_t received; /* packets since it was made; 0 if the kernel does not count them */
 	uint64_t sent;
 	char name[IF_NAMESIZE]; /* any bytes except blanks and slashes */
 };

@@ -28,8 +28,8 @@ enum probe_udp {
 /* Sends an empty datagram, which libtorrent ignores, to `port` at the address in `view`. Then
  * connects over TCP and closes. `family` is AF_INET or AF_INET6; `view` must have such an address.
  * Blocks until `deadline_ms` (monotonic), for PROBE_MS at most. Sets `*udp` even on failure.
- * Failures are those of TCP. FAIL_REFUSED, FAIL_TIMEOUT, FAIL_STOPPED. FAIL_IO: the address is not
- * reachable; it may have been removed. */
+ * Failures of TCP: FAIL_REFUSED, FAIL_TIMEOUT, FAIL_STOPPED. FAIL_IO: the address is not reachable;
+ * it may have been removed. */
 enum fail probe_port(const struct tunnel_view *view, sa_family_t family, uint16_t port,
                      const struct stop *stop, int64_t deadline_ms, enum probe_udp *udp,
                      struct failure *why);

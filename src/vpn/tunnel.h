@@ -39,12 +39,11 @@ struct tunnel {
 	struct traffic_counts counts;
 };
 
-/* Returns the tunnel on the interface `name`, shorter than IF_NAMESIZE. tunnel_listen() comes
- * later. */
+/* Returns the tunnel on the interface `name`, shorter than IF_NAMESIZE. Opens nothing yet. */
 struct tunnel tunnel_on(const char *name);
 
-/* Returns a tunnel whose interface tunnel_look() finds. tunnel_listen() comes later. The name found
- * stays until another is found, so that messages can name a tunnel that is gone. */
+/* Returns a tunnel whose interface tunnel_look() finds. Opens nothing yet. The name found stays
+ * until another is found, so that messages can name a tunnel that is gone. */
 struct tunnel tunnel_sought(void);
 
 /* Opens `events_fd`, which reports changes. It stays open until the process ends.
