@@ -68,10 +68,10 @@ enum login_state {
 /* A pair of user and password at one server. */
 struct login_pair {
 	unsigned char id[LOGIN_ID_LEN];
-	bool accepted;       /* accepted once and not rejected since */
-	bool banned;         /* the last verdict was a ban */
-	unsigned rejected;   /* since the count was cleared; at most LOGIN_REJECTED_MAX */
-	unsigned unanswered; /* since the last verdict; at most LOGIN_UNANSWERED_MAX */
+	bool accepted;     /* accepted once and not rejected since */
+	bool banned;       /* the last verdict was a ban */
+	unsigned rejected; /* rejections since the count was cleared; at most LOGIN_REJECTED_MAX */
+	unsigned unanswered; /* logins since the last verdict; at most LOGIN_UNANSWERED_MAX */
 	int64_t last_s;      /* when the last login was sent; seconds since 1970 */
 };
 

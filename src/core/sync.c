@@ -100,7 +100,7 @@ void sync_tunnel_differs(struct sync *sync)
 	sync->rebinds_failed_in_a_row = 0;
 }
 
-/* ---- the file ---- */
+/* ---- the source of the port ---- */
 
 bool sync_file_port(struct sync *sync, uint16_t port, int64_t now_ms)
 {

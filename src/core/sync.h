@@ -60,7 +60,7 @@ enum sync_state {
 	SYNC_WAITING_FOR_PORT,
 	SYNC_IN_SYNC,
 	SYNC_RETRYING, /* the last cycle failed, or the wanted port is not proved yet */
-	SYNC_ERROR,    /* the port file or the credentials need a person */
+	SYNC_ERROR,    /* a person must correct the port file, login, trust or port */
 };
 
 struct sync {
@@ -69,7 +69,7 @@ struct sync {
 	uint32_t random; /* state of the jitter */
 
 	enum sync_file file;
-	uint16_t port;         /* with SYNC_FILE_PORT */
+	uint16_t port;         /* valid if `file` is SYNC_FILE_PORT */
 	int64_t empty_at_ms;   /* when an empty file begins to count; MONO_NEVER: none is pending */
 	int64_t look_at_ms;    /* when to read the source between cycles; MONO_NEVER: not */
 	int64_t no_port_at_ms; /* since when no port is forwarded */
@@ -100,11 +100,11 @@ struct sync sync_start(int64_t interval_ms, int64_t grace_ms, uint32_t seed, int
  * wanted port changed; then a cycle is due now. */
 bool sync_file_port(struct sync *sync, uint16_t port, int64_t now_ms);
 
-/* The source was read and lists no port. This counts only if a read SYNC_SETTLE_MS later
- * gives the same; sync_due_ms() includes that read. */
+/* The source was read and lists no port. This counts only if a read SYNC_SETTLE_MS later gives the
+ * same; sync_due_ms() includes that read. Then no port is wanted, and a cycle is due now. */
 void sync_file_empty(struct sync *sync, int64_t now_ms);
 
-/* The file was read and holds something else, or cannot be read. */
+/* The file holds something else, or cannot be read. No port is wanted, and a cycle is due now. */
 void sync_file_bad(struct sync *sync, int64_t now_ms);
 
 /* The source does not answer. The last port stays wanted. A cycle is due now; the caller must end
