@@ -8,7 +8,7 @@
 #include "config/load.h"
 #include "process/sandbox.h"
 
-/* Longest wait for the logout. */
+/* Longest wait for the logout, in milliseconds. */
 #define LOGOUT_MS 200
 
 enum hop {
@@ -33,7 +33,7 @@ enum hop {
 
 #define AFTER(hop) (1u << (hop))
 
-/* In their order; what is found by one may be needed by another. */
+/* In order. `needs`: the earlier hops without which this one is skipped. */
 static const struct {
 	check_hop *take;
 	uint16_t needs;
@@ -57,9 +57,9 @@ static const struct {
 	[WEBHOOK] = { check_webhook, 0, "webhook" },
 };
 
-/* Static, since there is one, and it is large. */
+/* Static, since it is large. */
 static struct check_context check;
-static enum verdict verdicts[HOPS]; /* of the hops so far */
+static enum verdict verdicts[HOPS]; /* of the hops taken so far */
 
 static void complain(void *context, const char *sentence)
 {
@@ -72,13 +72,14 @@ static void complain(void *context, const char *sentence)
 	check_print_hop(hops[CONFIGURATION].name, &step);
 }
 
-/* Takes that hop, if what was found before it allows. */
+/* Takes the hop, or skips it if a hop that it needs has failed. */
 static enum fail take(enum hop hop)
 {
 	for (enum hop before = 0; before < hop; before++) {
 		enum verdict verdict = verdicts[before];
 
-		/* Without an interface there is nothing to probe. */
+		/* A warning does not prevent later hops. The tunnel's does: without an interface
+		 * there is nothing to probe. */
 		if ((hops[hop].needs & AFTER(before)) && verdict != VERDICT_OK &&
 		    (verdict != VERDICT_WARN || before == TUNNEL))
 			return step_found(&check.cycle.step, VERDICT_SKIP, NULL,

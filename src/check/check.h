@@ -1,6 +1,8 @@
-/* check: walks once along all that has to hold for a peer to get through, and explains.
+/* check: the command that tests once each thing needed for BitTorrent peers to connect, and
+ * explains what is wrong.
  *
- * It changes nothing: no setting is set, no file is written, a session that was opened is ended. */
+ * It sets no preference. It writes only the login budget (sidecar/login_store.h), and only for a
+ * login. If it logged in, it logs out again. */
 #ifndef QSTICKY_CHECK_CHECK_H
 #define QSTICKY_CHECK_CHECK_H
 
@@ -8,16 +10,17 @@
 
 #include "process/init.h"
 
-/* Longest time for all hops, in milliseconds. */
+/* Longest time for all hops together, in milliseconds. A hop is one of the tests. */
 #define CHECK_MS 15000
 
-/* Reads the configuration from `environment` and prints what it finds, a hop a line or, with `json`, as
- * one JSON object. At most one login is sent; none where the health file says that the sidecar's was
- * refused lately. Returns the exit status: 0 all holds, 1 something does not or a stop came,
+/* Reads the configuration from `environment`, takes all hops and prints the result. `json`: as one
+ * JSON object; otherwise one hop on each line. Blocks for CHECK_MS at most, and a moment for the
+ * logout. Sends at most one login; none if the health file says that the sidecar's was refused
+ * recently. Returns the exit status. 0: no hop failed. 1: a hop failed, or a stop came.
  * CHECK_EXIT_CONFIG. */
 int check_run(char *const environment[], const struct init *init, bool json);
 
-/* Exit status where the configuration is wrong. */
+/* Exit status if the configuration is wrong. */
 #define CHECK_EXIT_CONFIG 2
 
 #endif

@@ -51,7 +51,8 @@ void check_look_beside(struct check_context *context)
 	beside->runs = age <= 2LL * config->interval_s + HEALTH_AGE_SPARE_S;
 	if (!beside->runs)
 		return;
-	/* What the sidecar has found was here once. Of an interface that is named, only a proof tells that. */
+	/* An interface that the sidecar found existed once. One that the user named did only if the
+	 * sidecar reached a port there. */
 	if (!tunnel->sought)
 		reach->seen = json_bool(&json, "reachable", &reachable) && reachable;
 	else if (json_string(&json, "interface", tunnel->name, sizeof tunnel->name) &&
@@ -86,7 +87,8 @@ enum fail check_sandbox(struct check_context *context)
 	                  "none is needed: this kernel lacks it, or Docker refuses it", "%s", buf);
 }
 
-/* Names the file or directory whose mode keeps us out: the first that can be seen, from the file upwards. */
+/* Appends the mode and owner of the file, or of the nearest directory above it that stat(2) can
+ * read. Its mode is what denies access. */
 static void add_owner(struct step *step, const char *file)
 {
 	struct failure inner = step->seen;
@@ -171,8 +173,8 @@ enum fail check_port_file(struct check_context *context)
 		return no_port(step, path);
 	if (!port)
 		return too_few(step, now);
-	/* Gluetun does not write it again while it keeps the port, so age alone means nothing; but
-	 * what is older than the machine's start is older than any Gluetun that runs now. */
+	/* Gluetun does not write the file again while it keeps the port, so a high age is normal.
+	 * But a file from before the machine's start is older than any Gluetun that runs now. */
 	if (stat(path, &status) == 0 && status.st_mtime < now_s() - up.tv_sec)
 		return step_found(step, VERDICT_WARN,
 		                  "restart Gluetun, unless the clock was wrong when it wrote it",
@@ -180,7 +182,7 @@ enum fail check_port_file(struct check_context *context)
 	return step_found(step, VERDICT_OK, NULL, "port %u", port);
 }
 
-/* The hop before has asked it. */
+/* Reports the answer: check_port_file() has sent the request. */
 enum fail check_control_server(struct check_context *context)
 {
 	const struct port_source *source = &context->cycle.source;
@@ -208,7 +210,8 @@ enum fail check_tunnel(struct check_context *context)
 	struct sidecar_cycle *cycle = &context->cycle;
 	enum fail f;
 
-	/* A container's network had more than loopback once. */
+	/* Assume that this network had another interface before: a container's always has. So "only
+	 * loopback" is reported as a fault. */
 	sync_links_seen(&cycle->now.sync, false, mono_now_ms());
 	f = sidecar_cycle_tunnel(cycle);
 	context->has_tunnel = cycle->step.verdict == VERDICT_OK;
@@ -226,7 +229,7 @@ enum fail check_health(struct check_context *context)
 	text_append(&copy, file);
 	while (text_cut_name(path) && access(path, F_OK) < 0 && errno == ENOENT) {
 	}
-	/* Where another user writes it, what this one may says nothing. */
+	/* If another user writes the file, this user's rights do not matter. */
 	if ((!beside->is_there || beside->writer == geteuid()) && access(path, W_OK | X_OK) < 0)
 		return step_failed(step,
 		                   fail_errno(&step->seen,
@@ -240,7 +243,7 @@ enum fail check_health(struct check_context *context)
 	                  "let qsticky run, and look at its log", "%s", beside->why.text);
 }
 
-/* The job is done without it, so it is nothing to fail for. */
+/* A failure is only a warning: qsticky works without its webhook. */
 enum fail check_webhook(struct check_context *context)
 {
 	struct step *step = &context->cycle.step;

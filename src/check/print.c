@@ -8,7 +8,7 @@
 static struct {
 	bool json;
 	bool colour;
-	bool begun; /* a hop was told, in JSON */
+	bool begun; /* in JSON: a hop was printed */
 } print;
 
 static const struct {

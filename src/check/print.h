@@ -1,4 +1,5 @@
-/* check_print: tells on stdout what a check has found: a hop a line, or all as one JSON object. */
+/* check_print: prints the results of a check on stdout: one hop on each line, or all as one JSON
+ * object. A hop is one of the tests. */
 #ifndef QSTICKY_CHECK_PRINT_H
 #define QSTICKY_CHECK_PRINT_H
 
@@ -6,14 +7,15 @@
 
 #include "sidecar/step.h"
 
-/* Once a process, before the others. Lines are in colour on a terminal, unless `environment`
- * ("NAME=value", ended by NULL) is against it. */
+/* Starts the output. Call it once per process, before the other functions. `json`: as one JSON
+ * object. On a terminal, lines are in colour unless `environment` ("NAME=value", ended by NULL) has
+ * a non-empty NO_COLOR or TERM=dumb. */
 void check_print_start(bool json, char *const environment[]);
 
-/* Tells what was found at the hop of that name. */
+/* Prints the result `found` of the hop `name`. */
 void check_print_hop(const char *name, const struct step *found);
 
-/* There are no more. `ok`: all holds. */
+/* Ends the output after the last hop. `ok`: no hop failed. */
 void check_print_end(bool ok);
 
 #endif

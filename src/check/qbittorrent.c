@@ -9,7 +9,7 @@
 #include "sidecar/probe_port.h"
 #include "sidecar/publish.h"
 
-/* As step_unanswered(), naming the server. */
+/* The same as step_unanswered(); the message also names the server. */
 static enum fail unreached(struct check_context *context, enum fail f)
 {
 	return step_unanswered(&context->cycle.step, peer_fail_in(&context->cycle.qbittorrent.peer,
@@ -81,7 +81,8 @@ enum fail check_tls(struct check_context *context)
 	return FAIL_NONE;
 }
 
-/* The one question that may need a login, which has a hop of its own. */
+/* Reads the preferences. If that needs a login, the request sends it; check_login() explains its
+ * result. */
 enum fail check_qbittorrent(struct check_context *context)
 {
 	struct sidecar_cycle *cycle = &context->cycle;
@@ -168,7 +169,7 @@ enum fail check_probe(struct check_context *context)
 	qbittorrent_ask_hints(&cycle->qbittorrent, &hints);
 	if (strcmp(hints.connection_status, "firewalled") != 0)
 		return FAIL_NONE;
-	/* What Gluetun redirects comes from outside; the probe does not. */
+	/* The probe comes from inside, so it does not pass Gluetun's redirect. Peers do. */
 	text = (struct text){ step->seen.text, sizeof step->seen.text, strlen(step->seen.text),
 		              false };
 	text_append(&text, "; no peer has come in yet (firewalled). If none ever does: is "

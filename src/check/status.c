@@ -21,7 +21,7 @@ bool status_show(const struct config *config, int health, time_t now, bool json)
 	bool either;
 	long long age;
 
-	/* Of a file that is not ours, nothing is shown. */
+	/* Show nothing of a file that is not qsticky's. */
 	read = read && json_bool(&fields, "healthy", &either) && health_age(&fields, now, &age);
 	health_write_line(&out, healthy ? "healthy" : "unhealthy", why.text);
 	if (json) {

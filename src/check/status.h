@@ -1,4 +1,4 @@
-/* status: the health file for a person. */
+/* status: the command that shows the health file to a person. */
 #ifndef QSTICKY_CHECK_STATUS_H
 #define QSTICKY_CHECK_STATUS_H
 
@@ -8,9 +8,10 @@
 
 #include "config/config.h"
 
-/* Shows what the health file, `health` as health_open() returned it, says at the time `now` as aligned
- * lines, or with `json` the file as it is; then it says on stderr why that is not healthy. Returns whether
- * it is, as health_judge(). */
+/* Prints the health file on stdout, as aligned lines with the verdict first. `json`: prints the
+ * file unchanged, and on stderr why it is unhealthy, if it is. `health` is the result of
+ * health_open(); `now` is in seconds since 1970. Prints nothing of a file that is not qsticky's.
+ * Returns whether the file is healthy, as health_judge() does. */
 bool status_show(const struct config *config, int health, time_t now, bool json);
 
 #endif

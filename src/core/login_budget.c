@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-/* Pause in seconds before the next login, by the number of unanswered ones. The first few may be
- * due to a restart of qBittorrent. */
+/* Pause in seconds before the next login, by the number of unanswered ones. qBittorrent may just be
+ * restarting, so the first pauses are short. */
 static const uint16_t unanswered_pauses_s[] = { 0, 0, 60, 120, 240, 480, LOGIN_PAUSE_S };
 
 static const struct login_pair *find(const struct login_budget *budget, const unsigned char *id)
@@ -19,8 +19,8 @@ static unsigned at_most(unsigned value, unsigned most)
 	return value < most ? value : most;
 }
 
-/* Logins that may have failed, including the unanswered ones of the accepted pair; there is at most
- * one such pair. */
+/* Logins that may have failed, including the accepted pair's unanswered ones. At most one pair is
+ * accepted. */
 static unsigned possibly_failed(const struct login_budget *budget)
 {
 	unsigned failed = budget->failed;
@@ -42,10 +42,10 @@ static int64_t pause_s(const struct login_pair *pair)
 
 static bool is_given_up(const struct login_budget *budget, const struct login_pair *pair)
 {
-	/* See the assumption in the header. */
+	/* An accepted pair is assumed right: see the exception in the header. */
 	if (pair->accepted && budget->failed == 0)
 		return false;
-	/* After a rejection, keep one login for a person who corrects the password. */
+	/* After a rejection, keep one login for the password that a person corrects. */
 	return pair->rejected >= LOGIN_REJECTED_MAX ||
 	       possibly_failed(budget) + (pair->rejected > 0) >= LOGIN_FAILED_MAX;
 }
@@ -109,8 +109,8 @@ bool login_budget_clock(struct login_budget *budget, int64_t now_s)
 	return changed;
 }
 
-/* Returns the place for a new pair. If there is no room, it replaces the oldest pair that was not
- * accepted; that pair's failures stay counted. */
+/* Returns the slot for a new pair. If all are in use, that is the slot of the oldest pair that was
+ * not accepted; its failures stay counted. */
 static struct login_pair *place(struct login_budget *budget)
 {
 	size_t oldest = LOGIN_PAIRS_MAX;
@@ -140,12 +140,12 @@ void login_budget_attempt(struct login_budget *budget, const unsigned char id[st
 	pair->last_s = now_s;
 	if (!pair->accepted)
 		budget->failed = at_most(budget->failed + 1, LOGIN_FAILED_MAX);
-	/* A cache id read before this login does not tell which server counted it. */
+	/* The server may have restarted before this login: its cache id must be read again. */
 	budget->server_known = false;
 }
 
-/* Resets the count: qBittorrent's counter is zero, and no other credentials are right. With several
- * servers, only one counter was reset. */
+/* Resets the count, since qBittorrent's counter is zero. Forgets all other pairs: they are wrong.
+ * With several servers the count stays, since only one counter was reset. */
 static void accept(struct login_budget *budget, const struct login_pair *pair)
 {
 	struct login_pair accepted = { .accepted = true, .last_s = pair->last_s };
@@ -176,7 +176,7 @@ void login_budget_verdict(struct login_budget *budget, const unsigned char id[st
 		accept(budget, pair);
 		break;
 	case QBITTORRENT_LOGIN_REJECTED:
-		/* Then those without an answer may have failed too. */
+		/* The unanswered logins of this pair may have failed, too. */
 		if (pair->accepted)
 			budget->failed = possibly_failed(budget);
 		pair->accepted = false;
@@ -201,7 +201,7 @@ static bool is_past(const struct login_budget *budget, const unsigned char *serv
 	return false;
 }
 
-/* Forgets all counts, and keeps the accepted pair. */
+/* Clears the count and forgets all pairs except the accepted one. */
 static void forget_pairs(struct login_budget *budget)
 {
 	struct login_pair kept[LOGIN_PAIRS_MAX] = { 0 };
@@ -222,7 +222,7 @@ static void forget_pairs(struct login_budget *budget)
 
 static void restart(struct login_budget *budget)
 {
-	/* By the assumption in the header, an accepted pair alone has not failed. */
+	/* If nothing else has failed, the accepted pair has not either: see the header. */
 	unsigned failed = budget->failed > 0 ? possibly_failed(budget) : 0;
 
 	budget->before = at_most(budget->before + failed, LOGIN_FAILED_MAX);

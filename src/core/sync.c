@@ -7,7 +7,7 @@ struct sync sync_start(int64_t interval_ms, int64_t grace_ms, uint32_t seed, int
 	return (struct sync){
 		.interval_ms = interval_ms,
 		.grace_ms = grace_ms,
-		.random = seed ? seed : 1, /* xorshift stays at 0 for ever */
+		.random = seed ? seed : 1, /* from 0, xorshift gives only 0 */
 		.empty_at_ms = MONO_NEVER,
 		.look_at_ms = MONO_NEVER,
 		.settled_at_ms = MONO_NEVER,
@@ -16,14 +16,14 @@ struct sync sync_start(int64_t interval_ms, int64_t grace_ms, uint32_t seed, int
 		.orphan_at_ms = MONO_NEVER,
 		.no_port_at_ms = now_ms,
 		.cycle_at_ms = now_ms,
-		/* The first two need not wait. */
+		/* The first two rebinds need not wait. */
 		.rebound_at_ms = { now_ms - SYNC_REBIND_MS, now_ms - SYNC_REBIND_MS },
 	};
 }
 
 /* ---- the network namespace ---- */
 
-/* To be called when one of the things it depends on has changed. */
+/* Call it whenever `alone` or `file` changes. */
 static void judge_orphan(struct sync *sync, int64_t now_ms)
 {
 	if (!sync->alone || sync->file != SYNC_FILE_PORT)
@@ -51,7 +51,7 @@ bool sync_is_orphan(const struct sync *sync, int64_t now_ms)
 
 /* ---- rebinds ---- */
 
-/* No rebind before. */
+/* The earliest time of the next rebind. */
 static int64_t rebind_at_ms(const struct sync *sync)
 {
 	unsigned failed = sync->rebinds_failed_in_a_row;
@@ -89,18 +89,18 @@ void sync_cycle_at(struct sync *sync, int64_t at_ms)
 
 void sync_links_changed(struct sync *sync, int64_t now_ms)
 {
-	/* The last change counts: the interface comes first, then its addresses. */
+	/* Wait after the last change: the interface comes first, then its addresses. */
 	sync->settled_at_ms = now_ms + SYNC_SETTLE_MS;
 }
 
 void sync_tunnel_differs(struct sync *sync)
 {
 	sync->changed_since = true;
-	/* Things are not what they were when it did not help. */
+	/* The rebinds that did not help were made in another situation. */
 	sync->rebinds_failed_in_a_row = 0;
 }
 
-/* ---- the file ---- */
+/* ---- the source of the port ---- */
 
 bool sync_file_port(struct sync *sync, uint16_t port, int64_t now_ms)
 {
@@ -125,7 +125,7 @@ void sync_file_empty(struct sync *sync, int64_t now_ms)
 		return;
 	if (sync->empty_at_ms == MONO_NEVER) {
 		sync->empty_at_ms = now_ms + SYNC_SETTLE_MS;
-		/* At start there is nothing to go by until then. */
+		/* At the start no port is known before that, so a cycle would be useless. */
 		if (sync->file == SYNC_FILE_UNREAD)
 			sync->cycle_at_ms = sync->empty_at_ms;
 	}
@@ -133,7 +133,7 @@ void sync_file_empty(struct sync *sync, int64_t now_ms)
 		return;
 	if (sync->file == SYNC_FILE_PORT)
 		sync->no_port_at_ms = now_ms;
-	/* What was proved beside a bad file counted as a failure. */
+	/* With a bad file even a proved cycle counted as failed: discard it. */
 	if (sync->file == SYNC_FILE_BAD)
 		sync->outcome = SYNC_PENDING;
 	sync->file = SYNC_FILE_EMPTY;
@@ -158,7 +158,7 @@ void sync_source_silent(struct sync *sync, int64_t now_ms)
 {
 	sync->look_at_ms = sync->empty_at_ms = MONO_NEVER;
 	if (sync->file == SYNC_FILE_BAD) {
-		/* It is not the file any more that counts, nor is what was proved beside it. */
+		/* The file is no longer the source. Discard its state and the outcome with it. */
 		sync->file = SYNC_FILE_UNREAD;
 		sync->outcome = SYNC_PENDING;
 	}
@@ -182,7 +182,7 @@ void sync_file_written(struct sync *sync, int64_t now_ms)
 
 /* ---- cycles ---- */
 
-/* Marsaglia's xorshift: spreads retries of many sidecars, hides nothing. */
+/* Marsaglia's xorshift. It only spreads the retries of many sidecars; it need not be secret. */
 static uint32_t next_random(struct sync *sync)
 {
 	sync->random ^= sync->random << 13;
@@ -191,8 +191,8 @@ static uint32_t next_random(struct sync *sync)
 	return sync->random;
 }
 
-/* 1, 2, 4 ... seconds, less up to an eighth of it; never longer than the interval, so that what
- * comes back is seen within one. */
+/* Pause after failed cycles: 1, 2, 4 ... seconds, less a random part of up to an eighth. Never
+ * longer than the interval, so that a recovery is seen within one. */
 static int64_t retry_pause_ms(struct sync *sync)
 {
 	int64_t pause = SYNC_RETRY_MAX_MS;
@@ -204,8 +204,8 @@ static int64_t retry_pause_ms(struct sync *sync)
 	return pause - (int64_t)(next_random(sync) % (uint32_t)(pause / 8 + 1));
 }
 
-/* When to look again at a port that is closed: as after any failure, but also when it begins to count,
- * and when the next rebind is allowed. */
+/* When to probe a closed port again: after the usual pause, or sooner. Sooner is when "closed"
+ * begins to count, or when the next rebind is allowed. */
 static int64_t closed_again_at_ms(struct sync *sync, int64_t now_ms)
 {
 	int64_t at_ms = now_ms + retry_pause_ms(sync);
@@ -239,7 +239,7 @@ void sync_cycle_ended(struct sync *sync, enum sync_outcome outcome, int64_t now_
 		sync->cycle_at_ms = now_ms + mono_earlier(SYNC_REFUSED_MS, sync->interval_ms);
 	else
 		sync->cycle_at_ms = now_ms + sync->interval_ms;
-	/* The end of the grace changes the verdict: look then, not an interval later. */
+	/* The end of the grace changes the verdict: run a cycle then, not an interval later. */
 	if (sync->file == SYNC_FILE_EMPTY && !sync_no_port_too_long(sync, now_ms))
 		sync->cycle_at_ms =
 			mono_earlier(sync->cycle_at_ms, sync->no_port_at_ms + sync->grace_ms + 1);

@@ -1,63 +1,66 @@
-/* sync: what to do next, and when. A pure state machine: events and the time go in, a due time and
- * a verdict come out; it knows no descriptor, clock or log.
+/* sync: decides what to do next, and when. A pure state machine: events and the time go in; a due
+ * time and a verdict come out. It uses no descriptor, clock or log. No function blocks or fails.
  *
- * It is level-triggered: a cycle compares the file with qBittorrent, whatever happened before; an
- * event only makes a cycle due sooner. */
+ * It is level-triggered: each cycle compares the wanted port with qBittorrent's, whatever happened
+ * before. An event only makes the next cycle due sooner.
+ *
+ * All times are in milliseconds on the monotonic clock (base/clock.h); MONO_NEVER is never. */
 #ifndef QSTICKY_CORE_SYNC_H
 #define QSTICKY_CORE_SYNC_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* An empty or missing file counts once it has been so for as long: it may be the instant between
- * truncate and write. A rewrite of the same port settles for as long before it starts a cycle. */
+/* How long a file must be empty or missing before that counts: the writer may be between truncate
+ * and write. Also how long to wait for a cycle after a rewrite of the same port. */
 #define SYNC_SETTLE_MS 1000
 
-/* A port that is closed is given as long before it counts as closed: qBittorrent may be opening it. */
+/* How long a port must be closed before that counts: qBittorrent may be opening it. */
 #define SYNC_CLOSED_MS 1000
 
-/* Pause after a rebind, doubled up to the longest while they do not help. Where the tunnel has changed
- * since, one more may follow sooner: never more than two in any SYNC_REBIND_MS. What keeps the port is
- * often gone a minute later (TIME-WAIT), and qBittorrent does not try again by itself. */
+/* Pause after a rebind. It doubles with each rebind that does not help, up to the MAX. If the
+ * tunnel has changed since, the next rebind may follow sooner, but at most two in any
+ * SYNC_REBIND_MS. Whatever occupies the port is often gone after a minute (TIME-WAIT), but
+ * qBittorrent does not try to open it again by itself. */
 #define SYNC_REBIND_MS (60 * 1000)
 #define SYNC_REBIND_MAX_MS (2 * 60 * 1000)
 
-/* The longest pause where the port is open at another address: there each rebind drops the uTP peers. */
+/* Longest pause if the port is open at another address: there each rebind drops the uTP peers. */
 #define SYNC_REBIND_COSTLY_MAX_MS (30 * 60 * 1000)
 
-/* How long nothing but loopback may be left before that counts as an orphaned namespace. */
+/* How long the namespace may have only loopback before it counts as orphaned. */
 #define SYNC_ORPHAN_MS (30 * 1000)
 
 /* Longest pause after a failed cycle. */
 #define SYNC_RETRY_MAX_MS 60000
 
-/* Pause after SYNC_REFUSED: such an attempt costs next to nothing. */
+/* Pause after SYNC_REFUSED. It is short: a refused connection costs almost nothing. */
 #define SYNC_REFUSED_MS 1000
 
-/* What the port file was last found to say. */
+/* What the last read of the source (port file or control server) found. */
 enum sync_file {
 	SYNC_FILE_UNREAD,
 	SYNC_FILE_PORT,
-	SYNC_FILE_EMPTY, /* none forwarded: leave qBittorrent as it is */
-	SYNC_FILE_BAD,
+	SYNC_FILE_EMPTY, /* no port is forwarded: leave qBittorrent as it is */
+	SYNC_FILE_BAD,   /* the file is unreadable or holds no port */
 };
 
 /* How a cycle ended. */
 enum sync_outcome {
-	SYNC_PENDING, /* none has ended since the wanted port is wanted */
-	SYNC_PROVED,  /* qBittorrent let us in and has the wanted port open, or none was wanted */
-	SYNC_FAILED,  /* it may go better next time */
-	SYNC_REFUSED, /* the Web UI is on this machine and refuses connections: qBittorrent may be starting */
-	SYNC_CLOSED,   /* it has the wanted port, and refuses connections to it */
-	SYNC_SHUT_OUT, /* it will not go better before somebody acts on login, trust or port */
+	SYNC_PENDING,  /* no cycle has ended since the wanted port changed */
+	SYNC_PROVED,   /* qBittorrent answered and has the wanted port open, or none is wanted */
+	SYNC_FAILED,   /* a retry may succeed */
+	SYNC_REFUSED,  /* the Web UI on this machine refuses connections: it may be starting */
+	SYNC_CLOSED,   /* qBittorrent has the wanted port set, but connections to it are refused */
+	SYNC_SHUT_OUT, /* a retry fails until a person corrects login, trust or port */
 };
 
 enum sync_state {
 	SYNC_STARTING,
 	SYNC_WAITING_FOR_PORT,
 	SYNC_IN_SYNC,
-	SYNC_RETRYING, /* the last cycle failed, or the newest port is not proved yet */
-	SYNC_ERROR,    /* the port file or the credentials need a person */
+	SYNC_RETRYING, /* the last cycle failed, or the wanted port is not proved yet */
+	SYNC_ERROR,    /* a person must correct the port file, login, trust or port */
 };
 
 struct sync {
@@ -66,95 +69,103 @@ struct sync {
 	uint32_t random; /* state of the jitter */
 
 	enum sync_file file;
-	uint16_t port;         /* with SYNC_FILE_PORT */
-	int64_t empty_at_ms;   /* when an empty file begins to count; MONO_NEVER: it is not empty */
-	int64_t look_at_ms;    /* when to read the file, apart from the cycles; MONO_NEVER: not */
-	int64_t no_port_at_ms; /* since when there is no port */
+	uint16_t port;         /* valid if `file` is SYNC_FILE_PORT */
+	int64_t empty_at_ms;   /* when an empty file begins to count; MONO_NEVER: none is pending */
+	int64_t look_at_ms;    /* when to read the source between cycles; MONO_NEVER: not */
+	int64_t no_port_at_ms; /* since when no port is forwarded */
 
-	bool begun; /* a cycle has ended since the start */
+	bool begun; /* at least one cycle has ended */
 	enum sync_outcome outcome;
-	unsigned failures; /* cycles failed in a row */
-	int64_t cycle_at_ms;
-	int64_t settled_at_ms; /* when an event has settled; MONO_NEVER: there is none */
-	int64_t asked_at_ms;   /* when a cycle was asked for; MONO_NEVER: not */
+	unsigned failures;     /* cycles failed in a row */
+	int64_t cycle_at_ms;   /* the next regular cycle or retry */
+	int64_t settled_at_ms; /* the cycle after an event; MONO_NEVER: no event */
+	int64_t asked_at_ms;   /* the cycle that sync_cycle_at() asked for; MONO_NEVER: none */
 
 	int64_t closed_at_ms;             /* since when the port is closed; MONO_NEVER: it is not */
 	int64_t rebound_at_ms[2];         /* the last rebind, and the one before it */
-	unsigned rebinds_failed_in_a_row; /* they did not help */
-	bool changed_since;               /* the tunnel, since the last rebind */
-	bool rebinds_cost;                /* the last one has dropped peers */
+	unsigned rebinds_failed_in_a_row; /* rebinds that did not open the port */
+	bool changed_since;               /* the tunnel changed since the last rebind */
+	bool rebinds_cost;                /* the last rebind dropped peers */
 
-	bool had_company;     /* there was more than loopback once */
-	bool alone;           /* and now there is not */
-	int64_t orphan_at_ms; /* when that begins to count; MONO_NEVER: not */
+	bool had_company;     /* an interface other than loopback was here once */
+	bool alone;           /* now there is only loopback */
+	int64_t orphan_at_ms; /* when `alone` counts as orphaned; MONO_NEVER: it does not */
 };
 
-/* A machine whose first cycle is due now. Times in ms; `seed` is for the jitter, any number. */
+/* Returns a machine whose first cycle is due at `now_ms`. `interval_ms`: between two good cycles.
+ * `grace_ms`: how long "no port" stays healthy. `seed` is for the jitter; any number will do. */
 struct sync sync_start(int64_t interval_ms, int64_t grace_ms, uint32_t seed, int64_t now_ms);
 
-/* The file was read: it holds `port` (not 0); nothing; or something else. The first also returns
- * whether that is another port than before. */
+/* The source, file or control server, was read and lists `port` (1 to 65535). Returns whether the
+ * wanted port changed; then a cycle is due now. */
 bool sync_file_port(struct sync *sync, uint16_t port, int64_t now_ms);
+
+/* The source was read and lists no port. This counts only if a read SYNC_SETTLE_MS later gives the
+ * same; sync_due_ms() includes that read. Then no port is wanted, and a cycle is due now. */
 void sync_file_empty(struct sync *sync, int64_t now_ms);
+
+/* The file holds something else, or cannot be read. No port is wanted, and a cycle is due now. */
 void sync_file_bad(struct sync *sync, int64_t now_ms);
 
-/* What is forwarded cannot be learnt now: what was known stays so. The cycle that follows has failed,
- * whatever qBittorrent says. */
+/* The source does not answer. The last port stays wanted. A cycle is due now; the caller must end
+ * it as failed, whatever qBittorrent says. */
 void sync_source_silent(struct sync *sync, int64_t now_ms);
 
-/* The file is being written, and may not be whole yet: read it when it has settled. */
+/* The file is being written and may be incomplete: read it SYNC_SETTLE_MS later. */
 void sync_file_modified(struct sync *sync, int64_t now_ms);
 
-/* The source was read just now. Read it again at `at_ms`, apart from the cycles. */
+/* The source was read just now. Makes the next read between cycles due at `at_ms`. */
 void sync_read_again_at(struct sync *sync, int64_t at_ms);
 
-/* Somebody wrote the file, whatever it holds. */
+/* The file was written, perhaps with the same port. Makes a cycle due SYNC_SETTLE_MS later. */
 void sync_file_written(struct sync *sync, int64_t now_ms);
 
-/* Something has changed at the tunnel, and may go on changing. */
+/* The tunnel changed and may change again. Makes a cycle due SYNC_SETTLE_MS after the last
+ * change. */
 void sync_links_changed(struct sync *sync, int64_t now_ms);
 
-/* There was a look, and the tunnel is not what it was at the last: rebinds may help again. */
+/* The tunnel was read and differs from the last time. A rebind may help again, so the long pauses
+ * end. */
 void sync_tunnel_differs(struct sync *sync);
 
-/* Have a cycle at `at_ms`, whatever else is due. */
+/* Makes a cycle due at `at_ms`, or sooner if one is due sooner. */
 void sync_cycle_at(struct sync *sync, int64_t at_ms);
 
-/* There was a look: whether nothing but loopback is in this network namespace. */
+/* The interfaces were read. `lo_only`: this network namespace has only loopback. */
 void sync_links_seen(struct sync *sync, bool lo_only, int64_t now_ms);
 
-/* A cycle ended. */
+/* A cycle ended with `outcome`. Sets when the next one is due. */
 void sync_cycle_ended(struct sync *sync, enum sync_outcome outcome, int64_t now_ms);
 
-/* When to look at the clock again: the next cycle or, if sooner, the next read of the file. */
+/* Returns when to wake up: for the next cycle or, if sooner, for the next read of the source. */
 int64_t sync_due_ms(const struct sync *sync);
 
 /* Whether a cycle is due; the caller runs it and calls sync_cycle_ended(). */
 bool sync_cycle_due(const struct sync *sync, int64_t now_ms);
 
-/* Whether this cycle, if it finds the port closed, may rebind: it was closed a second ago too, and
- * the last rebind is long enough past. */
+/* Whether a cycle that finds the port closed may rebind. The port must have been closed for
+ * SYNC_CLOSED_MS, and the pause since the last rebind must be over. */
 bool sync_may_rebind(const struct sync *sync, int64_t now_ms);
 
-/* A rebind was begun; `costly`: it drops peers, since the port is open at another address. */
+/* A rebind was started. `costly`: it drops peers, since the port is open at another address. */
 void sync_rebound(struct sync *sync, bool costly, int64_t now_ms);
 
-/* Whether nothing but loopback is left of a network namespace that had more. */
+/* Whether the network namespace has only loopback, and had another interface before. */
 bool sync_is_alone(const struct sync *sync);
 
-/* Whether it has been so for SYNC_ORPHAN_MS although a port is forwarded: another namespace has
- * taken the place of this one. */
+/* Whether sync_is_alone() has held for SYNC_ORPHAN_MS while a port is forwarded. Then Gluetun runs
+ * in another namespace, and this one is dead. */
 bool sync_is_orphan(const struct sync *sync, int64_t now_ms);
 
-/* The port wanted, or 0 where none is known. */
+/* Returns the wanted port, or 0 if none is known. */
 uint16_t sync_port(const struct sync *sync);
 
 enum sync_state sync_state(const struct sync *sync);
 
-/* Whether the last cycle proved that all is well, or that nothing is but a port that may yet come. */
+/* Whether the last cycle succeeded, and a port is forwarded or its absence is within the grace. */
 bool sync_healthy(const struct sync *sync, int64_t now_ms);
 
-/* Whether there has been no port for longer than the grace allows. */
+/* Whether no port has been forwarded for longer than the grace. */
 bool sync_no_port_too_long(const struct sync *sync, int64_t now_ms);
 
 #endif

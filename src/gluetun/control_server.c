@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "config/url.h"
 
-/* By `old_route`. */
+/* Indexed by `old_route`. */
 static const char *const routes[] = { "/v1/portforward", "/v1/openvpn/portforwarded" };
 
 struct gluetun gluetun_for(const struct peer_address *address,
@@ -37,9 +37,9 @@ void gluetun_name(char out[static GLUETUN_NAME_MAX], const char *host, uint16_t 
 	peer_append_authority(&text, host, port);
 }
 
-/* ---- who we are ---- */
+/* ---- credentials ---- */
 
-/* Not on the stack, whose every page counts. */
+/* Static, to keep the stack small. */
 static struct secret_store store;
 static char basic[(2 * SECRET_MAX + 1 + 2) / 3 * 4 + 1];
 
@@ -64,7 +64,8 @@ static void append_basic(struct text *text, const char *user, const char *passwo
 		text_append(text, "=");
 }
 
-/* What it gives is in the environment, `store` or `basic`, until forget_credential(). */
+/* Sets the credential of `request`. It points into the environment, `store` or `basic`, and is
+ * valid until forget_credential(). */
 static enum fail read_credential(const struct gluetun_account *account,
                                  struct http_request *request, struct failure *why)
 {
@@ -95,21 +96,22 @@ static void forget_credential(void)
 	explicit_bzero(basic, strlen(basic));
 }
 
-/* ---- what the answer means ---- */
+/* ---- the answer ---- */
 
 static bool is_redirect(int status)
 {
 	return status >= 300 && status < 400;
 }
 
-/* A route that its version does not know is a 400 up to v3.39.0, then a 401 as if a key were missing,
- * and from v3.41.2 on a 404. The old route is a redirect since there is the new one. */
+/* For a route that it does not know, Gluetun sends 400 up to v3.39.0, then 401 as for a missing
+ * key, and 404 since v3.41.2. Versions with the new route redirect the old one. */
 static bool is_unknown_route(int status)
 {
 	return status == 400 || status == 401 || status == 404 || is_redirect(status);
 }
 
-/* FAIL_ANSWER, and why: by the last reply, and whether it or the one before was a 401. */
+/* Returns FAIL_ANSWER, with the reason from the last reply. `unauthorized`: at least one reply was
+ * a 401. */
 static enum fail judge(const struct http_reply *reply, bool unauthorized, struct failure *why)
 {
 	size_t cursor = 0, len;
@@ -161,9 +163,9 @@ static enum fail parse(const struct http_reply *reply, struct port_file_ports *p
 	return FAIL_NONE;
 }
 
-/* ---- asking ---- */
+/* ---- requests ---- */
 
-/* Each on a connection of its own. */
+/* Sends one request, on a new connection. */
 static enum fail get(struct gluetun *gluetun, const struct http_request *request,
                      struct failure *why)
 {
@@ -184,7 +186,7 @@ static enum fail ask(struct gluetun *gluetun, struct http_request *request,
 	bool old = gluetun->old_route, unauthorized = false;
 	int status;
 
-	/* The route of last time, then the other. */
+	/* First the route that answered last, then the other. */
 	do {
 		enum fail f;
 

@@ -1,7 +1,7 @@
-/* gluetun: the forwarded ports, as Gluetun's control server lists them.
+/* gluetun: asks Gluetun's control server for the forwarded ports.
  *
- * The route depends on Gluetun's version: /v1/portforward since v3.41, /v1/openvpn/portforwarded before.
- * qsticky finds out which one answers, remembers it, and tries both again when it no longer does. */
+ * The route depends on Gluetun's version: /v1/portforward since v3.41, /v1/openvpn/portforwarded
+ * before. qsticky remembers which route answered, and tries the other one when that route fails. */
 #ifndef QSTICKY_GLUETUN_CONTROL_SERVER_H
 #define QSTICKY_GLUETUN_CONTROL_SERVER_H
 
@@ -13,45 +13,48 @@
 #include "gluetun/port_file.h"
 #include "http/peer.h"
 
-/* Longest time for one question, connects included. Gluetun gives no answer while a command of its
- * user runs, for a minute and longer. */
+/* Longest time for one gluetun_ask(), in milliseconds, with the connects. Gluetun does not answer
+ * while an up or down command runs, which may take over a minute. */
 #define GLUETUN_ASK_MS 5000
 
-/* What sentences call it. */
+/* The server's name in messages. */
 #define GLUETUN_NAME "Gluetun's control server"
 
-/* Room for its name with its address, with a NUL. */
+/* Size in bytes for the name with host and port, with the NUL. */
 #define GLUETUN_NAME_MAX (sizeof GLUETUN_NAME " at " + PEER_AUTHORITY_MAX)
 
-/* Who we are to it: by a key, by name and password or, where all are NULL, nobody in particular. */
+/* How qsticky identifies itself: by an API key, or by user name and password. All NULL: it does
+ * not. */
 struct gluetun_account {
 	const struct secret *apikey;
 	const struct secret *username;
 	const struct secret *password;
 };
 
-/* The control server. Nothing of it stays open between two questions. */
+/* The control server. No connection stays open between two calls of gluetun_ask(). */
 struct gluetun {
 	struct peer peer;
 	struct gluetun_account account;
 	struct http_reply *reply;
-	bool old_route; /* the one that answered last */
+	bool old_route; /* the old route answered last */
 };
 
-/* The control server at that address. Everything is borrowed; `reply` may be shared, since it is
- * of no use after a question. */
+/* Returns the control server at `address`; does not connect. All arguments are borrowed. `reply`
+ * may be shared with others: gluetun_ask() wipes it before it returns. */
 struct gluetun gluetun_for(const struct peer_address *address,
                            const struct gluetun_account *account, const struct stop *stop,
                            struct http_reply *reply);
 
-/* Its name, for sentences about it. */
+/* Writes "Gluetun's control server at HOST:PORT" to `out`, for messages. */
 void gluetun_name(char out[static GLUETUN_NAME_MAX], const char *host, uint16_t port);
 
-/* Asks for the forwarded ports, in the order in which Gluetun lists them; none is an answer, too. Neither of
- * the flags in `*ports` is ever set. `deadline_ms` is GLUETUN_ASK_MS from now. Sends one request or, where its
- * version does not know the route, two, each on its own connection. Reads the secrets and wipes them.
- * FAIL_ANSWER: qsticky is not let in, or Gluetun does not answer like that. Else fails as secret_read() and
- * peer_exchange(). A failure leaves `*ports` alone, and says nothing about ports. */
+/* Asks for the forwarded ports and sets `*ports`, in Gluetun's order. An empty list is a success.
+ * `missing` and `replaced` are always false. Blocks until `deadline_ms` at most (monotonic; it must
+ * be GLUETUN_ASK_MS from now). Sends one request, or two if this version does not know the first
+ * route. Each has its own connection. Reads the secrets, and wipes them before it returns.
+ * FAIL_ANSWER: access is denied, or the answer is not Gluetun's. Also fails as secret_read() and
+ * peer_exchange(). A failure leaves `*ports` unchanged: it does not mean that no port is
+ * forwarded. */
 enum fail gluetun_ask(struct gluetun *gluetun, int64_t deadline_ms, struct port_file_ports *ports,
                       struct failure *why);
 

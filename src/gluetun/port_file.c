@@ -18,7 +18,7 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\r';
 }
 
-/* One line, without its newline. An empty one gives 0. */
+/* Parses one line, without its newline. A blank line gives port 0. */
 static bool parse_line(const char *line, size_t len, uint16_t *port)
 {
 	unsigned value = 0;
@@ -61,13 +61,13 @@ bool port_file_parse(const char *text, size_t len, struct port_file_ports *ports
 	return true;
 }
 
-/* What it holds is nobody's business: it may be a secret that ended up there. */
+/* The message says only what kind of content this is: it may be a secret, put there by mistake. */
 static enum fail not_a_port(const char *path, const char *text, size_t len, struct failure *why)
 {
 	char shown[64];
 	struct text kind = text_on(shown, sizeof shown);
 
-	/* The newline at the end is not what is wrong. */
+	/* A final newline is allowed, so do not report it. */
 	redact_append_kind(&kind, text, len > 1 && text[len - 1] == '\n' ? len - 1 : len);
 	return fail_set(why, FAIL_FORMAT,
 	                "%s holds %s, which is not a port (1 to 65535) on each line", path, shown);
@@ -85,7 +85,7 @@ static enum fail read_fd(int fd, const char *path, struct port_file_ports *ports
 	return f;
 }
 
-/* After file_open(), by errno. */
+/* Explains by errno why file_open() failed. A missing file is no failure. */
 static enum fail cannot_open(const char *path, struct port_file_ports *ports, struct failure *why)
 {
 	switch (errno) {
@@ -95,7 +95,7 @@ static enum fail cannot_open(const char *path, struct port_file_ports *ports, st
 		ports->count = 0;
 		return FAIL_NONE;
 	case EXDEV:
-		/* Where it leads was read from outside, too. */
+		/* Do not name the target: anybody who can write the link chooses it. */
 		return fail_set(why, FAIL_FORMAT,
 		                "%s is a symbolic link that leads out of its directory: it is not "
 		                "followed, since it may lead to a secret; set "
@@ -111,7 +111,7 @@ static enum fail cannot_open(const char *path, struct port_file_ports *ports, st
 	}
 }
 
-/* What is open at `fd`, where that is anything. FAIL_FORMAT: no regular file. */
+/* Checks the file at `fd` as file_check() does. FAIL_IO also if `fd` is -1. */
 static enum fail look_at(int fd, struct stat *status, const char *path, struct failure *why)
 {
 	return fd < 0 ? FAIL_IO : file_check(status, fd, path, why);
@@ -124,12 +124,13 @@ enum fail port_file_read(const char *path, struct port_file_ports *ports, struct
 	enum fail f = look_at(fd, &status, path, why);
 
 	ports->replaced = false;
-	/* Nothing names it any more: it was replaced just now, and the new one is there; or it was mounted
-	 * alone and replaced where it comes from, and this one stays for ever. (A rename takes the old file's
-	 * last link a moment before others find the new one, so one look does not tell the two apart.) */
+	/* This file has no link left. Either it was replaced just now, and a second open() finds
+	 * the new one; or it was mounted alone and replaced on the host, so this container keeps
+	 * the old one. A rename drops the old file's last link a moment before the new file can be
+	 * opened. Hence one open() cannot tell the two cases apart. */
 	if (f != FAIL_IO && status.st_nlink == 0) {
 		first = status;
-		old = fd; /* stays open, or another file could get its inode */
+		old = fd; /* stays open, or the new file could get the same inode */
 		fd = file_open(path, FILE_LINKS_BENEATH);
 		f = look_at(fd, &status, path, why);
 		ports->replaced = f != FAIL_IO && status.st_nlink == 0 &&
@@ -158,10 +159,10 @@ enum fail port_file_read(const char *path, struct port_file_ports *ports, struct
 
 /* ---- watch ---- */
 
-/* The directory itself: gone or moved, the watch must be laid again. */
+/* Events of the directory itself: it was removed or moved, so a new watch is needed. */
 #define SELF_EVENTS (IN_DELETE_SELF | IN_MOVE_SELF)
-/* IN_MODIFY: all that truncate(2) shows, or a writer that does not close the file; but the file may
- * be half written then. IN_ATTRIB: a mode was mended. */
+/* IN_MODIFY: the only event of truncate(2), and of a writer that keeps the file open. The file may
+ * be half written at that moment. IN_ATTRIB: a person may have corrected the mode. */
 #define NAME_EVENTS                                                                                \
 	(IN_MODIFY | IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO |        \
 	 IN_ATTRIB)
@@ -172,7 +173,7 @@ struct port_file_watch port_file_watch_on(const char *path)
 	return (struct port_file_watch){ .path = path, .inotify_fd = -1, .watch = -1 };
 }
 
-/* The directory that is the first `len` bytes of the path; "" stands for "/". */
+/* Copies the first `len` bytes of the path, a directory, to `out`. `len` 0 gives "/". */
 static void directory(char out[static LIMITS_PATH_MAX], const struct port_file_watch *watch,
                       size_t len)
 {
@@ -193,7 +194,7 @@ static size_t parent_len(const char *path, size_t len)
 	return len;
 }
 
-/* Whether the watch lies on the file's own directory, and that is still the one it was. */
+/* Whether the file's own directory is watched, and was not replaced since. */
 static bool is_in_place(const struct port_file_watch *watch)
 {
 	char path[LIMITS_PATH_MAX];
@@ -206,7 +207,7 @@ static bool is_in_place(const struct port_file_watch *watch)
 	       status.st_ino == watch->inode;
 }
 
-/* Watches the nearest directory that is there. */
+/* Watches the file's directory, or the nearest one above it that exists. */
 static enum fail lay(struct port_file_watch *watch, struct failure *why)
 {
 	const size_t full = parent_len(watch->path, strlen(watch->path));
@@ -251,8 +252,9 @@ enum fail port_file_watch_renew(struct port_file_watch *watch, struct failure *w
 		if (watch->inotify_fd < 0)
 			return fail_errno(why, "inotify");
 	}
-	/* A directory may come between the look for it and the watch above it: look once more,
-	 * until both agree. Each turn is a step further down or the last. */
+	/* A directory may be made after lay() found it missing, but before the watch above it is
+	 * set. So repeat until two turns agree. Each turn gets one directory further down, or is
+	 * the last. */
 	do {
 		before = watch->watch < 0 ? SIZE_MAX : watch->watched_len;
 		f = lay(watch, why);
@@ -263,7 +265,7 @@ enum fail port_file_watch_renew(struct port_file_watch *watch, struct failure *w
 	return f;
 }
 
-/* Whether `name`, reported in the directory watched, is the file or leads to it. */
+/* Whether `name`, in the watched directory, is the file or a directory on its path. */
 static bool leads_to_file(const struct port_file_watch *watch, const char *name)
 {
 	const char *next = watch->path + watch->watched_len;
@@ -277,19 +279,19 @@ static bool leads_to_file(const struct port_file_watch *watch, const char *name)
 
 static enum port_file_event judge(struct port_file_watch *watch, const struct inotify_event *event)
 {
-	/* Of a watch that was laid elsewhere meanwhile; an overflow belongs to none. */
+	/* The event is of an earlier watch. An overflow event belongs to no watch. */
 	if (event->wd != watch->watch && !(event->mask & IN_Q_OVERFLOW))
 		return PORT_FILE_QUIET;
 	if (event->mask & (SELF_EVENTS | IN_IGNORED | IN_UNMOUNT)) {
 		if (event->mask & IN_MOVE_SELF)
 			(void)inotify_rm_watch(watch->inotify_fd,
-			                       event->wd); /* or it would follow */
-		/* A directory made again may get the inode of the old one: never take it for the
-		 * same. */
+			                       event->wd); /* the watch would follow the move */
+		/* A new directory may get the old one's inode, and is_in_place() would take it for
+		 * the old one. */
 		watch->watch = -1;
 		return PORT_FILE_TOUCHED;
 	}
-	/* Without a name it is about the directory itself: its mode, perhaps. */
+	/* An event without a name is of the directory itself; its mode, perhaps. */
 	if ((event->mask & IN_Q_OVERFLOW) || event->len == 0)
 		return PORT_FILE_TOUCHED;
 	if (!leads_to_file(watch, event->name))
@@ -302,7 +304,7 @@ static enum port_file_event judge(struct port_file_watch *watch, const struct in
 enum port_file_event port_file_watch_drain(struct port_file_watch *watch)
 {
 	_Alignas(struct inotify_event) char
-		buf[1024]; /* at least one event: 272 bytes, inotify(7) */
+		buf[1024]; /* one event takes up to 272 bytes: inotify(7) */
 	enum port_file_event seen = PORT_FILE_QUIET;
 	ssize_t len;
 
@@ -318,7 +320,7 @@ enum port_file_event port_file_watch_drain(struct port_file_watch *watch)
 				seen = one;
 		}
 		if ((size_t)len < sizeof buf / 2)
-			break; /* the queue is empty: spare the read that would say so */
+			break; /* the queue is empty: save a read() that gives EAGAIN */
 	}
 	return seen;
 }

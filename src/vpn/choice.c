@@ -10,7 +10,7 @@ bool choice_can_be(const struct netlink_link *link)
 {
 	const char *name;
 
-	/* A name that the user could not have given is not found either: it would get into JSON. */
+	/* Accept only names that the user could have set: the name is written to JSON. */
 	return (link->type == ARPHRD_NONE ||
 	        (link->up && !link->loopback && link->type != ARPHRD_ETHER)) &&
 	       config_value_interface(link->name, &name);
@@ -39,7 +39,7 @@ void choice_see(struct choice *choice, const struct netlink_link *link)
 	bool has_route = link->index == choice->route && link->type == ARPHRD_NONE;
 
 	if (can_be && choice->count++ == 0) {
-		/* From here on, tunnels only. */
+		/* The first tunnel: from now on, list only tunnels. */
 		choice->names[0] = '\0';
 		choice->more = false;
 	}

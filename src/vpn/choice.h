@@ -1,11 +1,14 @@
-/* choice: which interface is the tunnel, where the user names none. Pure.
+/* choice: finds the tunnel's interface if the user names none. Pure: no function blocks or fails.
  *
- * It is the one by which packets leave for the Internet, if that is a tunnel, or else the only tunnel
- * there is. A tunnel is an interface without a link layer (ARPHRD_NONE): tun devices, the kernel's
- * WireGuard, and what has a kind of its own (ovpn, amneziawg, xfrm). The kind would not do: a tap device
- * has the same as tun, and carries the default route of rootless containers. Of the other types that
- * are neither loopback nor Ethernet (ppp0), one is a tunnel while it is up: a kernel with the modules
- * shows tunl0, sit0 and others in each namespace, down. */
+ * The tunnel is the interface of the default route, if that has no link layer. Otherwise it is the
+ * only tunnel in the namespace.
+ *
+ * An interface without a link layer (ARPHRD_NONE) is a tunnel: tun devices, the kernel's WireGuard,
+ * and interfaces with their own kind (ovpn, amneziawg, xfrm). The kind alone does not decide: tap
+ * devices have the same kind as tun, and carry the default route of rootless containers.
+ *
+ * An interface of another type, neither loopback nor Ethernet (ppp0), is a tunnel while it is up. A
+ * kernel with the modules has tunl0, sit0 and others in each namespace, down. */
 #ifndef QSTICKY_VPN_CHOICE_H
 #define QSTICKY_VPN_CHOICE_H
 
@@ -14,34 +17,34 @@
 
 #include "vpn/netlink.h"
 
-/* Longest list of names, with its NUL. */
+/* Size in bytes of the list of names, with its NUL. */
 #define CHOICE_NAMES_MAX 96
 
 enum choice_verdict {
-	CHOICE_NONE,    /* no tunnel is here */
+	CHOICE_NONE,    /* there is no tunnel */
 	CHOICE_ONE,     /* the tunnel is `name` */
-	CHOICE_SEVERAL, /* which of them it is cannot be known */
+	CHOICE_SEVERAL, /* several tunnels, and the default route does not decide */
 };
 
-/* All zeros but `route`: nothing seen yet. */
+/* At first, set `route` and leave the rest zero. */
 struct choice {
-	uint32_t route; /* index of the interface by which the default route leaves; 0: none */
-	bool has_route; /* it is a tunnel, and `name` is its */
-	bool more;      /* than fit into `names`, which ends in dots */
+	uint32_t route; /* index of the interface with the default route; 0: none */
+	bool has_route; /* that interface has no link layer, and `name` is its name */
+	bool more;      /* not all names fit into `names`, which ends in dots */
 	unsigned count; /* tunnels seen */
 	char name[IF_NAMESIZE];
-	/* What is here, with commas: the tunnels, or where there are none, what is up. "": nothing but
-	 * loopback. Not made printable. */
+	/* The tunnels' names, separated by commas. Without a tunnel, the interfaces that are up.
+	 * "": only loopback. May hold unprintable bytes. */
 	char names[CHOICE_NAMES_MAX];
 };
 
-/* Whether an interface can be the tunnel at all. */
+/* Whether `link` is a tunnel by the rules above. */
 bool choice_can_be(const struct netlink_link *link);
 
-/* Takes one interface of those that are here, in any order. */
+/* Adds one interface. Call it once for each interface in the namespace, in any order. */
 void choice_see(struct choice *choice, const struct netlink_link *link);
 
-/* What comes of those seen. */
+/* Returns the choice among the interfaces seen. */
 enum choice_verdict choice_made(const struct choice *choice);
 
 #endif

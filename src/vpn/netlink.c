@@ -8,7 +8,7 @@
 
 /* ---- messages ---- */
 
-/* Both messages and attributes are padded to four bytes, the last one perhaps not. */
+/* Messages and attributes are padded to four bytes. The last one may lack its padding. */
 static size_t padded(size_t len, size_t left)
 {
 	size_t step = (len + 3) & ~(size_t)3;
@@ -38,7 +38,7 @@ bool netlink_next(const unsigned char **at, size_t *left, struct netlink_message
 	return true;
 }
 
-/* Finds the attribute of a type behind the fixed part of a message. */
+/* Finds the first attribute of `type`. Attributes follow the `fixed` first bytes of the payload. */
 static bool find_attribute(const struct netlink_message *message, size_t fixed, uint16_t type,
                            const unsigned char **value, size_t *len)
 {
@@ -75,7 +75,7 @@ bool netlink_link(const struct netlink_message *message, struct netlink_link *li
 	    message->len < sizeof info)
 		return false;
 	memcpy(&info, message->payload, sizeof info);
-	/* A bridge tells of its ports in messages of the same type. */
+	/* A bridge reports its ports in messages of the same type, with another family. */
 	if (info.ifi_family != AF_UNSPEC || info.ifi_index <= 0 ||
 	    !find_attribute(message, sizeof info, IFLA_IFNAME, &name, &len) || len == 0 ||
 	    len > sizeof link->name || name[0] == '\0' || name[len - 1] != '\0')
@@ -88,7 +88,7 @@ bool netlink_link(const struct netlink_message *message, struct netlink_link *li
 		.type = info.ifi_type,
 	};
 	memcpy(link->name, name, len);
-	/* The struct grows with the kernel; its first members stay. */
+	/* Newer kernels append members to the struct; the first ones stay the same. */
 	if (find_attribute(message, sizeof info, IFLA_STATS64, &counted, &counted_len) &&
 	    counted_len >= offsetof(struct rtnl_link_stats64, rx_bytes)) {
 		memcpy(&stats, counted, offsetof(struct rtnl_link_stats64, rx_bytes));
@@ -112,7 +112,7 @@ bool netlink_address(const struct netlink_message *message, struct netlink_addre
 	if (info.ifa_family != AF_INET && info.ifa_family != AF_INET6)
 		return false;
 	want = info.ifa_family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
-	/* On a point-to-point interface IFA_ADDRESS is the other end. */
+	/* On a point-to-point interface, IFA_ADDRESS is the other end's address. */
 	if (!find_attribute(message, sizeof info, IFA_LOCAL, &value, &len) &&
 	    !find_attribute(message, sizeof info, IFA_ADDRESS, &value, &len))
 		return false;
@@ -124,7 +124,7 @@ bool netlink_address(const struct netlink_message *message, struct netlink_addre
 		.family = info.ifa_family,
 	};
 	memcpy(&address->address, value, len);
-	/* There are more flags than fit into the fixed part (since Linux 3.14). */
+	/* IFA_FLAGS has all flags; the fixed part has only eight of them (since Linux 3.14). */
 	flags = info.ifa_flags;
 	if (find_attribute(message, sizeof info, IFA_FLAGS, &value, &len) && len == sizeof flags)
 		memcpy(&flags, value, sizeof flags);
@@ -188,12 +188,12 @@ enum fail netlink_listen(int *fd, struct failure *why)
 enum reception {
 	RECEPTION_NOTHING,
 	RECEPTION_FAILED,
-	RECEPTION_LOST, /* a part of it, or what came before (ENOBUFS, which is told once) */
+	RECEPTION_LOST, /* part of the datagram, or earlier ones (ENOBUFS, reported once) */
 	RECEPTION_TAKEN,
-	RECEPTION_LAST, /* the end of a dump was in it */
+	RECEPTION_LAST, /* the datagram ended a dump */
 };
 
-/* Receives one datagram and hands its messages over. */
+/* Receives one datagram and calls `take` for each message. */
 static enum reception receive(int fd, netlink_take *take, void *context)
 {
 	_Alignas(struct nlmsghdr) unsigned char buf[NETLINK_MAX];
@@ -204,7 +204,7 @@ static enum reception receive(int fd, netlink_take *take, void *context)
 	ssize_t got;
 	size_t left;
 
-	/* Not waiting, it is not interrupted. */
+	/* It does not wait, so EINTR cannot happen. */
 	got = recvfrom(fd, buf, sizeof buf, MSG_DONTWAIT | MSG_TRUNC, (struct sockaddr *)&from,
 	               &from_len);
 	if (got < 0 && errno == EAGAIN)
@@ -213,13 +213,12 @@ static enum reception receive(int fd, netlink_take *take, void *context)
 		return errno == ENOBUFS ? RECEPTION_LOST : RECEPTION_FAILED;
 	if ((size_t)got > sizeof buf)
 		return RECEPTION_LOST;
-	/* Root may send here, too; only the kernel is asked. */
+	/* Root may also send to this socket. Trust only the kernel, whose port id is 0. */
 	if (from.nl_pid != 0)
 		return RECEPTION_TAKEN;
 	left = (size_t)got;
 	while (netlink_next(&at, &left, &message)) {
-		/* What it tells of was changed meanwhile: some of it may be there twice, or not at
-		 * all. */
+		/* Something changed during the dump: entries may be missing or appear twice. */
 		if (message.flags & NLM_F_DUMP_INTR)
 			return RECEPTION_LOST;
 		if (message.type == NLMSG_DONE)
@@ -235,17 +234,18 @@ bool netlink_drain(int fd, netlink_take *take, void *context)
 {
 	enum reception reception = RECEPTION_TAKEN;
 
-	/* After a loss, or so many, there may be more: then poll() says so again, and a stop is seen
-	 * meanwhile. */
+	/* After a loss or 100 datagrams, more may be waiting. poll() reports them again, so the
+	 * loop can check for a stop in between. */
 	for (unsigned left = 100; left > 0 && reception >= RECEPTION_TAKEN; left--)
 		reception = receive(fd, take, context);
 	return reception == RECEPTION_NOTHING || reception >= RECEPTION_TAKEN;
 }
 
-/* Sends a request on a socket of its own; the kernel answers before send() returns. */
+/* Sends a request on a new socket, which the caller closes. The kernel answers before send()
+ * returns. */
 static enum fail ask(const struct nlmsghdr *request, int *fd, struct failure *why)
 {
-	enum fail f = open_socket(fd, why); /* the kernel gives it an address as it is used */
+	enum fail f = open_socket(fd, why); /* send() binds it to an address */
 
 	if (!f && send(*fd, request, request->nlmsg_len, 0) < 0) {
 		f = fail_errno(why, "netlink request");
@@ -301,8 +301,8 @@ uint32_t netlink_default_route(void)
 		},
 		.route = { .rtm_family = AF_INET, .rtm_dst_len = 32 },
 		.attribute = { .rta_len = RTA_LENGTH(sizeof request.to), .rta_type = RTA_DST },
-		/* k.root-servers.net. A public resolver may have a route of its own here, a reserved
-		 * address none at all. Nothing is sent there. */
+		/* k.root-servers.net. A public resolver's address may have a special route here,
+		 * and a reserved address may have none. No packet is sent there. */
 		.to = { 193, 0, 14, 129 },
 	};
 	struct failure why;

@@ -1,7 +1,7 @@
-/* netlink: what the kernel says about network interfaces and their addresses (rtnetlink(7)), read
- * only, as any user may.
+/* netlink: reads network interfaces, their addresses and the default route from the kernel
+ * (rtnetlink(7)). It changes nothing and needs no privilege.
  *
- * The messages are parsed here, each length checked against what is left, as if from a stranger. */
+ * Messages are parsed like untrusted input: each length is checked against the bytes left. */
 #ifndef QSTICKY_VPN_NETLINK_H
 #define QSTICKY_VPN_NETLINK_H
 
@@ -14,7 +14,7 @@
 
 #include "base/fail.h"
 
-/* Longest datagram taken, in bytes: what rtnetlink sends unless asked for more (NLMSG_GOODSIZE in
+/* Longest datagram accepted, in bytes. rtnetlink sends no more unless asked to (NLMSG_GOODSIZE in
  * the kernel's netlink.h). */
 #define NETLINK_MAX 8192
 
@@ -27,19 +27,19 @@ struct netlink_message {
 
 struct netlink_link {
 	uint32_t index;
-	bool gone;
+	bool gone; /* the interface was deleted */
 	bool loopback;
 	bool up;
-	uint16_t type;     /* of its hardware: ARPHRD_ETHER and so on */
-	uint64_t received; /* packets since it was made; 0 where the kernel does not count */
+	uint16_t type;     /* of the hardware: ARPHRD_ETHER and so on */
+	uint64_t received; /* packets since it was made; 0 if the kernel does not count them */
 	uint64_t sent;
-	char name[IF_NAMESIZE]; /* any bytes but blanks and slashes */
+	char name[IF_NAMESIZE]; /* any bytes except blanks and slashes */
 };
 
 struct netlink_address {
-	uint32_t index; /* of its interface */
-	bool gone;
-	bool usable;        /* global, and not on trial any more (RFC 4862): a peer can reach it */
+	uint32_t index;     /* of its interface */
+	bool gone;          /* the address was deleted */
+	bool usable;        /* global, and not tentative (RFC 4862): a peer can reach it */
 	sa_family_t family; /* AF_INET or AF_INET6 */
 	union {
 		struct in_addr v4;
@@ -47,36 +47,41 @@ struct netlink_address {
 	} address;
 };
 
-/* Takes the next message off the `*left` bytes at `*at`. False at their end, or where they are no
- * whole message. */
+/* Reads the next message from the `*left` bytes at `*at`, and advances both. Returns false at the
+ * end, or if the rest is not a whole message. */
 bool netlink_next(const unsigned char **at, size_t *left, struct netlink_message *message);
 
-/* What a message says; false where it is about something else, or damaged. */
+/* Reads an interface from RTM_NEWLINK or RTM_DELLINK, or an address from RTM_NEWADDR or
+ * RTM_DELADDR. Returns false if the message is another one, or damaged. */
 bool netlink_link(const struct netlink_message *message, struct netlink_link *link);
 bool netlink_address(const struct netlink_message *message, struct netlink_address *address);
 
-/* The index of the interface by which a route leaves; false where it leads nowhere. */
+/* Sets `*index` to the outgoing interface of the route in an RTM_NEWROUTE. Returns false if the
+ * message is another one or damaged, or if the route has no interface. */
 bool netlink_route(const struct netlink_message *message, uint32_t *index);
 
-/* Takes one message; `context` is the caller's. */
+/* Called for each message received; `context` is the caller's. */
 typedef void netlink_take(void *context, const struct netlink_message *message);
 
-/* Opens a non-blocking socket that hears of every change of a link or an address in this network
- * namespace: for poll() and netlink_drain(), to be closed by the caller. FAIL_IO: it cannot. */
+/* Opens a non-blocking socket that receives each change of a link or address in this network
+ * namespace. The caller passes it to poll() and netlink_drain(), and closes it. FAIL_IO: the kernel
+ * refuses. */
 enum fail netlink_listen(int *fd, struct failure *why);
 
-/* Takes what has arrived on such a socket. Returns false where something was lost: then nothing is
- * known, only a look helps, and there may be more to take. Never blocks. */
+/* Reads what has arrived on a socket of netlink_listen(), and calls `take` for each message. Never
+ * blocks. Returns false if messages were lost: then the caller must call netlink_dump(), and more
+ * messages may be waiting. */
 bool netlink_drain(int fd, netlink_take *take, void *context);
 
-/* Asks for everything of one kind that there is now: RTM_GETLINK or RTM_GETADDR. The kernel answers
- * at once. FAIL_IO: it cannot be asked, or the answer is not whole, as where something was changed
- * while it was given: then ask again. */
+/* Reads all links (`kind` RTM_GETLINK) or all addresses (RTM_GETADDR), and calls `take` for each.
+ * The kernel answers at once.
+ * FAIL_IO: the kernel refuses, or the answer is incomplete. It is incomplete if something changed
+ * meanwhile; then call again. */
 enum fail netlink_dump(uint16_t kind, netlink_take *take, void *context, struct failure *why);
 
-/* Asks by which interface a packet to the public Internet would leave now, over IPv4. The kernel follows
- * its rules and tables as for a packet, so that none of them has to be understood here. Returns the
- * interface's index, or 0 where there is no way or the kernel does not tell. */
+/* Returns the index of the interface by which an IPv4 packet to the Internet would leave. 0: there
+ * is no route, or the kernel does not answer. The kernel applies its routing rules and tables, so
+ * qsticky need not know them. Does not block. */
 uint32_t netlink_default_route(void);
 
 #endif

@@ -8,11 +8,11 @@
 #include "base/clock.h"
 #include "net/tcp.h"
 
-/* Where nobody has the port, the kernel may give it to the probe as its own end, and then connects a
- * socket to itself. It gives none away that somebody has. */
+/* Whether the probe's socket is connected to itself. If no socket has the port, the kernel may
+ * choose it as the probe's own local port. It never chooses a port that is in use. */
 static bool is_connected_to_itself(int fd, uint16_t port)
 {
-	/* The port is at the same place in an IPv6 address. */
+	/* sin_port and sin6_port have the same offset. */
 	union {
 		struct sockaddr any;
 		struct sockaddr_in v4;
@@ -25,8 +25,8 @@ static bool is_connected_to_itself(int fd, uint16_t port)
 
 /* ---- UDP ---- */
 
-/* Returns the socket, or -1 where it could not be sent. A refusal may be there already: inside this
- * machine it comes while send() is at work. */
+/* Returns the socket, or -1 if the datagram could not be sent. The socket may already hold a
+ * refusal: inside one machine it arrives during send(). */
 static int send_datagram(const struct resolve_address *to)
 {
 	int fd = socket(to->sa.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -62,7 +62,8 @@ static enum fail probe_tcp(const struct resolve_address *to, uint16_t port, cons
 	deadline_ms = mono_earlier(deadline_ms, mono_now_ms() + PROBE_MS);
 	f = net_connect_again(&tcp, stop, deadline_ms, why);
 	if (!f && is_connected_to_itself(tcp.fd, port)) {
-		/* Reset it: in TIME-WAIT it would keep qBittorrent off the port for a minute. */
+		/* Close with a reset. In TIME-WAIT, this socket would block the port for
+		 * qBittorrent for a minute. */
 		(void)setsockopt(tcp.fd, SOL_SOCKET, SO_LINGER, &(const struct linger){ 1, 0 },
 		                 sizeof(struct linger));
 		f = fail_set(why, FAIL_REFUSED, "connection refused");
@@ -78,7 +79,7 @@ enum fail probe_port(const struct tunnel_view *view, sa_family_t family, uint16_
 	struct resolve_address to = family == AF_INET
 	                                    ? resolve_ip(&view->v4, sizeof view->v4, port)
 	                                    : resolve_ip(&view->v6, sizeof view->v6, port);
-	/* First, so that a refusal which the kernel has put off is there after the connect. */
+	/* Before TCP: a refusal that the kernel delays has then arrived after the connect. */
 	int fd = send_datagram(&to);
 	enum fail f = probe_tcp(&to, port, stop, deadline_ms, why);
 

@@ -1,8 +1,8 @@
-/* probe: whether a port is open at an address of the tunnel, over TCP and over UDP.
+/* probe: tests whether a port is open at the tunnel's address, over TCP and UDP.
  *
- * libtorrent opens TCP and UDP of an address as a pair. Where one of them is taken it has neither
- * (1.2.9 to 2.0.14, whatever bittorrent_protocol is). So qBittorrent listens where TCP is accepted and
- * UDP is not refused. */
+ * libtorrent opens TCP and UDP of an address as a pair. If another program has one of them,
+ * libtorrent opens neither (1.2.9 to 2.0.14, for any bittorrent_protocol). So qBittorrent listens
+ * if TCP is accepted and UDP is not refused. */
 #ifndef QSTICKY_VPN_PROBE_H
 #define QSTICKY_VPN_PROBE_H
 
@@ -13,22 +13,23 @@
 #include "base/wait.h"
 #include "vpn/tunnel.h"
 
-/* Longest wait for one connection to be accepted. All of its way is inside this machine, but just
- * after an address has come the kernel may lose the first packet, and repeats it after a second. */
+/* Longest wait for one connection, in milliseconds. The whole path is inside this machine. But just
+ * after an address was added the kernel may lose the first packet, which it repeats after a
+ * second. */
 #define PROBE_MS 1500
 
-/* What became of a datagram. */
+/* What happened to the datagram. */
 enum probe_udp {
-	PROBE_UDP_UNKNOWN, /* it could not be sent */
-	PROBE_UDP_REFUSED, /* nobody has the UDP port: the kernel has said so */
-	PROBE_UDP_SILENT,  /* somebody has taken it, or a firewall has dropped it */
+	PROBE_UDP_UNKNOWN, /* it could not be sent, or recv() failed */
+	PROBE_UDP_REFUSED, /* no socket has the UDP port: the kernel refused it */
+	PROBE_UDP_SILENT,  /* no error came: a socket received it, or a firewall dropped it */
 };
 
-/* Connects to `port` at the interface's IPv4 or IPv6 address, which it must have, and closes again.
- * Sends an empty datagram there before, which libtorrent ignores, and sets `*udp` in any case. Waits for
- * PROBE_MS at most, and for UDP no longer than for TCP.
- * FAIL_REFUSED, FAIL_TIMEOUT, FAIL_STOPPED, all of TCP; FAIL_IO: there is no way to that address (any
- * more). */
+/* Sends an empty datagram, which libtorrent ignores, to `port` at the address in `view`. Then
+ * connects over TCP and closes. `family` is AF_INET or AF_INET6; `view` must have such an address.
+ * Blocks until `deadline_ms` (monotonic), for PROBE_MS at most. Sets `*udp` even on failure.
+ * Failures of TCP: FAIL_REFUSED, FAIL_TIMEOUT, FAIL_STOPPED. FAIL_IO: the address is not reachable;
+ * it may have been removed. */
 enum fail probe_port(const struct tunnel_view *view, sa_family_t family, uint16_t port,
                      const struct stop *stop, int64_t deadline_ms, enum probe_udp *udp,
                      struct failure *why);

@@ -19,7 +19,8 @@ static void begin(struct traffic *traffic, const struct traffic_counts *counts, 
 	}
 }
 
-/* Whether it goes on sending as programs do that get no answer. */
+/* Whether packets were sent both before and after the last sample, and often enough. Programs that
+ * get no answer retry like this. */
 static bool keeps_sending(const struct traffic *traffic, uint64_t sent, int64_t now_ms)
 {
 	uint64_t before = traffic->looks[0].sent, lately = traffic->looks[LAST].sent;

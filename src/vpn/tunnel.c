@@ -47,7 +47,7 @@ static void hear(void *context, const struct netlink_message *message)
 
 	if (netlink_link(message, &link)) {
 		bool named = strcmp(link.name, tunnel->name) == 0;
-		/* It may have been given another name. */
+		/* The interface may have been renamed. */
 		bool ours = named || link.index == tunnel->index;
 
 		if (ours)
@@ -72,7 +72,7 @@ enum tunnel_event tunnel_drain(struct tunnel *tunnel)
 	return hearing.heard;
 }
 
-/* ---- a look ---- */
+/* ---- reading the state ---- */
 
 struct looking {
 	struct tunnel *tunnel;
@@ -86,7 +86,7 @@ static void see_link(void *context, const struct netlink_message *message)
 
 	if (!netlink_link(message, &link))
 		return;
-	/* Where the kernel has modules for tunnels, some (tunl0, sit0) are in every namespace, down. */
+	/* If the kernel has the modules, tunl0 and sit0 are in every namespace, down. */
 	if (!link.loopback && link.up)
 		looking->view->lo_only = false;
 	if (looking->tunnel->choose)
@@ -132,7 +132,7 @@ static enum fail look(struct looking *looking, struct failure *why)
 	struct tunnel *tunnel = looking->tunnel;
 	enum fail f;
 
-	/* All of it, padding too: views are compared. */
+	/* memset() also clears the padding: views are compared by memcmp(). */
 	memset(looking->view, 0, sizeof *looking->view);
 	looking->view->lo_only = true;
 	tunnel->index = 0;
@@ -143,7 +143,8 @@ static enum fail look(struct looking *looking, struct failure *why)
 	return f;
 }
 
-/* The same, to choose the tunnel by what is seen, and once more if it is another one. */
+/* The same as look(), and chooses the tunnel's interface. If that is another one, looks once
+ * more. */
 static enum fail look_and_choose(struct looking *looking, struct failure *why)
 {
 	struct tunnel *tunnel = looking->tunnel;
@@ -169,7 +170,7 @@ enum fail tunnel_look(struct tunnel *tunnel, struct tunnel_view *view, struct fa
 	enum fail f;
 
 	tunnel->choose = tunnel->sought && (tunnel->choose || tunnel->events_fd < 0);
-	/* Again, where something was changed during the look; that has to end. */
+	/* Repeat if something changed meanwhile, but at most three times in all. */
 	do
 		f = tunnel->choose ? look_and_choose(&looking, why) : look(&looking, why);
 	while (f && ++looks < 3);

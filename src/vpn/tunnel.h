@@ -1,7 +1,7 @@
-/* tunnel: the VPN's network interface in this namespace, and what becomes of it.
+/* tunnel: the VPN's network interface in this namespace: its state, and its changes.
  *
- * When the VPN reconnects, Gluetun deletes the interface and makes it again; sockets of qBittorrent
- * stay bound to the one that is gone. Only a connection tells (vpn/probe.h). */
+ * When the VPN reconnects, Gluetun deletes the interface and makes a new one. qBittorrent's sockets
+ * may stay bound to the deleted one. Only a connection shows that (vpn/probe.h). */
 #ifndef QSTICKY_VPN_TUNNEL_H
 #define QSTICKY_VPN_TUNNEL_H
 
@@ -14,56 +14,57 @@
 #include "vpn/choice.h"
 #include "vpn/traffic.h"
 
-/* What there is now. */
+/* The state at the last tunnel_look(). */
 struct tunnel_view {
-	uint32_t index; /* of the tunnel's interface: another one each time it is made; 0: none */
-	bool lo_only;   /* no interface but loopback is up, in the whole namespace */
-	bool exists;    /* the tunnel's interface */
+	uint32_t index; /* of the interface, new each time it is made; 0: there is none */
+	bool lo_only;   /* only loopback is up in the whole namespace */
+	bool exists;    /* the interface exists */
 	bool up;
 	bool has_v4;
 	bool has_v6;
-	struct in_addr v4;  /* the first usable one, in network order */
-	struct in6_addr v6; /* the first global one */
+	struct in_addr v4;  /* the first usable address, in network order */
+	struct in6_addr v6; /* the first usable address */
 	char v4_text[INET_ADDRSTRLEN];
 	char v6_text[INET6_ADDRSTRLEN];
 };
 
 struct tunnel {
-	char name[IF_NAMESIZE]; /* of the interface; "": it is not known yet */
-	bool sought;            /* nobody has named it, so that looks find it */
-	bool choose;            /* at the next look */
-	uint32_t index;         /* as last heard; 0: none */
-	int events_fd;          /* for poll(); -1: changes go unheard */
-	struct choice choice;   /* where it is sought: what was here when it was chosen last */
-	/* As last looked at, and not in the view: they change all the time. */
+	char name[IF_NAMESIZE]; /* of the interface; "": not known yet */
+	bool sought;            /* the user named no interface, so tunnel_look() finds it */
+	bool choose;            /* the next tunnel_look() chooses the interface */
+	uint32_t index;         /* of the interface, as last reported; 0: none */
+	int events_fd;          /* for poll(); -1: changes are not reported */
+	struct choice choice;   /* if `sought`: the interfaces at the last choice */
+	/* Packets at the last tunnel_look(). Not in the view, since they change all the time. */
 	struct traffic_counts counts;
 };
 
-/* The tunnel on the interface `name`, which is under IF_NAMESIZE, unheard. */
+/* Returns the tunnel on the interface `name`, shorter than IF_NAMESIZE. Opens nothing yet. */
 struct tunnel tunnel_on(const char *name);
 
-/* The tunnel on whatever interface is found to be it, unheard. A name once found stays until
- * another one is found, so that a tunnel which is gone can be named. */
+/* Returns a tunnel whose interface tunnel_look() finds. Opens nothing yet. The name found stays
+ * until another is found, so that messages can name a tunnel that is gone. */
 struct tunnel tunnel_sought(void);
 
-/* Begins to hear of changes; the descriptor stays open for the life of the process.
- * FAIL_IO: the kernel does not let us. */
+/* Opens `events_fd`, which reports changes. It stays open until the process ends.
+ * FAIL_IO: the kernel refuses; `events_fd` stays -1. */
 enum fail tunnel_listen(struct tunnel *tunnel, struct failure *why);
 
-/* What was heard, from the least to the most. */
+/* What tunnel_drain() read, from the least to the most. Code compares the values. */
 enum tunnel_event {
 	TUNNEL_QUIET,
-	TUNNEL_OTHER_GONE, /* an interface that is not the tunnel's is there no more */
-	TUNNEL_CHANGED, /* its interface, or an address of it; or something was lost; or, where it is
-	                    * sought, an interface that can be it */
+	TUNNEL_OTHER_GONE, /* an interface that is not the tunnel's was deleted */
+	TUNNEL_CHANGED,    /* the tunnel's interface or address changed, or messages were lost; if
+	                    * `sought`, also a change of any interface that can be the tunnel */
 };
 
-/* Takes what `events_fd` announces. Returns the most of it. Never blocks. */
+/* Reads all changes from `events_fd`, and returns the most important one. Never blocks. */
 enum tunnel_event tunnel_drain(struct tunnel *tunnel);
 
-/* Looks afresh. Where the tunnel is sought, chooses it at the first look, after a TUNNEL_CHANGED, at each
- * look while none is known for sure, and at each look if changes go unheard.
- * FAIL_IO: the kernel does not tell; `*view` is all zeros then. */
+/* Reads the tunnel's state from the kernel into `*view`. Does not wait for anything. If `sought`,
+ * it also chooses the interface: at the first call, after a TUNNEL_CHANGED, and while the choice is
+ * not certain. Without an `events_fd` it chooses at each call.
+ * FAIL_IO: the kernel refuses, or things kept changing; `*view` is all zeros then. */
 enum fail tunnel_look(struct tunnel *tunnel, struct tunnel_view *view, struct failure *why);
 
 #endif
