@@ -206,7 +206,7 @@ static void append_usage(struct text *text)
 
 static int command_help(void)
 {
-	char buf[4096];
+	char buf[6144];
 	struct text text = text_on(buf, sizeof buf);
 
 	text_append(
