@@ -93,8 +93,8 @@ class Demo:
         code, line = self.qsticky.healthcheck()
         say("healthcheck", f"{line} (exit {code})")
 
-    def follows(self, port: int) -> None:
-        """qBittorrent listens on `port`, and qsticky knows."""
+    def follows(self, port: int, line: str = "") -> None:
+        """qBittorrent listens on `port`, and qsticky knows and says so."""
 
         def listens() -> bool:
             return self.qbittorrent.listen_port() == port
@@ -105,7 +105,7 @@ class Demo:
             state="in_sync", healthy=True, current_port=port, forwarded_port=port
         )
         # The health file is written first. The line belongs to this step, not to the next one.
-        wait_until(lambda: self._has_logged(f"in sync: port {port}"), 5, "the line in the log")
+        wait_until(lambda: self._has_logged(line or f"in sync: port {port}"), 5, "the line in the log")
         self.healthcheck_is(0)
 
     def waits(self, port: int) -> None:
@@ -201,7 +201,7 @@ def play(binary: Path, tmp: Path) -> int:
                 demo.step(
                     f"the VPN reconnects: {TUNNEL} is another device now, address and port the same",
                     namespace.reconnect,
-                    lambda: demo.follows(third),
+                    lambda: demo.follows(third, "had qBittorrent reopen its port"),
                 )
             else:
                 print("\nNot shown: a VPN that reconnects. It needs root, for a network namespace.")
