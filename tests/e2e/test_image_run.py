@@ -216,7 +216,7 @@ def test_it_is_unhealthy_when_there_is_no_port_for_too_long(pair: Pair) -> None:
     pair.wait_judged(True)
     pair.engine.wait_health(name, "healthy")
     pair.port_file.clear()
-    assert "no forwarded port" in pair.wait_judged(False)
+    assert "Gluetun has had no port since" in pair.wait_judged(False)
     pair.engine.wait_health(name, "unhealthy")
     pair.port_file.write(PORT)
     pair.wait_judged(True)

@@ -3,6 +3,7 @@ workflows that have no right too many."""
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -20,8 +21,10 @@ try:
 except ImportError:
     yaml = None
 
+# `make test` itself is none of their business: not its job server either.
+ALONE = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS")}
 NAMES = subprocess.run(
-    ["make", "--silent", "names"], cwd=ROOT, capture_output=True, text=True, check=True
+    ["make", "--silent", "names"], cwd=ROOT, env=ALONE, capture_output=True, text=True, check=True
 ).stdout
 REPOSITORY, VERSION = re.fullmatch(r"repository=(\S+)\nversion=(\S+)\n", NAMES).groups()
 # How a Compose file, a manifest, a Quadlet, a template or a chart names an image.
@@ -42,7 +45,12 @@ def tree(tmp_path: Path) -> Path:
 
 def make(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["make", "--silent", *words], cwd=cwd, capture_output=True, text=True, check=False
+        ["make", "--silent", *words],
+        cwd=cwd,
+        env=ALONE,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 

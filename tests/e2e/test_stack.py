@@ -30,7 +30,7 @@ def test_the_stack_syncs_and_is_healthy(file: str, new_stack: NewStack) -> None:
     assert stack.forwarded() == before + 1
 
     stack.gluetun("port", "0")
-    stack.wait_judged_unhealthy("no forwarded port")
+    stack.wait_judged_unhealthy("Gluetun has had no port since")
     stack.gluetun("port", str(before + 2))
     stack.wait_settled()
 
