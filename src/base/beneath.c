@@ -143,7 +143,7 @@ int beneath_open(const char *path)
 	}
 	memcpy(directory, path, len);
 	directory[len] = '\0';
-	base = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	base = open(directory, O_PATH | O_DIRECTORY);
 	if (base < 0)
 		return -1;
 	error = append_names(&rest, path + len);

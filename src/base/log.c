@@ -41,7 +41,7 @@ void log_start(enum log_level least, enum log_format format)
 	 * it a second time, non-blocking. Other processes that share stderr are not affected. */
 	if (log_fd == STDERR_FILENO && fstat(STDERR_FILENO, &status) == 0 &&
 	    S_ISCHR(status.st_mode)) {
-		int own = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+		int own = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY);
 
 		if (own >= 0)
 			log_fd = own;

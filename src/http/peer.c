@@ -131,8 +131,10 @@ enum fail peer_secure(struct peer *peer, struct failure *why)
 {
 	enum fail f = FAIL_NONE;
 
-	if (peer->https)
+	if (peer->https) {
+		net_send_now(&peer->tcp);
 		f = tls_open(&peer->tls, &peer->tcp.stream, step_deadline(peer), why);
+	}
 	if (f) {
 		advise(peer, why);
 		peer_close(peer);

@@ -104,30 +104,24 @@ static enum fail connect_one(struct net_tcp *tcp, const struct resolve_address *
                              const struct stop *stop, int64_t deadline_ms, struct failure *why)
 {
 	int64_t until_ms = mono_earlier(deadline_ms, mono_now_ms() + NET_CONNECT_MS);
-	int error = 0;
-	socklen_t len = sizeof error;
 	enum fail f;
 	int fd = socket(to->sa.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return fail_errno(why, "socket");
-	/* A TLS flight is several small writes. Without this the last ones wait 40 ms for an ACK. */
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(const int){ 1 }, sizeof(int));
 	/* After EINTR, too, connecting continues in the background (connect(2)). */
 	if (connect(fd, &to->sa.any, to->len) < 0 && errno != EINPROGRESS && errno != EINTR) {
 		f = connect_failed(errno, why);
 		goto out;
 	}
-	f = wait_fd(stop, fd, POLLOUT, until_ms, why);
-	if (f == FAIL_TIMEOUT)
-		f = fail_set(why, FAIL_TIMEOUT, "timed out connecting");
-	if (f)
-		goto out;
-	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
-		error = errno;
-	if (error) {
-		f = connect_failed(error, why);
-		goto out;
+	/* An empty send reports how connecting ended, or EAGAIN. On this machine it has ended already. */
+	while (send(fd, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+		f = errno == EAGAIN || errno == EINTR ? wait_fd(stop, fd, POLLOUT, until_ms, why)
+		                                      : connect_failed(errno, why);
+		if (f == FAIL_TIMEOUT)
+			f = fail_set(why, FAIL_TIMEOUT, "timed out connecting");
+		if (f)
+			goto out;
 	}
 	*tcp = (struct net_tcp){
 		.stream = { .read = tcp_read, .write = tcp_write },
@@ -179,6 +173,11 @@ enum fail net_connect_again(struct net_tcp *tcp, const struct stop *stop, int64_
 	if (peer.len == 0)
 		return fail_set(why, FAIL_IO, "never connected");
 	return connect_one(tcp, &peer, stop, deadline_ms, why);
+}
+
+void net_send_now(const struct net_tcp *tcp)
+{
+	(void)setsockopt(tcp->fd, IPPROTO_TCP, TCP_NODELAY, &(const int){ 1 }, sizeof(int));
 }
 
 void net_close(struct net_tcp *tcp)

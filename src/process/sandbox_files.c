@@ -93,12 +93,12 @@ static void allow_fd(struct rules *rules, int fd, uint64_t rights)
 
 static void allow(struct rules *rules, const char *path, uint64_t rights)
 {
-	allow_fd(rules, open(path, O_PATH | O_CLOEXEC), rights);
+	allow_fd(rules, open(path, O_PATH), rights);
 }
 
 static int open_directory(const char *path)
 {
-	return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return open(path, O_PATH | O_DIRECTORY);
 }
 
 /* Finds the real path of the file or directory `fd`. False: unknown. */
@@ -151,7 +151,7 @@ static bool allow_directory(struct rules *rules, const char *file, bool has_to_b
  * file. Sets `place` to its real path, "" if unknown. */
 static bool allow_file(struct rules *rules, const char *file, char place[static LIMITS_PATH_MAX])
 {
-	int fd = open(file, O_PATH | O_CLOEXEC);
+	int fd = open(file, O_PATH);
 	struct stat status = { 0 };
 
 	if (fd >= 0 && (fstat(fd, &status) < 0 || S_ISDIR(status.st_mode))) {

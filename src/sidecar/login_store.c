@@ -187,7 +187,7 @@ struct login_store login_store_beside(const char *health_path)
 	return store;
 }
 
-static const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+static const int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
 
 void login_store_keep(struct login_store *store)
 {
@@ -247,7 +247,7 @@ enum fail login_store_read_only(struct login_store *store, struct login_budget *
 	struct stat status;
 	enum fail f = FAIL_NONE;
 	/* O_PATH shows the file even if it may not be read. */
-	int there = open(store->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	int there = open(store->path, O_PATH | O_NOFOLLOW);
 	bool counts = there >= 0 && fstat(there, &status) == 0 && S_ISREG(status.st_mode) &&
 	              status.st_size > 0;
 

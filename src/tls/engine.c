@@ -121,7 +121,7 @@ enum fail tls_engine_seed(br_ssl_engine_context *engine, struct failure *why)
 	ssize_t got = getrandom(bytes, sizeof bytes, GRND_NONBLOCK);
 
 	if (got < 0 && errno == ENOSYS) { /* Linux before 3.17 */
-		int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+		int fd = open("/dev/urandom", O_RDONLY);
 
 		got = fd < 0 ? -1 : read(fd, bytes, sizeof bytes);
 		if (fd >= 0)

@@ -39,11 +39,9 @@ ERRORS = {
     "ETIMEDOUT",
     "epoll_create1": "EMFILE ENFILE ENOMEM",
     "epoll_ctl": "ENOMEM ENOSPC",
-    "fcntl": "EINVAL",
     "flock": "EAGAIN EINTR ENOLCK",
     "fstat": "EIO ENOMEM EOVERFLOW ESTALE",
     "getsockname": "ENOBUFS",
-    "getsockopt": "ENOBUFS ENOPROTOOPT",
     "getrandom": "EAGAIN ENOSYS",
     "inotify_add_watch": "EACCES ENOENT ENOMEM ENOSPC ENOTDIR",
     "inotify_init1": "EMFILE ENFILE ENOMEM",
@@ -61,7 +59,6 @@ ERRORS = {
     "rt_sigprocmask": "EINVAL",
     "sendto": "EACCES EAGAIN ECONNREFUSED ECONNRESET EINTR ENETUNREACH ENOBUFS ENOMEM EPERM EPIPE "
     "ETIMEDOUT",
-    "setsockopt": "ENOMEM ENOPROTOOPT",
     "signalfd4": "EMFILE ENFILE ENODEV ENOMEM",
     "socket": "EACCES EAFNOSUPPORT EMFILE ENFILE ENOBUFS ENOMEM EPROTONOSUPPORT",
     "stat": f"{FILES} EOVERFLOW",
@@ -322,7 +319,7 @@ BESIDE = [(kind, call) for kind in ("fake", "real") for call in IN_A_CYCLE]
 if not ALL:  # those that depend on the other end, with a real one
     BESIDE = [pair for pair in BESIDE if (pair[0] == "real") == (pair[1] in ("recvfrom", "sendto"))]
 # The C library of the sanitized build does without, and its loop naps otherwise.
-NOT_ASAN = {"fcntl", "madvise", "openat"}
+NOT_ASAN = {"madvise", "openat"}
 
 
 @pytest.mark.parametrize(

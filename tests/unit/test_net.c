@@ -368,14 +368,20 @@ static void net_connect_ends_at_its_deadline(void **state)
 
 static void net_connect_ends_when_a_stop_is_asked_for(void **state)
 {
+	struct net_tcp first = { .fd = -1 }, second = { .fd = -1 }, third = { .fd = -1 };
 	struct stop stop = stop_asked();
-	struct net_tcp tcp = { .fd = -1 };
 	uint16_t port = 0;
-	int listener = listening_socket(AF_INET, &port);
+	int listener = bound_socket(AF_INET, &port);
 	(void)state;
 
-	assert_int_equal(net_connect(&tcp, "localhost", port, &stop, MONO_NEVER, &why),
+	assert_int_equal(listen(listener, 0), 0);
+	assert_int_equal(net_connect(&first, "127.0.0.1", port, &never, MONO_NEVER, &why),
+	                 FAIL_NONE);
+	(void)net_connect(&second, "127.0.0.1", port, &never, mono_now_ms() + 20, &why);
+	assert_int_equal(net_connect(&third, "127.0.0.1", port, &stop, MONO_NEVER, &why),
 	                 FAIL_STOPPED);
+	net_close(&first);
+	net_close(&second);
 	close(listener);
 	close(stop.fd);
 }

@@ -638,17 +638,15 @@ static void reachability_wants_the_tunnel_with_its_address_where_asked_to(void *
 
 /* ---- no answer, and a stop ---- */
 
-static void reachability_says_that_nothing_answers(void **state)
+/* Listens on PORT without a program that accepts. What the kernel keeps for it is soon full, and then
+ * nothing answers. */
+static void fill_port(void)
 {
 	const struct sockaddr_in to = { .sin_family = AF_INET,
 		                        .sin_port = htons(PORT),
 		                        .sin_addr = { inet_addr("10.2.0.2") } };
-	(void)state;
 
-	enter();
-	begin_closed(SCRIPT(NULL));
 	assert_true(open_tcp("10.2.0.2", 0));
-	/* What the kernel keeps for a program that does not accept is soon full. */
 	for (int i = 0; i < 4; i++) {
 		struct pollfd connecting = { .events = POLLOUT };
 
@@ -657,6 +655,15 @@ static void reachability_says_that_nothing_answers(void **state)
 		(void)connect(connecting.fd, (const struct sockaddr *)&to, sizeof to);
 		(void)poll(&connecting, 1, 100);
 	}
+}
+
+static void reachability_says_that_nothing_answers(void **state)
+{
+	(void)state;
+
+	enter();
+	begin_closed(SCRIPT(NULL));
+	fill_port();
 	assert_fails(FAIL_TIMEOUT, "no answer from port 41000 at tun0 (10.2.0.2)");
 	assert_int_equal(situation.rebinds, 0);
 	assert_not_asked();
@@ -672,7 +679,7 @@ static void reachability_ends_with_a_stop(void **state)
 	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
 	assert_int_equal(write(pipe_fds[1], "", 1), 1);
 	stop.fd = pipe_fds[0];
-	assert_true(open_port("10.2.0.2", 8));
+	fill_port();
 	reach.hints_at_ms = 0;
 	snprintf(situation.hints.connection_status, sizeof situation.hints.connection_status,
 	         "connected");
