@@ -4,8 +4,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "base/text.h"
-
 #define DAY_S 86400
 
 /* Days are counted from 1 March of the year -400. So no number is negative, and 29 February is the
@@ -31,17 +29,20 @@ time_t utc_moment(int year, int month, int day, int hour, int minute, int second
 	return (days * 24 + hour) * 3600 + minute * 60 + second;
 }
 
+static void write_two(char out[static 2], int number)
+{
+	out[0] = (char)('0' + number / 10);
+	out[1] = (char)('0' + number % 10);
+}
+
 void utc_format(char out[static UTC_MAX], time_t moment)
 {
-	struct text text = text_on(out, UTC_MAX);
 	int64_t days, years;
-	int months, second;
+	int months, second, year;
 
-	if (moment < utc_moment(0, 1, 1, 0, 0, 0) ||
-	    moment > utc_moment(9999, 12, 31, 23, 59, 59)) {
-		text_append(&text, "0000-01-01T00:00:00Z");
+	memcpy(out, "0000-01-01T00:00:00Z", UTC_MAX);
+	if (moment < utc_moment(0, 1, 1, 0, 0, 0) || moment > utc_moment(9999, 12, 31, 23, 59, 59))
 		return;
-	}
 	moment += DAYS_TO_1970 * (int64_t)DAY_S;
 	days = moment / DAY_S;
 	second = (int)(moment % DAY_S);
@@ -50,9 +51,14 @@ void utc_format(char out[static UTC_MAX], time_t moment)
 	days -= days_to_year(years);
 	for (months = 11; days_to_month(months) > days; months--)
 		;
-	text_printf(&text, "%04d-%02d-%02dT%02d:%02d:%02dZ", (int)years - 400 + (months > 9),
-	            (months + 2) % 12 + 1, (int)days - days_to_month(months) + 1, second / 3600,
-	            second / 60 % 60, second % 60);
+	year = (int)years - 400 + (months > 9);
+	write_two(out, year / 100);
+	write_two(out + 2, year % 100);
+	write_two(out + 5, (months + 2) % 12 + 1);
+	write_two(out + 8, (int)days - days_to_month(months) + 1);
+	write_two(out + 11, second / 3600);
+	write_two(out + 14, second / 60 % 60);
+	write_two(out + 17, second % 60);
 }
 
 static int number(const char *digits, size_t len)

@@ -197,8 +197,10 @@ void text_vprintf(struct text *text, const char *format, va_list args)
 
 	va_copy(rest, args);
 	while (*format) {
-		size_t plain = strcspn(format, "%");
+		size_t plain = 0;
 
+		while (format[plain] && format[plain] != '%') /* too short for strcspn() */
+			plain++;
 		append_cut(text, format, plain);
 		format += plain;
 		if (*format) {

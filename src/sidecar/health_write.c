@@ -151,15 +151,17 @@ static void append_ports(struct text *text, const struct port_file_ports *ports)
 
 static void append_json(struct text *text, const struct health *health)
 {
-	const char *before = "{";
+	const char *before = "{\"";
 
 	for (const struct field *field = fields; field < fields + FIELDS; field++) {
 		const char *string;
 
 		if (field->kind == START)
 			continue;
-		text_printf(text, "%s\"%s\": ", before, field->name);
-		before = ", ";
+		text_append(text, before);
+		text_append(text, field->name);
+		text_append(text, "\": ");
+		before = ", \"";
 		if (field->kind == PORTS && health->forwarded_ports)
 			append_ports(text, health->forwarded_ports);
 		else if (field->kind < PORTS)
