@@ -13,6 +13,7 @@ struct sync sync_start(int64_t interval_ms, int64_t grace_ms, uint32_t seed, int
 		.settled_at_ms = MONO_NEVER,
 		.asked_at_ms = MONO_NEVER,
 		.closed_at_ms = MONO_NEVER,
+		.changed_at_ms = MONO_NEVER,
 		.orphan_at_ms = MONO_NEVER,
 		.no_port_at_ms = now_ms,
 		.cycle_at_ms = now_ms,
@@ -51,6 +52,19 @@ bool sync_is_orphan(const struct sync *sync, int64_t now_ms)
 
 /* ---- rebinds ---- */
 
+static bool has_rebound(const struct sync *sync, int64_t now_ms)
+{
+	return now_ms - sync->rebound_at_ms[0] < SYNC_REBIND_MS;
+}
+
+/* Whether the tunnel changed lately, and there are two rebinds to spare. Otherwise the second one
+ * waits until a tunnel that comes and goes has settled. */
+static bool is_soon(const struct sync *sync, int64_t now_ms)
+{
+	return sync->changed_at_ms != MONO_NEVER && now_ms - sync->changed_at_ms < SYNC_REBIND_MS &&
+	       !has_rebound(sync, now_ms);
+}
+
 /* The earliest time of the next rebind. */
 static int64_t rebind_at_ms(const struct sync *sync)
 {
@@ -58,26 +72,35 @@ static int64_t rebind_at_ms(const struct sync *sync)
 	int64_t longest = sync->rebinds_cost ? SYNC_REBIND_COSTLY_MAX_MS : SYNC_REBIND_MAX_MS;
 	int64_t pause = longest;
 
-	if (sync->changed_since)
+	if (sync->changed_at_ms != MONO_NEVER)
 		return sync->rebound_at_ms[1] + SYNC_REBIND_MS;
-	if (failed <= 5)
+	if (failed == 1 && sync->rebound_soon)
+		pause = SYNC_REBIND_AGAIN_MS;
+	else if (failed <= 5)
 		pause = (int64_t)SYNC_REBIND_MS << (failed > 0 ? failed - 1 : 0);
 	return sync->rebound_at_ms[0] + mono_earlier(pause, longest);
 }
 
 bool sync_may_rebind(const struct sync *sync, int64_t now_ms)
 {
-	return sync->closed_at_ms != MONO_NEVER && now_ms - sync->closed_at_ms >= SYNC_CLOSED_MS &&
-	       now_ms >= rebind_at_ms(sync);
+	return now_ms >= sync->closed_at_ms && now_ms >= rebind_at_ms(sync);
+}
+
+bool sync_is_doubtful(const struct sync *sync)
+{
+	return sync->outcome == SYNC_CLOSED &&
+	       (sync->cycle_at_ms == sync->closed_at_ms ||
+	        (sync->rebinds_failed_in_a_row == 1 && sync->rebound_soon));
 }
 
 void sync_rebound(struct sync *sync, bool costly, int64_t now_ms)
 {
+	sync->rebound_soon = is_soon(sync, now_ms) && !costly;
 	sync->rebinds_cost = costly;
 	sync->rebound_at_ms[1] = sync->rebound_at_ms[0];
 	sync->rebound_at_ms[0] = now_ms;
 	sync->rebinds_failed_in_a_row++;
-	sync->changed_since = false;
+	sync->changed_at_ms = MONO_NEVER;
 }
 
 /* ---- events ---- */
@@ -87,15 +110,17 @@ void sync_cycle_at(struct sync *sync, int64_t at_ms)
 	sync->asked_at_ms = mono_earlier(sync->asked_at_ms, at_ms);
 }
 
-void sync_links_changed(struct sync *sync, int64_t now_ms)
+void sync_links_changed(struct sync *sync, bool up, int64_t now_ms)
 {
 	/* Wait after the last change: the interface comes first, then its addresses. */
-	sync->settled_at_ms = now_ms + SYNC_SETTLE_MS;
+	sync->settled_at_ms =
+		now_ms + (up && !has_rebound(sync, now_ms) ? SYNC_UP_MS : SYNC_SETTLE_MS);
 }
 
-void sync_tunnel_differs(struct sync *sync)
+void sync_tunnel_differs(struct sync *sync, int64_t now_ms)
 {
-	sync->changed_since = true;
+	/* What the first look finds is no change: qBittorrent may be starting too. */
+	sync->changed_at_ms = sync->begun ? now_ms : now_ms - SYNC_REBIND_MS;
 	/* The rebinds that did not help were made in another situation. */
 	sync->rebinds_failed_in_a_row = 0;
 }
@@ -210,8 +235,8 @@ static int64_t closed_again_at_ms(struct sync *sync, int64_t now_ms)
 {
 	int64_t at_ms = now_ms + retry_pause_ms(sync);
 
-	if (now_ms < sync->closed_at_ms + SYNC_CLOSED_MS)
-		return sync->closed_at_ms + SYNC_CLOSED_MS;
+	if (now_ms < sync->closed_at_ms)
+		return sync->closed_at_ms;
 	return now_ms < rebind_at_ms(sync) ? mono_earlier(at_ms, rebind_at_ms(sync)) : at_ms;
 }
 
@@ -230,7 +255,8 @@ void sync_cycle_ended(struct sync *sync, enum sync_outcome outcome, int64_t now_
 	if (outcome != SYNC_CLOSED)
 		sync->closed_at_ms = MONO_NEVER;
 	else if (sync->closed_at_ms == MONO_NEVER)
-		sync->closed_at_ms = now_ms;
+		sync->closed_at_ms =
+			now_ms + (is_soon(sync, now_ms) ? SYNC_CLOSED_SOON_MS : SYNC_CLOSED_MS);
 	if (outcome == SYNC_CLOSED)
 		sync->cycle_at_ms = closed_again_at_ms(sync, now_ms);
 	else if (outcome == SYNC_FAILED)

@@ -15,8 +15,13 @@
  * and write. Also how long to wait for a cycle after a rewrite of the same port. */
 #define SYNC_SETTLE_MS 1000
 
-/* How long a port must be closed before that counts: qBittorrent may be opening it. */
+/* The same after a change that leaves the tunnel up: the first such change in SYNC_REBIND_MS. */
+#define SYNC_UP_MS 50
+
+/* How long a port must be closed before that counts: qBittorrent may be opening it. SOON: after
+ * such a change. libtorrent opens its sockets again by itself within 43 ms, or not at all. */
 #define SYNC_CLOSED_MS 1000
+#define SYNC_CLOSED_SOON_MS 150
 
 /* Pause after a rebind. It doubles with each rebind that does not help, up to the MAX. If the
  * tunnel has changed since, the next rebind may follow sooner, but at most two in any
@@ -24,6 +29,10 @@
  * qBittorrent does not try to open it again by itself. */
 #define SYNC_REBIND_MS (60 * 1000)
 #define SYNC_REBIND_MAX_MS (2 * 60 * 1000)
+
+/* Pause after a rebind that came soon after a change of the tunnel, and did not help: it may have
+ * come before qBittorrent had noticed the tunnel. */
+#define SYNC_REBIND_AGAIN_MS 2000
 
 /* Longest pause if the port is open at another address: there each rebind drops the uTP peers. */
 #define SYNC_REBIND_COSTLY_MAX_MS (30 * 60 * 1000)
@@ -81,11 +90,12 @@ struct sync {
 	int64_t settled_at_ms; /* the cycle after an event; MONO_NEVER: no event */
 	int64_t asked_at_ms;   /* the cycle that sync_cycle_at() asked for; MONO_NEVER: none */
 
-	int64_t closed_at_ms;             /* since when the port is closed; MONO_NEVER: it is not */
+	int64_t closed_at_ms;             /* when a closed port counts; MONO_NEVER: it is open */
 	int64_t rebound_at_ms[2];         /* the last rebind, and the one before it */
 	unsigned rebinds_failed_in_a_row; /* rebinds that did not open the port */
-	bool changed_since;               /* the tunnel changed since the last rebind */
-	bool rebinds_cost;                /* the last rebind dropped peers */
+	int64_t changed_at_ms; /* the tunnel's last change after the last rebind; MONO_NEVER: none */
+	bool rebound_soon;     /* the last rebind came soon after a change, and dropped no peers */
+	bool rebinds_cost;     /* the last rebind dropped peers */
 
 	bool had_company;     /* an interface other than loopback was here once */
 	bool alone;           /* now there is only loopback */
@@ -120,13 +130,13 @@ void sync_read_again_at(struct sync *sync, int64_t at_ms);
 /* The file was written, perhaps with the same port. Makes a cycle due SYNC_SETTLE_MS later. */
 void sync_file_written(struct sync *sync, int64_t now_ms);
 
-/* The tunnel changed and may change again. Makes a cycle due SYNC_SETTLE_MS after the last
- * change. */
-void sync_links_changed(struct sync *sync, int64_t now_ms);
+/* The tunnel changed and may change again. Makes a cycle due after the last change: SYNC_SETTLE_MS,
+ * or SYNC_UP_MS if its interface is `up` and no rebind was in the last SYNC_REBIND_MS. */
+void sync_links_changed(struct sync *sync, bool up, int64_t now_ms);
 
 /* The tunnel was read and differs from the last time. A rebind may help again, so the long pauses
  * end. */
-void sync_tunnel_differs(struct sync *sync);
+void sync_tunnel_differs(struct sync *sync, int64_t now_ms);
 
 /* Makes a cycle due at `at_ms`, or sooner if one is due sooner. */
 void sync_cycle_at(struct sync *sync, int64_t at_ms);
@@ -143,9 +153,13 @@ int64_t sync_due_ms(const struct sync *sync);
 /* Whether a cycle is due; the caller runs it and calls sync_cycle_ended(). */
 bool sync_cycle_due(const struct sync *sync, int64_t now_ms);
 
-/* Whether a cycle that finds the port closed may rebind. The port must have been closed for
- * SYNC_CLOSED_MS, and the pause since the last rebind must be over. */
+/* Whether a cycle that finds the port closed may rebind. The port must have been closed for long
+ * enough, and the pause since the last rebind must be over. */
 bool sync_may_rebind(const struct sync *sync, int64_t now_ms);
+
+/* Whether a closed port may soon be open, so that it is too early to report it: it does not count
+ * yet, or a rebind came too soon and is repeated. */
+bool sync_is_doubtful(const struct sync *sync);
 
 /* A rebind was started. `costly`: it drops peers, since the port is open at another address. */
 void sync_rebound(struct sync *sync, bool costly, int64_t now_ms);

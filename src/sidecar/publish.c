@@ -103,18 +103,10 @@ void publish_news(struct publish *publish, enum log_level level, const char *tex
 		log_line(LEVEL_DEBUG, "still: %s", text);
 }
 
-/* Whether the port was refused for the first time. It may be opening: the next cycle, a second
- * later, decides. */
-static bool is_doubtful(const struct sync *sync)
-{
-	return sync->outcome == SYNC_CLOSED &&
-	       sync->cycle_at_ms == sync->closed_at_ms + SYNC_CLOSED_MS;
-}
-
 void publish_failure(struct publish *publish, const struct situation *now)
 {
-	if (is_doubtful(&now->sync)) {
-		log_line(LEVEL_DEBUG, "for the first time: %s", now->cycle_why.text);
+	if (sync_is_doubtful(&now->sync)) {
+		log_line(LEVEL_DEBUG, "it may open soon: %s", now->cycle_why.text);
 		return;
 	}
 	publish_news(publish, now->sync.outcome == SYNC_SHUT_OUT ? LEVEL_ERROR : LEVEL_WARN,

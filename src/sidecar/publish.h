@@ -57,8 +57,8 @@ void publish_health_if_changed(struct publish *publish, const struct situation *
 /* Logs `text` at `level` if news_is_new() says so, else at DEBUG. */
 void publish_news(struct publish *publish, enum log_level level, const char *text);
 
-/* Logs why a cycle failed: `now->cycle_why`. A port that is closed for the first time is logged at
- * DEBUG only, since it may be open a second later. */
+/* Logs why a cycle failed: `now->cycle_why`. A port that may soon be open (sync_is_doubtful()) is
+ * logged at DEBUG only. */
 void publish_failure(struct publish *publish, const struct situation *now);
 
 /* Logs, after a successful cycle, what is new or has recovered. */

@@ -107,7 +107,7 @@ enum fail reachability_look(struct reachability *reach, struct situation *now, s
 	/* tunnel_look() zeroes the whole view first, so its padding is equal too.
 	 * NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-exp42-c,cert-flp37-c) */
 	if (memcmp(&before, &reach->view, sizeof before) != 0) {
-		sync_tunnel_differs(&now->sync);
+		sync_tunnel_differs(&now->sync, now_ms);
 		forget_hints(reach, now);
 	}
 	return f;
@@ -188,11 +188,9 @@ static enum fail rebind(struct reachability *reach, struct qbittorrent *qb,
 /* Handles a refused port: finds the setting that is the cause, or rebinds if allowed. */
 static enum fail repair(struct reachability *reach, struct qbittorrent *qb,
                         struct qbittorrent_view *view, const struct qbittorrent_wanted *wanted,
-                        struct reachability_probed *probed, struct situation *now,
+                        bool may_rebind, struct reachability_probed *probed, struct situation *now,
                         struct failure *why)
 {
-	bool may_rebind =
-		!reach->dry && now->config->rebind && sync_may_rebind(&now->sync, mono_now_ms());
 	struct failure refusal = *why;
 	enum fail f = reachability_judge_settings(&reach->tunnel, &reach->view, view, why);
 
@@ -204,7 +202,7 @@ static enum fail repair(struct reachability *reach, struct qbittorrent *qb,
 		if (f)
 			return f;
 		f = reachability_probe(&reach->tunnel, &reach->view, qb, view, wanted->port,
-		                       REACHABILITY_OPEN_MS, probed, why);
+		                       REACHABILITY_REOPEN_MS, probed, why);
 		/* INFO, since each reconnect may need a rebind. */
 		if (!f)
 			log_line(LEVEL_INFO, "had qBittorrent reopen its port: %s", refusal.text);
@@ -236,6 +234,8 @@ static enum fail prove_open(struct reachability *reach, struct qbittorrent *qb,
                             struct qbittorrent_view *view, const struct qbittorrent_wanted *wanted,
                             bool just_set, struct situation *now, struct failure *why)
 {
+	const bool may_rebind =
+		!reach->dry && now->config->rebind && sync_may_rebind(&now->sync, mono_now_ms());
 	struct reachability_probed probed = { .udp = REACHABLE_UNKNOWN };
 	enum fail f = reachability_judge_tunnel(reach, sync_is_alone(&now->sync), why);
 
@@ -244,10 +244,11 @@ static enum fail prove_open(struct reachability *reach, struct qbittorrent *qb,
 		f = reachability_probe(&reach->tunnel, &reach->view, qb, view, wanted->port,
 		                       just_set     ? REACHABILITY_OPEN_MS
 		                       : reach->dry ? SYNC_CLOSED_MS
+		                       : may_rebind ? REACHABILITY_HEAL_MS
 		                                    : 0,
 		                       &probed, why);
 	if (f == FAIL_REFUSED)
-		f = repair(reach, qb, view, wanted, &probed, now, why);
+		f = repair(reach, qb, view, wanted, may_rebind, &probed, now, why);
 	now->reachable_udp = probed.udp;
 	return f;
 }

@@ -18,6 +18,13 @@
  * (qBittorrent 4.5.2). */
 #define REACHABILITY_OPEN_MS 2000
 
+/* The same after a rebind. Less than SYNC_REBIND_AGAIN_MS, so that the next rebind is in time. */
+#define REACHABILITY_REOPEN_MS 1000
+
+/* How long a port must stay closed just before a rebind, in milliseconds: a rebind drops the uTP
+ * peers, so what is about to open by itself gets this time. */
+#define REACHABILITY_HEAL_MS 100
+
 /* Pauses before asking for the hints, in milliseconds. Hints are what qBittorrent reports about its
  * own connection. LAG: after a change, since they lag behind it. EVERY: otherwise, since they cost
  * a request. */

@@ -150,7 +150,7 @@ static void drain_link_events(struct sidecar_cycle *cycle)
 	case TUNNEL_CHANGED:
 		reachability_changed(&cycle->reach, &cycle->now);
 		port_source_hurry(&cycle->source);
-		sync_links_changed(sync, now_ms);
+		sync_links_changed(sync, cycle->reach.tunnel.up, now_ms);
 		break;
 	}
 }

@@ -33,6 +33,7 @@ struct tunnel {
 	bool sought;            /* the user named no interface, so tunnel_look() finds it */
 	bool choose;            /* the next tunnel_look() chooses the interface */
 	uint32_t index;         /* of the interface, as last reported; 0: none */
+	bool up;                /* the interface, as last reported */
 	int events_fd;          /* for poll(); -1: changes are not reported */
 	struct choice choice;   /* if `sought`: the interfaces at the last choice */
 	/* Packets at the last tunnel_look(). Not in the view, since they change all the time. */

@@ -516,6 +516,33 @@ static void reachability_does_not_rebind_a_port_that_is_refused_for_the_first_ti
 	assert_not_asked();
 }
 
+static void *open_port_soon(void *unused)
+{
+	(void)unused;
+	poll(NULL, 0, 30);
+	(void)open_port("10.2.0.2", 8);
+	return NULL;
+}
+
+/* A rebind drops the uTP peers. */
+static void reachability_does_not_rebind_what_opens_by_itself(void **state)
+{
+	pthread_t thread;
+	enum fail f;
+	(void)state;
+
+	enter();
+	begin_closed(SCRIPT(NULL));
+	assert_int_equal(pthread_create(&thread, NULL, open_port_soon, NULL), 0);
+	f = prove(false);
+	pthread_join(thread, NULL);
+	assert_int_equal(f, FAIL_NONE);
+	assert_int_equal(situation.reachable, REACHABLE_YES);
+	assert_int_equal(situation.rebinds, 0);
+	assert_string_equal(logged, "");
+	assert_not_asked();
+}
+
 static void open_at_second_request(size_t count)
 {
 	if (count == 2)
@@ -1197,6 +1224,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			reachability_does_not_rebind_a_port_that_is_refused_for_the_first_time,
 			NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(reachability_does_not_rebind_what_opens_by_itself,
+		                                NULL, end_after_test),
 		cmocka_unit_test_setup_teardown(reachability_rebinds_a_port_that_is_refused_again,
 		                                NULL, end_after_test),
 		cmocka_unit_test_setup_teardown(reachability_says_that_a_rebind_did_not_help, NULL,

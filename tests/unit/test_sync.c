@@ -52,8 +52,15 @@ static struct sync without_port(int64_t now_ms)
 /* The tunnel is heard to change, and a look finds that it has. */
 static void links_changed(struct sync *s, int64_t now_ms)
 {
-	sync_links_changed(s, now_ms);
-	sync_tunnel_differs(s);
+	sync_links_changed(s, false, now_ms);
+	sync_tunnel_differs(s, now_ms);
+}
+
+/* The same, and the tunnel is up then. */
+static void tunnel_came(struct sync *s, int64_t now_ms)
+{
+	sync_links_changed(s, true, now_ms);
+	sync_tunnel_differs(s, now_ms);
 }
 
 /* ---- when a cycle is due ---- */
@@ -955,9 +962,9 @@ static void sync_rebinds_no_sooner_for_what_is_only_heard(void **state)
 	(void)state;
 
 	sync_rebound(&s, false, START + SECOND);
-	sync_links_changed(&s, START + 2 * SECOND);
+	sync_links_changed(&s, true, START + 2 * SECOND);
 	assert_false(sync_may_rebind(&s, START + MINUTE));
-	sync_tunnel_differs(&s);
+	sync_tunnel_differs(&s, START + 2 * SECOND);
 	assert_true(sync_may_rebind(&s, START + MINUTE));
 }
 
@@ -1059,6 +1066,148 @@ static void sync_has_no_rebind_to_spare_where_the_tunnel_changed_before_the_last
 	assert_true(sync_may_rebind(&s, START + 61 * SECOND));
 }
 
+/* ---- soon after a reconnect ---- */
+
+/* One whose port is closed since the tunnel came at START. */
+static struct sync closed_soon(void)
+{
+	struct sync s = in_sync();
+
+	tunnel_came(&s, START);
+	close_port(&s, START + SYNC_UP_MS);
+	return s;
+}
+
+static void sync_checks_soon_when_the_tunnel_has_come(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	tunnel_came(&s, START);
+	tunnel_came(&s, START + 20);
+	assert_int_equal(sync_due_ms(&s), START + 20 + SYNC_UP_MS);
+}
+
+static void sync_rebinds_soon_when_the_tunnel_has_come(void **state)
+{
+	struct sync s = closed_soon();
+	int64_t counts_ms = START + SYNC_UP_MS + SYNC_CLOSED_SOON_MS;
+	(void)state;
+
+	assert_int_equal(sync_due_ms(&s), counts_ms);
+	assert_false(sync_may_rebind(&s, counts_ms - 1));
+	assert_true(sync_may_rebind(&s, counts_ms));
+}
+
+/* Gluetun may write its port long after the tunnel came. */
+static void sync_rebinds_soon_a_port_that_comes_within_a_minute_of_the_tunnel(void **state)
+{
+	static const struct {
+		int64_t after_ms, counts_ms;
+	} cases[] = { { MINUTE - 1, SYNC_CLOSED_SOON_MS }, { MINUTE, SYNC_CLOSED_MS } };
+	(void)state;
+
+	for (size_t i = 0; i < 2; i++) {
+		struct sync s = in_sync();
+		int64_t at_ms = START + cases[i].after_ms;
+
+		tunnel_came(&s, START);
+		sync_file_port(&s, OTHER_PORT, at_ms);
+		close_port(&s, at_ms);
+		assert_int_equal(sync_due_ms(&s), at_ms + cases[i].counts_ms);
+	}
+}
+
+/* At a reconnect Gluetun empties its file meanwhile, and that takes a second to count. */
+static void sync_lets_a_tunnel_that_went_settle_for_a_second(void **state)
+{
+	struct sync s = in_sync();
+	(void)state;
+
+	tunnel_came(&s, START);
+	links_changed(&s, START + 20);
+	assert_int_equal(sync_due_ms(&s), START + 20 + SECOND);
+}
+
+/* A tunnel that keeps coming and going would have both rebinds of a minute at once. */
+static void sync_takes_its_time_within_a_minute_of_a_rebind(void **state)
+{
+	struct sync s = closed_soon();
+	(void)state;
+
+	rebind(&s, START + SECOND, true);
+	tunnel_came(&s, START + 10 * SECOND);
+	assert_int_equal(sync_due_ms(&s), START + 11 * SECOND);
+	close_port(&s, START + 11 * SECOND);
+	assert_int_equal(sync_due_ms(&s), START + 12 * SECOND);
+	rebind(&s, START + 12 * SECOND, true);
+	sync_cycle_ended(&s, SYNC_PROVED, START + 71 * SECOND);
+	tunnel_came(&s, START + 72 * SECOND);
+	assert_int_equal(sync_due_ms(&s), START + 72 * SECOND + SYNC_UP_MS);
+}
+
+/* qBittorrent may be starting, too. */
+static void sync_takes_the_first_look_for_no_change(void **state)
+{
+	struct sync s = started(INTERVAL);
+	(void)state;
+
+	sync_file_port(&s, PORT, START);
+	sync_tunnel_differs(&s, START);
+	close_port(&s, START);
+	assert_int_equal(sync_due_ms(&s), START + SECOND);
+}
+
+static void sync_repeats_a_rebind_that_came_too_soon_after_two_seconds(void **state)
+{
+	struct sync s = closed_soon();
+	int64_t first_ms = START + SYNC_UP_MS + SYNC_CLOSED_SOON_MS;
+	int64_t second_ms = first_ms + 2 * SECOND;
+	(void)state;
+
+	rebind(&s, first_ms, false);
+	close_port(&s, first_ms + SECOND);
+	assert_true(sync_is_doubtful(&s));
+	assert_false(sync_may_rebind(&s, second_ms - 1));
+	while (sync_due_ms(&s) < second_ms)
+		close_port(&s, sync_due_ms(&s));
+	assert_int_equal(sync_due_ms(&s), second_ms);
+	rebind(&s, second_ms, false);
+	assert_false(sync_is_doubtful(&s));
+	/* Those were the two of a minute. */
+	assert_false(sync_may_rebind(&s, second_ms + 2 * MINUTE - 1));
+	assert_true(sync_may_rebind(&s, second_ms + 2 * MINUTE));
+}
+
+static void sync_does_not_repeat_soon_what_dropped_peers_or_was_not_too_soon(void **state)
+{
+	struct sync costly = closed_soon(), late = after_cycle(SYNC_CLOSED);
+	(void)state;
+
+	sync_rebound(&costly, true, START + SECOND);
+	close_port(&costly, START + SECOND);
+	assert_false(sync_is_doubtful(&costly));
+	assert_false(sync_may_rebind(&costly, START + 61 * SECOND - 1));
+	assert_true(sync_may_rebind(&costly, START + 61 * SECOND));
+	rebind(&late, START + SECOND, false);
+	assert_false(sync_is_doubtful(&late));
+	assert_false(sync_may_rebind(&late, START + 61 * SECOND - 1));
+	assert_true(sync_may_rebind(&late, START + 61 * SECOND));
+}
+
+/* It helped, and the port was closed again. */
+static void sync_does_not_repeat_soon_a_rebind_that_helped(void **state)
+{
+	struct sync s = closed_soon();
+	(void)state;
+
+	rebind(&s, START + SECOND, true);
+	close_port(&s, START + 2 * SECOND);
+	close_port(&s, START + 3 * SECOND);
+	assert_false(sync_is_doubtful(&s));
+	assert_false(sync_may_rebind(&s, START + 61 * SECOND - 1));
+}
+
 /* Ten reconnects in ten seconds, and then some. */
 static void sync_rebinds_twice_in_a_minute_at_most_however_often_the_tunnel_changes(void **state)
 {
@@ -1069,7 +1218,7 @@ static void sync_rebinds_twice_in_a_minute_at_most_however_often_the_tunnel_chan
 
 	for (int64_t now_ms = START; now_ms < START + 10 * MINUTE; now_ms += 100) {
 		if (now_ms % 3000 == 0)
-			links_changed(&s, now_ms);
+			tunnel_came(&s, now_ms);
 		if (!sync_cycle_due(&s, now_ms))
 			continue;
 		if (sync_may_rebind(&s, now_ms)) {
@@ -1197,8 +1346,9 @@ struct world {
 	bool cycled;
 	bool proved;           /* the last cycle */
 	uint16_t proved_port;  /* what was wanted at its end */
-	int64_t closed_ms;     /* since when every cycle found the port closed; MONO_NEVER: not */
+	int64_t closed_ms;     /* when the closed port counts; MONO_NEVER: it is open */
 	int64_t rebound_ms[2]; /* the last rebind, and the one before it */
+	int64_t changed_ms;    /* the tunnel's last change after that */
 	bool lo_only;          /* as it is now */
 	bool had_company;      /* as it was seen */
 	bool seen_alone;
@@ -1297,10 +1447,11 @@ static void rebind_if_allowed(struct world *w)
 {
 	if (!sync_may_rebind(&w->s, w->now_ms))
 		return;
-	assert_true(w->closed_ms != MONO_NEVER && w->now_ms - w->closed_ms >= SECOND);
+	assert_true(w->now_ms >= w->closed_ms);
 	assert_true(w->now_ms - w->rebound_ms[1] >= MINUTE);
 	w->rebound_ms[1] = w->rebound_ms[0];
 	w->rebound_ms[0] = w->now_ms;
+	w->changed_ms = -HOUR;
 	sync_rebound(&w->s, false, w->now_ms);
 }
 
@@ -1322,7 +1473,10 @@ static void cycle(struct world *w, enum sync_outcome outcome)
 	if (outcome != SYNC_CLOSED)
 		w->closed_ms = MONO_NEVER;
 	else if (w->closed_ms == MONO_NEVER)
-		w->closed_ms = w->now_ms;
+		w->closed_ms = w->now_ms + (w->now_ms - w->changed_ms < MINUTE &&
+		                                            w->now_ms - w->rebound_ms[0] >= MINUTE
+		                                    ? SYNC_CLOSED_SOON_MS
+		                                    : SECOND);
 	sync_cycle_ended(&w->s, outcome, w->now_ms);
 	w->cycled = true;
 	w->proved = outcome == SYNC_PROVED;
@@ -1361,12 +1515,15 @@ static void take_step(struct world *w, enum step step)
 		assert_true(sync_cycle_due(&w->s, w->now_ms));
 		break;
 	case STEP_LINKS:
-		links_changed(&w->s, w->now_ms);
-		break;
 	case STEP_ALONE:
 	case STEP_COMPANY:
-		w->lo_only = step == STEP_ALONE;
-		links_changed(&w->s, w->now_ms);
+		if (step != STEP_LINKS)
+			w->lo_only = step == STEP_ALONE;
+		w->changed_ms = w->cycled ? w->now_ms : -HOUR;
+		if (w->lo_only)
+			links_changed(&w->s, w->now_ms);
+		else
+			tunnel_came(&w->s, w->now_ms);
 		break;
 	case STEP_CYCLE_AT:
 		sync_cycle_at(&w->s, w->now_ms + 2 * SECOND);
@@ -1436,6 +1593,7 @@ static struct world new_world(int64_t interval_ms, int64_t grace_ms, uint32_t se
 		.no_port_since_ms = START,
 		.closed_ms = MONO_NEVER,
 		.rebound_ms = { START - MINUTE, START - MINUTE },
+		.changed_ms = -HOUR,
 		.lost_ms = MONO_NEVER,
 	};
 }
@@ -1623,6 +1781,15 @@ int main(void)
 			sync_rebinds_once_more_when_the_tunnel_changed_in_the_middle_of_one),
 		cmocka_unit_test(
 			sync_has_no_rebind_to_spare_where_the_tunnel_changed_before_the_last),
+		cmocka_unit_test(sync_checks_soon_when_the_tunnel_has_come),
+		cmocka_unit_test(sync_rebinds_soon_when_the_tunnel_has_come),
+		cmocka_unit_test(sync_rebinds_soon_a_port_that_comes_within_a_minute_of_the_tunnel),
+		cmocka_unit_test(sync_lets_a_tunnel_that_went_settle_for_a_second),
+		cmocka_unit_test(sync_takes_its_time_within_a_minute_of_a_rebind),
+		cmocka_unit_test(sync_takes_the_first_look_for_no_change),
+		cmocka_unit_test(sync_repeats_a_rebind_that_came_too_soon_after_two_seconds),
+		cmocka_unit_test(sync_does_not_repeat_soon_what_dropped_peers_or_was_not_too_soon),
+		cmocka_unit_test(sync_does_not_repeat_soon_a_rebind_that_helped),
 		cmocka_unit_test(
 			sync_rebinds_twice_in_a_minute_at_most_however_often_the_tunnel_changes),
 		cmocka_unit_test(sync_is_an_orphan_after_30_seconds_alone_and_not_before),

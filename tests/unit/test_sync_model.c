@@ -65,7 +65,7 @@ struct theme {
 	bool odd_times; /* it is suspended, or a cycle takes long */
 };
 
-enum event { MODIFIED, LINKS_CHANGED, ASKED, RELOADED, READ_AGAIN, EVENTS };
+enum event { MODIFIED, LINKS_CHANGED, TUNNEL_UP, ASKED, RELOADED, READ_AGAIN, EVENTS };
 enum network { AS_BEFORE, ANOTHER_TUNNEL, ALONE, NETWORKS };
 
 #define BIT(which) (1u << (which))
@@ -77,7 +77,7 @@ static const struct theme themes[] = {
 		.name = "rebinds",
 		.turns = 7,
 		.looks = BIT(LOOK_A),
-		.events = BIT(LINKS_CHANGED),
+		.events = BIT(TUNNEL_UP),
 		.networks = BIT(AS_BEFORE) | BIT(ANOTHER_TUNNEL),
 		.outcomes = BIT(SYNC_PROVED) | BIT(SYNC_CLOSED),
 	},
@@ -109,10 +109,12 @@ struct ghost {
 	bool shut_out;
 	bool had_company;
 	int64_t orphan_since;
-	int64_t closed_since;
+	int64_t closed_counts; /* when it begins to */
 	int64_t rebound[2];
+	int64_t differed; /* since the last rebind; MONO_NEVER: it has not */
+	bool soon;        /* the last rebind */
+	bool begun;
 	unsigned vain;
-	bool differs;
 	bool costly;    /* the last rebind */
 	unsigned spins; /* turns in which no time has passed */
 };
@@ -168,7 +170,8 @@ static void normalise(struct model *m)
 	s->asked_at_ms = relative(s->asked_at_ms, 0);
 	s->cycle_at_ms = relative(s->cycle_at_ms, 0);
 	s->orphan_at_ms = relative(s->orphan_at_ms, 0);
-	s->closed_at_ms = relative(s->closed_at_ms, -SYNC_CLOSED_MS);
+	s->closed_at_ms = relative(s->closed_at_ms, 0);
+	s->changed_at_ms = relative(s->changed_at_ms, -SYNC_REBIND_MS);
 	s->no_port_at_ms = relative(s->no_port_at_ms, -GRACE_MS - 1);
 	s->rebound_at_ms[0] = relative(s->rebound_at_ms[0], -SYNC_REBIND_COSTLY_MAX_MS);
 	s->rebound_at_ms[1] = relative(s->rebound_at_ms[1], -SYNC_REBIND_COSTLY_MAX_MS);
@@ -177,7 +180,8 @@ static void normalise(struct model *m)
 	g->empty_since = relative(g->empty_since, -SYNC_SETTLE_MS);
 	g->no_port_since = relative(g->no_port_since, -GRACE_MS - 1);
 	g->orphan_since = relative(g->orphan_since, -SYNC_ORPHAN_MS);
-	g->closed_since = relative(g->closed_since, -SYNC_CLOSED_MS);
+	g->closed_counts = relative(g->closed_counts, 0);
+	g->differed = relative(g->differed, -SYNC_REBIND_MS);
 	g->rebound[0] = relative(g->rebound[0], -SYNC_REBIND_COSTLY_MAX_MS);
 	g->rebound[1] = relative(g->rebound[1], -SYNC_REBIND_COSTLY_MAX_MS);
 	g->vain = capped(g->vain, 7);
@@ -205,7 +209,8 @@ static struct mark mark_of(const struct model *m)
 		s->rebound_at_ms[0],
 		s->rebound_at_ms[1],
 		s->rebinds_failed_in_a_row,
-		s->changed_since,
+		s->changed_at_ms,
+		s->rebound_soon,
 		s->rebinds_cost,
 		s->had_company,
 		s->alone,
@@ -217,11 +222,13 @@ static struct mark mark_of(const struct model *m)
 		g->proved,
 		g->had_company,
 		g->orphan_since,
-		g->closed_since,
+		g->closed_counts,
 		g->rebound[0],
 		g->rebound[1],
 		g->vain,
-		g->differs,
+		g->differed,
+		g->soon,
+		g->begun,
 		g->costly,
 		g->spins,
 		g->bad,
@@ -305,7 +312,7 @@ static void note_look(struct ghost *g, enum look look, bool alone)
 		g->bad = false;
 	if (g->port && g->port != before) {
 		g->proved = g->shut_out = false;
-		g->closed_since = MONO_NEVER;
+		g->closed_counts = MONO_NEVER;
 	}
 	if (!g->port && before)
 		g->no_port_since = now_ms;
@@ -323,21 +330,29 @@ static void check_told(const struct model *m)
 	MUST((sync_state(s) == SYNC_ERROR) == (g->bad || g->shut_out));
 }
 
-/* When a rebind is allowed: it is closed for a second, all of it for this port; two a minute at most;
- * and more seldom in vain, above all where each one drops peers. */
+/* Whether the tunnel has changed in the last minute, and both rebinds of it are left. */
+static bool is_soon(const struct ghost *g)
+{
+	return g->differed != MONO_NEVER && now_ms - g->differed < SYNC_REBIND_MS &&
+	       now_ms - g->rebound[0] >= SYNC_REBIND_MS;
+}
+
+/* When a rebind is allowed: it is closed for a second, all of it for this port, or less soon after a
+ * reconnect; two a minute at most; once more 2 s after one that came too soon; and more seldom in vain,
+ * above all where each one drops peers. */
 static int64_t rebind_at(const struct ghost *g)
 {
 	int64_t longest = g->costly ? SYNC_REBIND_COSTLY_MAX_MS : SYNC_REBIND_MAX_MS;
-	int64_t pause = longest, allowed, counts;
+	int64_t pause = longest, allowed;
 
-	if (g->closed_since == MONO_NEVER)
-		return MONO_NEVER;
-	if (g->vain <= 5)
+	if (g->vain == 1 && g->soon)
+		pause = SYNC_REBIND_AGAIN_MS;
+	else if (g->vain <= 5)
 		pause = mono_earlier((int64_t)SYNC_REBIND_MS << (g->vain > 0 ? g->vain - 1 : 0),
 		                     longest);
-	counts = g->closed_since + SYNC_CLOSED_MS;
-	allowed = g->differs ? g->rebound[1] + SYNC_REBIND_MS : g->rebound[0] + pause;
-	return counts > allowed ? counts : allowed;
+	allowed =
+		g->differed != MONO_NEVER ? g->rebound[1] + SYNC_REBIND_MS : g->rebound[0] + pause;
+	return g->closed_counts > allowed ? g->closed_counts : allowed;
 }
 
 /* Returns whether there is news. */
@@ -380,8 +395,8 @@ static void see_network(struct model *m, bool alone, bool differs)
 	judge_orphan(g, alone && g->had_company);
 	MUST(sync_is_alone(&m->sync) == (alone && g->had_company));
 	if (differs) {
-		sync_tunnel_differs(&m->sync);
-		g->differs = true;
+		sync_tunnel_differs(&m->sync, now_ms);
+		g->differed = g->begun ? now_ms : now_ms - SYNC_REBIND_MS;
 		g->vain = 0;
 	}
 	MUST(sync_may_rebind(&m->sync, now_ms) == (now_ms >= rebind_at(g)));
@@ -394,11 +409,12 @@ static void rebind(struct model *m, bool costly)
 	MUST(sync_port(&m->sync) != 0 && now_ms >= rebind_at(g));
 	MUST(now_ms - g->rebound[1] >= SYNC_REBIND_MS);
 	sync_rebound(&m->sync, costly, now_ms);
+	g->soon = is_soon(g) && !costly;
 	g->costly = costly;
 	g->rebound[1] = g->rebound[0];
 	g->rebound[0] = now_ms;
 	g->vain++;
-	g->differs = false;
+	g->differed = MONO_NEVER;
 }
 
 static void end_cycle(struct model *m, enum sync_outcome outcome, int64_t took)
@@ -408,14 +424,15 @@ static void end_cycle(struct model *m, enum sync_outcome outcome, int64_t took)
 	MUST(sync_port(&m->sync) == g->port);
 	now_ms += took;
 	sync_cycle_ended(&m->sync, outcome, now_ms);
+	g->begun = true;
 	g->proved = outcome == SYNC_PROVED;
 	g->shut_out = outcome == SYNC_SHUT_OUT;
 	if (g->proved)
 		g->vain = 0;
 	if (outcome != SYNC_CLOSED)
-		g->closed_since = MONO_NEVER;
-	else if (g->closed_since == MONO_NEVER)
-		g->closed_since = now_ms;
+		g->closed_counts = MONO_NEVER;
+	else if (g->closed_counts == MONO_NEVER)
+		g->closed_counts = now_ms + (is_soon(g) ? SYNC_CLOSED_SOON_MS : SYNC_CLOSED_MS);
 }
 
 /* What must hold wherever it falls asleep. */
@@ -567,8 +584,8 @@ static void leave_event(const struct model *from, int64_t at)
 		after_look(&m);
 	}
 	for (enum event event = 0; event < EVENTS; event++) {
-		static const char *const names[] = { "modified", "links", "asked", "SIGHUP",
-			                             "A, and again" };
+		static const char *const names[] = { "modified", "links",  "up",
+			                             "asked",    "SIGHUP", "A, and again" };
 		struct model m = *from;
 
 		if (!has(theme->events, event))
@@ -580,7 +597,8 @@ static void leave_event(const struct model *from, int64_t at)
 			sync_file_modified(&m.sync, now_ms);
 			break;
 		case LINKS_CHANGED:
-			sync_links_changed(&m.sync, now_ms);
+		case TUNNEL_UP:
+			sync_links_changed(&m.sync, event == TUNNEL_UP, now_ms);
 			break;
 		case ASKED:
 			sync_cycle_at(&m.sync, now_ms + SYNC_SETTLE_MS);
@@ -722,7 +740,8 @@ static struct model fresh(void)
 		.ghost = {
 			.empty_since = MONO_NEVER,
 			.orphan_since = MONO_NEVER,
-			.closed_since = MONO_NEVER,
+			.closed_counts = MONO_NEVER,
+			.differed = MONO_NEVER,
 			.rebound = { -SYNC_REBIND_MS, -SYNC_REBIND_MS },
 		},
 	};
