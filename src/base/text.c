@@ -247,6 +247,15 @@ static size_t utf8_len(const char *bytes, size_t left)
 	return len;
 }
 
+bool text_is_utf8(const char *bytes, size_t len)
+{
+	size_t step = 1;
+
+	for (size_t i = 0; i < len && step > 0; i += step)
+		step = utf8_len(bytes + i, len - i);
+	return step > 0;
+}
+
 static bool is_control(char c)
 {
 	return (unsigned char)c < 0x20 || c == 0x7f;

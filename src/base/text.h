@@ -41,6 +41,9 @@ void text_append_ip(struct text *text, const unsigned char *ip, size_t len);
 void text_append_printable(struct text *text, const char *bytes, size_t len);
 void text_append_json(struct text *text, const char *bytes, size_t len);
 
+/* Whether the bytes are UTF-8. */
+bool text_is_utf8(const char *bytes, size_t len);
+
 /* Writes the whole text to `fd`; ignores errors. */
 void text_write(const struct text *text, int fd);
 

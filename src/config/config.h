@@ -54,6 +54,7 @@ enum config_auth {
 #define CONFIG_FIELD_LEVEL(field) enum log_level field
 #define CONFIG_FIELD_FORMAT(field) enum log_format field
 #define CONFIG_FIELD_SECRET(field) struct secret field /* "": none */
+#define CONFIG_FIELD_SECRET_WORD(field) struct secret field
 #define CONFIG_FIELD_SECRET_URL(field) struct secret field
 
 /* In the order of --help, which costs 37 bytes of padding.

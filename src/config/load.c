@@ -45,10 +45,12 @@ static bool parse(struct config *config, const struct config_variable *variable,
 	case CONFIG_KIND_INTERFACE:
 		return config_value_interface(value, field);
 	case CONFIG_KIND_SECRET_URL:
+	case CONFIG_KIND_SECRET_WORD:
 	case CONFIG_KIND_SECRET:
 		((struct secret *)field)->value = value;
-		return strlen(value) <= SECRET_MAX &&
-		       (variable->kind == CONFIG_KIND_SECRET || !*value || url_parse(&url, value));
+		return strlen(value) <= SECRET_MAX && !strpbrk(value, "\r\n") &&
+		       (variable->kind != CONFIG_KIND_SECRET_URL || !*value ||
+		        url_parse(&url, value));
 	case CONFIG_KIND_PINS:
 		return config_value_pins(value, config->tls_pins, &config->tls_pin_count);
 	case CONFIG_KIND_LEVEL:
@@ -67,12 +69,12 @@ static bool parse(struct config *config, const struct config_variable *variable,
 /* ---- the environment ---- */
 
 /* The value of the variable named `name`, with `suffix` behind it; NULL where it is unset. */
-static const char *look_up(char *const environment[], const char *name, const char *suffix)
+static char *look_up(char *const environment[], const char *name, const char *suffix)
 {
 	size_t len = strlen(name), suffix_len = strlen(suffix);
 
 	for (; *environment; environment++) {
-		const char *rest;
+		char *rest;
 
 		if (strncmp(*environment, name, len) != 0)
 			continue;
@@ -88,6 +90,18 @@ static bool is_set(char *const environment[], const char *name, const char *suff
 	const char *value = look_up(environment, name, suffix);
 
 	return value && *value;
+}
+
+/* Trims the value of that variable. */
+static void trim(char *const environment[], const char *name, const char *suffix, bool plain)
+{
+	char *value = look_up(environment, name, suffix);
+
+	if (value) {
+		const char *rest = config_value_trim(value, plain);
+
+		memmove(value, rest, strlen(rest) + 1);
+	}
 }
 
 /* The same, without what Kubernetes has put there. */
@@ -126,6 +140,30 @@ static void append_allowed(struct text *text, const struct config_variable *vari
 		text_printf(text, "%s%s", i > 0 ? ", " : "", takes->words[i]);
 }
 
+/* Says where the parts of a URL go that was given for a host. In the table, the host's port follows it, and then the
+ * switch for HTTPS. */
+static void append_rest(struct text *text, const struct config_variable *variable,
+                        const char *value)
+{
+	const char *scheme = strstr(value, "://"), *host = scheme ? scheme + 3 : value, *port;
+	size_t len = strcspn(host, "/?#");
+	const struct config_variable *https = variable + 1;
+
+	if (https->kind != CONFIG_KIND_PORT)
+		return;
+	port = memchr(host, ':', len);
+	if (port && (*host == '[' || !memchr(port + 1, ':', len - (size_t)(port + 1 - host))))
+		text_printf(text, "; the port goes into %s", https->name);
+	while (https->kind != CONFIG_KIND_BOOL)
+		https++;
+	if (scheme && strncasecmp(value, "https", 5) == 0)
+		text_printf(text, "; for https://, set %s=true", https->name);
+	if (host[len] && host[len + 1])
+		text_append(text,
+		            "; a path goes nowhere: name the program's own host and port, not a "
+		            "proxy's");
+}
+
 /* The names of 2.x are everybody's: a value that does not fit may be meant for another program. A secret of
  * that length is not: its default must not be sent in its place. */
 static bool is_everybodys(const struct config_variable *variable, const char *name)
@@ -149,6 +187,8 @@ static void complain_of(const struct config_variable *variable, const char *name
 	}
 	text_append(&sentence, "; it takes ");
 	append_allowed(&sentence, variable);
+	if (variable->kind == CONFIG_KIND_HOST)
+		append_rest(&sentence, variable, value);
 	if (is_everybodys(variable, name))
 		text_printf(&sentence, "; ignored (the name that is ours alone is %s)",
 		            variable->name);
@@ -190,6 +230,7 @@ static size_t read_variable(struct config *config, char *const environment[],
                             const struct config_variable *variable, config_complain *complain,
                             void *context)
 {
+	struct secret *secret = (void *)((char *)config + variable->field);
 	const char *name;
 	const char *value = value_of(environment, variable, &name);
 	bool wrong = value && !parse(config, variable, value);
@@ -197,8 +238,11 @@ static size_t read_variable(struct config *config, char *const environment[],
 
 	if (ends)
 		complain_of(variable, name, value, complain, context);
-	if ((wrong || !value) && variable->fallback)
+	if ((wrong || !value) && variable->fallback) {
 		parse(config, variable, variable->fallback);
+		if (config_variable_is_secret(variable))
+			secret->is_default = true;
+	}
 	return ends;
 }
 
@@ -236,10 +280,17 @@ size_t config_load(struct config *config, char *const environment[], config_comp
 	for (size_t i = 0; i < config_table_count; i++) {
 		const struct config_variable *variable = &config_table[i];
 		struct secret *secret = (void *)((char *)config + variable->field);
+		bool plain = variable->kind != CONFIG_KIND_SECRET;
 
+		trim(environment, variable->name, "", plain);
+		trim(environment, variable->name, "_FILE", true);
+		if (variable->old_name)
+			trim(environment, variable->old_name, "", plain);
 		wrong += read_variable(config, environment, variable, complain, context);
-		if (config_variable_is_secret(variable))
-			wrong += read_file_name(secret, environment, variable, complain, context);
+		if (!config_variable_is_secret(variable))
+			continue;
+		secret->is_plain = plain;
+		wrong += read_file_name(secret, environment, variable, complain, context);
 	}
 	infer(config, environment);
 	return wrong;

@@ -10,8 +10,8 @@
 typedef void config_complain(void *context, const char *sentence);
 
 /* Reads the variables of `environment` ("NAME=value", ended by NULL) into `config`. An unset or
- * empty variable has its default; only an empty QSTICKY_VPN_INTERFACE means none. Returns how many
- * are wrong. Each of those has its default in `config`, and `complain` gets a sentence about it,
+ * empty variable has its default. What cannot be part of a value (config_value_trim()) is cut off in the
+ * environment. Returns how many are wrong. Each of those has its default in `config`, and `complain` gets a sentence about it,
  * never with a secret's value. */
 size_t config_load(struct config *config, char *const environment[], config_complain *complain,
                    void *context);

@@ -7,37 +7,59 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/text.h"
+#include "config/value.h"
 
 /* Also after a failure the store holds the bytes read, so that secret_forget() wipes them. */
-static enum fail read_open(int fd, const char *path, struct secret_store *store, const char **value,
-                           struct failure *why)
+static enum fail read_open(const struct secret *secret, int fd, const char *path,
+                           struct secret_store *store, const char **value, struct failure *why)
 {
 	size_t room = sizeof store->bytes - store->used;
 	struct text content = { .len = 0 };
 	enum fail f = FAIL_TOO_BIG;
+	const char *rest;
 
-	/* Two more, for a newline and a NUL. */
-	if (room > SECRET_MAX + 2)
-		room = SECRET_MAX + 2;
+	if (room > SECRET_ROOM)
+		room = SECRET_ROOM;
 	if (room > 0) {
 		content = text_on(store->bytes + store->used, room);
 		f = file_read(&content, fd, path, "a secret", why);
 	}
 	store->used += content.len;
-	if (!f && content.len > 0 && content.buf[content.len - 1] == '\n')
-		content.len--;
-	if (f == FAIL_TOO_BIG || content.len > SECRET_MAX)
-		return fail_set(why, FAIL_TOO_BIG, "%s: over %d bytes", path, SECRET_MAX);
-	if (f)
+	if (f && f != FAIL_TOO_BIG)
 		return f;
-	if (content.len == 0)
+	if (!f && memchr(content.buf, '\0', content.len))
+		return fail_set(why, FAIL_FORMAT,
+		                "%s: holds a NUL byte (UTF-16?): save it as UTF-8", path);
+	rest = f ? "" : config_value_trim(content.buf, secret->is_plain);
+	if (f || strlen(rest) > SECRET_MAX)
+		return fail_set(why, FAIL_TOO_BIG, "%s: over %d bytes", path, SECRET_MAX);
+	if (!*rest)
 		return fail_set(why, FAIL_FORMAT, "%s: is empty", path);
-	if (memchr(content.buf, '\0', content.len))
-		return fail_set(why, FAIL_FORMAT, "%s: holds a NUL byte", path);
-	content.buf[content.len] = '\0';
-	store->used = (size_t)(content.buf - store->bytes) + content.len + 1;
-	*value = content.buf;
+	if (strpbrk(rest, "\r\n"))
+		return fail_set(why, FAIL_FORMAT, "%s: has several lines: leave only the secret",
+		                path);
+	store->used++; /* the NUL */
+	*value = rest;
 	return FAIL_NONE;
+}
+
+const char *secret_oddity(const char *value)
+{
+	static const char quotes[] = "\"'`", blanks[] = " \t";
+	size_t len = strlen(value);
+
+	if (len == 0)
+		return NULL;
+	if (strchr(quotes, *value))
+		return len > 1 && value[len - 1] == *value ? "is in quotes" : "begins with a quote";
+	if (strchr(blanks, *value))
+		return "begins with a blank";
+	if (strchr(quotes, value[len - 1]))
+		return "ends with a quote";
+	if (strchr(blanks, value[len - 1]))
+		return "ends with a blank";
+	return text_is_utf8(value, len) ? NULL : "is not UTF-8";
 }
 
 /* Call after file_open() of the usual file has failed: by errno, whether to treat it as missing. A
@@ -84,7 +106,7 @@ enum fail secret_read(const struct secret *secret, struct secret_store *store, c
 		                (unsigned)geteuid());
 	if (fd < 0)
 		return fail_errno(why, "open %s", path);
-	f = read_open(fd, path, store, value, why);
+	f = read_open(secret, fd, path, store, value, why);
 	close(fd);
 	return f;
 }

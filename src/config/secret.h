@@ -10,6 +10,7 @@
 #ifndef QSTICKY_CONFIG_SECRET_H
 #define QSTICKY_CONFIG_SECRET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/fail.h"
@@ -24,20 +25,29 @@ struct secret {
 	const char *usual_file; /* a file used if it exists; NULL: none. It counts as missing in a
 	                         * directory that we may not enter, and if it is unreadable and
 	                         * `value` is "". The first such file is logged at DEBUG. */
+	bool is_default;        /* `value` is the default */
+	bool is_plain;          /* blanks and quotes around it are no part of it */
 };
+
+/* Room for a secret's file, in bytes: with a byte order mark, CR, LF and a NUL. */
+#define SECRET_ROOM (SECRET_MAX + 6)
 
 /* Room for two secrets. Costs only as much memory as they are long. */
 struct secret_store {
-	char bytes[2 * (SECRET_MAX + 2)];
+	char bytes[2 * SECRET_ROOM];
 	size_t used;
 };
 
-/* Sets `*value` to the secret. A secret from a file is stored in `store`, without one newline at its
- * end. Never blocks.
- * FAIL_IO: unreadable. FAIL_TOO_BIG: over SECRET_MAX, or a third one in `store`. FAIL_FORMAT: empty,
- * or with a NUL. `why` names the file and never quotes it. */
+/* Sets `*value` to the secret. A secret from a file is stored in `store`, trimmed by config_value_trim().
+ * Never blocks.
+ * FAIL_IO: unreadable. FAIL_TOO_BIG: over SECRET_MAX, or a third one in `store`. FAIL_FORMAT: empty, of
+ * several lines, or with a NUL. `why` names the file and never quotes it. */
 enum fail secret_read(const struct secret *secret, struct secret_store *store, const char **value,
                       struct failure *why);
+
+/* What looks odd about a user name or password that was rejected, as a part of a sentence, such as "ends with a
+ * blank". NULL: nothing. */
+const char *secret_oddity(const char *value);
 
 /* Wipes the secrets in `store`. */
 void secret_forget(struct secret_store *store);

@@ -16,8 +16,9 @@ SETTING(SECRET, user, .name = "QSTICKY_QBITTORRENT_USER", .old_name = "QBITTORRE
 SETTING(SECRET, pass, .name = "QSTICKY_QBITTORRENT_PASS", .old_name = "QBITTORRENT_PASS",
         .fallback = "adminadmin", .usual_file = CONFIG_SECRETS "/qbittorrent_pass",
         .purpose = "password of the Web UI; not needed if the Web UI asks for none")
-SETTING(SECRET, api_key, .name = "QSTICKY_QBITTORRENT_API_KEY", .old_name = "QBITTORRENT_API_KEY",
-        .fallback = "", .usual_file = CONFIG_SECRETS "/qbittorrent_api_key",
+SETTING(SECRET_WORD, api_key, .name = "QSTICKY_QBITTORRENT_API_KEY",
+        .old_name = "QBITTORRENT_API_KEY", .fallback = "",
+        .usual_file = CONFIG_SECRETS "/qbittorrent_api_key",
         .purpose = "API key of qBittorrent 5.2 or newer, instead of user name and password")
 
 /* qBittorrent's TLS */

@@ -18,7 +18,8 @@ const struct config_kind_takes config_takes[] = {
 	[CONFIG_KIND_AUTH] = { .what = "one of ", .words = auths },
 	[CONFIG_KIND_LEVEL] = { .what = "one of ", .words = levels },
 	[CONFIG_KIND_FORMAT] = { .what = "one of ", .words = formats },
-	[CONFIG_KIND_SECRET] = { .what = "at most 4096 bytes" },
+	[CONFIG_KIND_SECRET] = { .what = "at most 4096 bytes in one line" },
+	[CONFIG_KIND_SECRET_WORD] = { .what = "at most 4096 bytes in one line" },
 	[CONFIG_KIND_SECRET_URL] = { .what = "an http:// or https:// URL without user:password@, at most 4096 bytes" },
 };
 
@@ -51,7 +52,8 @@ const struct secret *config_secret(const struct config *config, size_t *cursor)
 	while (*cursor < config_table_count) {
 		const struct config_variable *variable = &config_table[(*cursor)++];
 
-		if (variable->kind == CONFIG_KIND_SECRET)
+		if (variable->kind == CONFIG_KIND_SECRET ||
+		    variable->kind == CONFIG_KIND_SECRET_WORD)
 			return (const void *)((const char *)config + variable->field);
 	}
 	return NULL;

@@ -26,6 +26,7 @@ enum config_kind {
 	CONFIG_KIND_FORMAT,
 	/* Secrets; they must come last. */
 	CONFIG_KIND_SECRET,
+	CONFIG_KIND_SECRET_WORD, /* without blanks or quotes */
 	CONFIG_KIND_SECRET_URL,
 };
 

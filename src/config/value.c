@@ -7,6 +7,28 @@
 #include "base/ip.h"
 #include "base/text.h"
 
+char *config_value_trim(char *value, bool plain)
+{
+	const char *around = plain ? "\r\n \t" : "\r\n";
+
+	if (strncmp(value, "\xef\xbb\xbf", 3) == 0)
+		value += 3;
+	for (;;) {
+		size_t len;
+
+		value += strspn(value, around);
+		len = strlen(value);
+		while (len > 0 && strchr(around, value[len - 1]))
+			len--;
+		value[len] = '\0';
+		if (!plain || len < 2 || (*value != '"' && *value != '\'') ||
+		    value[len - 1] != *value)
+			return value;
+		value[len - 1] = '\0';
+		value++;
+	}
+}
+
 bool config_value_number(const char *value, unsigned least, unsigned most, unsigned *number)
 {
 	unsigned n = 0;

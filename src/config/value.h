@@ -8,6 +8,10 @@
 #include "base/limits.h"
 #include "config/config.h"
 
+/* Cuts off in place what cannot be part of `value`: a byte order mark and the line ends around it. If `plain`,
+ * blanks and pairs of quotes around it, too. Returns where the rest begins. */
+char *config_value_trim(char *value, bool plain);
+
 /* Each returns false if the value is not allowed; the result is then undefined. Strings are
  * borrowed. */
 

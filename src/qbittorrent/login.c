@@ -10,19 +10,36 @@ static bool body_is(const struct http_reply *reply, const char *text)
 	return reply->body_len == strlen(text) && memcmp(reply->body, text, reply->body_len) == 0;
 }
 
-enum fail qbittorrent_login_failed(enum qbittorrent_login login, struct failure *why)
+enum fail qbittorrent_login_failed(const struct qbittorrent *qb, enum qbittorrent_login login,
+                                   struct failure *why)
 {
+	static const char makes_one[] =
+		"(since 4.6.1, qBittorrent without a stored password makes a "
+		"new one at each start)";
+
 	if (login == QBITTORRENT_LOGIN_BANNED)
 		return fail_set(
 			why, FAIL_BANNED,
 			"this address is banned after too many failed logins, by any program: "
 			"qBittorrent lifts the ban after an hour (its setting) or when it "
 			"restarts");
+	if (qb->sent_default)
+		return fail_set(
+			why, FAIL_REJECTED,
+			"user name or password rejected: no password is set, so the default "
+			"adminadmin was tried; set QSTICKY_QBITTORRENT_PASS %s",
+			makes_one);
+	if (qb->odd)
+		return fail_set(why, FAIL_REJECTED,
+		                "user name or password rejected: %s %s; correct %s, or its file",
+		                qb->odd_pass ? "the password" : "the user name", qb->odd,
+		                qb->odd_pass ? "QSTICKY_QBITTORRENT_PASS"
+		                             : "QSTICKY_QBITTORRENT_USER");
 	return fail_set(
 		why, FAIL_REJECTED,
 		"user name or password rejected: correct QSTICKY_QBITTORRENT_USER and _PASS, or "
-		"their files (since 4.6.1, qBittorrent without a stored password makes a new one "
-		"at each start)");
+		"their files %s",
+		makes_one);
 }
 
 static enum fail judge_login(struct qbittorrent *qb, struct failure *why)
@@ -37,11 +54,11 @@ static enum fail judge_login(struct qbittorrent *qb, struct failure *why)
 	 * password. */
 	if (reply->status == 401 || (reply->status == 200 && body_is(reply, "Fails."))) {
 		qb->login = QBITTORRENT_LOGIN_REJECTED;
-		return qbittorrent_login_failed(qb->login, why);
+		return qbittorrent_login_failed(qb, qb->login, why);
 	}
 	if (reply->status == 403 && !qbittorrent_is_html(reply)) {
 		qb->login = QBITTORRENT_LOGIN_BANNED;
-		return qbittorrent_login_failed(qb->login, why);
+		return qbittorrent_login_failed(qb, qb->login, why);
 	}
 	/* Not qBittorrent's own reply. A proxy may have replaced a rejection, which counts. */
 	return qbittorrent_unexpected(reply, "the login", why);
@@ -51,15 +68,25 @@ static enum fail judge_login(struct qbittorrent *qb, struct failure *why)
 static struct secret_store secrets;
 
 /* Fills in the login form. Its secrets stay valid until secret_forget(). */
-static enum fail read_credentials(const struct qbittorrent_account *account,
-                                  struct http_field form[static 2], struct failure *why)
+static enum fail read_credentials(struct qbittorrent *qb, struct http_field form[static 2],
+                                  struct failure *why)
 {
+	const struct qbittorrent_account *account = &qb->account;
 	enum fail f;
 
 	form[0].name = "username";
 	form[1].name = "password";
 	f = secret_read(account->user, &secrets, &form[0].value, why);
-	return f ? f : secret_read(account->pass, &secrets, &form[1].value, why);
+	if (!f)
+		f = secret_read(account->pass, &secrets, &form[1].value, why);
+	if (f)
+		return f;
+	qb->sent_default = account->pass->is_default && form[1].value == account->pass->value;
+	qb->odd = secret_oddity(form[1].value);
+	qb->odd_pass = qb->odd;
+	if (!qb->odd)
+		qb->odd = secret_oddity(form[0].value);
+	return FAIL_NONE;
 }
 
 bool qbittorrent_ask_cache_id(struct qbittorrent *qb,
@@ -95,7 +122,7 @@ static enum fail log_in(struct qbittorrent *qb, struct failure *why)
 	const struct http_request request = {
 		.post = true, .path = "/api/v2/auth/login", .form = form, .form_count = 2
 	};
-	enum fail f = read_credentials(&qb->account, form, why);
+	enum fail f = read_credentials(qb, form, why);
 
 	if (!f)
 		f = qb->gate->before(qb->gate, qb, form[0].value, form[1].value, why);

@@ -13,9 +13,10 @@
  * qbittorrent_read(). Else as qbittorrent_exchange() and secret_read(). */
 enum fail qbittorrent_ask(struct qbittorrent *qb, struct http_request request, struct failure *why);
 
-/* Explains that the login was rejected or the address banned, and what to do. Returns FAIL_REJECTED
- * or FAIL_BANNED. */
-enum fail qbittorrent_login_failed(enum qbittorrent_login login, struct failure *why);
+/* Explains that the login was rejected or the address banned, and what to do. Names what is odd about the user
+ * name and password last read. Returns FAIL_REJECTED or FAIL_BANNED. */
+enum fail qbittorrent_login_failed(const struct qbittorrent *qb, enum qbittorrent_login login,
+                                   struct failure *why);
 
 /* Reads the cache id from the public login page; it changes with each restart of qBittorrent (see
  * core/login_budget.h). False: no answer, or no id. For login gates. */

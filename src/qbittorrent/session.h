@@ -94,6 +94,11 @@ struct qbittorrent {
 	struct qbittorrent_gate *gate; /* borrowed; NULL: no login is sent */
 	enum qbittorrent_login login;
 
+	/* Of the user name and password last read. */
+	bool sent_default; /* no password is configured */
+	const char *odd;   /* what is odd about one of them; NULL: nothing */
+	bool odd_pass;     /* it is the password */
+
 	const char *api_key; /* "": none; NULL: not read in this cycle */
 };
 

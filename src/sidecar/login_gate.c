@@ -134,16 +134,17 @@ static void add_prospect(const struct login_gate *gate, struct failure *why)
 }
 
 /* Explains why the pair may not log in now, as a failure. */
-static enum fail explain_state(const struct login_gate *gate, struct failure *why)
+static enum fail explain_state(const struct login_gate *gate, const struct qbittorrent *qb,
+                               struct failure *why)
 {
 	enum fail f = FAIL_HELD_BACK;
 
 	switch (gate->state) {
 	case LOGIN_WAS_REJECTED:
-		f = qbittorrent_login_failed(QBITTORRENT_LOGIN_REJECTED, why);
+		f = qbittorrent_login_failed(qb, QBITTORRENT_LOGIN_REJECTED, why);
 		break;
 	case LOGIN_WAS_BANNED:
-		f = qbittorrent_login_failed(QBITTORRENT_LOGIN_BANNED, why);
+		f = qbittorrent_login_failed(qb, QBITTORRENT_LOGIN_BANNED, why);
 		break;
 	case LOGIN_IN_ORDER:
 	case LOGIN_HELD_BACK:
@@ -220,7 +221,7 @@ static enum fail decide(struct login_gate *gate, struct qbittorrent *qb, struct 
 		enum fail f;
 
 		gate->state = login_budget_state(&gate->budget, gate->pair);
-		f = explain_state(gate, why);
+		f = explain_state(gate, qb, why);
 		if (changed)
 			(void)write_budget(gate, &unused);
 		return f;

@@ -263,3 +263,64 @@ def test_instead_of_an_unreadable_password_no_default_is_sent(
     assert f"/run/secrets/qbittorrent_pass: no permission for uid {NOBODY}" in health["last_error"]
     qsticky.wait_cycles(2)
     assert fake.count(LOGIN) == 0
+
+
+def test_what_an_editor_adds_to_a_file_is_no_part_of_the_password(
+    new_qbittorrent: Callable[..., QBittorrent],
+    place: Path,
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    server = new_qbittorrent(user="zoe", password=' "correct horse" ').start()
+    (place / "user").write_bytes(b"\xef\xbb\xbfzoe\r\n")
+    (place / "pass").write_bytes(b'\xef\xbb\xbf "correct horse" \r\n\r\n')
+    port = free_port()
+    port_file.write(port)
+    env = {"QSTICKY_QBITTORRENT_USER": "", "QSTICKY_QBITTORRENT_USER_FILE": str(place / "user")}
+    qsticky = sidecar(server, env=env | from_file(place / "pass"))
+    qsticky.wait_in_sync(port)
+    assert server.logins() == (1, 0, 0)
+
+
+def test_a_file_of_several_lines_is_named_and_nothing_is_sent(
+    fake: FaultyServer, place: Path, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    secret = place / "pass"
+    secret.write_text(f"# for qsticky\n{fake.password}\n")
+    port_file.write(41000)
+    qsticky = sidecar(fake, env=from_file(secret))
+    error = qsticky.wait_failed()["last_error"]
+    assert f"{secret}: has several lines: leave only the secret" in error
+    qsticky.wait_cycles(2)
+    assert fake.count(LOGIN) == 0
+
+
+def test_what_looks_odd_about_a_rejected_password_is_said_and_not_shown(
+    new_qbittorrent: Callable[..., QBittorrent],
+    place: Path,
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    """Also while the next login waits."""
+    server = new_qbittorrent(password="correct horse").start()
+    secret = place / "pass"
+    secret.write_text('"correct horse"\n')
+    port_file.write(free_port())
+    odd = "rejected: the password is in quotes; correct QSTICKY_QBITTORRENT_PASS, or its file"
+    qsticky = sidecar(server, env=from_file(secret))
+    error = qsticky.wait_health(state="error", login="rejected")["last_error"]
+    assert odd in error
+    qsticky.wait_cycles(2)
+    assert qsticky.health()["last_error"] == error
+    assert not [line for line in qsticky.log if "horse" in line]
+    assert server.logins() == (0, 1, 0)
+
+
+def test_a_default_that_is_rejected_is_named(
+    new_qbittorrent: Callable[..., QBittorrent], port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    server = new_qbittorrent(password="correct horse").start()
+    port_file.write(free_port())
+    qsticky = sidecar(server, env={"QSTICKY_QBITTORRENT_PASS": "\r"})
+    error = qsticky.wait_health(state="error", login="rejected")["last_error"]
+    assert "no password is set, so the default adminadmin was tried" in error

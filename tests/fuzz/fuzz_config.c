@@ -96,7 +96,8 @@ static void complain(void *context, const char *sentence)
 		size_t len = strlen(secrets[i]);
 
 		assert(strncmp(sentence, secrets[i], len) != 0 || sentence[len] != ':' ||
-		       strcmp(sentence + len, ": not allowed; it takes at most 4096 bytes") == 0);
+		       strcmp(sentence + len,
+		              ": not allowed; it takes at most 4096 bytes in one line") == 0);
 	}
 }
 

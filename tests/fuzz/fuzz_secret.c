@@ -32,12 +32,23 @@ static void write_file(const uint8_t *data, size_t size)
 	assert(pwrite(fd, data, size, 0) == (ssize_t)size);
 }
 
-/* How long the secret in it is, 0 where there is none. */
-static size_t secret_len(const uint8_t *data, size_t size)
+/* The secret in it: from `*at` on; returns its length, 0 where there is none. */
+static size_t secret_in(const uint8_t *data, size_t size, size_t *at)
 {
-	size_t len = size > 0 && data[size - 1] == '\n' ? size - 1 : size;
+	size_t start = size >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0, end = size;
 
-	return len <= SECRET_MAX && !(len > 0 && memchr(data, 0, len)) ? len : 0;
+	*at = 0;
+	if (size >= SECRET_ROOM || memchr(data, 0, size))
+		return 0;
+	while (start < end && (data[start] == '\r' || data[start] == '\n'))
+		start++;
+	while (end > start && (data[end - 1] == '\r' || data[end - 1] == '\n'))
+		end--;
+	*at = start;
+	for (size_t i = start; i < end; i++)
+		if (data[i] == '\r' || data[i] == '\n')
+			return 0;
+	return end - start <= SECRET_MAX ? end - start : 0;
 }
 
 static void check_wiped(struct secret_store *store)
@@ -53,7 +64,8 @@ static void check_wiped(struct secret_store *store)
 static void check_why(const struct failure *why)
 {
 	static const char *const ends[] = { ": over 4096 bytes", ": is empty",
-		                            ": holds a NUL byte" };
+		                            ": holds a NUL byte (UTF-16?): save it as UTF-8",
+		                            ": has several lines: leave only the secret" };
 	const char *rest = why->text + strlen(path);
 	bool known = false;
 
@@ -124,7 +136,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct secret secret = { .value = value };
 	const char *taken = NULL, *again = NULL;
 	struct failure why = { "" };
-	size_t len;
+	size_t len, at;
 	enum fail f;
 
 	if (!others_checked)
@@ -158,12 +170,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	} else if (data[0] % 8 < 2) {
 		assert(!f && taken == value && store.used == 0);
 	} else {
-		len = secret_len(data + 1, size - 1);
+		len = secret_in(data + 1, size - 1, &at);
 		assert(!f == (len > 0));
 		if (f)
 			check_why(&why);
 		else
-			assert(strlen(taken) == len && memcmp(taken, data + 1, len) == 0);
+			assert(strlen(taken) == len && memcmp(taken, data + 1 + at, len) == 0);
+		(void)secret_oddity(f ? "" : taken);
 		/* There is room for a second, which does not touch the first; and for no third. */
 		if (!f && !secret_read(&secret, &store, &again, &why))
 			assert(again > taken && strcmp(again, taken) == 0);

@@ -261,8 +261,7 @@ static void config_takes_ports_from_1_to_65535(void **state)
 	assert_wrong("QSTICKY_QBITTORRENT_PORT=4294967376");
 	assert_wrong("QSTICKY_QBITTORRENT_PORT=-1");
 	assert_wrong("QSTICKY_QBITTORRENT_PORT=+80");
-	assert_wrong("QSTICKY_QBITTORRENT_PORT= 80");
-	assert_wrong("QSTICKY_QBITTORRENT_PORT=80 ");
+	assert_wrong("QSTICKY_QBITTORRENT_PORT=8 0");
 	assert_wrong("QSTICKY_QBITTORRENT_PORT=0x50");
 }
 
@@ -374,12 +373,87 @@ static void config_takes_names_of_network_interfaces(void **state)
 	assert_int_equal(load_one(&config, "QSTICKY_VPN_INTERFACE=0123456789abcde"), 0);
 	assert_string_equal(config.vpn_interface, "0123456789abcde");
 	assert_wrong("QSTICKY_VPN_INTERFACE=0123456789abcdef");
-	assert_wrong("QSTICKY_VPN_INTERFACE=tun0 ");
+	assert_wrong("QSTICKY_VPN_INTERFACE=tun 0");
 	assert_wrong("QSTICKY_VPN_INTERFACE=tun0/x");
 	assert_wrong("QSTICKY_VPN_INTERFACE=tun0\"");
 	assert_wrong("QSTICKY_VPN_INTERFACE=tun0\\");
 	assert_wrong("QSTICKY_VPN_INTERFACE=tun0:1");
 	assert_wrong("QSTICKY_VPN_INTERFACE=t\xc3\xbcn0");
+}
+
+/* Editors, shells and docker run --env-file leave these, and none of them can be meant. */
+static void config_drops_what_cannot_be_part_of_a_value(void **state)
+{
+	struct config config;
+	(void)state;
+
+	assert_allowed("QSTICKY_REBIND=\"true\"\r");
+	assert_allowed("QSTICKY_REBIND=\xef\xbb\xbf'no' ");
+	assert_int_equal(load_one(&config, "QSTICKY_QBITTORRENT_PORT= 8081\r\n"), 0);
+	assert_int_equal(config.port, 8081);
+	assert_int_equal(load_one(&config, "QSTICKY_QBITTORRENT_HOST=\"box\""), 0);
+	assert_string_equal(config.host, "box");
+	assert_int_equal(load_one(&config, "QBITTORRENT_HOST='box'\r"), 0);
+	assert_string_equal(config.host, "box");
+	assert_int_equal(load_one(&config, "HEALTH_FILE='/a b'\r"), 0);
+	assert_string_equal(config.health_path, "/a b");
+	assert_int_equal(load_one(&config, "QSTICKY_QBITTORRENT_PASS_FILE=\"/a\"\r"), 0);
+	assert_string_equal(config.pass.file, "/a");
+	assert_int_equal(load_one(&config, "QSTICKY_WEBHOOK_URL=\"https://a/b\"\r"), 0);
+	assert_string_equal(config.webhook_url.value, "https://a/b");
+	assert_int_equal(load_one(&config, "QSTICKY_QBITTORRENT_API_KEY='qbt_k' \r"), 0);
+	assert_string_equal(config.api_key.value, "qbt_k");
+	assert_int_equal(load_one(&config, "QSTICKY_VPN_INTERFACE=\"\""), 0);
+	assert_string_equal(config.vpn_interface, "");
+	assert_wrong("QSTICKY_REBIND=\"true");
+	assert_wrong("QSTICKY_REBIND=\"true'");
+}
+
+static void config_drops_from_a_password_only_what_no_form_takes(void **state)
+{
+	struct config config;
+	(void)state;
+
+	assert_int_equal(load_one(&config, "QSTICKY_QBITTORRENT_PASS=\xef\xbb\xbf\" it's \"\r\n"),
+	                 0);
+	assert_string_equal(config.pass.value, "\" it's \"");
+	assert_false(config.pass.is_default);
+	assert_int_equal(load_one(&config, "QSTICKY_QBITTORRENT_PASS=\r"), 0);
+	assert_string_equal(config.pass.value, "adminadmin");
+	assert_true(config.pass.is_default);
+	assert_wrong("QSTICKY_QBITTORRENT_PASS=two\nlines");
+	assert_wrong("QSTICKY_GLUETUN_APIKEY=two\rlines");
+}
+
+static void assert_advises(const char *variable, const char *advice)
+{
+	assert_wrong(variable);
+	assert_non_null(strchr(complaints, ';'));
+	assert_string_equal(strchr(complaints, ';'), advice);
+}
+
+static void config_says_where_the_parts_of_a_url_go(void **state)
+{
+#define TAKES "; it takes a host name or an IP address, without http:// and without a port"
+#define PATH "; a path goes nowhere: name the program's own host and port, not a proxy's"
+	(void)state;
+
+	assert_advises("QSTICKY_QBITTORRENT_HOST=http://box:8080/",
+	               TAKES "; the port goes into QSTICKY_QBITTORRENT_PORT\n");
+	assert_advises("QSTICKY_QBITTORRENT_HOST=box:8080",
+	               TAKES "; the port goes into QSTICKY_QBITTORRENT_PORT\n");
+	assert_advises("QSTICKY_QBITTORRENT_HOST=[::1]:8080",
+	               TAKES "; the port goes into QSTICKY_QBITTORRENT_PORT\n");
+	assert_advises("QSTICKY_QBITTORRENT_HOST=box/qbt", TAKES PATH "\n");
+	assert_advises("QSTICKY_QBITTORRENT_HOST=https://box/qbt",
+	               TAKES "; for https://, set QSTICKY_USE_HTTPS=true" PATH "\n");
+	assert_advises("QSTICKY_GLUETUN_HOST=HTTPS://box:8000",
+	               TAKES "; the port goes into QSTICKY_GLUETUN_PORT"
+	                     "; for https://, set QSTICKY_GLUETUN_USE_HTTPS=true\n");
+	assert_advises("QSTICKY_QBITTORRENT_HOST=a b", TAKES "\n");
+	assert_advises("QSTICKY_TLS_SERVER_NAME=box:1/2", TAKES "\n");
+#undef TAKES
+#undef PATH
 }
 
 /* An empty field of a template is none that was filled in. */
@@ -599,6 +673,9 @@ int main(void)
 		cmocka_unit_test(config_takes_paths_under_4000_bytes),
 		cmocka_unit_test(config_takes_secrets_of_4096_bytes_and_never_shows_them),
 		cmocka_unit_test(config_takes_names_of_network_interfaces),
+		cmocka_unit_test(config_drops_what_cannot_be_part_of_a_value),
+		cmocka_unit_test(config_drops_from_a_password_only_what_no_form_takes),
+		cmocka_unit_test(config_says_where_the_parts_of_a_url_go),
 		cmocka_unit_test(config_takes_an_empty_interface_for_unset),
 		cmocka_unit_test(config_falls_back_on_the_default_for_a_wrong_interface),
 		cmocka_unit_test(config_switches_what_is_done_about_reach),

@@ -149,8 +149,10 @@ bool qbittorrent_ask_cache_id(struct qbittorrent *qb,
 	return true;
 }
 
-enum fail qbittorrent_login_failed(enum qbittorrent_login login, struct failure *why)
+enum fail qbittorrent_login_failed(const struct qbittorrent *qb, enum qbittorrent_login login,
+                                   struct failure *why)
 {
+	(void)qb;
 	return login == QBITTORRENT_LOGIN_BANNED ? fail_set(why, FAIL_BANNED, "banned")
 	                                         : fail_set(why, FAIL_REJECTED, "rejected");
 }
@@ -184,7 +186,7 @@ static enum fail arrive(struct party *party, struct qbittorrent *qb, struct fail
 	if (w.loses_answers)
 		return fail_set(why, FAIL_TIMEOUT, "lost");
 	qb->login = right ? QBITTORRENT_LOGIN_ACCEPTED : QBITTORRENT_LOGIN_REJECTED;
-	return right ? FAIL_NONE : qbittorrent_login_failed(qb->login, why);
+	return right ? FAIL_NONE : qbittorrent_login_failed(qb, qb->login, why);
 }
 
 enum death { LIVES, DIES_BEFORE, DIES_AFTER };

@@ -357,6 +357,42 @@ static void qbittorrent_tells_a_login_rejected(void **state)
 	             QBITTORRENT_LOGIN_REJECTED);
 }
 
+static void assert_rejected_with(const char *user, const char *password, const char *words)
+{
+	begin(SCRIPT(FORBIDDEN, OK(6, "Fails.")));
+	config.user.value = user;
+	config.pass.value = password;
+	assert_int_equal(read_view(), FAIL_REJECTED);
+	assert_non_null(strstr(why.text, words));
+	assert_null(strstr(why.text, "hush"));
+	end();
+}
+
+static void qbittorrent_says_what_looks_odd_about_what_was_rejected(void **state)
+{
+	(void)state;
+
+	assert_rejected_with("hush", "hush \"",
+	                     "the password ends with a quote; correct "
+	                     "QSTICKY_QBITTORRENT_PASS, or its file");
+	assert_rejected_with(" hush", "hush",
+	                     "the user name begins with a blank; correct "
+	                     "QSTICKY_QBITTORRENT_USER, or its file");
+	assert_rejected_with(" hush", "'hush'", "the password is in quotes");
+	assert_rejected_with("hush", "hush", "correct QSTICKY_QBITTORRENT_USER and _PASS");
+}
+
+static void qbittorrent_says_that_only_the_default_was_tried(void **state)
+{
+	(void)state;
+
+	begin(SCRIPT(FORBIDDEN, OK(6, "Fails.")));
+	config.pass.is_default = true;
+	assert_int_equal(read_view(), FAIL_REJECTED);
+	assert_non_null(
+		strstr(why.text, "no password is set, so the default adminadmin was tried"));
+}
+
 static void qbittorrent_tells_a_ban(void **state)
 {
 	(void)state;
@@ -1214,6 +1250,11 @@ int main(void)
 		                                end_after_test),
 		cmocka_unit_test_setup_teardown(qbittorrent_tells_a_login_rejected, NULL,
 		                                end_after_test),
+		cmocka_unit_test_setup_teardown(
+			qbittorrent_says_what_looks_odd_about_what_was_rejected, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_says_that_only_the_default_was_tried,
+		                                NULL, end_after_test),
 		cmocka_unit_test_setup_teardown(qbittorrent_tells_a_ban, NULL, end_after_test),
 		cmocka_unit_test_setup_teardown(
 			qbittorrent_does_not_repeat_a_login_without_an_answer, NULL,

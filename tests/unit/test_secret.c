@@ -64,14 +64,51 @@ static void secret_is_taken_from_the_usual_file_if_it_is_there(void **state)
 	assert_string_equal(value, "mounted");
 }
 
-static void secret_loses_one_newline_at_its_end_and_nothing_else(void **state)
+/* No form of qBittorrent's takes a line end, and editors add them. Blanks and quotes may be meant. */
+static void secret_loses_what_cannot_be_part_of_it_and_nothing_else(void **state)
 {
 	assert_reads(state, "word", "word");
 	assert_reads(state, "word\n", "word");
-	assert_reads(state, "word\n\n", "word\n");
+	assert_reads(state, "\nword\r\n\n", "word");
+	assert_reads(state, "\xef\xbb\xbfword\r\n", "word");
 	assert_reads(state, " two words \t\n", " two words \t");
-	assert_reads(state, "\nword", "\nword");
-	assert_reads(state, "word\r\n", "word\r");
+	assert_reads(state, "\"word\"\n", "\"word\"");
+	assert_reads(state, "w\xef\xbb\xbford", "w\xef\xbb\xbford");
+	assert_reads(state, "'", "'");
+}
+
+static void secret_of_several_lines_is_a_failure(void **state)
+{
+	assert_int_equal(read_file(state, "user\nword\n", 10), FAIL_FORMAT);
+	assert_non_null(strstr(why.text, "several lines"));
+	assert_null(strstr(why.text, "word"));
+	assert_int_equal(read_file(state, "user\rword", 9), FAIL_FORMAT);
+}
+
+static void secret_that_is_plain_loses_blanks_and_quotes_too(void **state)
+{
+	char path[PATH_MAX];
+	const struct secret secret = { .value = "", .file = path, .is_plain = true };
+	static const char text[] = " \"\t'qbt_key' \"\r\n";
+
+	temp_dir_path(path, state, "secret");
+	assert_true(temp_dir_write(path, text, strlen(text)));
+	assert_int_equal(secret_read(&secret, &store, &value, &why), FAIL_NONE);
+	assert_string_equal(value, "qbt_key");
+}
+
+static void secret_is_odd_if_something_looks_like_an_accident(void **state)
+{
+	(void)state;
+	assert_null(secret_oddity(""));
+	assert_null(secret_oddity("it's a \"word\", Zo\xc3\xab"));
+	assert_string_equal(secret_oddity("\"word\""), "is in quotes");
+	assert_string_equal(secret_oddity("'word"), "begins with a quote");
+	assert_string_equal(secret_oddity("'"), "begins with a quote");
+	assert_string_equal(secret_oddity("word\""), "ends with a quote");
+	assert_string_equal(secret_oddity(" word"), "begins with a blank");
+	assert_string_equal(secret_oddity("word\t"), "ends with a blank");
+	assert_string_equal(secret_oddity("Zo\xeb"), "is not UTF-8");
 }
 
 static void secret_that_is_missing_where_it_was_named_is_a_failure(void **state)
@@ -106,7 +143,7 @@ static void secret_that_is_empty_or_holds_a_nul_is_a_failure(void **state)
 
 static void secret_may_be_4096_bytes_and_no_more(void **state)
 {
-	static char bytes[SECRET_MAX + 3];
+	static char bytes[SECRET_ROOM + 1];
 
 	memset(bytes, 'x', sizeof bytes);
 	bytes[SECRET_MAX] = '\n';
@@ -114,7 +151,12 @@ static void secret_may_be_4096_bytes_and_no_more(void **state)
 	assert_int_equal(strlen(value), SECRET_MAX);
 	assert_int_equal(read_file(state, bytes, SECRET_MAX + 1), FAIL_NONE);
 	assert_int_equal(strlen(value), SECRET_MAX);
+	memcpy(bytes, "\xef\xbb\xbf", 3);
 	bytes[SECRET_MAX] = 'x';
+	memcpy(bytes + 3 + SECRET_MAX, "\r\n", 2);
+	assert_int_equal(read_file(state, bytes, 3 + SECRET_MAX + 2), FAIL_NONE);
+	assert_int_equal(strlen(value), SECRET_MAX);
+	memset(bytes, 'x', sizeof bytes);
 	assert_int_equal(read_file(state, bytes, SECRET_MAX + 1), FAIL_TOO_BIG);
 	assert_int_equal(read_file(state, bytes, sizeof bytes), FAIL_TOO_BIG);
 }
@@ -226,7 +268,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		EACH(secret_is_the_value_where_there_is_no_file),
 		EACH(secret_is_taken_from_the_usual_file_if_it_is_there),
-		EACH(secret_loses_one_newline_at_its_end_and_nothing_else),
+		EACH(secret_loses_what_cannot_be_part_of_it_and_nothing_else),
+		EACH(secret_of_several_lines_is_a_failure),
+		EACH(secret_that_is_plain_loses_blanks_and_quotes_too),
+		EACH(secret_is_odd_if_something_looks_like_an_accident),
 		EACH(secret_that_is_missing_where_it_was_named_is_a_failure),
 		EACH(secret_that_is_a_directory_or_a_fifo_is_a_failure),
 		EACH(secret_that_is_empty_or_holds_a_nul_is_a_failure),
