@@ -143,6 +143,11 @@ enum fail check_settings(struct check_context *context)
 			text_printf(&text, "%s%s", text.len > 0 ? "; " : "", one.text);
 	step->verdict = VERDICT_WARN;
 	step->fix = fix;
+	if (text.len == 0 && context->has_tunnel && cycle->view.can_bind &&
+	    !cycle->view.interface[0] && !context->config.bind_interface)
+		return step_found(step, VERDICT_OK, "better: QSTICKY_BIND_INTERFACE=true",
+		                  "none is against it; but bound to any interface, qBittorrent may "
+		                  "be deaf after a reconnect until a rebind");
 	return text.len > 0 ? FAIL_NONE : step_found(step, VERDICT_OK, NULL, "none is against it");
 }
 

@@ -254,10 +254,13 @@ static void infer(struct config *config, char *const environment[])
 	bool with_name = config->gluetun_username.value[0] || config->gluetun_username.file;
 	const char *old_type = look_up(environment, "GLUETUN_AUTH_TYPE", "");
 	unsigned unused;
+	/* Trackers learn nothing by themselves of a qBittorrent that is bound. */
+	bool announces = config->bind_interface && !is_set(environment, "QSTICKY_REANNOUNCE", "");
 	bool typed = is_set(environment, "QSTICKY_GLUETUN_AUTH_TYPE", "") ||
 	             (old_type &&
 	              config_value_word(old_type, config_takes[CONFIG_KIND_AUTH].words, &unused));
 
+	config->reannounce |= announces;
 	if (!typed && with_key)
 		config->gluetun_auth = CONFIG_AUTH_APIKEY;
 	else if (!typed && with_name)

@@ -77,7 +77,7 @@ SETTING(BOOL, rebind, .name = "QSTICKY_REBIND", .fallback = "true",
 SETTING(BOOL, bind_interface, .name = "QSTICKY_BIND_INTERFACE", .fallback = "false",
         .purpose = "keep qBittorrent bound to the VPN's interface and address")
 SETTING(BOOL, reannounce, .name = "QSTICKY_REANNOUNCE", .fallback = "false",
-        .purpose = "announce all torrents after a change of the port")
+        .purpose = "announce all torrents after a new port or a reconnect; unset, true if bound")
 SETTING(BOOL, orphan_shutdown, .name = "QSTICKY_ORPHAN_SHUTDOWN", .fallback = "false",
         .purpose = "before status 3, shut qBittorrent down, so that it is restarted, too")
 

@@ -7,7 +7,7 @@
 #include "core/sync.h"
 #include "sidecar/servers.h"
 
-/* Pause between a change of the port and the announce to trackers: by then the port is open. */
+/* Pause between a change of the port, or a reconnect, and the announce to trackers: by then the port is open. */
 #define REANNOUNCE_LAG_MS 2000
 
 void sidecar_cycle_start(struct sidecar_cycle *cycle, const struct config *config,
@@ -69,6 +69,16 @@ static enum fail set(struct sidecar_cycle *cycle, const struct qbittorrent_wante
 	return f;
 }
 
+static void announce_soon(struct sidecar_cycle *cycle)
+{
+	struct situation *now = &cycle->now;
+
+	if (!now->config->reannounce)
+		return;
+	cycle->reannounce_at_ms = mono_now_ms() + REANNOUNCE_LAG_MS;
+	sync_cycle_at(&now->sync, cycle->reannounce_at_ms);
+}
+
 /* Handles a new port that is set: queues the webhook's message and the announce to trackers. */
 static void port_changed(struct sidecar_cycle *cycle)
 {
@@ -78,17 +88,15 @@ static void port_changed(struct sidecar_cycle *cycle)
 	webhook_port_changed(&cycle->webhook, cycle->previous_port, cycle->unproved_port,
 	                     mono_now_ms());
 	cycle->unproved_port = 0;
-	if (!now->config->reannounce)
-		return;
-	cycle->reannounce_at_ms = mono_now_ms() + REANNOUNCE_LAG_MS;
-	sync_cycle_at(&now->sync, cycle->reannounce_at_ms);
+	announce_soon(cycle);
 }
 
 static void reannounce(struct sidecar_cycle *cycle)
 {
 	struct failure why;
 
-	if (mono_now_ms() < cycle->reannounce_at_ms)
+	/* Without a port, trackers would learn what does not last. */
+	if (mono_now_ms() < cycle->reannounce_at_ms || !cycle->wanted.port)
 		return;
 	if (qbittorrent_reannounce(&cycle->qbittorrent, &why)) {
 		publish_news(&cycle->publish, LEVEL_WARN, why.text);
@@ -152,12 +160,23 @@ static enum fail step_unfound(struct step *step, const struct choice *choice)
 	return FAIL_CUT_OFF;
 }
 
-static void note_tunnel_up(struct situation *now, const struct tunnel_view *view)
+static void note_tunnel_up(struct sidecar_cycle *cycle)
 {
-	if (!view->up || (!view->has_v4 && !view->has_v6))
+	const struct tunnel_view *view = &cycle->reach.view;
+	struct situation *now = &cycle->now;
+	bool same = view->index == cycle->up_index && view->v4.s_addr == cycle->up_v4.s_addr;
+
+	if (!view->up || (!view->has_v4 && !view->has_v6)) {
 		now->tunnel_up_at_ms = MONO_NEVER;
-	else if (now->tunnel_up_at_ms == MONO_NEVER)
+		return;
+	}
+	/* A reconnect: the public address may be another, even if the port is the same. */
+	if (cycle->up_index && (now->tunnel_up_at_ms == MONO_NEVER || !same))
+		announce_soon(cycle);
+	if (now->tunnel_up_at_ms == MONO_NEVER)
 		now->tunnel_up_at_ms = mono_now_ms();
+	cycle->up_index = view->index;
+	cycle->up_v4 = view->v4;
 }
 
 enum fail sidecar_cycle_tunnel(struct sidecar_cycle *cycle)
@@ -170,7 +189,7 @@ enum fail sidecar_cycle_tunnel(struct sidecar_cycle *cycle)
 	bool alone;
 	enum fail f = reachability_look(reach, now, &step->seen);
 
-	note_tunnel_up(now, view);
+	note_tunnel_up(cycle);
 	cycle->wanted = reachability_wanted(reach, now->config, sync_port(&now->sync));
 	alone = sync_is_alone(&now->sync);
 	if (f) {

@@ -40,6 +40,8 @@ struct sidecar_cycle {
 	bool just_set;                /* by this cycle: the port may still be opening */
 	struct qbittorrent_view view; /* preferences, as the last cycle found or left them */
 	bool view_is_recent;          /* `view` is of the previous cycle, and that one succeeded */
+	uint32_t up_index;            /* the tunnel when it was last usable; 0: never */
+	struct in_addr up_v4;         /* its address then */
 	int64_t reannounce_at_ms;     /* when to re-announce; MONO_NEVER: nothing to announce */
 	uint16_t unproved_port;       /* set, but not read back; 0: none */
 	int64_t previous_port;        /* qBittorrent's port before that */

@@ -3,8 +3,12 @@ however it is set up; and without qsticky's help they do not, where it is known 
 
 from __future__ import annotations
 
+import http.server
+import re
 import subprocess
+import threading
 import time
+import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +17,7 @@ import pytest
 import versions
 from conftest import AS_NOBODY, MakeSidecar
 from harness import PortFile, QBittorrent, free_port, wait_until
-from namespace import TUNNEL, TUNNEL_ADDRESS, Namespace
+from namespace import FAR_ADDRESS, TUNNEL, TUNNEL_ADDRESS, Namespace
 
 # The sanitized build has its turn below. In all these it would show nothing new.
 MUSL = pytest.mark.parametrize("binary", ["musl"], indirect=True)
@@ -233,6 +237,62 @@ def test_a_new_address_is_followed_where_that_is_asked_for(
     namespace.wait_open(port, "10.9.0.7", timeout=AGAIN_S)
     qsticky.wait_health(healthy=True, reachable=True, current_port=port)
     assert bound(server) == (TUNNEL, "10.9.0.7")
+
+
+class Tracker(http.server.ThreadingHTTPServer):
+    """At the far end of the tunnel; notes the ports that are announced."""
+
+    def __init__(self) -> None:
+        super().__init__(("0.0.0.0", 0), self.Answer)
+        self.ports: list[int] = []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            query = urllib.parse.urlsplit(self.path).query
+            for port in re.findall(r"(?:^|&)port=(\d+)", query):
+                self.server.ports.append(int(port))
+            body = b"d8:intervali3600e5:peers0:e"
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+
+@MUSL
+@pytest.mark.parametrize("version", ["5.1.0", "5.3.0"])
+def test_bound_to_the_tunnel_it_needs_no_rebind_and_trackers_are_told(
+    version: str,
+    namespace: Namespace,
+    new_qbittorrent: Callable[..., QBittorrent],
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    """By a real tracker's view: after a change of the port, and after a reconnect that keeps it."""
+    set_up(namespace)
+    server = new_qbittorrent(version=version, address="").start()
+    first, then = free_port(), free_port()
+    port_file.write(first)
+    qsticky = sidecar(server, env={"QSTICKY_BIND_INTERFACE": "true"})
+    qsticky.wait_health(healthy=True, reachable=True, current_port=first)
+    qsticky.wait_log("asked qBittorrent to announce all torrents")
+    with namespace.from_afar(Tracker) as tracker:
+        announce = f"http://{FAR_ADDRESS}:{tracker.server_address[1]}/announce"
+        magnet = f"magnet:?xt=urn:btih:{'5' * 40}&tr={urllib.parse.quote(announce, safe='')}"
+        server.api("POST", "torrents/add", {"urls": magnet, "stopped": "false"})
+        wait_until(lambda: first in tracker.ports, what="the first announce")
+
+        port_file.write(then)
+        wait_until(lambda: then in tracker.ports, what="the new port to be announced")
+        qsticky.wait_health(healthy=True, reachable=True, current_port=then)
+        tracker.ports.clear()
+        namespace.reconnect()
+        wait_until(lambda: then in tracker.ports, what="it to be announced after the reconnect")
+        assert qsticky.wait_health(healthy=True, reachable=True)["rebinds"] == 0
+        tracker.shutdown()
 
 
 def bound(server: QBittorrent) -> tuple[str, str]:

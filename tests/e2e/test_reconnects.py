@@ -806,8 +806,56 @@ def test_trackers_are_told_once_and_a_little_later_where_that_is_asked_for(
 
     namespace.reconnect()
     qsticky.wait_health(healthy=True, reachable=True, rebinds=1)
-    qsticky.wait_cycles(3)
-    assert server.count(REANNOUNCE) == 2, "the port is the same"
+    wait_until(lambda: server.count(REANNOUNCE) == 3, what="the one after the reconnect")
+    qsticky.wait_cycles(4)
+    assert server.count(REANNOUNCE) == 3, "the public address may be new, once"
+
+
+@MUSL
+@pytest.mark.parametrize("said", ["", "false"], ids=["unset", "false"])
+def test_binding_brings_the_telling_with_it_unless_that_is_refused(
+    said: str,
+    namespace: Namespace,
+    new_listening: NewListening,
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    namespace.add_tunnel()
+    server = new_listening().start()
+    port_file.write(41000)
+    env = {"QSTICKY_BIND_INTERFACE": "true", "QSTICKY_REANNOUNCE": said}
+    qsticky = sidecar(server, env=env)
+    told = 0
+    for change in (lambda: None, namespace.reconnect):
+        change()
+        qsticky.wait_cycles(2)
+        qsticky.wait_health(healthy=True, reachable=True)
+        told += not said
+        wait_until(lambda want=told: server.count(REANNOUNCE) == want, what="the re-announce")
+        qsticky.wait_cycles(4)
+        assert server.count(REANNOUNCE) == told
+
+
+@MUSL
+def test_after_a_reconnect_nothing_is_told_before_there_is_a_port(
+    namespace: Namespace, new_listening: NewListening, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    """Gluetun empties the file at a reconnect, and has a port some seconds later."""
+    namespace.add_tunnel()
+    server = new_listening(listen_port=41000).start()
+    port_file.write(41000)
+    qsticky = sidecar(server, env={"QSTICKY_REANNOUNCE": "true"})
+    qsticky.wait_in_sync(41000)
+    port_file.clear()
+    qsticky.wait_health(state="waiting_for_port")
+    namespace.reconnect()
+    qsticky.wait_cycles(5)
+    assert server.count(REANNOUNCE) == 0
+    port_file.write(42000)
+    qsticky.wait_in_sync(42000)
+    wait_until(lambda: server.count(REANNOUNCE) == 1, what="the re-announce")
+    qsticky.wait_cycles(4)
+    assert server.count(REANNOUNCE) == 1, "for both changes"
 
 
 @MUSL

@@ -480,13 +480,17 @@ static void config_falls_back_on_the_default_for_a_wrong_interface(void **state)
 
 static void config_switches_what_is_done_about_reach(void **state)
 {
+	char bind[] = "QSTICKY_BIND_INTERFACE=true", silent[] = "QSTICKY_REANNOUNCE=false";
+	char *quiet[] = { bind, silent, NULL };
 	struct config config;
 	(void)state;
 
 	assert_int_equal(load_one(&config, "QSTICKY_REBIND=off"), 0);
 	assert_false(config.rebind || config.bind_interface || config.reannounce);
 	assert_int_equal(load_one(&config, "QSTICKY_BIND_INTERFACE=Yes"), 0);
-	assert_true(config.rebind && config.bind_interface && !config.reannounce);
+	assert_true(config.rebind && config.bind_interface && config.reannounce);
+	assert_int_equal(load(&config, quiet), 0);
+	assert_true(config.bind_interface && !config.reannounce);
 	assert_int_equal(load_one(&config, "QSTICKY_REANNOUNCE=1"), 0);
 	assert_true(config.rebind && !config.bind_interface && config.reannounce);
 	assert_int_equal(load_one(&config, "QSTICKY_ORPHAN_SHUTDOWN=true"), 0);
