@@ -116,11 +116,11 @@ $(BUILD)/tests/%: tests/e2e/%.c $(BUILD)/musl/command
 $(BUILD)/tests/%: tests/bench/%.c $(BUILD)/musl/command
 	$(plain_program)
 
-# Not optimized as a whole: the linker is to put its poll() before the C library's.
+# Not optimized as a whole: the linker is to put its syscall() before the C library's.
 $(hostile): tests/e2e/hostile.c $(call objects,musl) $(call libraries,musl)
 	@mkdir -p $(@D)
 	$(call say,CC) $(ours.musl) $(in_tests) -fno-lto $(track) -c $< -o $@.o
-	$(call say,LINK) $(compile.musl) $(link.musl) -Wl,--wrap=poll \
+	$(call say,LINK) $(compile.musl) $(link.musl) -Wl,--wrap=syscall \
 		$(filter %.o,$^) $@.o $(filter %.a,$^) -o $@
 
 $(fuzz_targets): $(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/fuzz/libqsticky.a $(call libraries,fuzz)

@@ -6,6 +6,9 @@
 #include <stdint.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "process/program.h"
 
@@ -15,25 +18,9 @@ static const bool drop = false;
 static const bool drop = true;
 #endif
 
-/* The end of the program's code, set by the linker (end(3)). */
-extern char etext[];
-
-/* Upper bound of idle()'s size. */
+/* Upper bounds of the sizes of idle(), and of syscall() with what it calls, which lies before it. */
 #define IDLE_BYTES 1024
-
-static uintptr_t lesser(uintptr_t a, uintptr_t b)
-{
-	return a < b ? a : b;
-}
-
-/* The end of the mapping that holds the code. Constants may follow the code in it. */
-static uintptr_t mapping_end(void)
-{
-	const ElfW(Phdr) *code = program_part(PT_LOAD, (uintptr_t)etext - 1);
-
-	return code ? (uintptr_t)__executable_start + code->p_vaddr + code->p_memsz
-	            : (uintptr_t)etext;
-}
+#define SYSCALL_BYTES 2048
 
 /* The pages of code to drop. */
 static struct {
@@ -50,44 +37,56 @@ static void set_apart(uintptr_t first, uintptr_t last)
 	first = first / page * page;
 	last = last / page * page + page;
 	/* A flag that differs from the neighbours' splits the mapping. This flag has no other effect. */
-	if (first < last) /* in test builds the library is elsewhere */
-		(void)madvise(__executable_start + (first - start), last - first, MADV_DONTDUMP);
+	(void)madvise(__executable_start + (first - start), last - first, MADV_DONTDUMP);
 }
 
-/* During the sleep two parts of the code are in use: idle(), and the C library around poll(2) and
- * madvise(2). The library is small and lies at the end, since the linker puts it behind its callers. */
+/* During the sleep only idle() and syscall() are in use. */
 static void prepare(void)
 {
-	uintptr_t page = getauxval(AT_PAGESZ), start = (uintptr_t)__executable_start;
+	const ElfW(Phdr) *part = program_part(PT_LOAD, (uintptr_t)idle);
 
 	set_apart((uintptr_t)idle, (uintptr_t)idle + IDLE_BYTES);
-	set_apart(lesser((uintptr_t)poll, (uintptr_t)madvise) - page, (uintptr_t)etext);
+	set_apart((uintptr_t)syscall - SYSCALL_BYTES, (uintptr_t)syscall);
 	code.start = __executable_start;
-	code.len = mapping_end() / page * page - start;
+	code.len = part ? part->p_vaddr + part->p_memsz : 0; /* madvise(2) rounds up */
 }
 
-/* More stack than a cycle needs. */
+/* More stack than a cycle needs, and than the sleep does. */
 #define STACK_BYTES (64 * 1024)
+#define SLEEP_BYTES 512
 
-/* Gives back the stack that a cycle has used, with the data left there. All of it lies at least a page
- * below idle()'s frame. The calls of idle() need far less than a page. */
+/* Gives back the stack that a cycle has used, with the data left there. */
 static void drop_stack(char *frame)
 {
 	uintptr_t page = getauxval(AT_PAGESZ);
-	size_t above = (uintptr_t)frame % page + page;
+	size_t above = ((uintptr_t)frame - SLEEP_BYTES) % page + SLEEP_BYTES;
 
 	/* Ignore the error for parts that the stack never reached: the kernel drops the others. */
 	(void)madvise(frame - above - STACK_BYTES, STACK_BYTES, MADV_DONTNEED);
 }
 
+/* poll(2) without what the library does around it. */
+static int sleep_in_kernel(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+#ifdef SYS_poll
+	return (int)syscall(SYS_poll, fds, count, timeout_ms);
+#else
+	struct timespec left = { timeout_ms / 1000, timeout_ms % 1000 * 1000000L };
+
+	return (int)syscall(SYS_ppoll, fds, count, timeout_ms < 0 ? NULL : &left, NULL, 0);
+#endif
+}
+
 /* Not inlined: the sleep must be in the pages that prepare() sets apart. */
 __attribute__((noinline)) int idle(struct pollfd *fds, nfds_t count, int timeout_ms)
 {
-	if (drop && !code.start)
+	const bool drops = drop && timeout_ms != 0;
+
+	if (drops && !code.start)
 		prepare();
-	if (drop) {
+	if (drops) {
 		drop_stack(__builtin_frame_address(0));
-		(void)madvise(code.start, code.len, MADV_DONTNEED);
+		(void)syscall(SYS_madvise, code.start, code.len, MADV_DONTNEED);
 	}
-	return poll(fds, count, timeout_ms);
+	return sleep_in_kernel(fds, count, timeout_ms);
 }

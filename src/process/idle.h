@@ -7,8 +7,9 @@
 
 #include <poll.h>
 
-/* As poll(2). Before the wait it drops the pages of the program's code and the unused stack below the
- * caller. A build with sanitizers keeps them: dropping code would lose a debugger's breakpoints. */
+/* As poll(2). Before a wait it drops the pages of the program's code and the unused stack below the
+ * caller, unless `timeout_ms` is 0. A build with sanitizers keeps them: dropping code would lose a
+ * debugger's breakpoints. */
 int idle(struct pollfd *fds, nfds_t count, int timeout_ms);
 
 #endif

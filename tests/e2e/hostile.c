@@ -1,7 +1,7 @@
 /* hostile: qsticky as it is, until it has gone to sleep for the first time; then what somebody would
  * do who has taken it over.
  *
- * Linked with the product's own objects and with --wrap=poll, so that nothing in src/ knows of it. The
+ * Linked with the product's own objects and with --wrap=syscall, so that nothing in src/ knows of it. The
  * step's name is in the environment as HOSTILE, what it aims at as HOSTILE_AIM: a path or a process.
  * Exit status: 60, it was done; 100 and errno, it was refused; by SIGSYS, it was stopped. */
 
@@ -9,9 +9,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,8 +30,8 @@
 #define REFUSED 100
 
 /* The linker's names. NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl*) */
-int __real_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
-int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
 /* NOLINTEND(bugprone-reserved-identifier,cert-dcl*) */
 
 static int aim_number(const char *aim)
@@ -237,13 +237,20 @@ static const struct {
 #endif
 };
 
-int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+/* Only the loop's sleep asks for poll(2) by its number. */
+long __wrap_syscall(long number, ...)
 {
 	const char *name = getenv("HOSTILE"), *aim = getenv("HOSTILE_AIM");
+	long args[6];
+	va_list list;
 
-	/* Only the loop waits for so many. */
-	for (size_t i = 0; name && count > 2 && i < sizeof steps / sizeof steps[0]; i++)
+	for (size_t i = 0; name && number == SYS_poll && i < sizeof steps / sizeof steps[0]; i++)
 		if (strcmp(steps[i].name, name) == 0)
 			_exit(steps[i].take(aim ? aim : "") < 0 ? REFUSED + errno : DONE);
-	return __real_poll(fds, count, timeout_ms);
+	/* All registers: how many there are is the caller's to know. */
+	va_start(list, number);
+	for (size_t i = 0; i < sizeof args / sizeof args[0]; i++)
+		args[i] = va_arg(list, long);
+	va_end(list);
+	return __real_syscall(number, args[0], args[1], args[2], args[3], args[4], args[5]);
 }

@@ -111,7 +111,7 @@ def test_asleep_it_holds_no_more_of_its_code_than_the_sleep(
             if m.path == str(binary) and "x" in m.may
         ),
     )
-    assert 4 <= code <= 40
+    assert 4 <= code <= 16  # a page or two for the loop's part, the same for the C library's
 
 
 @MUSL
