@@ -56,11 +56,11 @@ static enum certificate_curve curve_of(struct der_part parameters)
 
 	if (!der_expect(&parameters, DER_OID, &oid))
 		return CERTIFICATE_NO_CURVE;
-	if (DER_IS_OID(oid, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07))
+	if (DER_IS_OID(oid, "\x2a\x86\x48\xce\x3d\x03\x01\x07"))
 		return CERTIFICATE_P256;
-	if (DER_IS_OID(oid, 0x2b, 0x81, 0x04, 0x00, 0x22))
+	if (DER_IS_OID(oid, "\x2b\x81\x04\x00\x22"))
 		return CERTIFICATE_P384;
-	if (DER_IS_OID(oid, 0x2b, 0x81, 0x04, 0x00, 0x23))
+	if (DER_IS_OID(oid, "\x2b\x81\x04\x00\x23"))
 		return CERTIFICATE_P521;
 	return CERTIFICATE_NO_CURVE;
 }
@@ -85,10 +85,10 @@ static bool parse_key_algorithm(struct der_part *in, struct certificate *certifi
 		key = oid.at[oid.len - 1] == 1    ? CERTIFICATE_RSA
 		      : oid.at[oid.len - 1] == 10 ? CERTIFICATE_RSA_PSS
 		                                  : CERTIFICATE_OTHER;
-	} else if (DER_IS_OID(oid, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01)) {
+	} else if (DER_IS_OID(oid, "\x2a\x86\x48\xce\x3d\x02\x01")) {
 		certificate->curve = curve_of(inside);
 		key = certificate->curve ? CERTIFICATE_EC : CERTIFICATE_EC_OTHER;
-	} else if (DER_IS_OID(oid, 0x2b, 0x65, 0x70)) {
+	} else if (DER_IS_OID(oid, "\x2b\x65\x70")) {
 		key = CERTIFICATE_ED25519;
 	}
 	certificate->key = key;
@@ -129,13 +129,13 @@ static bool parse_signature_algorithm(struct der_part *in, struct der_part named
 		return true;
 	if (is_pkcs1(oid)) {
 		set_rsa_signature(certificate, oid.at[oid.len - 1]);
-	} else if (DER_IS_OID(oid, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x01)) {
+	} else if (DER_IS_OID(oid, "\x2a\x86\x48\xce\x3d\x04\x01")) {
 		certificate->signature = CERTIFICATE_SHA1;
 	} else if (oid.len == sizeof ecdsa + 1 && memcmp(oid.at, ecdsa, sizeof ecdsa) == 0 &&
 	           oid.at[sizeof ecdsa] >= 1 && oid.at[sizeof ecdsa] <= 4) {
 		certificate->signature = CERTIFICATE_EC;
 		certificate->hash = CERTIFICATE_SHA224 + oid.at[sizeof ecdsa] - 1;
-	} else if (DER_IS_OID(oid, 0x2b, 0x65, 0x70)) {
+	} else if (DER_IS_OID(oid, "\x2b\x65\x70")) {
 		certificate->signature = CERTIFICATE_ED25519;
 	}
 	return true;
@@ -221,8 +221,8 @@ static bool parse_extended_key_usage(struct certificate *certificate, struct der
 	certificate->for_server = false;
 	while (der_expect(&inside, DER_OID, &oid))
 		/* serverAuth, anyExtendedKeyUsage */
-		if (DER_IS_OID(oid, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01) ||
-		    DER_IS_OID(oid, 0x55, 0x1d, 0x25, 0x00))
+		if (DER_IS_OID(oid, "\x2b\x06\x01\x05\x05\x07\x03\x01") ||
+		    DER_IS_OID(oid, "\x55\x1d\x25\x00"))
 			certificate->for_server = true;
 	return inside.len == 0;
 }
@@ -258,7 +258,7 @@ static bool are_plain_policies(struct der_part value)
 			qualifiers.len = 0;
 		while (der_expect(&qualifiers, DER_SEQUENCE, &qualifier))
 			if (!der_expect(&qualifier, DER_OID, &oid) ||
-			    !DER_IS_OID(oid, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x02, 0x01))
+			    !DER_IS_OID(oid, "\x2b\x06\x01\x05\x05\x07\x02\x01"))
 				return false;
 		if (qualifiers.len > 0 || policy.len > 0)
 			return false;

@@ -134,7 +134,7 @@ static bool common_name_is_for(struct der_part subject, const char *name)
 		return false;
 	while (der_expect(&sets, DER_SET, &set))
 		while (der_expect(&set, DER_SEQUENCE, &pair))
-			if (der_expect(&pair, DER_OID, &oid) && DER_IS_OID(oid, 0x55, 0x04, 0x03) &&
+			if (der_expect(&pair, DER_OID, &oid) && DER_IS_OID(oid, "\x55\x04\x03") &&
 			    der_next(&pair, &tag, &value, NULL) && is_utf8(tag) &&
 			    is_for(value, name))
 				return true;

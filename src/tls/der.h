@@ -43,9 +43,7 @@ bool der_expect(struct der_part *in, unsigned wanted, struct der_part *inside);
 /* Whether `part` equals these bytes. */
 bool der_is(struct der_part part, const void *bytes, size_t len);
 
-/* The same for an object identifier, given byte by byte. */
-#define DER_IS_OID(part, ...)                                                                      \
-	der_is(part, (const unsigned char[]){ __VA_ARGS__ },                                       \
-	       sizeof(const unsigned char[]){ __VA_ARGS__ })
+/* The same for an object identifier, given as a string literal of its bytes. */
+#define DER_IS_OID(part, bytes) der_is(part, bytes, sizeof(bytes) - 1)
 
 #endif
