@@ -227,9 +227,10 @@ enum fail sidecar_cycle_set(struct sidecar_cycle *cycle)
 
 	cycle->just_set = false;
 	if (!wanted->port)
-		return step_found(step, VERDICT_SKIP, NULL,
-		                  "%lld is set, and none known to be forwarded",
-		                  (long long)view->listen_port);
+		return step_found(
+			step, VERDICT_SKIP, NULL, "%lld is set%s, and none known to be forwarded",
+			(long long)view->listen_port,
+			view->listen_port ? "" : " (any port, as by Gluetun's down-command)");
 	if (qbittorrent_is_web_ui(&cycle->qbittorrent, view, wanted->port)) {
 		f = refuse_own_port(view, wanted->port, &step->seen);
 	} else if (cycle->reach.dry && view->listen_port != wanted->port) {

@@ -162,7 +162,8 @@ bool publish_setting_is(const struct qbittorrent_view *view, enum publish_settin
 		[PUBLISH_ANNOUNCE_PORT] = view->announce_port != 0,
 		[PUBLISH_PEER_PROXY] = view->peer_proxy,
 		[PUBLISH_LO] = strcmp(view->interface, "lo") == 0,
-		[PUBLISH_RANDOM_PORT] = view->random_port,
+		/* Port 0 is often the down-command's (docs/gluetun.md), not a setting of the user. */
+		[PUBLISH_RANDOM_PORT] = view->random_port && view->listen_port != 0,
 		[PUBLISH_UPNP] = view->upnp,
 	};
 

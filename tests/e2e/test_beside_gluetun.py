@@ -1,6 +1,5 @@
 """Beside Gluetun (its stand-in, which does what was measured of it) and the real qBittorrent: what is so,
-what health says, and for how long it says something better. What it has to say and does not yet is a
-strict xfail whose reason names the point."""
+what health says, and for how long it says something better."""
 
 from __future__ import annotations
 
@@ -48,11 +47,6 @@ NewQBittorrent = Callable[..., QBittorrent]
 def failures(qsticky: Sidecar) -> int:
     """In a row; none before there is a health file."""
     return (qsticky.health() or {}).get("consecutive_failures", 0)
-
-
-def wrong(point: str) -> pytest.MarkDecorator:
-    """What the test asks for is not so yet. Remove the mark with the step that makes it so."""
-    return pytest.mark.xfail(strict=True, raises=AssertionError, reason=point)
 
 
 def asks(source: str) -> dict[str, str]:
@@ -248,6 +242,36 @@ def test_of_three_ports_the_one_that_was_asked_for_is_opened(
     qsticky.wait_health(healthy=True, state="in_sync")
     assert server.listen_port() == ports[1]
     assert qsticky.health()["forwarded_ports"] == ports
+
+
+@SOURCES
+def test_three_qbittorrents_have_a_port_each(
+    source: str,
+    new_gluetun: NewGluetun,
+    new_qbittorrent: NewQBittorrent,
+    sidecar: MakeSidecar,
+) -> None:
+    """And have them again when the VPN has reconnected, with others."""
+    env = {"VPN_PORT_FORWARDING_PORTS_COUNT": "3"}
+    gluetun = new_gluetun("master", env=env)
+    servers = [new_qbittorrent(address="").start() for _ in range(3)]
+    gluetun.wait_port()
+    sidecars = [
+        sidecar(server, env=asks(source) | {"QSTICKY_PORT_INDEX": str(index)})
+        for index, server in enumerate(servers, 1)
+    ]
+
+    def assert_each(ports: list[int]) -> None:
+        assert len(set(ports)) == 3
+        for server, qsticky, port in zip(servers, sidecars, ports):
+            wait_right(gluetun, qsticky, port)
+            assert server.listen_port() == port
+
+    before = gluetun.ports()
+    assert_each(before)
+    gluetun("reconnect")
+    gluetun.wait_port(other_than=before[0])
+    assert_each(gluetun.ports())
 
 
 def test_the_same_ports_in_another_order_change_nothing_and_other_ports_are_counted_again(
@@ -559,7 +583,6 @@ def test_the_down_command_alone_is_named_where_it_cannot_be_made_up_for(
     assert not gluetun.namespace.far_end_reaches(port)
 
 
-@wrong("15.3: a port of 0 is the down-command's, not a setting of the user")
 def test_the_port_0_of_the_down_command_is_not_called_a_random_port(
     commanded: Callable[..., Any],
 ) -> None:
@@ -568,4 +591,6 @@ def test_the_port_0_of_the_down_command_is_not_called_a_random_port(
     assert qsticky.stop() == 0
     gluetun.set_status("stopped")
     assert server.preferences()["random_port"] is True
-    assert "random_port is on" not in check(qsticky)
+    said = check(qsticky)
+    assert "random_port is on" not in said
+    assert "0 is set (any port, as by Gluetun's down-command), and none known" in said
