@@ -45,6 +45,8 @@ void qbittorrent_begin(struct qbittorrent *qb, int64_t deadline_ms, struct qbitt
 	qb->peer.deadline_ms = deadline_ms;
 	qb->gate = gate;
 	qb->login = QBITTORRENT_LOGIN_NONE;
+	qb->slowest_ms = 0;
+	qb->overdue = false;
 }
 
 void qbittorrent_end(struct qbittorrent *qb)

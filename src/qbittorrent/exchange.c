@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "config/url.h"
 
@@ -59,7 +60,13 @@ enum fail qbittorrent_exchange(struct qbittorrent *qb, struct http_request reque
 
 	request.cookies = &qb->cookies;
 	if (!f) {
+		int64_t started_ms = mono_now_ms(), took_ms;
+
 		f = peer_exchange(peer, request, qb->reply, repeatable, why);
+		qb->overdue |= f == FAIL_TIMEOUT && peer->used;
+		took_ms = mono_now_ms() - started_ms + 1;
+		if (!f && took_ms > qb->slowest_ms)
+			qb->slowest_ms = took_ms;
 		if (f == FAIL_CLOSED && peer->used && !qb->reply->begun && !peer->https)
 			fail_in(why, "no answer to plain HTTP (does this port speak HTTPS?)");
 		if (f && f != FAIL_STOPPED && peer->used)

@@ -14,7 +14,7 @@
 #include "http/peer.h"
 #include "qbittorrent/login_verdict.h"
 
-/* Longest wait for one request and its reply, in milliseconds. */
+/* Longest wait for one request and its reply, in milliseconds, unless the caller sets another in `peer`. */
 #define QBITTORRENT_EXCHANGE_MS 10000
 
 /* Longest wait until a new port is read back, in milliseconds. */
@@ -93,6 +93,8 @@ struct qbittorrent {
 	/* Of the current cycle. */
 	struct qbittorrent_gate *gate; /* borrowed; NULL: no login is sent */
 	enum qbittorrent_login login;
+	int64_t slowest_ms; /* the longest exchange, rounded up; 0: nothing was answered */
+	bool overdue;       /* a reply did not come in time */
 
 	/* Of the user name and password last read. */
 	bool sent_default; /* no password is configured */

@@ -17,6 +17,7 @@ void sidecar_cycle_start(struct sidecar_cycle *cycle, const struct config *confi
 
 	port_source_start(&cycle->source, config, stop, reply);
 	cycle->qbittorrent = servers_qbittorrent(config, stop, reply);
+	cycle->patience = patience_start();
 	cycle->reach = reachability_on(config);
 	cycle->gate = login_gate_for(config);
 	cycle->said_choice = CHOICE_ONE;
@@ -364,11 +365,17 @@ enum fail sidecar_cycle_run(struct sidecar_cycle *cycle)
 	if (sync_is_orphan(sync, now_ms))
 		return FAIL_ORPHANED;
 	cycle->gate.now_s = now_s();
-	qbittorrent_begin(qb, now_ms + SIDECAR_CYCLE_MS - source->looking_ms, &cycle->gate.gate);
+	qb->peer.step_ms = cycle->patience.exchange_ms;
+	qbittorrent_begin(qb, now_ms + patience_cycle_ms(&cycle->patience) - source->looking_ms,
+	                  &cycle->gate.gate);
 	f = reconcile(cycle);
 	qbittorrent_end(qb);
 	if (f == FAIL_STOPPED)
 		return f;
+	patience_cycle_ended(&cycle->patience, qb->overdue, qb->slowest_ms);
+	if (f == FAIL_TIMEOUT && qb->overdue)
+		step_append(&cycle->step, "; the next try waits %d s",
+		            (int)(cycle->patience.exchange_ms / 1000));
 	say_login_news(cycle);
 	if (qb->login == QBITTORRENT_LOGIN_ACCEPTED)
 		log_line(LEVEL_DEBUG, "logged in to qBittorrent %s", qb->version);

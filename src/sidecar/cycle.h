@@ -11,6 +11,7 @@
 #include "base/fail.h"
 #include "base/wait.h"
 #include "config/config.h"
+#include "core/patience.h"
 #include "http/http.h"
 #include "qbittorrent/client.h"
 #include "sidecar/login_gate.h"
@@ -20,8 +21,9 @@
 #include "sidecar/step.h"
 #include "webhook/queue.h"
 
-/* Longest cycle, in milliseconds. It includes the look at the port source before it. */
-#define SIDECAR_CYCLE_MS 15000
+/* Longest cycle, in milliseconds, while qBittorrent is quick (core/patience.h). It includes the look at the port
+ * source before it. */
+#define SIDECAR_CYCLE_MS PATIENCE_CYCLE_MS
 
 /* The data of a cycle, and what one cycle leaves to the next. */
 struct sidecar_cycle {
@@ -30,6 +32,7 @@ struct sidecar_cycle {
 	struct webhook webhook;
 	struct port_source source; /* the caller looks there before a cycle */
 	struct qbittorrent qbittorrent;
+	struct patience patience;  /* with qBittorrent */
 	struct reachability reach; /* the caller polls and drains its tunnel's events */
 
 	struct step step; /* what the last step found */
@@ -76,8 +79,8 @@ enum fail sidecar_cycle_set(struct sidecar_cycle *cycle);
  * reachability_prove(); if no port is wanted, as reachability_judge_missing(). */
 enum fail sidecar_cycle_prove(struct sidecar_cycle *cycle);
 
-/* Runs one cycle, for the port that port_source_look() found last. Blocks for SIDECAR_CYCLE_MS at
- * most, less the time that look took.
+/* Runs one cycle, for the port that port_source_look() found last. Blocks for
+ * patience_cycle_ms() at most, less the time that look took.
  *
  * Writes the outcome to `cycle->now`; if the cycle fails, also the reason to its `cycle_why`. Logs
  * other news, and queues the webhook's message about a new port. The caller publishes the outcome.

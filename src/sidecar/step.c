@@ -1,6 +1,7 @@
 #include "sidecar/step.h"
 
 #include <stdarg.h>
+#include <string.h>
 
 #include "base/text.h"
 
@@ -18,6 +19,17 @@ enum fail step_found(struct step *step, enum verdict verdict, const char *fix, c
 	return FAIL_NONE;
 }
 
+void step_append(struct step *step, const char *format, ...)
+{
+	struct text text = { step->seen.text, sizeof step->seen.text, strlen(step->seen.text),
+		             false };
+	va_list args;
+
+	va_start(args, format);
+	text_vprintf(&text, format, args);
+	va_end(args);
+}
+
 enum fail step_failed(struct step *step, enum fail f, const char *fix)
 {
 	step->verdict = VERDICT_FAIL;
@@ -32,7 +44,8 @@ enum fail step_unanswered(struct step *step, enum fail f)
 		[FAIL_RESOLVE] =
 			"QSTICKY_QBITTORRENT_HOST: localhost, or the service's name, or an address",
 		[FAIL_REFUSED] = "start qBittorrent, or correct QSTICKY_QBITTORRENT_HOST and _PORT",
-		[FAIL_TIMEOUT] = "does a firewall drop it, or qBittorrent hang? Then restart that",
+		[FAIL_TIMEOUT] =
+			"restart it if it hangs; the sidecar waits up to 60 s. Is there a firewall?",
 		[FAIL_REJECTED] = "then re-create this container; a changed file is read by itself",
 		[FAIL_HELD_BACK] = "is qBittorrent slow, or a proxy in between? Then wait",
 		[FAIL_BANNED] = "correct user and password, then restart qBittorrent",

@@ -17,6 +17,9 @@ struct step {
 enum fail step_found(struct step *step, enum verdict verdict, const char *fix, const char *format,
                      ...) __attribute__((format(printf, 4, 5)));
 
+/* Appends to the text of `seen`. */
+void step_append(struct step *step, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* Sets VERDICT_FAIL and `fix`, after the failure `f` has set `step->seen`. Returns `f`. */
 enum fail step_failed(struct step *step, enum fail f, const char *fix);
 

@@ -388,6 +388,33 @@ def test_a_server_that_answers_each_request_late_is_given_up_after_the_cycles_de
     qsticky.wait_in_sync(41000)
 
 
+@pytest.mark.parametrize("binary", ["musl"], indirect=True)
+def test_a_server_that_needs_longer_is_served_when_patience_has_grown(
+    fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    """A minute at most; then the patience shrinks again."""
+
+    def slow(exchange: Exchange) -> None:
+        exchange.hold(11)
+        exchange.send(exchange.reply().wire())
+
+    port_file.write(41000)
+    fake.preferences["listen_port"] = 41000
+    fake.local_auth = False  # else it takes two answers
+    fake.fault(PREFERENCES, slow)
+    qsticky = sidecar(fake)
+    error = qsticky.wait_failed(CYCLE_DEADLINE)["last_error"]
+    assert "connected, but no reply; the next try waits 20 s" in error
+    qsticky.wait_health(CYCLE_DEADLINE, state="in_sync", healthy=True)
+    assert len(fake.seen(PREFERENCES)) == 2
+
+    fake.heal()
+    qsticky.wait_cycles(2)
+    before = len(qsticky.log)
+    fake.fault(PREFERENCES, silence())
+    qsticky.wait_log("connected, but no reply; the next try waits 20 s", CYCLE_DEADLINE, before)
+
+
 def test_a_connect_to_a_black_hole_is_given_up(
     port_file: PortFile, sidecar: MakeSidecar
 ) -> None:
