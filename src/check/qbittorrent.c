@@ -1,5 +1,6 @@
 #include "check/context.h"
 
+#include <linux/rtnetlink.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "qbittorrent/exchange.h"
 #include "sidecar/probe_port.h"
 #include "sidecar/publish.h"
+#include "vpn/netlink.h"
 
 /* The same as step_unanswered(); the message also names the server. */
 static enum fail unreached(struct check_context *context, enum fail f)
@@ -21,12 +23,9 @@ static void add_address(struct failure *seen, const struct resolve_address *addr
 	struct text text = { .buf = seen->text,
 		             .cap = sizeof seen->text,
 		             .len = strlen(seen->text) };
-	bool is_v4 = address->sa.any.sa_family == AF_INET;
-	size_t at = is_v4 ? offsetof(struct sockaddr_in, sin_addr)
-	                  : offsetof(struct sockaddr_in6, sin6_addr);
 
 	text_append(&text, " ");
-	text_append_ip(&text, (const unsigned char *)&address->sa + at, is_v4 ? 4 : 16);
+	resolve_append(&text, address, false);
 }
 
 enum fail check_name(struct check_context *context)
@@ -45,11 +44,54 @@ enum fail check_name(struct check_context *context)
 	return FAIL_NONE;
 }
 
+/* Other addresses of this network. */
+struct others {
+	char hosts[8][INET6_ADDRSTRLEN];
+	size_t count;
+};
+
+static void add_other(void *context, const struct netlink_message *message)
+{
+	struct others *others = context;
+	struct netlink_address address;
+	struct text text;
+
+	if (others->count == sizeof others->hosts / sizeof others->hosts[0] ||
+	    !netlink_address(message, &address) || !address.usable)
+		return;
+	text = text_on(others->hosts[others->count++], sizeof others->hosts[0]);
+	text_append_ip(&text, (const unsigned char *)&address.address,
+	               address.family == AF_INET ? 4 : 16);
+}
+
+/* The Web UI may be bound to one address: names the first other one that accepts. */
+static void try_others(struct check_context *context)
+{
+	struct others others = { .hosts = { "127.0.0.1", "::1" }, .count = 2 };
+	const struct peer *peer = &context->cycle.qbittorrent.peer;
+	struct net_tcp tcp = { .fd = -1 };
+	struct failure unused;
+
+	(void)netlink_dump(RTM_GETADDR, add_other, &others, &unused);
+	for (size_t i = 0; i < others.count; i++) {
+		if (net_connect(&tcp, others.hosts[i], peer->port, peer->stop, peer->deadline_ms,
+		                &unused))
+			continue;
+		net_close(&tcp);
+		step_append(&context->cycle.step,
+		            "; it accepts at %s: set QSTICKY_QBITTORRENT_HOST=%s", others.hosts[i],
+		            others.hosts[i]);
+		return;
+	}
+}
+
 enum fail check_connection(struct check_context *context)
 {
 	struct qbittorrent *qb = &context->cycle.qbittorrent;
 	enum fail f = peer_connect(&qb->peer, &context->cycle.step.seen);
 
+	if (f == FAIL_REFUSED && qb->peer.tcp.refused_here)
+		try_others(context);
 	if (f)
 		return unreached(context, f);
 	(void)step_found(&context->cycle.step, VERDICT_OK, NULL, "port %u accepts at",
@@ -165,7 +207,6 @@ enum fail check_probe(struct check_context *context)
 {
 	struct sidecar_cycle *cycle = &context->cycle;
 	struct step *step = &cycle->step;
-	struct text text;
 	struct qbittorrent_hints hints;
 	enum fail f = sidecar_cycle_prove(cycle);
 
@@ -175,9 +216,7 @@ enum fail check_probe(struct check_context *context)
 	if (strcmp(hints.connection_status, "firewalled") != 0)
 		return FAIL_NONE;
 	/* The probe comes from inside, so it does not pass Gluetun's redirect. Peers do. */
-	text = (struct text){ step->seen.text, sizeof step->seen.text, strlen(step->seen.text),
-		              false };
-	text_append(&text, "; no peer has come in yet (firewalled). If none ever does: is "
-	                   "VPN_PORT_FORWARDING_LISTENING_PORTS set for Gluetun? Remove it");
+	step_append(step, "; no peer has come in yet (firewalled). If none ever does: is "
+	                  "VPN_PORT_FORWARDING_LISTENING_PORTS set for Gluetun? Remove it");
 	return FAIL_NONE;
 }

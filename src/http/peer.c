@@ -32,6 +32,10 @@ static void append_host(struct text *text, const struct peer *peer)
 {
 	bool is_usual = peer->port == (peer->https ? 443 : 80);
 
+	if (peer->says_address) {
+		resolve_append(text, &peer->tcp.peer, true);
+		return;
+	}
 	peer_append_authority(text, peer->https ? peer->tls.trust.name : peer->host,
 	                      is_usual || peer->omits_port ? 0 : peer->port);
 }
@@ -176,17 +180,18 @@ enum fail peer_exchange(struct peer *peer, struct http_request request, struct h
                         bool repeatable, struct failure *why)
 {
 	char host[PEER_AUTHORITY_MAX];
-	struct text text = text_on(host, sizeof host);
+	struct text text;
 	struct stream *stream = peer->https ? &peer->tls.stream : &peer->tcp.stream;
 	bool stale;
 	enum fail f;
 
-	append_host(&text, peer);
 	request.host = host;
 	do {
 		f = open_connection(peer, why);
 		if (f)
 			return f;
+		text = text_on(host, sizeof host);
+		append_host(&text, peer);
 		f = http_send(stream, &request, reply, step_deadline(peer), why);
 		stale = f == FAIL_CLOSED && peer->used && !reply->begun;
 		if (f || !reply->keep_alive)

@@ -46,6 +46,7 @@ struct peer {
 	int64_t step_ms;     /* longest time for a handshake, and for a request with its reply */
 	int64_t deadline_ms; /* the end of all steps; set before the first */
 	bool omits_port;     /* in the Host header */
+	bool says_address;   /* there, in place of the name */
 	bool is_patient;     /* tries a refused connection once more */
 	bool looks_up_none;  /* connects to the last address only, without a lookup */
 

@@ -66,6 +66,18 @@ bool resolve_numeric(struct resolve_address *address, const char *host, uint16_t
 	return true;
 }
 
+void resolve_append(struct text *text, const struct resolve_address *address, bool bracketed)
+{
+	bool is_v4 = address->sa.any.sa_family == AF_INET;
+	size_t at = is_v4 ? offsetof(struct sockaddr_in, sin_addr)
+	                  : offsetof(struct sockaddr_in6, sin6_addr);
+
+	bracketed = bracketed && !is_v4;
+	text_append(text, bracketed ? "[" : "");
+	text_append_ip(text, (const unsigned char *)&address->sa + at, is_v4 ? 4 : IP_MAX);
+	text_append(text, bracketed ? "]" : "");
+}
+
 void resolve_add(struct resolve_found *found, const struct resolve_address *address)
 {
 	size_t at = found->count;

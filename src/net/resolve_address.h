@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "base/text.h"
+
 /* Most addresses kept for one name. */
 #define RESOLVE_MAX 16
 
@@ -32,6 +34,9 @@ struct resolve_address resolve_ip(const void *ip, size_t len, uint16_t port);
 
 /* Parses an IP address, perhaps with a zone ("fe80::1%eth0"). False, and `len` 0: `host` is a name. */
 bool resolve_numeric(struct resolve_address *address, const char *host, uint16_t port);
+
+/* Appends the address, an IPv6 one in brackets if `bracketed`; without zone and port. */
+void resolve_append(struct text *text, const struct resolve_address *address, bool bracketed);
 
 /* Adds the address behind the others of its family, IPv4 first: many tunnels have no IPv6. Leaves it
  * out if the list is full. */

@@ -52,6 +52,30 @@ void qbittorrent_forget_key(struct qbittorrent *qb)
 	qb->api_key = NULL;
 }
 
+/* Whether the reply may be qBittorrent's own refusal of the Host header. A proxy that wants a login names the way
+ * (RFC 9110, section 11.6.1). With HTTPS the header must be the name in TLS. */
+static bool refuses_host(const struct qbittorrent *qb)
+{
+	size_t cursor = 0, len;
+
+	return qb->reply->status == 401 && !qb->peer.https &&
+	       !http_header(qb->reply, "WWW-Authenticate", &cursor, &len);
+}
+
+/* The same with the other spelling of the host: qBittorrent always takes the address that the connection has. */
+static enum fail say_host_otherwise(struct qbittorrent *qb, const struct http_request *request,
+                                    struct failure *why)
+{
+	struct peer *peer = &qb->peer;
+	enum fail f;
+
+	peer->says_address = !peer->says_address;
+	f = peer_exchange(peer, *request, qb->reply, true, why);
+	if (f || qb->reply->status == 401)
+		peer->says_address = !peer->says_address;
+	return f;
+}
+
 enum fail qbittorrent_exchange(struct qbittorrent *qb, struct http_request request, bool repeatable,
                                struct failure *why)
 {
@@ -63,6 +87,8 @@ enum fail qbittorrent_exchange(struct qbittorrent *qb, struct http_request reque
 		int64_t started_ms = mono_now_ms(), took_ms;
 
 		f = peer_exchange(peer, request, qb->reply, repeatable, why);
+		if (!f && repeatable && refuses_host(qb))
+			f = say_host_otherwise(qb, &request, why);
 		qb->overdue |= f == FAIL_TIMEOUT && peer->used;
 		took_ms = mono_now_ms() - started_ms + 1;
 		if (!f && took_ms > qb->slowest_ms)
@@ -119,8 +145,9 @@ enum fail qbittorrent_unexpected(const struct http_reply *reply, const char *pat
 	if (reply->status == 401)
 		return fail_set(
 			why, FAIL_ANSWER,
-			"HTTP 401: qBittorrent does not accept the Host header (Options, Web UI, "
-			"server domains), or a proxy in front wants a login");
+			"HTTP 401: qBittorrent does not accept the Host header: add the name in "
+			"QSTICKY_QBITTORRENT_HOST to its server domains (Options, Web UI); or a "
+			"proxy in front wants a login");
 	if (qbittorrent_is_html(reply))
 		return fail_set(why, FAIL_ANSWER,
 		                "not qBittorrent: HTTP %d and an HTML page for %s; another program "

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from certificates import Pki
-from conftest import AS_NOBODY, AT_ONCE, CYCLE_DEADLINE, EMPTY_S, MakeSidecar, Sidecar, controls
+from conftest import AS_NOBODY, AT_ONCE, CYCLE_DEADLINE, EMPTY_S, NOBODY, MakeSidecar, Sidecar, controls
 from control_server import ControlServer, Role
 from documents import document
 from faults import reply, silence
@@ -293,8 +293,8 @@ def another_program(b: Bench) -> None:
 
 def server_domains(b: Bench) -> None:
     web_ui = {r"WebUI\HostHeaderValidation": "true", r"WebUI\ServerDomains": "nas.lan"}
-    b.real(extra_config={"Preferences": web_ui})
-    b.env["QSTICKY_QBITTORRENT_HOST"] = "localhost"
+    leaf = real_https(b, extra_config={"Preferences": web_ui})
+    b.env |= HTTPS | {"QSTICKY_TLS_PIN_SHA256": leaf.sha256, "QSTICKY_QBITTORRENT_HOST": "localhost"}
 
 
 def wrong_password(b: Bench) -> None:
@@ -474,7 +474,7 @@ SETUPS: dict[str, Callable[[Bench], None]] = {
     "a certificate for another name": another_name,
     "a proxy wants a login of its own": login_page,
     "another program has that port": another_program,
-    '"Server domains" does not list the host': server_domains,
+    '"Server domains" does not list the host, with HTTPS': server_domains,
     "a password file that cannot be read": closed_secret,
     "an API key, for a qBittorrent before 5.2": key_too_early,
     "a wrong password": wrong_password,
@@ -532,7 +532,7 @@ def test_the_first_fail_line_names_the_cause(setup: str, bench: Bench) -> None:
 
 def test_where_all_holds_every_line_is_ok(bench: Bench) -> None:
     namespace = bench.namespace()
-    server = bench.real(address="")
+    server = bench.real(interface=TUNNEL, address="")
     port = server.listen_port()
     namespace.wait_open(port)
     bench.beside().wait_health(healthy=True, reachable=True)
@@ -546,6 +546,50 @@ def test_where_all_holds_every_line_is_ok(bench: Bench) -> None:
     assert len(mend) == (expected["sandbox"] == "warn"), "nothing else to mend"
     for shown in (str(port), "127.0.0.1", TUNNEL_ADDRESS, "v4.5.2", "accepted", "uid 0"):
         assert shown in done.stdout, shown
+
+
+def settings_of(bench: Bench) -> dict[str, str]:
+    hops = json.loads(bench.check("--json").stdout)["hops"]
+    return next(hop for hop in hops if hop["name"] == "settings")
+
+
+def test_binding_is_recommended_while_qbittorrent_has_any_interface(bench: Bench) -> None:
+    bench.namespace()
+    bench.real(address="")
+    found = settings_of(bench)
+    assert found["verdict"] == "ok" and "bound to any interface" in found["seen"]
+    assert found["fix"] == "better: QSTICKY_BIND_INTERFACE=true"
+    bench.env["QSTICKY_BIND_INTERFACE"] = "true"
+    assert settings_of(bench)["fix"] is None
+
+
+def test_a_web_ui_at_another_address_of_this_network_is_found(bench: Bench) -> None:
+    bench.namespace()
+    server = bench.real(webui_address=TUNNEL_ADDRESS)
+    (line,) = [line for line in fails(bench.check().stdout) if " connection " in line]
+    assert f"it accepts at {TUNNEL_ADDRESS}: set QSTICKY_QBITTORRENT_HOST={TUNNEL_ADDRESS}" in line
+    bench.env["QSTICKY_QBITTORRENT_HOST"] = TUNNEL_ADDRESS
+    assert verdicts(bench.check().stdout)["login"] == "ok"
+    server.stop()
+    (line,) = [line for line in fails(bench.check().stdout) if " connection " in line]
+    assert "it accepts" not in line
+
+
+def test_a_low_port_of_an_unprivileged_qbittorrent_is_explained(
+    root: None, bench: Bench
+) -> None:
+    """It says 200 and has it set, and the kernel lets only root open it."""
+    namespace = bench.namespace()
+    namespace.call(
+        lambda: Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").write_text("1024")
+    )
+    server = bench.real(address="", owner=NOBODY)
+    server.set_preferences({"listen_port": 443})
+    bench.port_file.write(443)
+    (line,) = [line for line in fails(bench.check().stdout) if " probe " in line]
+    assert "only root may open a port below 1024" in line
+    health = bench.beside().wait_health(healthy=False, reachable=False)
+    assert "only root may open a port below 1024" in health["last_error"]
 
 
 def test_https_with_the_pin_shows_the_certificate_and_the_line_that_pins_it(

@@ -362,3 +362,22 @@ def test_a_stop_logs_out(
     (logout,) = fake.seen(LOGOUT)
     assert logout.method == "POST" and logout.cookies() == {"SID": "a+b/000001/c+d=="}
     assert not fake.sessions
+
+
+@pytest.mark.parametrize("version", ["4.5.2", "5.3.0"])
+@pytest.mark.parametrize("binary", ["musl"], indirect=True)
+def test_a_web_ui_that_refuses_the_name_gets_its_address(
+    version: str,
+    new_qbittorrent: Callable[..., QBittorrent],
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    """Host header validation: the address is always right, the name only if the list has it."""
+    server = new_qbittorrent(
+        version=version, extra_config={"Preferences": {r"WebUI\ServerDomains": "nas.example"}}
+    ).start()
+    port = free_port()
+    port_file.write(port)
+    qsticky = sidecar(server, env={"QSTICKY_QBITTORRENT_HOST": "localhost"})
+    qsticky.wait_in_sync(port)
+    assert server.logins() == (1, 0, 0)

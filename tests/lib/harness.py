@@ -215,6 +215,7 @@ class QBittorrent:
         *,
         user: str = "admin",
         password: str = "adminadmin",
+        webui_address: str = "127.0.0.1",
         webui_port: int | None = None,
         listen_port: int | None = None,
         interface: str = "",
@@ -224,6 +225,7 @@ class QBittorrent:
         certificate: str | os.PathLike[str] | None = None,
         key: str | os.PathLike[str] | None = None,
         extra_config: Mapping[str, Mapping[str, str]] | None = None,
+        owner: int | None = None,
     ) -> None:
         """`interface` and `address` are where it listens for peers; both empty: everywhere. With
         the default it is loopback only, without naming `lo`, which a VPN's user never should.
@@ -234,13 +236,17 @@ class QBittorrent:
         `certificate` and `key` are PEM files: with them its WebUI speaks HTTPS. Put others in their
         place while it is stopped. (With files that it cannot use it falls back to plain HTTP.)
 
+        `owner` is the user that it runs as.
+
         `extra_config` is {section: {key: value}}, for example
         {"Preferences": {r"WebUI\\BanDuration": "4"}}, and overrides what is set here.
         """
         self.profile = Path(profile_dir)
         self.user = user
         self.password = password
+        self.webui_address = webui_address
         self.webui_port = webui_port or free_port()
+        self.owner = owner
         self.version = version
         self.https = (certificate, key) if certificate and key else None
         self.process: subprocess.Popen[bytes] | None = None
@@ -285,7 +291,7 @@ class QBittorrent:
             "Preferences": {
                 r"Connection\ResolvePeerCountries": "false",  # else it downloads a database
                 r"General\Locale": "en",
-                r"WebUI\Address": "127.0.0.1",
+                r"WebUI\Address": self.webui_address,
                 r"WebUI\Port": str(self.webui_port),
                 r"WebUI\Username": self.user,
                 r"WebUI\Password_PBKDF2": password_entry(self.password),
@@ -320,6 +326,9 @@ class QBittorrent:
         self.cookie = ""
         self._log_start = self.log_path.stat().st_size if self.log_path.exists() else 0
         # Certificates and such lie beside the profile.
+        if self.owner is not None:
+            for path in (self.profile, *self.profile.rglob("*")):
+                os.chown(path, self.owner, -1)
         wrapper = versions.command(self.version, [Path(tempfile.gettempdir()), self.profile])
         with open(self.profile / "output.txt", "ab") as output:
             self.process = subprocess.Popen(
@@ -334,6 +343,7 @@ class QBittorrent:
                     "TZ": "UTC",
                 },
                 start_new_session=True,  # a Ctrl-C at the terminal is ours alone
+                user=self.owner,
             )
         atexit.register(self.kill)
         try:
@@ -399,7 +409,7 @@ class QBittorrent:
     # -- what it says, in a session of our own
 
     def _connection(self) -> http.client.HTTPConnection:
-        server, options = ("127.0.0.1", self.webui_port), {"source_address": (ADMIN_IP, 0)}
+        server, options = (self.webui_address, self.webui_port), {"source_address": (ADMIN_IP, 0)}
         if not self.https:
             return http.client.HTTPConnection(*server, timeout=PATIENCE, **options)
         anybody = ssl._create_unverified_context()  # it is ours; who it is, others ask

@@ -429,12 +429,70 @@ static void qbittorrent_sends_no_password_to_something_else(void **state)
 	assert_no_password_for("HTTP/1.1 403 Forbidden\r\nContent-Type: text/html\r\n"
 	                       "Content-Length: 1\r\n\r\nx");
 	assert_no_password_for("HTTP/1.1 403 Forbidden\r\nContent-Length: 10\r\n\r\n \n<html></>");
-	assert_no_password_for("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n");
+	assert_no_password_for("HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\n"
+	                       "Content-Length: 0\r\n\r\n");
 	assert_no_password_for(
 		"HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n");
 	assert_no_password_for("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
 	assert_no_password_for("HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n");
 	assert_no_password_for(OK(6, "<html>"));
+}
+
+#define UNAUTHORIZED "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
+
+static void begin_by_name(const char *const script[])
+{
+	begin(script);
+	memcpy(config.host, "localhost", sizeof "localhost");
+}
+
+static void assert_hosts(const char *const hosts[])
+{
+	size_t count = 0;
+
+	end_after_test(NULL);
+	for (; hosts[count]; count++) {
+		char header[64];
+
+		snprintf(header, sizeof header, "\r\nHost: %s", hosts[count]);
+		assert_true(count < server.count);
+		assert_non_null(strstr(server.requests[count], header));
+	}
+	assert_int_equal(server.count, count);
+}
+
+static void qbittorrent_says_its_address_where_the_name_is_refused(void **state)
+{
+	(void)state;
+
+	begin_by_name(SCRIPT(UNAUTHORIZED, PORT_41000, PORT_42000, UNAUTHORIZED, PORT_41000));
+	assert_int_equal(read_view(), FAIL_NONE);
+	assert_int_equal(read_view(), FAIL_NONE);
+	assert_int_equal(read_view(), FAIL_NONE);
+	assert_hosts(
+		SCRIPT("localhost\r", "127.0.0.1\r", "127.0.0.1\r", "127.0.0.1\r", "localhost\r"));
+}
+
+static void qbittorrent_names_the_header_that_no_spelling_helps(void **state)
+{
+	(void)state;
+
+	begin_by_name(SCRIPT(UNAUTHORIZED, UNAUTHORIZED));
+	assert_int_equal(read_view(), FAIL_ANSWER);
+	assert_non_null(strstr(why.text, "add the name in QSTICKY_QBITTORRENT_HOST to its server "
+	                                 "domains"));
+	assert_false(qb.peer.says_address);
+	assert_hosts(SCRIPT("localhost\r", "127.0.0.1\r"));
+}
+
+static void qbittorrent_takes_a_proxys_login_for_what_it_is(void **state)
+{
+	(void)state;
+
+	begin_by_name(SCRIPT("HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\n"
+	                     "Content-Length: 0\r\n\r\n"));
+	assert_int_equal(read_view(), FAIL_ANSWER);
+	assert_hosts(SCRIPT("localhost\r"));
 }
 
 /* ---- connections ---- */
@@ -1248,6 +1306,13 @@ int main(void)
 		                                end_after_test),
 		cmocka_unit_test_setup_teardown(qbittorrent_sends_no_login_that_is_held_back, NULL,
 		                                end_after_test),
+		cmocka_unit_test_setup_teardown(
+			qbittorrent_says_its_address_where_the_name_is_refused, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_names_the_header_that_no_spelling_helps,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(qbittorrent_takes_a_proxys_login_for_what_it_is,
+		                                NULL, end_after_test),
 		cmocka_unit_test_setup_teardown(qbittorrent_tells_a_login_rejected, NULL,
 		                                end_after_test),
 		cmocka_unit_test_setup_teardown(
