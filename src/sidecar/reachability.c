@@ -210,6 +210,12 @@ static enum fail repair(struct reachability *reach, struct qbittorrent *qb,
 			return f;
 		refusal = *why;
 	}
+	if (wanted->port < 1024)
+		return fail_set(why, FAIL_PORT_CLOSED,
+		                "%s: only root may open a port below 1024; have Gluetun forward "
+		                "another, or set the sysctl net.ipv4.ip_unprivileged_port_start=0 "
+		                "for its container",
+		                refusal.text);
 	if (!now->config->rebind)
 		return fail_set(why, FAIL_PORT_CLOSED,
 		                "%s; QSTICKY_REBIND=false: restart qBittorrent to repair it",
