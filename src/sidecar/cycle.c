@@ -373,7 +373,7 @@ enum fail sidecar_cycle_run(struct sidecar_cycle *cycle)
 	if (f == FAIL_STOPPED)
 		return f;
 	patience_cycle_ended(&cycle->patience, qb->overdue, qb->slowest_ms);
-	if (f == FAIL_TIMEOUT && qb->overdue)
+	if (f == FAIL_TIMEOUT && cycle->patience.exchange_ms > qb->peer.step_ms)
 		step_append(&cycle->step, "; the next try waits %d s",
 		            (int)(cycle->patience.exchange_ms / 1000));
 	say_login_news(cycle);

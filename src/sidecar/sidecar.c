@@ -307,6 +307,7 @@ int sidecar_once(const struct config *config, struct init *init)
 	enum fail f;
 
 	set_up(&s, config, init);
+	s.cycle.patience.exchange_ms = PATIENCE_MOST_MS; /* there is no next try */
 	login_store_keep(&s.cycle.gate.store);
 	sandbox_enter(config, SANDBOX_ONCE);
 	port_source_watch(&s.cycle.source, config);
