@@ -2,7 +2,8 @@
  *
  * Every function that can fail returns `enum fail`; FAIL_NONE is 0, so `if (f)` reads "if it
  * failed". The text goes to the log and into the health file: it names the host or path, the
- * reason, and where possible what to do. It never holds a password, cookie, key or body. */
+ * reason, and where possible what to do. It never holds a password, cookie, key or body.
+ * A word says more exactly than the kind what failed; `qsticky check --json` shows it. */
 #ifndef QSTICKY_BASE_FAIL_H
 #define QSTICKY_BASE_FAIL_H
 
@@ -27,7 +28,45 @@ enum fail {
 	FAIL_ORPHANED,    /* Gluetun has left this network namespace */
 	FAIL_TLS,         /* no TLS with this server */
 	FAIL_UNTRUSTED,   /* the server cannot prove its identity */
+	FAIL_KINDS
 };
+
+/* The words: one of each kind, and these. fail_words[] has their text; docs/troubleshooting.md says
+ * what each means. */
+enum fail_word {
+	WORD_DENIED = FAIL_KINDS,
+	WORD_SELINUX,
+	WORD_DIRECTORY,
+	WORD_LINK,
+	WORD_REPLACED,
+	WORD_EMPTY,
+	WORD_MISSING,
+	WORD_NO_DIR,
+	WORD_EMPTY_DIR,
+	WORD_WRONG_DIR,
+	WORD_TOO_FEW,
+	WORD_OLD,
+	WORD_NEVER,
+	WORD_GONE,
+	WORD_DOWN,
+	WORD_ADDRESS,
+	WORD_ONE_WAY,
+	WORD_SEVERAL,
+	WORD_PROXY,
+	WORD_INTERFACE,
+	WORD_TAKEN,
+	WORD_UNHEALTHY,
+	WORD_CLOCK,
+	WORD_INVALID,
+	WORD_IGNORED,
+	WORD_OFF,
+	WORDS
+};
+
+extern const char fail_words[WORDS][11];
+
+/* A kind of failure, or a verdict, with a word of its own. */
+#define FAIL_AS(kind, word) ((unsigned)(kind) | (unsigned)(word) << 8)
 
 /* Longest text, in bytes with its NUL. It fits a log line of 1 KiB, and holds the description of a
  * refused certificate. */
@@ -35,17 +74,19 @@ enum fail {
 
 struct failure {
 	char text[FAILURE_MAX];
+	unsigned char word; /* enum fail, or enum fail_word */
 };
 
-/* Sets the text (cut at FAILURE_MAX, with "..." at the end) and returns `kind`. */
-enum fail fail_set(struct failure *why, enum fail kind, const char *format, ...)
+/* Sets the text (cut at FAILURE_MAX, with "..." at the end) and the word, and returns the kind.
+ * `kind`: an enum fail, which is the word too, or FAIL_AS(). */
+enum fail fail_set(struct failure *why, unsigned kind, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* As fail_set() with FAIL_IO; appends ": " and the text of errno. */
+/* As fail_set() with FAIL_IO, and WORD_DENIED for EACCES; appends ": " and the text of errno. */
 enum fail fail_errno(struct failure *why, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* Puts "<format>: " before the present text. */
+/* Puts "<format>: " before the present text. The word stays. */
 void fail_in(struct failure *why, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

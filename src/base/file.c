@@ -22,10 +22,53 @@ int file_open(const char *path, enum file_links links)
 	return open(path, links == FILE_LINKS_NONE ? flags | O_NOFOLLOW : flags);
 }
 
+/* Whether the mode allows it to this user: of the file, or of the nearest directory above it that can
+ * be seen. It is for the owner, or for everybody else: the user's groups are not asked for. */
+static bool mode_allows(const char *path, bool write)
+{
+	char at[LIMITS_PATH_MAX];
+	struct text copy = text_on(at, sizeof at);
+	unsigned wanted = write ? W_OK : R_OK, bits;
+	struct stat status;
+
+	text_append(&copy, path);
+	while (stat(at, &status) < 0) {
+		wanted = errno == EACCES ? X_OK : W_OK | X_OK;
+		if (!text_cut_name(at))
+			return false;
+	}
+	bits = status.st_mode;
+	bits = status.st_uid == geteuid() ? bits >> 6 : bits >> 3 & bits;
+	return (bits & wanted) == wanted;
+}
+
+enum fail file_refused(struct failure *why, const char *path, bool write)
+{
+	bool allowed;
+
+	if (errno != EACCES)
+		return fail_errno(why, "%s %s", write ? "create" : "open", path);
+	allowed = mode_allows(path, write);
+	return fail_set(why, FAIL_AS(FAIL_IO, allowed ? WORD_SELINUX : WORD_DENIED),
+	                "%s: no permission for uid %u%s", path, (unsigned)geteuid(),
+	                allowed ? ", although its mode allows it: SELinux? mount it with :z"
+	                        : "; open it and its directory to that user");
+}
+
+static enum fail is_directory(struct failure *why, enum fail kind, const char *path)
+{
+	return fail_set(why, FAIL_AS(kind, WORD_DIRECTORY),
+	                "%s is a directory: Docker makes one where the file to mount is missing; "
+	                "make that file, and re-create the container",
+	                path);
+}
+
 enum fail file_check(struct stat *status, int fd, const char *path, struct failure *why)
 {
 	if (fstat(fd, status) < 0)
 		return fail_errno(why, "%s", path);
+	if (S_ISDIR(status->st_mode))
+		return is_directory(why, FAIL_FORMAT, path);
 	if (!S_ISREG(status->st_mode))
 		return fail_set(why, FAIL_FORMAT, "%s is not a regular file", path);
 	return FAIL_NONE;
@@ -82,6 +125,8 @@ enum fail file_read(struct text *content, int fd, const char *path, const char *
 	} while (got < 0 && errno == EINTR);
 	if (got < 0 && errno == ESPIPE)
 		got = read_pipe(content, fd);
+	if (got < 0 && errno == EISDIR)
+		return is_directory(why, FAIL_IO, path);
 	if (got < 0)
 		return fail_errno(why, "read %s", path);
 	content->len += (size_t)got;
@@ -131,7 +176,7 @@ static enum fail write_beside(const char *beside, const char *path, const struct
 		fd = create(beside);
 	}
 	if (fd < 0)
-		return fail_errno(why, "create %s", beside);
+		return file_refused(why, beside, true);
 	written = write(fd, content->buf, content->len);
 	if (written < 0)
 		f = fail_errno(why, "write %s", beside);

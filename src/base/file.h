@@ -24,6 +24,10 @@ enum file_links {
  * a FIFO. Returns the descriptor, which the caller closes. -1: errno says why. */
 int file_open(const char *path, enum file_links links);
 
+/* Explains by errno why `path` could not be opened, or created if `write`. If its mode would allow it
+ * to this user, the message suggests SELinux. Returns FAIL_IO. */
+enum fail file_refused(struct failure *why, const char *path, bool write);
+
 /* Checks that `fd` is a regular file and fills `status`; `path` names it in `why`.
  * FAIL_IO: fstat(2) failed. FAIL_FORMAT: not a regular file; `*status` is set nevertheless. */
 enum fail file_check(struct stat *status, int fd, const char *path, struct failure *why);

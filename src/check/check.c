@@ -66,9 +66,9 @@ static void complain(void *context, const char *sentence)
 	const enum verdict *verdict = context;
 	struct step step;
 
-	(void)step_found(&step, *verdict,
-	                 "correct it and re-create the container; see qsticky --help", "%s",
-	                 sentence);
+	(void)step_found(
+		&step, FAIL_AS(*verdict, *verdict == VERDICT_FAIL ? WORD_INVALID : WORD_IGNORED),
+		"correct it and re-create the container; see qsticky --help", "%s", sentence);
 	check_print_hop(hops[CONFIGURATION].name, &step);
 }
 

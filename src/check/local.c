@@ -79,11 +79,11 @@ enum fail check_sandbox(struct check_context *context)
 	struct text text = text_on(buf, sizeof buf);
 
 	if (context->sandbox.off)
-		return step_found(step, VERDICT_WARN, "let it be true, unless you debug",
-		                  "QSTICKY_SANDBOX=false");
+		return step_found(step, FAIL_AS(VERDICT_WARN, WORD_OFF),
+		                  "let it be true, unless you debug", "QSTICKY_SANDBOX=false");
 	if (sandbox_append(&text, &context->sandbox))
 		return step_found(step, VERDICT_OK, NULL, "%s", buf);
-	return step_found(step, VERDICT_WARN,
+	return step_found(step, FAIL_AS(VERDICT_WARN, FAIL_UNPROVEN),
 	                  "none is needed: this kernel lacks it, or Docker refuses it", "%s", buf);
 }
 
@@ -100,9 +100,9 @@ static void add_owner(struct step *step, const char *file)
 	while (stat(path, &status) < 0)
 		if (!text_cut_name(path))
 			return;
-	(void)step_found(step, VERDICT_OK, NULL, "%s (%s: mode 0%u%u%u, uid %u)", inner.text, path,
-	                 status.st_mode >> 6 & 7, status.st_mode >> 3 & 7, status.st_mode & 7,
-	                 status.st_uid);
+	(void)step_found(step, FAIL_AS(VERDICT_OK, inner.word), NULL,
+	                 "%s (%s: mode 0%u%u%u, uid %u)", inner.text, path, status.st_mode >> 6 & 7,
+	                 status.st_mode >> 3 & 7, status.st_mode & 7, status.st_uid);
 }
 
 static const char gluetun_fix[] = "look at Gluetun's log: is it connected, with "
@@ -110,22 +110,17 @@ static const char gluetun_fix[] = "look at Gluetun's log: is it connected, with 
 
 static enum fail no_port(struct step *step, const char *file)
 {
-	char path[LIMITS_PATH_MAX];
-	struct text copy = text_on(path, sizeof path);
+	enum fail_word word;
+	const char *reason = port_file_reason(file, &word);
 
-	text_append(&copy, file);
-	if (access(path, F_OK) == 0)
-		return step_found(step, VERDICT_FAIL, gluetun_fix,
-		                  "no forwarded port in %s: it is empty", file);
-	(void)text_cut_name(path);
-	if (access(path, F_OK) == 0)
-		return step_found(step, VERDICT_FAIL,
-		                  "look at Gluetun's log: if it has a port, it writes that to "
-		                  "another directory; mount that one here",
-		                  "no forwarded port in %s: there is no such file", file);
-	return step_found(step, VERDICT_FAIL,
-	                  "mount Gluetun's directory here (volumes: gluetun:/tmp/gluetun:ro)",
-	                  "no forwarded port in %s: its directory is not there", file);
+	return step_found(step, FAIL_AS(VERDICT_FAIL, word),
+	                  word == WORD_EMPTY ? gluetun_fix
+	                  : word == WORD_NO_DIR || word == WORD_WRONG_DIR
+	                          ? "mount Gluetun's directory here (volumes: "
+	                            "gluetun:/tmp/gluetun:ro)"
+	                          : "look at Gluetun's log: if it has a port, it writes that to "
+	                            "another directory; mount that one here",
+	                  "no forwarded port in %s: %s", file, reason);
 }
 
 static enum fail too_few(struct step *step, const struct situation *now)
@@ -133,7 +128,7 @@ static enum fail too_few(struct step *step, const struct situation *now)
 	struct failure seen;
 
 	no_port_tell(now, &seen);
-	return step_found(step, VERDICT_FAIL,
+	return step_found(step, FAIL_AS(VERDICT_FAIL, WORD_TOO_FEW),
 	                  "set Gluetun's VPN_PORT_FORWARDING_PORTS_COUNT, or a lower "
 	                  "QSTICKY_PORT_INDEX",
 	                  "%s", seen.text);
@@ -176,7 +171,7 @@ enum fail check_port_file(struct check_context *context)
 	/* Gluetun does not write the file again while it keeps the port, so a high age is normal.
 	 * But a file from before the machine's start is older than any Gluetun that runs now. */
 	if (stat(path, &status) == 0 && status.st_mtime < now_s() - up.tv_sec)
-		return step_found(step, VERDICT_WARN,
+		return step_found(step, FAIL_AS(VERDICT_WARN, WORD_OLD),
 		                  "restart Gluetun, unless the clock was wrong when it wrote it",
 		                  "port %u, but from before this machine was started", port);
 	return step_found(step, VERDICT_OK, NULL, "port %u", port);
@@ -201,7 +196,8 @@ enum fail check_control_server(struct check_context *context)
 	if (!port && context->cycle.now.ports.count > 0)
 		return too_few(step, &context->cycle.now);
 	if (!port)
-		return step_found(step, VERDICT_FAIL, gluetun_fix, "no forwarded port at %s", name);
+		return step_found(step, FAIL_AS(VERDICT_FAIL, WORD_EMPTY), gluetun_fix,
+		                  "no forwarded port at %s", name);
 	return step_found(step, VERDICT_OK, NULL, "port %u at %s", port, name);
 }
 
@@ -239,7 +235,8 @@ enum fail check_health(struct check_context *context)
 	if (beside->healthy)
 		return step_found(step, VERDICT_OK, NULL, "%s, by uid %u", beside->why.text,
 		                  (unsigned)beside->writer);
-	return step_found(step, beside->is_there ? VERDICT_FAIL : VERDICT_WARN,
+	return step_found(step,
+	                  FAIL_AS(beside->is_there ? VERDICT_FAIL : VERDICT_WARN, beside->why.word),
 	                  "let qsticky run, and look at its log", "%s", beside->why.text);
 }
 

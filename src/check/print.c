@@ -46,11 +46,30 @@ static void append_quoted(struct text *out, const char *string)
 	text_append(out, "\"");
 }
 
+/* Appends the hop's name and the word: "port-file-empty". */
+static void append_code(struct text *out, const char *name, const char *word)
+{
+	size_t at = out->len;
+
+	text_printf(out, "\"%s-%s\"", name, word);
+	for (; at < out->len; at++) {
+		if (out->buf[at] == ' ')
+			out->buf[at] = '-';
+		else if (out->buf[at] >= 'A' && out->buf[at] <= 'Z')
+			out->buf[at] |= 'a' - 'A';
+	}
+}
+
 static void append_json(struct text *out, const char *name, const char *word,
                         const struct step *found)
 {
-	text_printf(out, "%s{\"name\": \"%s\", \"verdict\": \"%s\", \"seen\": ",
+	text_printf(out, "%s{\"name\": \"%s\", \"verdict\": \"%s\", \"code\": ",
 	            print.begun ? ",\n" : "{\"hops\": [\n", name, word);
+	if (found->verdict == VERDICT_WARN || found->verdict == VERDICT_FAIL)
+		append_code(out, name, fail_words[found->seen.word]);
+	else
+		text_append(out, "null");
+	text_append(out, ", \"seen\": ");
 	append_quoted(out, found->seen.text);
 	text_append(out, ", \"fix\": ");
 	if (found->fix)

@@ -119,6 +119,7 @@ enum fail check_tls(struct check_context *context)
 		return FAIL_NONE;
 	fail_in(&step->seen, "not verified");
 	step->verdict = VERDICT_WARN;
+	step->seen.word = FAIL_UNTRUSTED;
 	step->fix = "set that pin instead of QSTICKY_VERIFY_SSL=false";
 	return FAIL_NONE;
 }
@@ -184,6 +185,7 @@ enum fail check_settings(struct check_context *context)
 		if (publish_setting_is(&cycle->view, which, &one))
 			text_printf(&text, "%s%s", text.len > 0 ? "; " : "", one.text);
 	step->verdict = VERDICT_WARN;
+	step->seen.word = FAIL_NONE;
 	step->fix = fix;
 	if (text.len == 0 && context->has_tunnel && cycle->view.can_bind &&
 	    !cycle->view.interface[0] && !context->config.bind_interface)

@@ -101,11 +101,8 @@ enum fail secret_read(const struct secret *secret, struct secret_store *store, c
 		*value = secret->value;
 		return FAIL_NONE;
 	}
-	if (fd < 0 && errno == EACCES)
-		return fail_set(why, FAIL_IO, "%s: no permission for uid %u", path,
-		                (unsigned)geteuid());
 	if (fd < 0)
-		return fail_errno(why, "open %s", path);
+		return file_refused(why, path, false);
 	f = read_open(secret, fd, path, store, value, why);
 	close(fd);
 	return f;

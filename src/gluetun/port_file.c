@@ -1,9 +1,11 @@
 #include "gluetun/port_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -96,18 +98,13 @@ static enum fail cannot_open(const char *path, struct port_file_ports *ports, st
 		return FAIL_NONE;
 	case EXDEV:
 		/* Do not name the target: anybody who can write the link chooses it. */
-		return fail_set(why, FAIL_FORMAT,
+		return fail_set(why, FAIL_AS(FAIL_FORMAT, WORD_LINK),
 		                "%s is a symbolic link that leads out of its directory: it is not "
 		                "followed, since it may lead to a secret; set "
 		                "QSTICKY_PORT_FILE_PATH to the file itself",
 		                path);
-	case EACCES:
-		return fail_set(why, FAIL_IO,
-		                "%s: no permission for uid %u; let it read the file and enter its "
-		                "directory",
-		                path, (unsigned)geteuid());
 	default:
-		return fail_errno(why, "open %s", path);
+		return file_refused(why, path, false);
 	}
 }
 
@@ -139,12 +136,12 @@ enum fail port_file_read(const char *path, struct port_file_ports *ports, struct
 	if (fd < 0)
 		f = cannot_open(path, ports, why);
 	else if (ports->replaced)
-		f = fail_set(why, FAIL_IO,
+		f = fail_set(why, FAIL_AS(FAIL_IO, WORD_REPLACED),
 		             "%s was mounted alone, and has been replaced since: this is the old "
 		             "file, and its port an old one; mount its directory, not the file",
 		             path);
 	else if (f == FAIL_FORMAT && S_ISDIR(status.st_mode))
-		f = fail_set(why, FAIL_IO,
+		f = fail_set(why, FAIL_AS(FAIL_IO, WORD_DIRECTORY),
 		             "%s is a directory; mount the directory that holds the file", path);
 	else if (f)
 		f = FAIL_IO;
@@ -155,6 +152,43 @@ enum fail port_file_read(const char *path, struct port_file_ports *ports, struct
 	if (fd >= 0)
 		close(fd);
 	return f;
+}
+
+/* Whether the directory has no entry but "." and "..", which take 48 bytes. */
+static bool is_empty(const char *directory)
+{
+	char entries[512];
+	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	long len = syscall(SYS_getdents64, fd, entries, sizeof entries);
+
+	if (fd >= 0)
+		close(fd);
+	return len >= 0 && len <= 48;
+}
+
+const char *port_file_reason(const char *path, enum fail_word *word)
+{
+	char at[LIMITS_PATH_MAX];
+	struct text text = text_on(at, sizeof at);
+
+	*word = WORD_EMPTY;
+	text_append(&text, path);
+	if (access(at, F_OK) == 0)
+		return "it is empty";
+	*word = WORD_NO_DIR;
+	(void)text_cut_name(at);
+	if (access(at, F_OK) < 0)
+		return "its directory is not there";
+	*word = WORD_EMPTY_DIR;
+	if (is_empty(at))
+		return "its directory is empty";
+	*word = WORD_WRONG_DIR;
+	text.len = strlen(at);
+	text_append(&text, "/servers.json");
+	if (access(at, F_OK) == 0)
+		return "its directory is Gluetun's /gluetun (servers.json is in it)";
+	*word = WORD_MISSING;
+	return "there is no such file";
 }
 
 /* ---- watch ---- */

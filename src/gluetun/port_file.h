@@ -40,6 +40,10 @@ bool port_file_parse(const char *text, size_t len, struct port_file_ports *ports
  * that leads out of the directory. */
 enum fail port_file_read(const char *path, struct port_file_ports *ports, struct failure *why);
 
+/* Says why the file at `path` lists no port, and sets `*word`: WORD_EMPTY, WORD_MISSING, WORD_NO_DIR,
+ * WORD_EMPTY_DIR, or WORD_WRONG_DIR for the directory of Gluetun's own data. Never blocks. */
+const char *port_file_reason(const char *path, enum fail_word *word);
+
 /* An inotify watch on the file's directory. If that is missing, on the nearest directory above. */
 struct port_file_watch {
 	const char *path;   /* borrowed; absolute, under LIMITS_PATH_MAX */

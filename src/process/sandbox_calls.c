@@ -63,6 +63,7 @@ static const uint16_t more_calls[] = {
 	__NR_openat, /* src/base/beneath.c */
 #endif
 	__NR_readlinkat,
+	__NR_getdents64, /* src/gluetun/port_file.c */
 #ifdef __NR_stat
 	__NR_stat,
 	__NR_access,

@@ -150,7 +150,7 @@ static enum fail step_unfound(struct step *step, const struct choice *choice)
 {
 	bool several = choice_made(choice) == CHOICE_SEVERAL;
 
-	(void)step_found(step, VERDICT_WARN,
+	(void)step_found(step, FAIL_AS(VERDICT_WARN, several ? WORD_SEVERAL : WORD_MISSING),
 	                 several ? "name the VPN's interface in QSTICKY_VPN_INTERFACE"
 	                         : "network_mode: \"service:gluetun\", or QSTICKY_VPN_INTERFACE",
 	                 "%s (%s): whether the port is open is not known; name the VPN's in "

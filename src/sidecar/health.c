@@ -29,7 +29,7 @@ static enum fail read_file(int fd, const char *path, char buf[static HEALTH_MAX 
 
 	if (fd == -ENOENT)
 		return fail_set(
-			why, FAIL_IO,
+			why, FAIL_AS(FAIL_IO, WORD_MISSING),
 			"no health file at %s: qsticky is not running, has just started, or cannot "
 			"write it (then its log says so)",
 			path);
@@ -41,7 +41,8 @@ static enum fail read_file(int fd, const char *path, char buf[static HEALTH_MAX 
 	if (!f)
 		f = file_read(&content, fd, path, "a health file of qsticky", why);
 	if (!f && content.len == 0)
-		f = fail_set(why, FAIL_FORMAT, "%s is empty: qsticky could not write it", path);
+		f = fail_set(why, FAIL_AS(FAIL_FORMAT, WORD_EMPTY),
+		             "%s is empty: qsticky could not write it", path);
 	close(fd);
 	*len = content.len;
 	return f;
@@ -88,10 +89,11 @@ bool health_weigh(const struct json *json, const char *path, unsigned interval_s
 	if (!json_bool(json, "healthy", &healthy) || !health_age(json, now, &age)) {
 		fail_set(why, FAIL_FORMAT, "%s is not a health file of qsticky", path);
 	} else if (age > 2LL * interval_s + HEALTH_AGE_SPARE_S) {
-		fail_set(why, FAIL_TIMEOUT, "written %lld s ago: qsticky hangs or has ended", age);
+		fail_set(why, FAIL_AS(FAIL_TIMEOUT, WORD_OLD),
+		         "written %lld s ago: qsticky hangs or has ended", age);
 	} else if (age < -HEALTH_AGE_SPARE_S) {
-		fail_set(why, FAIL_FORMAT, "written %lld s in the future: the clock was changed",
-		         -age);
+		fail_set(why, FAIL_AS(FAIL_FORMAT, WORD_CLOCK),
+		         "written %lld s in the future: the clock was changed", -age);
 	} else {
 		/* Slightly in the future: the clock was corrected by a second or so. */
 		if (age < 0)
@@ -99,7 +101,8 @@ bool health_weigh(const struct json *json, const char *path, unsigned interval_s
 		if (!healthy && !json_string(json, "last_error", error, sizeof error))
 			(void)json_string(json, "state", error, sizeof error);
 		if (!healthy)
-			fail_set(why, FAIL_IO, "%s, checked %lld s ago", error, age);
+			fail_set(why, FAIL_AS(FAIL_IO, WORD_UNHEALTHY), "%s, checked %lld s ago",
+			         error, age);
 		else if (json_int(json, "forwarded_port", &port))
 			fail_set(why, FAIL_NONE, "port %lld, checked %lld s ago", (long long)port,
 			         age);

@@ -6,11 +6,15 @@
 void no_port_tell(const struct situation *now, struct failure *text)
 {
 	char asked[SERVERS_SOURCE_MAX];
+	enum fail_word word;
 
 	servers_source(asked, now->config, now->asked);
 	if (now->ports.count > 0)
 		fail_set(text, FAIL_UNPROVEN, "no port %u yet: Gluetun forwards %zu, %s",
 		         now->config->port_index, now->ports.count, asked);
+	else if (now->asked == CONFIG_SOURCE_FILE)
+		fail_set(text, FAIL_UNPROVEN, "no forwarded port %s (%s)", asked,
+		         port_file_reason(now->config->port_file_path, &word));
 	else
 		fail_set(text, FAIL_UNPROVEN, "no forwarded port %s", asked);
 }
@@ -41,6 +45,10 @@ void no_port_explain(const struct situation *now, struct failure *text)
 	const struct config *config = now->config;
 	const bool restart = no_port_needs_restart(now);
 	char asked[SERVERS_SOURCE_MAX], utc[UTC_MAX];
+	enum fail_word word = WORD_EMPTY;
+	const char *reason = now->asked == CONFIG_SOURCE_FILE
+	                             ? port_file_reason(config->port_file_path, &word)
+	                             : NULL;
 
 	servers_source(asked, config, now->asked);
 	if (now->ports.count > 0)
@@ -54,6 +62,9 @@ void no_port_explain(const struct situation *now, struct failure *text)
 		         restart ? ", and the tunnel is up: restart Gluetun, it asks the provider "
 		                   "once per connection"
 		                 : ": look at its log");
+	else if (word == WORD_NO_DIR || word == WORD_WRONG_DIR)
+		fail_set(text, FAIL_UNPROVEN,
+		         "no forwarded port %s: %s; mount Gluetun's /tmp/gluetun", asked, reason);
 	else
 		fail_set(text, FAIL_UNPROVEN,
 		         "no forwarded port %s for over %u s: is Gluetun connected, with "

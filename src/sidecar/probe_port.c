@@ -39,13 +39,13 @@ enum fail reachability_judge_settings(const struct tunnel *tunnel, const struct 
 	struct text text = text_on(shown, sizeof shown);
 
 	if (set->peer_proxy)
-		return fail_set(why, FAIL_CUT_OFF,
+		return fail_set(why, FAIL_AS(FAIL_CUT_OFF, WORD_PROXY),
 		                "qBittorrent uses a proxy for peers: it does not listen for them "
 		                "at all");
 	/* The setting may be any string. Show it only if an interface here has that name: then it
 	 * holds no secret. */
 	if (set->interface[0] && strcmp(set->interface, name) != 0)
-		return fail_set(why, FAIL_CUT_OFF,
+		return fail_set(why, FAIL_AS(FAIL_CUT_OFF, WORD_INTERFACE),
 		                "qBittorrent is bound to %s%s, not to %s, on which peers "
 		                "come: change its network interface (Advanced), or set "
 		                "QSTICKY_BIND_INTERFACE=true",
@@ -54,7 +54,7 @@ enum fail reachability_judge_settings(const struct tunnel *tunnel, const struct 
 		                is_here(set->interface) ? set->interface : "", name);
 	redact_append_address(&text, set->address);
 	if (!covers(set->address, view, AF_INET) && !covers(set->address, view, AF_INET6))
-		return fail_set(why, FAIL_CUT_OFF,
+		return fail_set(why, FAIL_AS(FAIL_CUT_OFF, WORD_ADDRESS),
 		                "qBittorrent is bound to address %s, but %s has %s: change its "
 		                "address to bind to (Advanced), or set QSTICKY_BIND_INTERFACE=true",
 		                shown, name, view->has_v4 ? view->v4_text : view->v6_text);

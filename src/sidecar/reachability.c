@@ -135,26 +135,28 @@ enum fail reachability_judge_tunnel(const struct reachability *reach, bool alone
 
 	if (alone)
 		return fail_set(
-			why, FAIL_CUT_OFF,
+			why, FAIL_AS(FAIL_CUT_OFF, FAIL_ORPHANED),
 			"only the loopback interface is left here: was Gluetun's container "
 			"restarted? Then all that share its network are in the old one, and "
 			"have to be restarted too");
 	if (!view->exists && !reach->seen)
-		return fail_set(why, FAIL_CUT_OFF,
+		return fail_set(why, FAIL_AS(FAIL_CUT_OFF, WORD_NEVER),
 		                "there is no %s here, which QSTICKY_VPN_INTERFACE names: is the "
 		                "VPN connected, and is this Gluetun's network (network_mode: "
 		                "\"service:gluetun\")?",
 		                name);
 	if (!view->exists)
-		return fail_set(why, FAIL_CUT_OFF,
+		return fail_set(why, FAIL_AS(FAIL_CUT_OFF, WORD_GONE),
 		                "%s is gone: the VPN is down or reconnecting, nobody can connect",
 		                name);
 	if (!view->up)
-		return fail_set(why, FAIL_CUT_OFF, "%s is down: nobody can connect", name);
+		return fail_set(why, FAIL_AS(FAIL_CUT_OFF, WORD_DOWN),
+		                "%s is down: nobody can connect", name);
 	if (!view->has_v4 && !view->has_v6)
-		return fail_set(why, FAIL_CUT_OFF, "%s has no address: nobody can connect", name);
+		return fail_set(why, FAIL_AS(FAIL_CUT_OFF, WORD_ADDRESS),
+		                "%s has no address: nobody can connect", name);
 	if (reach->traffic.one_way)
-		return fail_set(why, FAIL_CUT_OFF,
+		return fail_set(why, FAIL_AS(FAIL_CUT_OFF, WORD_ONE_WAY),
 		                "%s sends, and nothing comes back: no answer to %llu packets in "
 		                "%lld s, so the way to the VPN's server is cut; if it stays so, "
 		                "restart Gluetun",
@@ -221,7 +223,7 @@ static enum fail repair(struct reachability *reach, struct qbittorrent *qb,
 		                "%s; QSTICKY_REBIND=false: restart qBittorrent to repair it",
 		                refusal.text);
 	if (now->sync.rebinds_failed_in_a_row > 0 && probed->another)
-		return fail_set(why, FAIL_PORT_CLOSED,
+		return fail_set(why, FAIL_AS(FAIL_PORT_CLOSED, WORD_TAKEN),
 		                "%s, and a rebind does not help: end that program, or give it "
 		                "another port, unless a firewall refuses UDP",
 		                refusal.text);
@@ -232,6 +234,7 @@ static enum fail repair(struct reachability *reach, struct qbittorrent *qb,
 			"an outgoing connection has it as its source port, until a minute after "
 			"its end; it is tried again",
 			refusal.text);
+	refusal.word = probed->another ? WORD_TAKEN : FAIL_PORT_CLOSED;
 	*why = refusal;
 	return FAIL_PORT_CLOSED;
 }
@@ -325,7 +328,7 @@ enum fail reachability_prove(struct reachability *reach, struct qbittorrent *qb,
 	ask_hints(reach, qb, now);
 	if (!f && known && is_disconnected(reach, now)) {
 		now->reachable = REACHABLE_NO;
-		f = fail_set(why, FAIL_CUT_OFF,
+		f = fail_set(why, FAIL_AS(FAIL_CUT_OFF, WORD_TAKEN),
 		             "qBittorrent says that it is disconnected, while somebody accepts "
 		             "connections to port %u: another program uses it",
 		             (unsigned)wanted->port);

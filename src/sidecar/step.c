@@ -1,12 +1,12 @@
 #include "sidecar/step.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/text.h"
 
-enum fail step_found(struct step *step, enum verdict verdict, const char *fix, const char *format,
-                     ...)
+enum fail step_found(struct step *step, unsigned verdict, const char *fix, const char *format, ...)
 {
 	struct text text = text_on(step->seen.text, sizeof step->seen.text);
 	va_list args;
@@ -14,7 +14,8 @@ enum fail step_found(struct step *step, enum verdict verdict, const char *fix, c
 	va_start(args, format);
 	text_vprintf(&text, format, args);
 	va_end(args);
-	step->verdict = verdict;
+	step->verdict = (enum verdict)(verdict & UINT8_MAX);
+	step->seen.word = (unsigned char)(verdict >> 8);
 	step->fix = fix;
 	return FAIL_NONE;
 }

@@ -13,9 +13,10 @@ struct step {
 	const char *fix;     /* what to do about it; NULL: nothing */
 };
 
-/* Sets all members of `step`; `format` makes the text of `seen`. Returns FAIL_NONE. */
-enum fail step_found(struct step *step, enum verdict verdict, const char *fix, const char *format,
-                     ...) __attribute__((format(printf, 4, 5)));
+/* Sets all members of `step`; `format` makes the text of `seen`. `verdict`: an enum verdict, or
+ * FAIL_AS() with one. Returns FAIL_NONE. */
+enum fail step_found(struct step *step, unsigned verdict, const char *fix, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
 
 /* Appends to the text of `seen`. */
 void step_append(struct step *step, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -106,7 +106,7 @@ enum fail trust_scan(const struct trust *trust, const struct chain *chain,
 	if (fd < 0 && is_absent(errno) && trust->ca_file_is_usual)
 		return FAIL_UNTRUSTED;
 	if (fd < 0)
-		return fail_errno(why, "open %s", path);
+		return file_refused(why, path, false);
 	f = file_check(&status, fd, path, why);
 	if (f == FAIL_NONE) {
 		*version = file_version(&status);

@@ -24,7 +24,7 @@ from control_server import ControlServer, Role
 from documents import document
 from faults import reply, silence
 from faulty_server import CONNECT, LOGIN, PREFERENCES, VERSION, FaultyServer
-from harness import PATIENCE, PortFile, QBittorrent, free_port, wait_until, with_mounted
+from harness import PATIENCE, ROOT, PortFile, QBittorrent, free_port, wait_until, with_mounted
 from listener import BlackHole
 from listening_server import ListeningServer
 from namespace import TUNNEL, TUNNEL_ADDRESS, Namespace
@@ -184,6 +184,16 @@ def no_file(b: Bench) -> None:
     b.port_file.remove()
 
 
+def another_file(b: Bench) -> None:
+    no_file(b)
+    (b.port_file.path.parent / "ip").touch()
+
+
+def gluetuns_own_data(b: Bench) -> None:
+    no_file(b)
+    (b.port_file.path.parent / "servers.json").touch()
+
+
 def emptied(b: Bench) -> None:
     b.fake()
     b.port_file.clear()
@@ -217,9 +227,11 @@ def link_elsewhere(b: Bench) -> None:
 def replaced_mount(b: Bench) -> None:
     b.request.getfixturevalue("root")
     b.fake()
-    for name in ("mounted", "new"):
-        (b.place / name).write_text(str(PORT))
-    script = 'cd "$0" && mount --bind mounted "$1" && mv new mounted && shift && exec "$@"'
+    (b.place / "mounted").write_text(str(PORT))
+    script = (
+        'cd "$0" && mount --bind mounted "$1" && cp mounted new && mv new mounted && shift && '
+        'exec "$@"'
+    )
     path = str(b.port_file.path)
     b.wrapper = ("unshare", "--mount", "sh", "-c", script, str(b.place), path)
 
@@ -448,7 +460,9 @@ def killed(b: Bench) -> None:
 SETUPS: dict[str, Callable[[Bench], None]] = {
     "`QSTICKY_CHECK_INTERVAL=soon`": wrong_variable,
     "Gluetun's directory is not mounted": not_mounted,
-    "it is, but Gluetun has no port yet": no_file,
+    "an empty one is, or Gluetun was never connected": no_file,
+    "Gluetun's `/gluetun` is, with `servers.json` in it": gluetuns_own_data,
+    "another is, or Gluetun has no port yet": another_file,
     "Gluetun has lost its port": emptied,
     "the file was mounted alone, before it was there": directory,
     "another user, to whom the directory is closed": no_permission,
@@ -525,6 +539,38 @@ def test_the_first_fail_line_names_the_cause(setup: str, bench: Bench) -> None:
     for line in fails(done.stdout):
         assert FIX.fullmatch(lines[lines.index(line) + 1]), line
     assert took < CYCLE_DEADLINE
+    hops = json.loads(bench.check("--json").stdout)["hops"]
+    codes = {hop["code"] for hop in hops if hop["code"]}
+    assert codes and not {code for code in codes if not is_documented(code)}
+
+
+def words_in_source() -> list[str]:
+    code = (ROOT / "src" / "base" / "fail.c").read_text()
+    return re.findall(r'^\t\[(?:FAIL|WORD)_\w+\] = "([a-z-]+)",$', code, re.M)
+
+
+def documented_codes() -> list[str]:
+    table = document("troubleshooting.md").partition("| code | what to do |\n")[2]
+    rows = table.partition("\n\n")[0].splitlines()[1:]
+    return [code for row in rows for code in re.findall("`([^`]+)`", row.split("|")[1])]
+
+
+def is_documented(code: str) -> bool:
+    (word,) = (word for word in words_in_source() if code in {f"{name}-{word}" for name in NAMES})
+    return not {code, f"…-{word}"}.isdisjoint(documented_codes())
+
+
+NAMES = [hop.lower().replace(" ", "-") for hop in HOPS]
+
+
+def test_the_docs_list_the_codes_that_there_are() -> None:
+    words = words_in_source()
+    listed = documented_codes()
+    assert len(words) == len(set(words)) and len(listed) == len(set(listed))
+    possible = {f"{name}-{word}" for name in [*NAMES, "…"] for word in words}
+    assert set(listed) <= possible
+    for word in words:
+        assert any(code in listed for code in possible if code.endswith(f"-{word}")), word
 
 
 # -- where nothing is broken -----------------------------------------------------------
@@ -657,7 +703,7 @@ def test_the_control_server_tells_the_port_where_it_is_the_source(bench: Bench) 
 
 
 def test_a_missing_file_is_said_to_be_gluetuns_or_a_wrong_mount(bench: Bench) -> None:
-    no_file(bench)
+    another_file(bench)
     _, _, rest = bench.check().stdout.partition("there is no such file\n")
     advice, _, _ = rest.partition("\n")
     assert "Gluetun's log" in advice and "another directory" in advice
@@ -879,7 +925,8 @@ def test_json_is_one_object_with_an_array_of_hops(setup: str, bench: Bench) -> N
     assert set(found) == {"hops", "ok"}
     assert found["ok"] is (done.returncode == 0)
     for hop in found["hops"]:
-        assert set(hop) == {"name", "verdict", "seen", "fix"}
+        assert set(hop) == {"name", "verdict", "code", "seen", "fix"}
+        assert (hop["code"] is None) == (hop["verdict"] in ("ok", "skip"))
         assert hop["name"] in HOPS and hop["verdict"] in ("ok", "warn", "FAIL", "skip")
         assert hop["seen"] and (hop["fix"] or hop["verdict"] not in ("warn", "FAIL"))
     assert any(hop["verdict"] == "FAIL" for hop in found["hops"]) is not found["ok"]

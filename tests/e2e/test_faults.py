@@ -41,6 +41,7 @@ ERRORS = {
     "epoll_ctl": "ENOMEM ENOSPC",
     "flock": "EAGAIN EINTR ENOLCK",
     "fstat": "EIO ENOMEM EOVERFLOW ESTALE",
+    "getdents64": "EIO ENOENT ESTALE",
     "getsockname": "ENOBUFS",
     "getrandom": "EAGAIN ENOSYS",
     "inotify_add_watch": "EACCES ENOENT ENOMEM ENOSPC ENOTDIR",
@@ -265,6 +266,10 @@ def test_no_system_call_is_without_its_errors(world: World) -> None:
     qsticky.wait_health(state="waiting_for_port")
     world.port_file.write_bytes(b"nonsense")
     qsticky.wait_health(state="error")
+    world.port_file.remove()
+    qsticky.wait_log("(its directory is empty)")
+    world.port_file.write_bytes(b"nonsense")
+    qsticky.wait_health(state="error")
     shutil.rmtree(world.port_file.path.parent)
     qsticky.wait_health(state="waiting_for_port")
     world.port_file.path.parent.mkdir()
@@ -312,8 +317,8 @@ def run(world: World) -> Sidecar:
 # What a change of the port consists of, or comes with.
 IN_A_CYCLE = sorted(
     set(ERRORS)
-    - {"inotify_add_watch", "inotify_init1", "inotify_rm_watch", "mkdir", "rt_sigprocmask"}
-    - {"signalfd4", "unlink"}
+    - {"getdents64", "inotify_add_watch", "inotify_init1", "inotify_rm_watch", "mkdir"}
+    - {"rt_sigprocmask", "signalfd4", "unlink"}
 )
 BESIDE = [(kind, call) for kind in ("fake", "real") for call in IN_A_CYCLE]
 if not ALL:  # those that depend on the other end, with a real one

@@ -110,7 +110,7 @@ static void check_why(enum fail f, const struct failure *why)
 /* `known`: the other side knows the secrets, and may tell them itself. */
 static void ask(struct gluetun *gluetun, struct http_reply *reply, bool known)
 {
-	struct failure why = { "" };
+	struct failure why = { .text = "" };
 	struct port_file_ports told = { .count = SIZE_MAX };
 	enum fail f;
 

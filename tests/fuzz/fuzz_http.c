@@ -112,7 +112,7 @@ static struct outcome exchange(const uint8_t *bytes, size_t size, const uint8_t 
 		.form = form,
 		.form_count = 2,
 	};
-	struct failure why = { "" };
+	struct failure why = { .text = "" };
 	struct outcome outcome = { 0 };
 
 	memcpy(value, bytes, size < sizeof value ? size : sizeof value - 1);

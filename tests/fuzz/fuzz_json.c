@@ -293,7 +293,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const char *const keys[] = { "a", "ports", "listen_port", "healthy", "" };
 	const char *text = (const char *)data;
 	bool sound = is_object(text, size);
-	struct failure why = { "" };
+	struct failure why = { .text = "" };
 	struct json json;
 	enum fail f = json_parse(&json, text, size, &why);
 

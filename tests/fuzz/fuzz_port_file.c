@@ -139,7 +139,7 @@ static void happen(uint8_t what, const uint8_t *bytes, size_t len)
 static void check_no_file(enum fail wanted, const char *words)
 {
 	struct port_file_ports ports = { 0 };
-	struct failure why = { "" };
+	struct failure why = { .text = "" };
 
 	assert(port_file_read(path, &ports, &why) == wanted);
 	assert(strstr(why.text, words) && strstr(why.text, path));
@@ -204,7 +204,7 @@ static void check_told(const char *text)
 static struct seen look(void)
 {
 	struct seen seen = { .f = FAIL_NONE };
-	struct failure why = { "" };
+	struct failure why = { .text = "" };
 
 	assert(!port_file_watch_renew(&watch, &why));
 	seen.f = port_file_read(path, &seen.ports, &why);

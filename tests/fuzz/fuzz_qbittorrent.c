@@ -316,7 +316,7 @@ static void ask_version(void)
 static void operate(enum operation next)
 {
 	struct qbittorrent_hints hints;
-	struct failure why = { "" };
+	struct failure why = { .text = "" };
 	enum fail f = FAIL_NONE;
 
 	memset(&hints, 0, sizeof hints);

@@ -83,7 +83,7 @@ static void check_usual(const char *file, const char *given, enum fail wanted)
 	static struct secret_store store;
 	struct secret secret = { .value = given, .usual_file = file };
 	const char *taken = NULL;
-	struct failure why = { "" };
+	struct failure why = { .text = "" };
 	enum fail f = secret_read(&secret, &store, &taken, &why);
 
 	assert(f == wanted && !f == !why.text[0] && (f || taken == given) && store.used == 0);
@@ -94,7 +94,7 @@ static void check_named(const char *file, const char *words, enum fail wanted)
 	static struct secret_store store;
 	struct secret secret = { .value = value, .file = file };
 	const char *taken = NULL;
-	struct failure why = { "" };
+	struct failure why = { .text = "" };
 	enum fail f = secret_read(&secret, &store, &taken, &why);
 
 	assert(f == wanted && !taken && strstr(why.text, words) && strstr(why.text, file));
@@ -135,7 +135,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct secret_store store;
 	struct secret secret = { .value = value };
 	const char *taken = NULL, *again = NULL;
-	struct failure why = { "" };
+	struct failure why = { .text = "" };
 	size_t len, at;
 	enum fail f;
 

@@ -157,7 +157,7 @@ static void check_real(uint8_t mode, uint8_t piece, const uint8_t *changes, size
 {
 	static struct meddler meddler;
 	struct tls tls = tls_for(&trust);
-	struct failure why = { "" };
+	struct failure why = { .text = "" };
 	bool may = !(mode & (VERIFIED | PINNED)) || ((mode & PINNED) && (mode & RIGHT_PIN)) ||
 	           (!(mode & PINNED) && !(mode & IMPOSTOR));
 	bool untouched = true, through;
@@ -200,7 +200,7 @@ static void check_real(uint8_t mode, uint8_t piece, const uint8_t *changes, size
 static void check_bytes(const uint8_t *data, size_t size)
 {
 	static struct array_stream array;
-	struct failure why = { "" };
+	struct failure why = { .text = "" };
 	struct tls tls = tls_for(&trust);
 	enum fail f;
 

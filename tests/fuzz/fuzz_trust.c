@@ -265,7 +265,7 @@ static void check_refusals(bool verified)
 static void scan(void)
 {
 	struct file_version version = { 0 }, now = file_version_now(trust.ca_file);
-	struct failure why = { "" };
+	struct failure why = { .text = "" };
 	enum fail f;
 
 	taken.count = 0;

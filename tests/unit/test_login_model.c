@@ -210,7 +210,7 @@ static enum fail cycle(struct party *party, enum death death, void (*meanwhile)(
 {
 	struct qbittorrent_gate *gate = &party->gate.gate;
 	struct qbittorrent qb = { .login = QBITTORRENT_LOGIN_NONE };
-	struct failure why = { "" };
+	struct failure why = { .text = "" };
 	enum fail f;
 
 	choose_server();

@@ -31,7 +31,7 @@ static int set_up(void **state)
 	dup2(pipe_fds[1], STDERR_FILENO);
 	log_start(LEVEL_INFO, FORMAT_TEXT);
 	temp_dir_path(health_path, state, "status.json");
-	config = (struct config){ .port_file_path = "/tmp/gluetun/forwarded_port",
+	config = (struct config){ .port_file_path = "/dev/null",
 		                  .gluetun_host = "localhost",
 		                  .gluetun_port = 8000,
 		                  .health_path = health_path,
@@ -397,7 +397,7 @@ static void publish_says_once_that_no_port_is_forwarded(void **state)
 
 	want_none_since(0);
 	succeed();
-	assert_logged(" INFO  no forwarded port in /tmp/gluetun/forwarded_port");
+	assert_logged(" INFO  no forwarded port in /dev/null (it is empty): ");
 	succeed();
 	assert_quiet();
 	want(PORT);
@@ -421,7 +421,7 @@ static void publish_names_the_control_server_where_it_was_asked(void **state)
 
 static void servers_source_names_file_control_server_or_both(void **state)
 {
-#define FILE_SOURCE "in /tmp/gluetun/forwarded_port"
+#define FILE_SOURCE "in /dev/null"
 #define GLUETUN_SOURCE "from Gluetun's control server at localhost:8000"
 	static const char *const wanted[] = {
 		[CONFIG_SOURCE_FILE] = FILE_SOURCE,
@@ -446,7 +446,7 @@ static void publish_warns_once_when_no_port_came_within_the_grace(void **state)
 	logged();
 	situation.sync.no_port_at_ms -= 121000;
 	succeed();
-	assert_logged(" WARN  no forwarded port in /tmp/gluetun/forwarded_port for over 120 s");
+	assert_logged(" WARN  no forwarded port in /dev/null for over 120 s");
 	succeed();
 	assert_quiet();
 }
@@ -493,7 +493,7 @@ static void publish_advises_to_restart_gluetun_after_two_minutes_with_a_tunnel(v
 	assert_quiet();
 	situation.lost_port_s = 0;
 	succeed();
-	assert_logged(" WARN  no forwarded port in /tmp/gluetun/forwarded_port for over 120 s: is "
+	assert_logged(" WARN  no forwarded port in /dev/null for over 120 s: is "
 	              "Gluetun connected, with VPN_PORT_FORWARDING=on, and its directory mounted "
 	              "here? If so, restart Gluetun: it asks the provider once per connection");
 	/* What it has is not none. */
@@ -511,7 +511,7 @@ static void publish_says_how_many_ports_there_are_where_those_are_too_few(void *
 	situation.ports.count = 2;
 	want_none_since(0);
 	succeed();
-	assert_logged(" INFO  no port 3 yet: Gluetun forwards 2, in /tmp/gluetun/forwarded_port");
+	assert_logged(" INFO  no port 3 yet: Gluetun forwards 2, in /dev/null");
 	assert_null(publish_error(&situation, &error_buf));
 	situation.sync.no_port_at_ms -= 121000;
 	succeed();
