@@ -2,85 +2,48 @@
 
 #include <string.h>
 
-#include "base/pages.h"
-
-/* Strict: refuses bare words. Parent links: without them jsmn searches all tokens backwards at each
+/* Not strict: json_filter is stricter. Parent links: without them jsmn searches all tokens backwards at each
  * comma. */
 #define JSMN_STATIC
-#define JSMN_STRICT
 #define JSMN_PARENT_LINKS
 #include <jsmn.h>
 
-/* Tokens of an ordinary document. Their memory stays resident for the next cycle. */
-#define KEPT_VALUES 1024
-
 /* Static, so that jsmn's types stay in this file. */
 static jsmntok_t tokens[JSON_VALUES_MAX];
-static size_t touched; /* tokens used by the last document */
 
-/* Refuses what jsmn handles badly. jsmn ends at a NUL and accepts other control characters. At each
- * closing bracket it searches the brackets closed before: deep nesting takes quadratic time. */
-static enum fail screen(const char *text, size_t len, struct failure *why)
-{
-	size_t depth = 0;
-	bool string = false, escaped = false;
-
-	for (size_t i = 0; i < len; i++) {
-		char c = text[i];
-
-		if ((unsigned char)c < 0x20 && c != '\t' && c != '\n' && c != '\r')
-			return fail_set(why, FAIL_FORMAT, "not JSON: it holds control characters");
-		if (escaped || (string && c == '\\')) {
-			escaped = !escaped;
-			continue;
-		}
-		if (c == '"')
-			string = !string;
-		else if (!string && (c == '{' || c == '['))
-			depth++;
-		else if (!string && (c == '}' || c == ']') && depth > 0)
-			depth--;
-		if (depth > JSON_DEPTH_MAX)
-			return fail_set(why, FAIL_TOO_BIG, "JSON nested more than %d deep",
-			                JSON_DEPTH_MAX);
-	}
-	return FAIL_NONE;
-}
-
-static enum fail parse(struct json *json, size_t len, struct failure *why)
+/* `text` is an object: json_filter has checked it. */
+static enum fail find_values(struct json *json, const char *text, size_t len, struct failure *why)
 {
 	jsmn_parser parser;
-	enum fail f = screen(json->text, len, why);
 	int count;
 
-	if (f)
-		return f;
 	jsmn_init(&parser);
-	count = jsmn_parse(&parser, json->text, len, tokens, JSON_VALUES_MAX);
-	touched = parser.toknext;
-	if (count == JSMN_ERROR_NOMEM)
+	count = jsmn_parse(&parser, text, len, tokens, JSON_VALUES_MAX);
+	if (count < 0)
 		return fail_set(why, FAIL_TOO_BIG, "JSON with more than %d values",
 		                JSON_VALUES_MAX);
-	if (count == JSMN_ERROR_PART)
-		return fail_set(why, FAIL_FORMAT, "not JSON: it ends too early");
-	if (count < 1 || tokens[0].type != JSMN_OBJECT)
-		return fail_set(why, FAIL_FORMAT, "not a JSON object");
-	for (int i = 1; i < count; i++)
-		if (tokens[i].parent < 0)
-			return fail_set(why, FAIL_FORMAT, "not JSON: something follows the object");
-	json->count = (size_t)count;
+	*json = (struct json){ text, (size_t)count };
 	return FAIL_NONE;
 }
 
 enum fail json_parse(struct json *json, const char *text, size_t len, struct failure *why)
 {
+	struct json_filter filter;
 	enum fail f;
 
-	*json = (struct json){ .text = text };
-	f = parse(json, len, why);
-	if (f)
-		json_forget(json);
-	return f;
+	*json = (struct json){ 0 };
+	json_filter_start(&filter, NULL, NULL);
+	(void)json_filter_take(&filter, text, len);
+	f = json_filter_end(&filter, why);
+	return f ? f : find_values(json, text, len, why);
+}
+
+enum fail json_parse_kept(struct json *json, struct json_filter *filter, struct failure *why)
+{
+	enum fail f = json_filter_end(filter, why);
+
+	*json = (struct json){ 0 };
+	return f ? f : find_values(json, filter->text, filter->kept, why);
 }
 
 static const jsmntok_t *find(const struct json *json, const char *key)
@@ -88,20 +51,17 @@ static const jsmntok_t *find(const struct json *json, const char *key)
 	size_t len = strlen(key);
 
 	/* The parent of a key of the outermost object is token 0. Its value is the next token. */
-	for (size_t i = 1; i + 1 < json->count; i++)
-		if (tokens[i].parent == 0 && tokens[i].type == JSMN_STRING && tokens[i].size == 1 &&
-		    (size_t)(tokens[i].end - tokens[i].start) == len &&
+	for (size_t i = 1; i < json->count; i++)
+		if (tokens[i].parent == 0 && (size_t)(tokens[i].end - tokens[i].start) == len &&
 		    memcmp(json->text + tokens[i].start, key, len) == 0)
 			return &tokens[i + 1];
 	return NULL;
 }
 
-static bool is_word(const struct json *json, const jsmntok_t *token, const char *word)
+/* The first character of true, false or null, or of a number; NUL for another type. */
+static char first(const struct json *json, const jsmntok_t *token)
 {
-	size_t len = (size_t)(token->end - token->start);
-
-	return token->type == JSMN_PRIMITIVE && len == strlen(word) &&
-	       memcmp(json->text + token->start, word, len) == 0;
+	return token->type == JSMN_PRIMITIVE ? json->text[token->start] : '\0';
 }
 
 static bool to_int(const struct json *json, const jsmntok_t *token, int64_t *value)
@@ -114,11 +74,9 @@ static bool to_int(const struct json *json, const jsmntok_t *token, int64_t *val
 		return false;
 	at = json->text + token->start;
 	end = json->text + token->end;
-	negative = at < end && *at == '-';
+	negative = *at == '-';
 	if (negative)
 		at++;
-	if (at == end)
-		return false;
 	for (; at < end; at++) {
 		int digit = *at - '0';
 
@@ -140,11 +98,9 @@ bool json_int(const struct json *json, const char *key, int64_t *value)
 	return token && to_int(json, token, value);
 }
 
-/* Whether the item is a port or 0. jsmn accepts a number with values inside. The next token would not be the next
- * element. */
 static bool to_port(const struct json *json, const jsmntok_t *item, int64_t *port)
 {
-	return item->size == 0 && to_int(json, item, port) && *port >= 0 && *port <= UINT16_MAX;
+	return to_int(json, item, port) && *port >= 0 && *port <= UINT16_MAX;
 }
 
 enum json_ports json_ports(const struct json *json, const char *key, uint16_t *ports, size_t most,
@@ -157,7 +113,7 @@ enum json_ports json_ports(const struct json *json, const char *key, uint16_t *p
 
 	if (!token)
 		return JSON_PORTS_ABSENT;
-	if (is_word(json, token, "null"))
+	if (first(json, token) == 'n')
 		return JSON_PORTS_NONE;
 	if (token->type == JSMN_ARRAY)
 		items = token++->size;
@@ -178,46 +134,39 @@ bool json_bool(const struct json *json, const char *key, bool *value)
 {
 	const jsmntok_t *token = find(json, key);
 
-	if (!token || (!is_word(json, token, "true") && !is_word(json, token, "false")))
+	char c = token ? first(json, token) : '\0';
+
+	if (c != 't' && c != 'f')
 		return false;
-	*value = json->text[token->start] == 't';
+	*value = c == 't';
 	return true;
 }
 
-static bool hex4(const char *at, const char *end, uint32_t *unit)
+/* json_filter has checked that the four digits are there. */
+static uint32_t hex4(const char *at)
 {
 	uint32_t value = 0;
 
-	if (end - at < 4)
-		return false;
-	for (int i = 0; i < 4; i++) {
-		char c = at[i];
-		int digit = c >= '0' && c <= '9'   ? c - '0'
-		            : c >= 'a' && c <= 'f' ? c - 'a' + 10
-		            : c >= 'A' && c <= 'F' ? c - 'A' + 10
-		                                   : -1;
-
-		if (digit < 0)
-			return false;
-		value = value << 4 | (uint32_t)digit;
-	}
-	*unit = value;
-	return true;
+	for (int i = 0; i < 4; i++)
+		value = value << 4 | (uint32_t)((at[i] & 0xf) + (at[i] > '9' ? 9 : 0));
+	return value;
 }
 
-/* Reads what follows "\u", also a surrogate pair (RFC 8259, section 7). Returns the bytes read, 0 if
- * malformed. */
-static size_t read_unicode(const char *at, const char *end, uint32_t *code)
+/* Reads what follows "\u", also a surrogate pair (RFC 8259, section 7). Returns the bytes read, 0 if it is no
+ * character, or a NUL. The string ends in a quote. */
+static size_t read_unicode(const char *at, uint32_t *code)
 {
-	uint32_t high, low;
+	uint32_t high = hex4(at), low;
 
-	if (!hex4(at, end, &high) || high == 0 || (high >= 0xdc00 && high < 0xe000))
-		return 0;
 	*code = high;
+	if (high == 0 || (high >= 0xdc00 && high < 0xe000))
+		return 0;
 	if (high < 0xd800 || high >= 0xe000)
 		return 4;
-	if (end - at < 10 || at[4] != '\\' || at[5] != 'u' || !hex4(at + 6, end, &low) ||
-	    low < 0xdc00 || low >= 0xe000)
+	if (at[4] != '\\' || at[5] != 'u')
+		return 0;
+	low = hex4(at + 6);
+	if (low < 0xdc00 || low >= 0xe000)
 		return 0;
 	*code = 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
 	return 10;
@@ -234,11 +183,10 @@ static size_t encode_utf8(char out[static 4], uint32_t code)
 	return len;
 }
 
-/* Unescapes one character or escape at `at` into `out`. Returns the bytes read, 0 if malformed. */
-static size_t unescape(const char *at, const char *end, char out[static 4], size_t *out_len)
+/* Unescapes one character or escape at `at` into `out`. Returns the bytes read, 0 as read_unicode(). */
+static size_t unescape(const char *at, char out[static 4], size_t *out_len)
 {
-	static const char escapes[] = "\"\\/bfnrt";
-	static const char meant[] = "\"\\/\b\f\n\r\t";
+	static const char escapes[] = "bfnrt", meant[] = "\b\f\n\r\t";
 	const char *escape;
 	uint32_t code;
 	size_t len;
@@ -247,18 +195,15 @@ static size_t unescape(const char *at, const char *end, char out[static 4], size
 	*out_len = 1;
 	if (*at != '\\')
 		return 1;
-	if (end - at < 2)
-		return 0;
 	if (at[1] == 'u') {
-		len = read_unicode(at + 2, end, &code);
-		if (len > 0)
-			*out_len = encode_utf8(out, code);
-		return len > 0 ? len + 2 : 0;
+		len = read_unicode(at + 2, &code);
+		if (len == 0)
+			return 0;
+		*out_len = encode_utf8(out, code);
+		return len + 2;
 	}
-	escape = memchr(escapes, at[1], sizeof escapes - 1);
-	if (!escape)
-		return 0;
-	out[0] = meant[escape - escapes];
+	escape = strchr(escapes, at[1]);
+	out[0] = escape ? meant[escape - escapes] : at[1];
 	return 2;
 }
 
@@ -275,7 +220,7 @@ bool json_string(const struct json *json, const char *key, char *buf, size_t cap
 	while (at < end) {
 		char out[4];
 		size_t out_len;
-		size_t step = unescape(at, end, out, &out_len);
+		size_t step = unescape(at, out, &out_len);
 
 		if (step == 0 || out_len >= cap - len) {
 			buf[0] = '\0';
@@ -287,12 +232,4 @@ bool json_string(const struct json *json, const char *key, char *buf, size_t cap
 	}
 	buf[len] = '\0';
 	return true;
-}
-
-void json_forget(struct json *json)
-{
-	if (touched > KEPT_VALUES)
-		pages_release(tokens, sizeof tokens);
-	touched = 0;
-	*json = (struct json){ 0 };
 }

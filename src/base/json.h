@@ -7,13 +7,10 @@
 #include <stdint.h>
 
 #include "base/fail.h"
+#include "base/json_filter.h"
 
-/* Most values in a document, keys and containers included. qBittorrent 5.3 sends about 500, and more
- * if its settings hold long lists. */
-#define JSON_VALUES_MAX 131072
-
-/* Deepest nesting. qBittorrent's settings have three levels. */
-#define JSON_DEPTH_MAX 64
+/* Most values in a document, keys and containers included. A long health file has about 250. */
+#define JSON_VALUES_MAX 1024
 
 /* A parsed document. Only one exists at a time: parsing the next invalidates the last. */
 struct json {
@@ -25,6 +22,10 @@ struct json {
  * FAIL_FORMAT: anything else. FAIL_TOO_BIG: over JSON_VALUES_MAX values or JSON_DEPTH_MAX levels. */
 enum fail json_parse(struct json *json, const char *text, size_t len, struct failure *why);
 
+/* Ends a document that came in pieces, and parses the members that `filter` has kept. Fails as
+ * json_filter_end(). */
+enum fail json_parse_kept(struct json *json, struct json_filter *filter, struct failure *why);
+
 /* The functions below read members of the outermost object; of two with the same key, the first.
  * They return false, and leave the result alone, if the member is missing or of another type. */
 
@@ -34,7 +35,7 @@ bool json_int(const struct json *json, const char *key, int64_t *value);
 bool json_bool(const struct json *json, const char *key, bool *value);
 
 /* A string, unescaped into `buf` with a NUL. It is also false, with `buf` empty, for more than `cap`
- * bytes (at least 1), a NUL, or an escape that RFC 8259 does not define. */
+ * bytes (at least 1), a NUL, or half a surrogate pair. */
 bool json_string(const struct json *json, const char *key, char *buf, size_t cap);
 
 /* Greater values say more, for a caller that reads two members about the same thing. */
@@ -49,8 +50,5 @@ enum json_ports {
  * zeros. Sets `*count`; leaves both alone unless it returns JSON_PORTS_SOME. */
 enum json_ports json_ports(const struct json *json, const char *key, uint16_t *ports, size_t most,
                            size_t *count);
-
-/* Invalidates the document and gives back the memory of a large one. */
-void json_forget(struct json *json);
 
 #endif

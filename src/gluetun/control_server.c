@@ -144,7 +144,7 @@ static enum fail parse(const struct http_reply *reply, struct port_file_ports *p
 	struct json json;
 	enum fail f;
 
-	if (reply->body_len > 0 && *reply->body == '<')
+	if (reply->first == '<')
 		return fail_set(why, FAIL_ANSWER, "an HTML page: another program answers here");
 	f = json_parse(&json, reply->body, reply->body_len, why);
 	if (f) {
@@ -156,7 +156,6 @@ static enum fail parse(const struct http_reply *reply, struct port_file_ports *p
 		alone = json_ports(&json, "port", told.port, PORT_FILE_PORTS_MAX, &told.count);
 	if (alone > found)
 		found = alone;
-	json_forget(&json);
 	if (found == JSON_PORTS_ABSENT || found == JSON_PORTS_BAD)
 		return fail_set(why, FAIL_ANSWER, "its reply holds no port from 1 to 65535");
 	*ports = told;

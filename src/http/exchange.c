@@ -1,5 +1,6 @@
 #include "http/exchange.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -53,45 +54,86 @@ bool http_is_text(const char *at, const char *stop)
 
 static enum fail body_too_big(struct http_exchange *x)
 {
-	return fail_set(x->why, FAIL_TOO_BIG, "the reply's body is over 1 MiB");
+	return fail_set(x->why, FAIL_TOO_BIG, "the reply's body is over %s MiB",
+	                x->sink ? "64" : "1");
 }
 
-/* Reads up to `want` more raw bytes. `*ended`: whether the stream ended; NULL: that is a failure. */
-static enum fail read_raw(struct http_exchange *x, size_t want, bool *ended)
+/* The body grows at the front of the space, unless a sink takes it; the raw bytes follow, after a gap. They are
+ * moved to close the gap only when more must be read. So each byte moves a few times at most, however small
+ * the chunks are. */
+static void skip_raw(struct http_exchange *x, size_t len)
 {
-	char *space = x->reply->space + x->raw_at + x->raw_len;
-	size_t len = 0;
-	enum fail f = ended ? http_read_more(x, space, want, &len, "body")
-	                    : http_read_some(x, space, want, &len, "body");
+	x->raw_at += len;
+	x->raw_len -= len;
+}
 
+/* Reads more raw bytes. `*ended`: whether the stream ended; NULL: that is a failure. */
+static enum fail read_raw(struct http_exchange *x, bool *ended)
+{
+	struct http_reply *reply = x->reply;
+	size_t body_end = x->body_at + reply->body_len;
+	size_t room = sizeof reply->space - body_end - x->raw_len, len = 0;
+	char *space = reply->space + body_end;
+	enum fail f;
+
+	/* Memory stays as it is, however long the body. */
+	if (x->sink && room > HTTP_HEAD_MAX)
+		room = HTTP_HEAD_MAX;
+	memmove(space, reply->space + x->raw_at, x->raw_len);
+	x->raw_at = body_end;
+	space += x->raw_len;
+	f = ended ? http_read_more(x, space, room, &len, "body")
+	          : http_read_some(x, space, room, &len, "body");
 	if (f)
 		return f;
 	x->raw_len += len;
-	http_touch(x->reply, x->raw_at + x->raw_len);
+	http_touch(reply, body_end + x->raw_len);
 	if (ended)
 		*ended = len == 0;
 	return FAIL_NONE;
 }
 
-static size_t room(const struct http_exchange *x)
+/* Notes the first byte that says what kind of body this is. */
+static void note_first(struct http_reply *reply, const char *at, size_t len)
 {
-	return sizeof x->reply->space - x->raw_at - x->raw_len;
+	for (; len > 0 && (!reply->first || isspace((unsigned char)reply->first)); at++, len--)
+		reply->first = *at;
 }
 
+/* Takes the raw bytes, `most` of them at most, into the body. Returns the number. */
+static size_t take_raw(struct http_exchange *x, size_t most)
+{
+	struct http_reply *reply = x->reply;
+	const char *raw = reply->space + x->raw_at;
+	size_t len = x->raw_len < most ? x->raw_len : most;
+
+	note_first(reply, raw, len);
+	if (!x->sink) {
+		memmove(reply->space + x->body_at + reply->body_len, raw, len);
+		reply->body_len += len;
+	} else {
+		x->refused |= !x->sink(raw, len);
+	}
+	x->body_room -= len;
+	skip_raw(x, len);
+	return len;
+}
+
+/* Reads `size` bytes of the body. */
 static enum fail read_sized(struct http_exchange *x, size_t size)
 {
-	while (x->raw_len < size) {
-		enum fail f = read_raw(x, size - x->raw_len, NULL);
+	if (size > x->body_room)
+		return body_too_big(x);
+	for (;;) {
+		enum fail f;
 
+		size -= take_raw(x, size);
+		if (size == 0 || x->refused)
+			return FAIL_NONE;
+		f = read_raw(x, NULL);
 		if (f)
 			return f;
 	}
-	/* The server sent more than it promised. Such bytes could be taken for the next reply, so do
-	 * not use the connection again. */
-	if (x->raw_len > size)
-		x->reply->keep_alive = false;
-	x->reply->body_len = size;
-	return FAIL_NONE;
 }
 
 static enum fail read_to_end(struct http_exchange *x)
@@ -99,35 +141,18 @@ static enum fail read_to_end(struct http_exchange *x)
 	bool ended = false;
 
 	x->reply->keep_alive = false;
-	while (!ended) {
+	for (;;) {
 		enum fail f;
 
-		if (x->raw_len > HTTP_BODY_MAX)
+		if (x->raw_len > x->body_room)
 			return body_too_big(x);
-		f = read_raw(x, room(x), &ended);
+		(void)take_raw(x, x->raw_len);
+		if (ended || x->refused)
+			return FAIL_NONE;
+		f = read_raw(x, &ended);
 		if (f)
 			return f;
 	}
-	x->reply->body_len = x->raw_len;
-	return FAIL_NONE;
-}
-
-/* Chunks are decoded in place. The body grows at the front; the raw bytes follow, after a gap. They
- * are moved to close the gap only when more must be read. So each byte moves a few times at most,
- * however small the chunks are. */
-static void skip_raw(struct http_exchange *x, size_t len)
-{
-	x->raw_at += len;
-	x->raw_len -= len;
-}
-
-static enum fail read_more_raw(struct http_exchange *x)
-{
-	size_t body_end = x->body_at + x->reply->body_len;
-
-	memmove(x->reply->space + body_end, x->reply->space + x->raw_at, x->raw_len);
-	x->raw_at = body_end;
-	return read_raw(x, room(x), NULL);
 }
 
 /* Reads until the raw bytes begin with a whole line; `*len` is its length without CRLF. */
@@ -147,7 +172,7 @@ static enum fail read_line(struct http_exchange *x, size_t most, size_t *len)
 		if (stop || x->raw_len >= most)
 			return fail_set(x->why, FAIL_TOO_BIG,
 			                "the reply's chunk extensions or trailers are over 16 KiB");
-		f = read_more_raw(x);
+		f = read_raw(x, NULL);
 		if (f)
 			return f;
 	}
@@ -167,7 +192,7 @@ static bool parse_chunk_size(const char *line, size_t len, size_t *size)
 		if (digit == 16)
 			break;
 		/* Stop above the limit, so that the number cannot overflow. */
-		if (value <= HTTP_BODY_MAX)
+		if (value <= HTTP_SINK_MAX)
 			value = value * 16 + digit;
 	}
 	while (digits < len && (line[digits] == ' ' || line[digits] == '\t'))
@@ -180,20 +205,13 @@ static bool parse_chunk_size(const char *line, size_t len, size_t *size)
 /* Reads the data of one chunk and the CRLF behind it. */
 static enum fail read_chunk(struct http_exchange *x, size_t size)
 {
-	struct http_reply *reply = x->reply;
+	enum fail f = read_sized(x, size);
 
-	if (size > HTTP_BODY_MAX - reply->body_len)
-		return body_too_big(x);
-	while (x->raw_len < size + 2) {
-		enum fail f = read_more_raw(x);
-
-		if (f)
-			return f;
-	}
-	memmove(reply->space + x->body_at + reply->body_len, reply->space + x->raw_at, size);
-	reply->body_len += size;
-	skip_raw(x, size);
-	if (memcmp(reply->space + x->raw_at, "\r\n", 2) != 0)
+	while (!f && !x->refused && x->raw_len < 2)
+		f = read_raw(x, NULL);
+	if (f || x->refused)
+		return f;
+	if (memcmp(x->reply->space + x->raw_at, "\r\n", 2) != 0)
 		return http_malformed(x, "a chunk is longer than its size");
 	skip_raw(x, 2);
 	return FAIL_NONE;
@@ -201,7 +219,6 @@ static enum fail read_chunk(struct http_exchange *x, size_t size)
 
 static enum fail read_chunked(struct http_exchange *x)
 {
-	struct http_reply *reply = x->reply;
 	size_t size = 0, len = 0;
 	enum fail f;
 
@@ -213,7 +230,7 @@ static enum fail read_chunked(struct http_exchange *x)
 			return http_malformed(x, "a chunk has no size");
 		skip_raw(x, len + 2);
 		f = size > 0 ? read_chunk(x, size) : FAIL_NONE;
-		if (f)
+		if (f || x->refused)
 			return f;
 	} while (size > 0);
 	do { /* trailers, up to the empty line */
@@ -223,8 +240,6 @@ static enum fail read_chunked(struct http_exchange *x)
 		x->head_room -= len + 2;
 		skip_raw(x, len + 2);
 	} while (len > 0);
-	if (x->raw_len > 0)
-		reply->keep_alive = false;
 	return FAIL_NONE;
 }
 
@@ -241,35 +256,45 @@ static enum fail content_length(struct http_exchange *x, bool *there, size_t *si
 	for (size_t i = 0; i < len; i++) {
 		if (value[i] < '0' || value[i] > '9')
 			return http_malformed(x, "its Content-Length is not a number");
-		if (*size <= HTTP_BODY_MAX)
+		if (*size <= HTTP_SINK_MAX)
 			*size = *size * 10 + (size_t)(value[i] - '0');
 	}
 	if (len == 0)
 		return http_malformed(x, "its Content-Length is empty");
 	if (http_header(x->reply, "Content-Length", &cursor, &len))
 		return http_malformed(x, "it has two Content-Length headers");
-	return *size > HTTP_BODY_MAX ? body_too_big(x) : FAIL_NONE;
+	return FAIL_NONE;
 }
 
-enum fail http_read_body(struct http_exchange *x)
+static enum fail read_body(struct http_exchange *x)
 {
-	struct http_reply *reply = x->reply;
 	size_t cursor = 0, len = 0, size = 0;
-	const char *coding = http_header(reply, "Transfer-Encoding", &cursor, &len);
+	const char *coding = http_header(x->reply, "Transfer-Encoding", &cursor, &len);
 	bool sized = false;
 	enum fail f;
 
-	if (reply->status == 204 || reply->status == 304) {
-		reply->keep_alive = reply->keep_alive && x->raw_len == 0;
+	if (x->reply->status == 204 || x->reply->status == 304)
 		return FAIL_NONE;
-	}
 	f = content_length(x, &sized, &size);
 	if (f)
 		return f;
 	if (coding && sized)
 		return http_malformed(x, "it has both Content-Length and Transfer-Encoding");
 	if (coding && (!http_value_is(coding, len, "chunked") ||
-	               http_header(reply, "Transfer-Encoding", &cursor, &len)))
+	               http_header(x->reply, "Transfer-Encoding", &cursor, &len)))
 		return http_malformed(x, "its Transfer-Encoding is not chunked");
 	return coding ? read_chunked(x) : sized ? read_sized(x, size) : read_to_end(x);
+}
+
+enum fail http_read_body(struct http_exchange *x)
+{
+	enum fail f;
+
+	x->body_room = x->sink ? HTTP_SINK_MAX : HTTP_BODY_MAX;
+	f = read_body(x);
+	/* Bytes that are left, since a sink wants no more or the server sent more than it promised, could
+	 * be taken for the next reply. Do not use the connection again. */
+	if (x->refused || x->raw_len > 0)
+		x->reply->keep_alive = false;
+	return f;
 }

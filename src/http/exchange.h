@@ -22,6 +22,9 @@ struct http_exchange {
 	size_t body_at;   /* offset of the body in reply->space */
 	size_t raw_at;    /* offset of the bytes that are not parsed yet */
 	size_t raw_len;   /* their number */
+	size_t body_room; /* bytes of the body that may follow */
+	http_sink *sink;  /* takes the body; NULL: it is collected */
+	bool refused;     /* by the sink */
 };
 
 /* Returns FAIL_FORMAT; `what` says what is wrong with the reply. */

@@ -1,5 +1,6 @@
 #include "http/http.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -89,9 +90,7 @@ static size_t head_end(const char *bytes, size_t len)
 static bool is_token(char c)
 {
 	/* RFC 9110, section 5.6.2. */
-	return c && strchr("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
-	                   "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
-	                   c);
+	return isalnum((unsigned char)c) || (c && strchr("-!#$%&'*+.^_`|~", c));
 }
 
 /* Every line must be "name: value" and not folded (RFC 9112, section 5). */
@@ -250,6 +249,7 @@ enum fail http_send(struct stream *stream, const struct http_request *request,
 	reply->status = 0;
 	reply->begun = reply->keep_alive = false;
 	reply->head_len = reply->body_len = 0;
+	reply->first = '\0';
 	reply->body = reply->space;
 	if (request->credential_name && !is_header_value(request->credential))
 		return fail_set(why, FAIL_FORMAT,
@@ -267,5 +267,7 @@ enum fail http_send(struct stream *stream, const struct http_request *request,
 	} while (reply->status < 200);
 	if (lists(reply, "Connection", "close"))
 		reply->keep_alive = false;
+	if (reply->status == 200)
+		x.sink = request->sink;
 	return http_read_body(&x);
 }

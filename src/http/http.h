@@ -36,10 +36,12 @@ struct http_request {
 	const struct http_field *form; /* `form_count` fields; may be none */
 	size_t form_count;
 	const char *json; /* NULL: none */
+	http_sink *sink;  /* takes the body of a reply with status 200; NULL: it is collected */
 };
 
 /* Sends `request` in one write and reads the whole reply until `deadline_ms`. Skips interim replies
- * (1xx). After a failure the connection is unusable.
+ * (1xx). After a failure the connection is unusable. A sink that wants no more is no failure, but it ends
+ * the connection.
  * FAIL_TIMEOUT, FAIL_STOPPED, FAIL_CLOSED. FAIL_TOO_BIG: over a limit above. FAIL_FORMAT: not
  * HTTP/1.x, or refused (see above); or the credential cannot be in a header, and nothing was sent.
  * FAIL_IO: as the stream says. */

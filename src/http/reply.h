@@ -9,8 +9,12 @@
  * of the line before a chunk, with its extensions. */
 #define HTTP_HEAD_MAX (16 * 1024)
 
-/* Longest body, in bytes, after decoding. */
+/* Longest body, in bytes, after decoding; and longest that a sink takes. */
 #define HTTP_BODY_MAX (1024 * 1024)
+#define HTTP_SINK_MAX (64 * 1024 * 1024)
+
+/* Takes the next bytes of a body. False: it wants no more. */
+typedef bool http_sink(const char *bytes, size_t len);
 
 /* A reply, and the buffer for request and reply. The caller keeps it in static storage and reuses it
  * for every exchange. It costs only the memory that an exchange touches. */
@@ -19,7 +23,8 @@ struct http_reply {
 	bool begun;      /* at least one byte arrived, even if http_send() failed */
 	bool keep_alive; /* the connection can carry another request */
 	size_t head_len;
-	size_t body_len;
+	char first; /* of the body, the first byte that is no blank, else a blank; NUL: there is no body */
+	size_t body_len;  /* 0 if a sink took the body */
 	const char *body; /* in `space`, behind the head */
 	size_t touched;   /* bytes of `space` in use since http_forget() */
 	/* First the request; then the reply: a head, a body, and the framing of its chunks. */

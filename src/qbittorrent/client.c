@@ -58,6 +58,17 @@ void qbittorrent_end(struct qbittorrent *qb)
 
 /* ---- preferences ---- */
 
+/* The members that are read. */
+static const char listen_port[] = "listen_port";
+static const char random_port[] = "random_port";
+static const char upnp[] = "upnp";
+static const char announce_port[] = "announce_port";
+static const char web_ui_port[] = "web_ui_port";
+static const char proxy_peers[] = "proxy_peer_connections";
+static const char proxy_type[] = "proxy_type";
+static const char interface[] = "current_network_interface";
+static const char address[] = "current_interface_address";
+
 /* "proxy_type" is a number up to 4.5, where 0 means none (in old versions also -1), and then a
  * word. */
 static bool has_proxy(const struct json *json)
@@ -65,9 +76,18 @@ static bool has_proxy(const struct json *json)
 	int64_t number = 0;
 	char word[16] = "None";
 
-	if (json_int(json, "proxy_type", &number))
+	if (json_int(json, proxy_type, &number))
 		return number > 0;
-	return json_string(json, "proxy_type", word, sizeof word) && strcmp(word, "None") != 0;
+	return json_string(json, proxy_type, word, sizeof word) && strcmp(word, "None") != 0;
+}
+
+/* Static, since every page of stack counts. */
+static struct json_filter filter;
+static char kept[JSON_KEPT_MAX];
+
+static bool take_preferences(const char *bytes, size_t len)
+{
+	return json_filter_take(&filter, bytes, len);
 }
 
 static enum fail parse_view(const struct http_reply *reply, struct qbittorrent_view *view,
@@ -80,34 +100,38 @@ static enum fail parse_view(const struct http_reply *reply, struct qbittorrent_v
 
 	if (qbittorrent_is_html(reply))
 		return qbittorrent_unexpected(reply, preferences_path, why);
-	f = json_parse(&json, reply->body, reply->body_len, why);
-	if (f)
+	f = json_parse_kept(&json, &filter, why);
+	if (f) {
 		fail_in(why, "not qBittorrent, or its reply to %s is damaged", preferences_path);
-	else if (!json_int(&json, "listen_port", &found.listen_port))
-		f = fail_set(why, FAIL_ANSWER, "not qBittorrent: its preferences lack listen_port");
-	if (!f) {
-		(void)json_bool(&json, "random_port", &found.random_port);
-		(void)json_bool(&json, "upnp", &found.upnp);
-		(void)json_int(&json, "announce_port", &found.announce_port);
-		(void)json_int(&json, "web_ui_port", &found.web_ui_port);
-		(void)json_bool(&json, "proxy_peer_connections", &peers);
-		found.peer_proxy = peers && has_proxy(&json);
-		found.can_bind = json_string(&json, "current_network_interface", found.interface,
-		                             sizeof found.interface) &&
-		                 json_string(&json, "current_interface_address", found.address,
-		                             sizeof found.address);
-		*view = found;
+		return f;
 	}
-	json_forget(&json);
-	return f;
+	if (!json_int(&json, listen_port, &found.listen_port))
+		return fail_set(why, FAIL_ANSWER, "not qBittorrent: its preferences lack %s",
+		                listen_port);
+	(void)json_bool(&json, random_port, &found.random_port);
+	(void)json_bool(&json, upnp, &found.upnp);
+	(void)json_int(&json, announce_port, &found.announce_port);
+	(void)json_int(&json, web_ui_port, &found.web_ui_port);
+	(void)json_bool(&json, proxy_peers, &peers);
+	found.peer_proxy = peers && has_proxy(&json);
+	found.can_bind = json_string(&json, interface, found.interface, sizeof found.interface) &&
+	                 json_string(&json, address, found.address, sizeof found.address);
+	*view = found;
+	return FAIL_NONE;
 }
 
 static enum fail read_view(struct qbittorrent *qb, struct qbittorrent_view *view,
                            struct failure *why)
 {
-	const struct http_request request = { .path = preferences_path };
-	enum fail f = qbittorrent_ask(qb, request, why);
+	static const char *const keys[] = { listen_port, random_port, upnp,       announce_port,
+		                            web_ui_port, proxy_peers, proxy_type, interface,
+		                            address,     NULL };
+	struct http_request request = { .path = preferences_path };
+	enum fail f;
 
+	request.sink = take_preferences;
+	json_filter_start(&filter, keys, kept);
+	f = qbittorrent_ask(qb, request, why);
 	return f ? f : parse_view(qb->reply, view, why);
 }
 
@@ -299,7 +323,6 @@ void qbittorrent_ask_hints(struct qbittorrent *qb, struct qbittorrent_hints *hin
 		    !is_address(hints->external_address))
 			hints->external_address[0] = '\0';
 	}
-	json_forget(&json);
 	if (!is_status(hints->connection_status))
 		hints->connection_status[0] = '\0';
 }

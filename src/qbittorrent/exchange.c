@@ -1,6 +1,5 @@
 #include "qbittorrent/exchange.h"
 
-#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -112,13 +111,9 @@ bool qbittorrent_is_html(const struct http_reply *reply)
 	static const char html[] = "text/html";
 	size_t cursor = 0, len;
 	const char *type = http_header(reply, "Content-Type", &cursor, &len);
-	size_t at = 0;
 
-	while (at < reply->body_len && isspace((unsigned char)reply->body[at]))
-		at++;
-	return (at < reply->body_len && reply->body[at] == '<') ||
-	       (type && reply->body_len > 0 && len >= sizeof html - 1 &&
-	        strncasecmp(type, html, sizeof html - 1) == 0);
+	return reply->first == '<' || (type && reply->first && len >= sizeof html - 1 &&
+	                               strncasecmp(type, html, sizeof html - 1) == 0);
 }
 
 static enum fail redirected(const struct http_reply *reply, struct failure *why)

@@ -84,22 +84,29 @@ def cut_json(exchange: Exchange) -> None:
     exchange.send(answer.wire())
 
 
-def huge_body(exchange: Exchange) -> None:
-    """3 MiB of the real thing."""
-    padded(3 * 1024 * 1024)(exchange)
+MIB = 1024 * 1024
 
 
-def huge_body_without_length(exchange: Exchange) -> None:
-    exchange.send(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n")
-    exchange.send(b'{"banned_IPs":"' + b"x" * (3 * 1024 * 1024))
+def endless_body(exchange: Exchange) -> None:
+    """Nothing wrong with it, but it does not end."""
+    exchange.send(JSON_HEAD + b"\r\n" + b'{"banned_IPs":"')
+    for _ in range(65):
+        exchange.send(b"203.0.113.250\\n" * (MIB // 15 + 1))
     exchange.finish()
 
 
-def huge_body_in_chunks(exchange: Exchange) -> None:
-    exchange.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-    for _ in range(3 * 1024):
-        exchange.send(b"400\r\n" + b"x" * 1024 + b"\r\n")
-    exchange.send(b"0\r\n\r\n")
+def endless_chunks(exchange: Exchange) -> None:
+    exchange.send(CHUNKED)
+    for _ in range(65):
+        exchange.send(b"100000\r\n" + b" " * MIB + b"\r\n")
+    exchange.finish()
+
+
+def endless_html(exchange: Exchange) -> None:
+    """More than one would read to see that it is a page."""
+    exchange.send(b"HTTP/1.1 200 OK\r\n\r\n <html>")
+    while True:
+        exchange.send(b"x" * MIB)
 
 
 def other_port(value: object) -> Fault:
@@ -149,15 +156,16 @@ FAULTS: list[tuple[str, Fault, str]] = [
     ("502 of a proxy", reply(502, LOGIN_PAGE, reason="Bad Gateway", headers=HTML), r"502"),
     ("404", reply(404, b"Not Found", reason="Not Found"), r"404"),
     ("204 for the preferences", empty_204(), r"204|empty|JSON|not qBittorrent"),
-    ("3 MiB", huge_body, r"1 MiB"),
-    ("3 MiB until close", huge_body_without_length, r"1 MiB"),
-    ("3 MiB in chunks", huge_body_in_chunks, r"1 MiB"),
+    ("over 64 MiB", with_length(str(64 * MIB + 1)), r"64 MiB"),
+    ("over 64 MiB until close", endless_body, r"64 MiB"),
+    ("over 64 MiB in chunks", endless_chunks, r"64 MiB"),
+    ("HTML without end", endless_html, r"not qBittorrent: .*HTML"),
     ("two Content-Lengths", with_length("9", "10"), r"[Cc]ontent-[Ll]ength"),
     ("a list of Content-Lengths", with_length("9, 10"), r"[Cc]ontent-[Ll]ength"),
     ("negative Content-Length", with_length("-1"), r"[Cc]ontent-[Ll]ength"),
     ("Content-Length that is no number", with_length("12abc"), r"[Cc]ontent-[Ll]ength"),
-    ("absurd Content-Length", with_length("9" * 30), r"[Cc]ontent-[Ll]ength|1 MiB"),
-    ("Content-Length of 2^64 + 5", with_length(str(2**64 + 5)), r"[Cc]ontent-[Ll]ength|1 MiB"),
+    ("absurd Content-Length", with_length("9" * 30), r"[Cc]ontent-[Ll]ength|64 MiB"),
+    ("Content-Length of 2^64 + 5", with_length(str(2**64 + 5)), r"[Cc]ontent-[Ll]ength|64 MiB"),
     ("a line that is no header", edit(break_line), r"header|malformed|HTTP"),
     ("a folded header", edit(fold_line), r"header|malformed|HTTP"),
     ("NUL in the head", edit(nul_in_head), r"header|malformed|HTTP|control"),
@@ -169,10 +177,10 @@ FAULTS: list[tuple[str, Fault, str]] = [
     ("status 099", raw(b"HTTP/1.1 099 OK\r\n\r\n"), r"HTTP|status|99"),
     ("HTTP/2 preface", raw(b"\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0\x80"), r"HTTP|closed"),
     ("chunk size that is no number", raw(CHUNKED + b"zz\r\nabc\r\n"), r"chunk"),
-    ("chunk size that overflows", raw(CHUNKED + b"10000000000000005\r\nabcde\r\n"), r"chunk|1 MiB"),
+    ("chunk size that overflows", raw(CHUNKED + b"10000000000000005\r\nabcde\r\n"), r"chunk|64 MiB"),
     ("negative chunk size", raw(CHUNKED + b"-5\r\nabcde\r\n"), r"chunk"),
-    ("chunk longer than its size", raw(CHUNKED + b"3\r\nabcdef\r\n0\r\n\r\n"), r"chunk"),
-    ("chunks without end", raw(CHUNKED + b"3\r\nabc\r\n"), r"before the end of|closed"),
+    ("chunk longer than its size", raw(CHUNKED + b"3\r\n{  }  \r\n0\r\n\r\n"), r"chunk"),
+    ("chunks without end", raw(CHUNKED + b"3\r\n{  \r\n"), r"before the end of|closed"),
     ("trailers without end", raw(ENDLESS_TRAILERS), r"16 KiB|trailer"),
     ("401 for everything", reply(401, b"Unauthorized", reason="Unauthorized"), r"401|[Hh]ost"),
 ]
@@ -463,8 +471,8 @@ UNUSUAL: list[tuple[str, str, Fault]] = [
     ("100-continue first", ANY, continue_first()),
     ("several 1xx", ANY, continue_first(count=5)),
     ("204 where 200 was", SET_PREFERENCES, empty_204()),
-    ("900 KiB of preferences", PREFERENCES, padded(900 * 1024)),
-    ("900 KiB, port first", PREFERENCES, padded(900 * 1024, front=False)),
+    ("20 MiB of preferences", PREFERENCES, padded(20 * MIB)),
+    ("20 MiB, port first", PREFERENCES, padded(20 * MIB, front=False)),
     ("HTTP/1.0", ANY, edit(lambda wire: wire.replace(b"HTTP/1.1", b"HTTP/1.0", 1), then="finish")),
     ("no reason phrase", ANY, edit(lambda wire: wire.replace(b" OK\r\n", b"\r\n", 1))),
     ("empty reason phrase", ANY, edit(lambda wire: wire.replace(b" OK\r\n", b" \r\n", 1))),

@@ -607,6 +607,194 @@ static void http_refuses_endless_many_trailers(void **state)
 	free(bytes);
 }
 
+/* ---- a body that a sink takes ---- */
+
+static char sunk[64];
+static size_t sunk_len;  /* of all that the sink got */
+static size_t sink_most; /* it wants no more than that */
+
+static bool sink(const char *bytes, size_t len)
+{
+	for (size_t i = 0; i < len && sunk_len + i < sizeof sunk; i++)
+		sunk[sunk_len + i] = bytes[i];
+	sunk_len += len;
+	return sunk_len <= sink_most;
+}
+
+static enum fail exchange_into_sink(void)
+{
+	const struct http_request request = { .path = "/", .host = "localhost", .sink = sink };
+
+	http_forget(&reply);
+	sunk_len = 0;
+	return http_send(&array.stream, &request, &reply, INT64_MAX, &why);
+}
+
+static void assert_sunk(const char *text, const char *body, bool keep_alive)
+{
+	for (int one_by_one = 0; one_by_one < 2; one_by_one++) {
+		array_stream_on(&array, text, strlen(text));
+		array.pieces = one_by_one ? single_bytes : NULL;
+		array.piece_count = 1;
+		assert_int_equal(exchange_into_sink(), FAIL_NONE);
+		assert_int_equal(sunk_len, strlen(body));
+		assert_memory_equal(sunk, body, strlen(body));
+		assert_int_equal(reply.body_len, 0);
+		assert_int_equal(reply.keep_alive, keep_alive);
+	}
+}
+
+static void http_hands_a_body_to_a_sink_as_it_comes(void **state)
+{
+	(void)state;
+
+	sink_most = SIZE_MAX;
+	assert_sunk(SIZED(5) "hello", "hello", true);
+	assert_sunk(SIZED(0), "", true);
+	assert_sunk(OK_HEAD "\r\nhello", "hello", false);
+	assert_sunk(CHUNKED "2;x=y\r\nhe\r\n3\r\nllo\r\n0\r\nA: b\r\n\r\n", "hello", true);
+}
+
+static void http_collects_what_is_no_success_despite_a_sink(void **state)
+{
+	static const char text[] = "HTTP/1.1 403 Forbidden\r\nContent-Length: 9\r\n\r\nForbidden";
+	(void)state;
+
+	array_stream_on(&array, text, strlen(text));
+	assert_int_equal(exchange_into_sink(), FAIL_NONE);
+	assert_int_equal(sunk_len, 0);
+	assert_body("Forbidden");
+}
+
+static void http_reads_no_more_than_a_sink_wants(void **state)
+{
+	static const char *const texts[] = { SIZED(5) "he", OK_HEAD "\r\nhe", CHUNKED "2\r\nhe" };
+	(void)state;
+
+	sink_most = 1;
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+		array_stream_on(&array, texts[i], strlen(texts[i]));
+		array.end = FAIL_TIMEOUT; /* of one read too many */
+		array.pieces = single_bytes;
+		array.piece_count = 1;
+		assert_int_equal(exchange_into_sink(), FAIL_NONE);
+		assert_int_equal(sunk_len, 2);
+		assert_false(reply.keep_alive);
+	}
+	sink_most = SIZE_MAX;
+}
+
+static void http_knows_the_first_byte_of_a_body_wherever_it_goes(void **state)
+{
+	(void)state;
+
+	sink_most = SIZE_MAX;
+	assert_sunk(SIZED(4) " \r\n<", " \r\n<", true);
+	assert_int_equal(reply.first, '<');
+	assert_sunk(SIZED(2) "  ", "  ", true);
+	assert_int_equal(reply.first, ' ');
+	assert_answer(SIZED(3) "\n<x", 200, "\n<x");
+	assert_int_equal(reply.first, '<');
+	assert_answer(SIZED(0), 200, "");
+	assert_int_equal(reply.first, '\0');
+}
+
+/* A head, a unit that is repeated, and a tail: more bytes than need to be in memory. */
+struct repeating {
+	struct stream stream; /* must be first */
+	const char *part[3];
+	size_t len[3];
+	size_t times[3];
+	size_t present; /* part */
+	size_t at;      /* in it */
+};
+
+static enum fail read_repeating(struct stream *stream, void *buf, size_t max, size_t *len,
+                                int64_t deadline_ms, struct failure *failure)
+{
+	struct repeating *from = (struct repeating *)stream;
+	size_t i = from->present;
+
+	(void)deadline_ms;
+	(void)failure;
+	*len = 0;
+	if (i == 3)
+		return FAIL_NONE;
+	*len = from->len[i] - from->at < max ? from->len[i] - from->at : max;
+	memcpy(buf, from->part[i] + from->at, *len);
+	from->at += *len;
+	if (from->at < from->len[i])
+		return FAIL_NONE;
+	from->at = 0;
+	from->times[i]--;
+	while (from->present < 3 &&
+	       (from->times[from->present] == 0 || from->len[from->present] == 0))
+		from->present++;
+	return FAIL_NONE;
+}
+
+static enum fail write_nowhere(struct stream *stream, const void *data, size_t len,
+                               int64_t deadline_ms, struct failure *failure)
+{
+	(void)stream;
+	(void)data;
+	(void)len;
+	(void)deadline_ms;
+	(void)failure;
+	return FAIL_NONE;
+}
+
+/* The result for a body of 64 MiB, in 1024 blocks with `before` and `behind` around each. */
+static enum fail sink_64_mib(const char *head, const char *before, const char *behind,
+                             const char *tail)
+{
+	static char unit[64 * 1024 + 16];
+	const struct http_request request = { .path = "/", .host = "localhost", .sink = sink };
+	struct text text = text_on(unit, sizeof unit);
+	struct repeating repeating = { .stream = { read_repeating, write_nowhere },
+		                       .part = { head, unit, tail },
+		                       .times = { 1, 1024, 1 } };
+
+	text_append(&text, before);
+	memset(unit + text.len, 'x', 64 * 1024);
+	text.len += 64 * 1024;
+	text_append(&text, behind);
+	repeating.len[0] = strlen(head);
+	repeating.len[1] = text.len;
+	repeating.len[2] = strlen(tail);
+	http_forget(&reply);
+	sunk_len = 0;
+	return http_send(&repeating.stream, &request, &reply, INT64_MAX, &why);
+}
+
+static void assert_64_mib(const char *head, const char *before, const char *behind,
+                          const char *tail, const char *more)
+{
+	sink_most = SIZE_MAX;
+	assert_int_equal(sink_64_mib(head, before, behind, tail), FAIL_NONE);
+	assert_int_equal(sunk_len, 64 * 1024 * 1024);
+	/* Memory does not grow with the body. */
+	assert_true(reply.touched <= 3 * HTTP_HEAD_MAX);
+	assert_int_equal(sink_64_mib(head, before, behind, more), FAIL_TOO_BIG);
+	assert_non_null(strstr(why.text, "64 MiB"));
+}
+
+static void http_hands_on_64_mib_and_no_more(void **state)
+{
+	(void)state;
+
+	assert_64_mib(OK_HEAD "\r\n", "", "", "", "x");
+	assert_64_mib(CHUNKED, "10000\r\n", "\r\n", "0\r\n\r\n", "1\r\nx\r\n0\r\n\r\n");
+	sink_most = SIZE_MAX;
+	assert_int_equal(sink_64_mib(SIZED(67108864), "", "", ""), FAIL_NONE);
+	assert_int_equal(sunk_len, 64 * 1024 * 1024);
+	assert_true(reply.touched <= 3 * HTTP_HEAD_MAX);
+	assert_int_equal(sink_64_mib(SIZED(67108865), "", "", "x"), FAIL_TOO_BIG);
+	assert_int_equal(sunk_len, 0);
+	assert_int_equal(sink_64_mib(SIZED(18446744073709551617), "", "", "x"), FAIL_TOO_BIG);
+	assert_int_equal(sink_64_mib(CHUNKED "10000000000000001\r\n", "", "", ""), FAIL_TOO_BIG);
+}
+
 /* ---- a connection that fails ---- */
 
 static void http_says_when_the_reply_ends_too_early(void **state)
@@ -847,6 +1035,11 @@ int main(void)
 		cmocka_unit_test(http_takes_a_body_in_very_many_chunks),
 		cmocka_unit_test(http_refuses_endless_chunk_extensions_and_trailers),
 		cmocka_unit_test(http_refuses_endless_many_trailers),
+		cmocka_unit_test(http_hands_a_body_to_a_sink_as_it_comes),
+		cmocka_unit_test(http_collects_what_is_no_success_despite_a_sink),
+		cmocka_unit_test(http_reads_no_more_than_a_sink_wants),
+		cmocka_unit_test(http_knows_the_first_byte_of_a_body_wherever_it_goes),
+		cmocka_unit_test(http_hands_on_64_mib_and_no_more),
 		cmocka_unit_test(http_says_when_the_reply_ends_too_early),
 		cmocka_unit_test(http_tells_a_reply_begun_from_none),
 		cmocka_unit_test(http_passes_on_how_the_stream_failed),
