@@ -72,9 +72,9 @@ def manifest() -> dict[str, Any]:
 
 
 def test_the_manifest_is_what_kubernetes_takes(manifest: dict[str, Any]) -> None:
-    assert set(manifest) == {"Secret", "Deployment"}
-    check_fields(manifest["Secret"], models.V1Secret, "Secret")
-    check_fields(manifest["Deployment"], models.V1Deployment, "Deployment")
+    assert set(manifest) == {"Secret", "Deployment", "Service"}
+    for kind, document in manifest.items():
+        check_fields(document, getattr(models, f"V1{kind}"), kind)
 
 
 def test_the_check_of_the_manifest_finds_mistakes(manifest: dict[str, Any]) -> None:
@@ -96,9 +96,27 @@ def test_the_manifest_fits_together(manifest: dict[str, Any]) -> None:
     keys = set(manifest["Secret"]["stringData"])
     assert secret["secretName"] == manifest["Secret"]["metadata"]["name"]
     assert {item["key"] for item in secret["items"]} <= keys
+    # The Web UI is at the Service, by the name of its port.
+    service = manifest["Service"]["spec"]
+    assert service["selector"] == template["metadata"]["labels"]
+    (port,) = service["ports"]
+    named = {one["name"]: one["containerPort"] for one in pod["containers"][0]["ports"]}
+    assert named[port["targetPort"]] == port["port"] == 8080
     # Native sidecars, the VPN first.
     assert [one["name"] for one in pod["initContainers"]] == ["gluetun", "qsticky"]
     assert all(one["restartPolicy"] == "Always" for one in pod["initContainers"])
+
+
+def test_an_unhealthy_qsticky_leaves_the_web_ui_on_its_service(manifest: dict[str, Any]) -> None:
+    """Readiness is the pod's: one container that is not ready takes all off the Service."""
+    pod = manifest["Deployment"]["spec"]["template"]["spec"]
+    assert not any("readinessProbe" in one for one in pod["initContainers"] + pod["containers"])
+    qsticky = pod["initContainers"][1]
+    assert "livenessProbe" not in qsticky and "startupProbe" not in qsticky
+    # So something else has to tell.
+    (webhook,) = [one for one in qsticky["env"] if one["name"] == "QSTICKY_WEBHOOK_URL"]
+    assert webhook["valueFrom"]["secretKeyRef"]["optional"] is True
+    assert pod["enableServiceLinks"] is False
 
 
 # -- Helm -------------------------------------------------------------------------------------
