@@ -24,6 +24,14 @@ static unsigned lower(unsigned char c)
 	return c >= 'A' && c <= 'Z' ? c | 0x20U : c;
 }
 
+static void skip_blanks(struct der_part *string)
+{
+	while (string->len > 0 && *string->at == ' ') {
+		string->at++;
+		string->len--;
+	}
+}
+
 /* Returns the next character in lower case, or 256 at the end. A run of blanks counts as one;
  * blanks at the end are ignored. The caller has skipped leading blanks. */
 static unsigned next_folded(struct der_part *string)
@@ -31,10 +39,7 @@ static unsigned next_folded(struct der_part *string)
 	const unsigned char *at = string->at;
 	bool blank = string->len > 0 && *at == ' ';
 
-	while (string->len > 0 && *string->at == ' ') {
-		string->at++;
-		string->len--;
-	}
+	skip_blanks(string);
 	if (string->len == 0)
 		return 256;
 	if (blank)
@@ -48,14 +53,8 @@ static bool same_string(struct der_part a, struct der_part b)
 {
 	unsigned one;
 
-	while (a.len > 0 && *a.at == ' ') {
-		a.at++;
-		a.len--;
-	}
-	while (b.len > 0 && *b.at == ' ') {
-		b.at++;
-		b.len--;
-	}
+	skip_blanks(&a);
+	skip_blanks(&b);
 	do {
 		one = next_folded(&a);
 		if (one != next_folded(&b))

@@ -101,26 +101,28 @@ static enum fail refuse_dates(const struct refusal *refusal, const char *who,
 	                "%s expired on %s, and the clock here says %s; renew it", who, limit, now);
 }
 
+/* Of a key, or of a signature. */
+static const char *const algorithms[] = {
+	[CERTIFICATE_OTHER] = "of an unknown kind",
+	[CERTIFICATE_RSA] = "RSA",
+	[CERTIFICATE_RSA_LONG] = "RSA with an unusual exponent",
+	[CERTIFICATE_RSA_PSS] = "RSA-PSS",
+	[CERTIFICATE_EC] = "EC",
+	[CERTIFICATE_EC_OTHER] = "EC on an unusual curve",
+	[CERTIFICATE_ED25519] = "Ed25519",
+	[CERTIFICATE_SHA1] = "SHA-1 or MD5",
+};
+
 static enum fail refuse_key(const char *who, const struct certificate *certificate,
                             struct failure *why)
 {
-	static const char kinds[][sizeof "RSA with an unusual exponent"] = {
-		[CERTIFICATE_OTHER] = "of an unknown kind",
-		[CERTIFICATE_RSA] = "RSA",
-		[CERTIFICATE_RSA_LONG] = "RSA with an unusual exponent",
-		[CERTIFICATE_RSA_PSS] = "RSA-PSS",
-		[CERTIFICATE_EC] = "EC",
-		[CERTIFICATE_EC_OTHER] = "EC on an unusual curve",
-		[CERTIFICATE_ED25519] = "Ed25519",
-		[CERTIFICATE_SHA1] = "of an unknown kind",
-	};
 	char kind[48];
 	struct text text = text_on(kind, sizeof kind);
 
 	if (certificate->modulus.len > CERTIFICATE_RSA_MAX)
 		text_printf(&text, "RSA of %u bits", rsa_bits(certificate));
 	else
-		text_append(&text, kinds[certificate->key]);
+		text_append(&text, algorithms[certificate->key]);
 	return fail_set(
 		why, FAIL_UNTRUSTED,
 		"%s has a key that is not supported: %s; use RSA (2048 to 4096 bits) or EC (P-256, "
@@ -131,54 +133,31 @@ static enum fail refuse_key(const char *who, const struct certificate *certifica
 static enum fail refuse_signature(const char *who, const struct certificate *certificate,
                                   struct failure *why)
 {
-	static const char kinds[][sizeof "of an unknown kind"] = {
-		[CERTIFICATE_OTHER] = "of an unknown kind",
-		[CERTIFICATE_RSA] = "RSA",
-		[CERTIFICATE_RSA_LONG] = "RSA",
-		[CERTIFICATE_RSA_PSS] = "RSA-PSS",
-		[CERTIFICATE_EC] = "ECDSA",
-		[CERTIFICATE_EC_OTHER] = "ECDSA",
-		[CERTIFICATE_ED25519] = "Ed25519",
-		[CERTIFICATE_SHA1] = "SHA-1 or MD5",
-	};
-
 	return fail_set(
 		why, FAIL_UNTRUSTED,
 		"%s has a signature that is not supported: %s; have it signed with RSA (PKCS#1) or "
 		"ECDSA, over SHA-2",
-		who, kinds[certificate->signature]);
+		who, algorithms[certificate->signature]);
 }
 
-static enum fail refuse_issuer(const struct refusal *refusal, const struct path_obstacle *obstacle,
-                               struct failure *why)
+/* `issuer`: its name. No certificate has that name, or one that has it did not sign. */
+static enum fail refuse_issuer(const char *path, const struct path_obstacle *obstacle,
+                               const char *issuer, struct failure *why)
 {
-	const char *path = refusal->trust->ca_file;
-	char issuer[128];
-	struct text text = text_on(issuer, sizeof issuer);
-
-	certificate_append_name(&text, obstacle->of->issuer);
-	if (obstacle->others)
+	if (obstacle->fault == PATH_NO_ISSUER)
 		return fail_set(why, FAIL_UNTRUSTED,
-		                "its issuer is unknown: \"%s\" is not in %.100s", issuer, path);
-	return fail_set(why, FAIL_UNTRUSTED,
-	                "its issuer \"%s\" is not in %.100s, and the server sends no intermediate "
-	                "certificate; have it send the full chain",
-	                issuer, path);
-}
-
-static enum fail refuse_signer(const struct refusal *refusal, const struct path_obstacle *obstacle,
-                               struct failure *why)
-{
-	char issuer[128];
-	struct text text = text_on(issuer, sizeof issuer);
-
-	certificate_append_name(&text, obstacle->of->subject);
+		                obstacle->others
+		                        ? "its issuer is unknown: \"%s\" is not in %.100s"
+		                        : "its issuer \"%s\" is not in %.100s, and the server "
+		                          "sends no intermediate certificate; have it send the "
+		                          "full chain",
+		                issuer, path);
 	if (obstacle->origin == PATH_FILE)
 		return fail_set(
 			why, FAIL_UNTRUSTED,
 			"%.100s holds a CA named like its issuer, \"%s\", but not the one that "
 			"signed it",
-			refusal->trust->ca_file, issuer);
+			path, issuer);
 	return fail_set(
 		why, FAIL_UNTRUSTED,
 		"a signature in its chain is wrong: the issuer \"%s\", which the server sends, did "
@@ -228,20 +207,23 @@ static bool is_about_self_signed(const struct path_obstacle *obstacle)
 enum fail refusal_of_path(const struct refusal *refusal, const struct path_obstacle *obstacle,
                           struct failure *why)
 {
-	char who[256];
-	struct text text = text_on(who, sizeof who);
+	const char *path = refusal->trust->ca_file;
+	char who[256], issuer[128];
+	struct text text = text_on(who, sizeof who), name = text_on(issuer, sizeof issuer);
 
 	append_who(&text, refusal, obstacle);
 	if (obstacle->self_signed && is_about_self_signed(obstacle))
-		return fail_set(
-			why, FAIL_UNTRUSTED, "its certificate is self-signed, and not in %.100s%s",
-			refusal->trust->ca_file,
-			obstacle->origin == PATH_FILE ? ", which holds another of that name" : "");
+		return fail_set(why, FAIL_UNTRUSTED,
+		                "its certificate is self-signed, and not in %.100s%s", path,
+		                obstacle->origin == PATH_FILE ? ", which holds another of that name"
+		                                              : "");
 	switch (obstacle->fault) {
 	case PATH_NO_ISSUER:
-		return refuse_issuer(refusal, obstacle, why);
 	case PATH_NOT_SIGNER:
-		return refuse_signer(refusal, obstacle, why);
+		certificate_append_name(&name, obstacle->fault == PATH_NO_ISSUER
+		                                       ? obstacle->of->issuer
+		                                       : obstacle->of->subject);
+		return refuse_issuer(path, obstacle, issuer, why);
 	case PATH_KEY:
 		return refuse_key(who, obstacle->of, why);
 	case PATH_SIGNATURE:
