@@ -85,6 +85,11 @@ $(BUILD)/musl/qsticky: $(call objects,musl) $(call libraries,musl)
 $(call objects,musl): $(BUILD)/musl/%.o: src/%.c $(BUILD)/musl/command $(verified)
 	$(call say,CC) $(ours.musl) $(track) -c $< -o $@
 
+# They fill arrays of char by hand, with what others wrote, and gcc does not guard those by itself: see
+# third_party/musl.mk.
+by_hand := base/beneath config/url net/resolve_files tls/trust tls/verify
+$(by_hand:%=$(BUILD)/musl/%.o): harder.ours += -fstack-protector-strong
+
 # --- When to build anew ----------------------------------------------------------------------
 
 # Remembers what a build was made with and of: other flags, or a file more or less, and it is made
