@@ -22,62 +22,6 @@ static const struct hash {
 	{ br_sha512_ID, &br_sha512_vtable, BR_HASH_OID_SHA512 },
 };
 
-/* ---- curves ---- */
-
-/* BearSSL dispatches by curve too, but only with its fastest code, which is twice as large. */
-
-static const br_ec_impl *curve_impl(int curve)
-{
-	return curve == BR_EC_curve25519 ? &br_ec_c25519_i31 : &br_ec_prime_i31;
-}
-
-static const unsigned char *curve_generator(int curve, size_t *len)
-{
-	return curve_impl(curve)->generator(curve, len);
-}
-
-static const unsigned char *curve_order(int curve, size_t *len)
-{
-	return curve_impl(curve)->order(curve, len);
-}
-
-static size_t curve_xoff(int curve, size_t *len)
-{
-	return curve_impl(curve)->xoff(curve, len);
-}
-
-static uint32_t curve_mul(unsigned char *point, size_t point_len, const unsigned char *factor,
-                          size_t factor_len, int curve)
-{
-	return curve_impl(curve)->mul(point, point_len, factor, factor_len, curve);
-}
-
-static size_t curve_mulgen(unsigned char *point, const unsigned char *factor, size_t factor_len,
-                           int curve)
-{
-	return curve_impl(curve)->mulgen(point, factor, factor_len, curve);
-}
-
-/* For the key exchange. Signatures use the prime curves only. */
-static const br_ec_impl curves = {
-	/* P-521 is listed for certificates: a server uses only a curve that the client offers. */
-	.supported_curves = 1U << BR_EC_curve25519 | 1U << BR_EC_secp256r1 | 1U << BR_EC_secp384r1 |
-	                    1U << BR_EC_secp521r1,
-	.generator = curve_generator,
-	.order = curve_order,
-	.xoff = curve_xoff,
-	.mul = curve_mul,
-	.mulgen = curve_mulgen,
-};
-
-/* The engine passes the curves of the key exchange; signatures need the prime curves. */
-static uint32_t verify_ecdsa(const br_ec_impl *unused, const void *hash, size_t hash_len,
-                             const br_ec_public_key *key, const void *signature, size_t len)
-{
-	(void)unused;
-	return br_ecdsa_i31_vrfy_asn1(&br_ec_prime_i31, hash, hash_len, key, signature, len);
-}
-
 /* All of them run in constant time. Hardware AES would be faster, but its code is as large again. A
  * cycle sends only a few kilobytes, and ChaCha20 is preferred. */
 static void set_suites(br_ssl_engine_context *engine)
@@ -108,8 +52,8 @@ void tls_engine_set_ciphers(br_ssl_engine_context *engine)
 		br_ssl_engine_set_hash(engine, hashes[i].id, hashes[i].hash);
 	br_ssl_engine_set_prf_sha256(engine, br_tls12_sha256_prf);
 	br_ssl_engine_set_prf_sha384(engine, br_tls12_sha384_prf);
-	br_ssl_engine_set_ec(engine, &curves);
-	br_ssl_engine_set_ecdsa(engine, verify_ecdsa);
+	br_ssl_engine_set_ec(engine, &br_ec_all_m31);
+	br_ssl_engine_set_ecdsa(engine, br_ecdsa_i31_vrfy_asn1);
 	br_ssl_engine_set_rsavrfy(engine, br_rsa_i31_pkcs1_vrfy);
 }
 
@@ -251,7 +195,7 @@ bool tls_engine_signature_holds(const struct certificate *certificate,
 		return false;
 	len = hash->hash->desc >> BR_HASHDESC_OUT_OFF & BR_HASHDESC_OUT_MASK;
 	if (issuer->key == CERTIFICATE_EC)
-		return br_ecdsa_i31_vrfy_asn1(&br_ec_prime_i31, sum, len, &key.key.ec, signature.at,
+		return br_ecdsa_i31_vrfy_asn1(&br_ec_all_m31, sum, len, &key.key.ec, signature.at,
 		                              signature.len);
 	return br_rsa_i31_pkcs1_vrfy(signature.at, signature.len, hash->oid, len, &key.key.rsa,
 	                             signed_sum) &&
