@@ -145,7 +145,7 @@ static void append_allowed(struct text *text, const struct config_variable *vari
 static void append_rest(struct text *text, const struct config_variable *variable,
                         const char *value)
 {
-	const char *scheme = strstr(value, "://"), *host = scheme ? scheme + 3 : value, *port;
+	const char *scheme = text_find(value, strlen(value), "://"), *host = scheme ? scheme + 3 : value, *port;
 	size_t len = strcspn(host, "/?#");
 	const struct config_variable *https = variable + 1;
 
