@@ -5,15 +5,14 @@ processor := $(firstword $(subst -, ,$(shell $(firstword $(MUSL_CC)) -dumpmachin
 # the 32-bit ones, and the kernel could not map the result.
 comma := ,
 pages := $(if $(filter arm aarch64,$(processor)),-Wl$(comma)-z$(comma)max-page-size=65536)
-# A function with a buffer of bytes on its stack ends the program if that overflows, and no large
-# variable passes over the stack's end: 1.6 KiB of file. Only for our own code. In BearSSL all
-# buffers have a fixed length; the strong form, for both, would cost 8.4 more. With -flto, gcc
-# takes arrays of unsigned char for buffers; ours of char are filled by base/text.c, which checks.
+# A function whose buffer overflows ends the program, and no large variable passes over the stack's
+# end: 1.9 KiB of file. With -flto, gcc takes only arrays of unsigned char for buffers; base/text.c
+# checks the length of others. BearSSL's have fixed lengths. The strong form for both: 10 KiB more.
 harder.ours := -fstack-protector -fstack-clash-protection
 
-# Without tables for debuggers and exceptions: 14.4 KiB of file. Optimized as a whole, in one piece,
-# and without functions that nothing calls: 4.6. Without seven passes that copy code, such as a
-# function's end before each call in last place, or a function into its only caller: 3.7.
+# Without tables for debuggers and exceptions: 28.8 KiB of file. Optimized as a whole, in one piece,
+# and without functions that nothing calls: 4.3. Without seven passes that copy code, such as a
+# function's end before each call in last place, or a function into its only caller: 3.8.
 smaller := -fno-asynchronous-unwind-tables -flto -flto-partition=one -ffunction-sections \
 	-fdata-sections -fno-optimize-sibling-calls -fno-thread-jumps -fno-caller-saves \
 	-fno-tree-dominator-opts -fno-move-loop-invariants -fno-tree-loop-im \
