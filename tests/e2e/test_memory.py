@@ -15,7 +15,7 @@ import pytest
 import strace
 from conftest import MakeSidecar, missing
 from faulty_server import FaultyServer
-from harness import PortFile, during_sleep, wait_until
+from harness import ROOT, PortFile, during_sleep, wait_until
 
 PORT = 41000
 MUSL = pytest.mark.parametrize("binary", ["musl"], indirect=True)
@@ -67,6 +67,17 @@ def test_what_is_written_only_at_the_start_is_read_only_afterwards(
     first, last = start + address, (start + address + size) // page * page
     there = [m for m in mappings(qsticky.pid) if m.start < last and m.end > first]
     assert there and all(m.may == "r--p" for m in there), there
+
+
+@pytest.mark.parametrize(
+    "function", ["beneath_open", "resolve_ip", "resolve_read_hosts", "url_append_origin"]
+)
+def test_who_fills_a_buffer_with_what_others_wrote_notices_an_overflow(function: str) -> None:
+    """With -flto, gcc by itself guards arrays of unsigned char only."""
+    command = ["objdump", f"--disassemble={function}", ROOT / "build/musl/qsticky"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert f"<{function}>:" in done.stdout
+    assert "<__stack_chk_fail>" in done.stdout
 
 
 @MUSL  # the sanitizers map as they like
