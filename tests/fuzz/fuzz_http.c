@@ -1,4 +1,5 @@
-/* fuzz_http: any bytes as a reply, at once and in pieces: both must come to the same.
+/* fuzz_http: any bytes as a reply, at once and in pieces, collected and handed to a sink: all must come to the
+ * same.
  *
  * The first byte says how many of those behind it are sizes of pieces, then comes the reply; its
  * upper bits choose the request and how the connection ends. */
@@ -27,6 +28,19 @@ enum {
 };
 
 static uint8_t mode;
+
+/* What a sink got. */
+static char *sunk;
+static size_t sunk_len, sunk_cap;
+static size_t sink_most; /* it wants no more */
+
+static bool sink(const char *bytes, size_t len)
+{
+	assert(sunk_len <= sink_most && len <= sunk_cap - sunk_len);
+	memcpy(sunk + sunk_len, bytes, len);
+	sunk_len += len;
+	return sunk_len <= sink_most;
+}
 
 struct outcome {
 	enum fail f;
@@ -171,6 +185,38 @@ static uint8_t *inflate(const uint8_t *bytes, size_t *size)
 	return inflated;
 }
 
+/* A sink gets the same body, or the part that it wants. */
+static void check_sink(const uint8_t *bytes, size_t size, const uint8_t *pieces, size_t count,
+                       const struct outcome *collected)
+{
+	const struct cookies none = { 0 };
+	const struct http_request request = {
+		.path = "/", .host = "localhost", .cookies = &none, .sink = sink
+	};
+	struct failure why;
+	enum fail f;
+
+	array_stream_on(&array, bytes, size);
+	array.pieces = count > 0 ? pieces : NULL;
+	array.piece_count = count;
+	sunk_len = 0;
+	sunk_cap = size;
+	sunk = malloc(size + 1);
+	assert(sunk);
+	f = http_send(&array.stream, &request, &reply, INT64_MAX, &why);
+	if (!collected->f) {
+		assert(!f && reply.status == collected->status);
+		assert(sunk_len <= (reply.status == 200 ? collected->body_len : 0));
+		assert(reply.status != 200 || sunk_len > sink_most ||
+		       (sunk_len == collected->body_len && reply.body_len == 0));
+		assert(memcmp(sunk, collected->body, sunk_len) == 0);
+		assert(!reply.keep_alive || sunk_len <= sink_most);
+	}
+	assert(reply.status != 200 || reply.touched <= 3 * HTTP_HEAD_MAX);
+	free(sunk);
+	check_forgotten(size);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct outcome at_once, in_pieces;
@@ -194,6 +240,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(at_once.body_len == in_pieces.body_len);
 	if (at_once.body && in_pieces.body)
 		assert(memcmp(at_once.body, in_pieces.body, at_once.body_len) == 0);
+	if (!(mode & DEAF) && !(mode & (TIMES_OUT | RESET))) {
+		sink_most = SIZE_MAX;
+		check_sink(bytes, len, data + 1, (mode & INFLATED) ? 0 : count, &at_once);
+		sink_most = count;
+		check_sink(bytes, len, data + 1, (mode & INFLATED) ? 0 : count, &at_once);
+	}
 	free(at_once.body);
 	free(in_pieces.body);
 	free(bytes);
