@@ -33,13 +33,14 @@ class Plan:
     long_cycles: int = 13
     timed_cycles: int = 200
     reconnects: int = 5
-    sizes: tuple[int, ...] = (5_000, 20_000, 80_000, 320_000, 1_040_000)  # bytes of preferences
+    # bytes of preferences
+    sizes: tuple[int, ...] = (5_000, 20_000, 80_000, 320_000, 1_040_000, 4_000_000, 16_000_000)
     decades: int = 5  # up to 10 to the power of this many cycles
     late_cycles: int = 4000  # where callgrind looks at late ones
 
     @classmethod
     def quick(cls) -> "Plan":
-        return cls(12, 10, 3, 3, 6, 2, 5, 20, 1, (5_000, 80_000, 1_040_000), 3, 200)
+        return cls(12, 10, 3, 3, 6, 2, 5, 20, 1, (5_000, 80_000, 4_000_000), 3, 200)
 
 
 @dataclass

@@ -113,9 +113,9 @@ def instructions(
 
 def growth_with_size(binary: Path, tmp: Path, plan: Plan) -> list[Result]:
     results = []
-    for key, what, make in (
-        ("text", "preferences with a long text", of_text),
-        ("values", "preferences with many values", of_values),
+    for key, what, make, goal in (
+        ("text", "preferences with a long text", of_text, 12),
+        ("values", "preferences with many values", of_values, None),
     ):
         sizes, ms, kib, counts = [], [], [], []
         for size in plan.sizes:
@@ -133,6 +133,7 @@ def growth_with_size(binary: Path, tmp: Path, plan: Plan) -> list[Result]:
             per_cycle = instructions(binary, tmp, preferences, 1, 4)
             counts += per_cycle or []
         result = Result(f"growth_{key}", f"cost of a byte more, {what}", None, "", 1.25)
+        a_byte = Result(f"growth_{key}_byte", f"user instructions for a byte, {what}", None, "", goal)
         if counts:
             # Of one byte more: what does not depend on the size is not in it.
             slopes = [
@@ -140,6 +141,7 @@ def growth_with_size(binary: Path, tmp: Path, plan: Plan) -> list[Result]:
                 for i in range(len(sizes) - 1)
             ]
             result.value = slopes[-1] / slopes[0]
+            a_byte.value = (counts[-1] - counts[0]) / (sizes[-1] - sizes[0])
             note = f"the last over the first: {slopes[-1]:.1f} over {slopes[0]:.1f} instructions; "
         else:
             note = "valgrind is not installed; "
@@ -150,7 +152,8 @@ def growth_with_size(binary: Path, tmp: Path, plan: Plan) -> list[Result]:
             for i, size in enumerate(sizes)
         )
         result.samples = {"bytes": sizes, "instructions": counts, "ms": ms, "resident_kib": kib}
-        results.append(result)
+        a_byte.note = f"callgrind, {sizes[0] / 1000:,.0f} to {sizes[-1] / 1000:,.0f} kB"
+        results += [result, a_byte]
         results.append(
             Result(
                 f"growth_{key}_kib",

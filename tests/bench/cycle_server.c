@@ -21,7 +21,7 @@
 
 #define REQUEST_MAX 4096
 #define HEAD_MAX 256
-#define BODY_MAX (2 * 1024 * 1024)
+#define BODY_MAX (32 * 1024 * 1024)
 /* Longer than a cycle may take. */
 #define PATIENCE_MS 30000
 

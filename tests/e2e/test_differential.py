@@ -362,6 +362,81 @@ def test_http_is_read_as_http_client_does_or_refused_for_a_reason(seed: int) -> 
     assert reasons == named, named ^ reasons
 
 
+# -- JSON that is read ----------------------------------------------------------
+
+WANTED = {"a", "b", "listen_port"}
+
+
+def some_json(rng: random.Random, depth: int = 0) -> Any:
+    kind = rng.randrange(8 if depth < 4 else 6)
+    if kind == 6:
+        return [some_json(rng, depth + 1) for _ in range(rng.randrange(4))]
+    if kind == 7:
+        keys = ("a", "b", "c", "listen_port", "", "aa", "A key", "banned_IPs")
+        return {key: some_json(rng, depth + 1) for key in rng.sample(keys, rng.randrange(5))}
+    text = rng.choice(("", "x", "plain, and longer than a word", 'a"\\\n\x01€😀', "{[,:]}"))
+    number = rng.choice((0, -1, 41000, 1 << 70, 0.5, -1e-9, 1e300))
+    return (None, True, False, number, number, text)[kind]
+
+
+def documents(rng: random.Random) -> Iterator[bytes]:
+    for target, skip in (("fuzz_json", 0), ("fuzz_json_filter", 1), ("fuzz_health", 0)):
+        yield from (case[skip:] for case in seeds(target))
+    for depth in (63, 64, 65):
+        yield b'{"a":' + b"[" * (depth - 1) + b"]" * (depth - 1) + b"}"
+    for _ in range(20000):
+        whole = {key: some_json(rng) for key in rng.sample(("a", "b", "c", "listen_port"), 3)}
+        text = json.dumps(
+            whole,
+            ensure_ascii=rng.random() < 0.5,
+            separators=rng.choice(((",", ":"), (" ,\n", "\t: "))),
+        ).encode()
+        if rng.random() < 0.2:  # the same once more, of which the first counts
+            text = text[:-1] + b"," + json.dumps({"a": 7, "b": [8]}).encode()[1:]
+        yield mutated(rng, text)
+
+
+def as_python(case: bytes) -> Any:
+    """The wanted members, the first of each key; None where it is refused. Not UTF-8: any byte will do."""
+
+    def pairs(members: list[tuple[str, Any]]) -> dict[str, Any]:
+        inner = max((deep(value) for _, value in members), default=0)
+        return dict(reversed(members)) | {" levels": 1 + inner}
+
+    def deep(value: Any) -> int:
+        if isinstance(value, dict):
+            return value[" levels"]
+        return 1 + max(map(deep, value), default=0) if isinstance(value, list) else 0
+
+    def refused(constant: str) -> None:
+        raise ValueError(constant)
+
+    try:
+        whole = json.loads(case.decode("latin-1"), object_pairs_hook=pairs, parse_constant=refused)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(whole, dict) or deep(whole) > 64:
+        return None
+    return {key: value for key, value in whole.items() if key in WANTED}
+
+
+def test_json_is_read_as_python_does_to_the_letter(seed: int) -> None:
+    cases = list(documents(random.Random(seed)))
+    accepted = 0
+    for case, verdict in zip(cases, ours("json", cases), strict=True):
+        wanted = as_python(case)
+        assert (verdict != "no") == (wanted is not None), case
+        if wanted is None:
+            continue
+        accepted += 1
+        # A key that is written with escapes is another one here; and what is long is left out.
+        kept = as_python(bytes.fromhex(verdict))
+        assert kept is not None and kept.keys() <= wanted.keys(), case
+        assert len(case) > 128 or b"\\" in case or kept.keys() == wanted.keys(), case
+        assert b"\\u00" in case or all(kept[key] == wanted[key] for key in kept), case
+    assert len(cases) / 10 < accepted < len(cases)
+
+
 # -- certificates ---------------------------------------------------------------
 
 HOST = "x.nas.example"

@@ -2,6 +2,8 @@
  *
  *     verdicts http         a case is a reply; the answer is "STATUS BODY COOKIE...", each cookie
  *                           the value of a Set-Cookie header, or "no REASON"
+ *     verdicts json         a case is a document; the answer is "no", or the members a, b and
+ *                           listen_port, as an object
  *     verdicts port_file    a case is a port file; the answer is "yes PORT..." or "no"
  *     verdicts health FILE  a case is 8 numbers of 8 bytes, then strings that end in a NUL; the
  *                           answer is the health file
@@ -20,6 +22,7 @@
 #include <string.h>
 
 #include "array_stream.h"
+#include "base/json_filter.h"
 #include "base/log.h"
 #include "gluetun/port_file.h"
 #include "http/http.h"
@@ -59,6 +62,22 @@ static void judge_http(const char *bytes, size_t len)
 		printf(" ");
 		put_hex(value, value_len);
 	}
+}
+
+static void judge_json(const char *bytes, size_t len)
+{
+	static const char *const keys[] = { "a", "b", "listen_port", NULL };
+	static char kept[JSON_KEPT_MAX];
+	struct json_filter filter;
+	struct failure why;
+
+	json_filter_start(&filter, keys, kept);
+	for (size_t at = 0; at < len; at += 7)
+		(void)json_filter_take(&filter, bytes + at, len - at < 7 ? len - at : 7);
+	if (json_filter_end(&filter, &why))
+		printf("no");
+	else
+		put_hex(kept, filter.kept);
 }
 
 static void judge_port_file(const char *bytes, size_t len)
@@ -165,6 +184,8 @@ int main(int argc, char *argv[])
 		bytes[len] = '\0';
 		if (strcmp(what, "http") == 0)
 			judge_http(bytes, len);
+		else if (strcmp(what, "json") == 0)
+			judge_json(bytes, len);
 		else if (strcmp(what, "port_file") == 0)
 			judge_port_file(bytes, len);
 		else if (strcmp(what, "health") == 0 && argc > 2)
