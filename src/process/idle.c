@@ -43,12 +43,13 @@ static void set_apart(uintptr_t first, uintptr_t last)
 /* During the sleep only idle() and syscall() are in use. */
 static void prepare(void)
 {
-	const ElfW(Phdr) *part = program_part(PT_LOAD, (uintptr_t)idle);
+	const ElfW(Phdr) *part = program_part(PT_LOAD, 0);
 
 	set_apart((uintptr_t)idle, (uintptr_t)idle + IDLE_BYTES);
 	set_apart((uintptr_t)syscall - SYSCALL_BYTES, (uintptr_t)syscall);
 	code.start = __executable_start;
-	code.len = part ? part->p_vaddr + part->p_memsz : 0; /* madvise(2) rounds up */
+	/* The first part has all code. madvise(2) rounds up to whole pages. */
+	code.len = part ? part->p_memsz : 0;
 }
 
 /* More stack than a cycle needs, and than the sleep does. */

@@ -237,16 +237,27 @@ static const struct {
 #endif
 };
 
+static void take_step(void)
+{
+	const char *name = getenv("HOSTILE"), *aim;
+	size_t i = 0;
+
+	while (name && i < sizeof steps / sizeof steps[0] && strcmp(steps[i].name, name) != 0)
+		i++;
+	if (!name || i == sizeof steps / sizeof steps[0])
+		return;
+	aim = getenv("HOSTILE_AIM");
+	_exit(steps[i].take(aim ? aim : "") < 0 ? REFUSED + errno : DONE);
+}
+
 /* Only the loop's sleep asks for poll(2) by its number. */
 long __wrap_syscall(long number, ...)
 {
-	const char *name = getenv("HOSTILE"), *aim = getenv("HOSTILE_AIM");
 	long args[6];
 	va_list list;
 
-	for (size_t i = 0; name && number == SYS_poll && i < sizeof steps / sizeof steps[0]; i++)
-		if (strcmp(steps[i].name, name) == 0)
-			_exit(steps[i].take(aim ? aim : "") < 0 ? REFUSED + errno : DONE);
+	if (number == SYS_poll)
+		take_step();
 	/* All registers: how many there are is the caller's to know. */
 	va_start(list, number);
 	for (size_t i = 0; i < sizeof args / sizeof args[0]; i++)
