@@ -32,14 +32,13 @@ Idle. One qsticky over HTTP and one over HTTPS, each with a qBittorrent of its o
 
 Cost of one cycle. Over HTTP; over HTTPS to qBittorrent, which never resumes a session; over HTTPS
 to nginx in front of it, which remembers them (its log is asked whether it did). Certificates are
-self-signed and pinned. Cycles are called for by SIGHUP, one when the other is over, which adds the
-reading of a signal. Processor time is the scheduler's, user and kernel, cycle by cycle: with warm
-caches, and without what the server takes. Instructions and system calls are from two runs of
-different length under callgrind or strace; start and stop cancel out in the difference, which is
-divided by the difference in cycles. For the limit client it is the same (it opens a connection,
+self-signed and pinned. Processor time is the scheduler's, user and kernel, cycle by cycle: with warm
+caches, and without what the server takes. Its cycles are called for by SIGHUP, one when the other is
+over, which adds the signal and a new file of counted logins. Instructions and system calls are from two
+runs of different length under callgrind or strace, whose cycles come by the interval, as users have
+them. Start and stop cancel out in the difference, which is divided by the difference in cycles. For the limit client it is the same (it opens a connection,
 GETs the preferences and looks for the port); curl is started again for each cycle, which is all of
-its cost, and its script's own is not counted. Under strace the cycles come by the interval, so that its table
-is what users have; it counts them itself (one rename each).
+its cost, and its script's own is not counted. strace counts the cycles itself (one rename each).
 
 Growth. A scripted server in place of qBittorrent (bench_growth.py), which has qsticky run its cycles
 one after the other. Sizes are compared by what one byte more costs at the small and at the large
@@ -74,6 +73,7 @@ from bench_cost import cycle_cost, footprint
 from bench_growth import growth_with_cycles, growth_with_size
 from bench_latency import (
     change_latency,
+    change_latency_at_once,
     change_latency_https,
     reconnect_latency,
     start_latency,
@@ -85,6 +85,7 @@ PARTS = {
     part.__name__: part
     for part in (
         change_latency,
+        change_latency_at_once,
         change_latency_https,
         footprint,
         cycle_cost,

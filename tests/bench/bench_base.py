@@ -29,7 +29,7 @@ class Plan:
     stops: int = 10  # in each situation
     idle_interval: int = 30
     idle_seconds: int = 60
-    short_cycles: int = 3
+    short_cycles: int = 5  # past what is asked once, three seconds after the start
     long_cycles: int = 13
     timed_cycles: int = 200
     reconnects: int = 5
@@ -40,7 +40,7 @@ class Plan:
 
     @classmethod
     def quick(cls) -> "Plan":
-        return cls(12, 10, 3, 3, 6, 2, 5, 20, 1, (5_000, 80_000, 4_000_000), 3, 200)
+        return cls(12, 10, 3, 3, 6, 5, 8, 20, 1, (5_000, 80_000, 4_000_000), 3, 200)
 
 
 @dataclass

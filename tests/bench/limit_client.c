@@ -19,6 +19,11 @@
  *     naming it, and prints for each the nanoseconds from just before execve() to the arrival
  *     of the first byte of a request. Each is killed then.
  *
+ * `limit_client serve BODY`
+ *     Plays a qBittorrent on loopback that needs no login and answers at once, so that no time of its
+ *     own hides what the others take. Its preferences are the file BODY, whose listen_port becomes
+ *     what is set. Prints its port, a line.
+ *
  * Any trouble ends it with a message and exit code 1. */
 
 #include <arpa/inet.h>
@@ -184,25 +189,34 @@ static int first(void)
 	return recv(fd, &byte, 1, 0) < 0; /* there is no answer, only the end */
 }
 
-static int start(unsigned long count, char *const command[])
+static int listen_here(uint16_t *port)
 {
 	struct sockaddr_in here = {
 		.sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 	};
 	socklen_t here_len = sizeof here;
-	char port[8];
-	int64_t *start_ns = mmap(NULL, sizeof *start_ns, PROT_READ | PROT_WRITE,
-	                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (start_ns == MAP_FAILED)
-		die("mmap");
 	if (listener < 0 || bind(listener, (struct sockaddr *)&here, sizeof here) < 0 ||
 	    listen(listener, 16) < 0 ||
 	    getsockname(listener, (struct sockaddr *)&here, &here_len) < 0)
 		die("listen");
-	snprintf(port, sizeof port, "%u", (unsigned)ntohs(here.sin_port));
+	*port = ntohs(here.sin_port);
+	return listener;
+}
+
+static int start(unsigned long count, char *const command[])
+{
+	uint16_t here = 0;
+	char port[8];
+	int64_t *start_ns = mmap(NULL, sizeof *start_ns, PROT_READ | PROT_WRITE,
+	                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int listener = listen_here(&here);
+
+	if (start_ns == MAP_FAILED)
+		die("mmap");
+	snprintf(port, sizeof port, "%u", (unsigned)here);
 	if (setenv("QSTICKY_QBITTORRENT_PORT", port, 1) < 0)
 		die("setenv");
 
@@ -230,6 +244,78 @@ static int start(unsigned long count, char *const command[])
 	return 0;
 }
 
+/* ---- a server that answers at once ---- */
+
+/* Splits the preferences around the number of listen_port. */
+static void read_preferences(const char *path, char body[REPLY_MAX + 1], const char **rest)
+{
+	FILE *file = fopen(path, "re");
+	size_t len = file ? fread(body, 1, REPLY_MAX, file) : 0;
+	static const char name[] = "\"listen_port\":";
+	char *number;
+
+	if (len == 0)
+		die(path);
+	(void)fclose(file);
+	body[len] = '\0';
+	number = strstr(body, name);
+	if (!number)
+		die("listen_port");
+	number += sizeof name - 1;
+	*rest = number + strspn(number, "0123456789");
+	number[0] = '\0';
+	if (*rest == number)
+		die("listen_port");
+}
+
+/* Answers a request. `*port` becomes what it sets. */
+static void answer(int fd, const char *request, const char *before, const char *rest,
+                   unsigned *port)
+{
+	static char body[2 * REPLY_MAX], reply[sizeof body + 128];
+	const char *set = strstr(request, "listen_port%22%3A");
+	int len = 0;
+
+	if (set)
+		*port = (unsigned)strtoul(set + strlen("listen_port%22%3A"), NULL, 10);
+	else if (strstr(request, "/api/v2/app/version "))
+		len = snprintf(body, sizeof body, "v4.5.2");
+	else
+		len = snprintf(body, sizeof body, "%s%u%s", before, *port, rest);
+	len = snprintf(reply, sizeof reply,
+	               "HTTP/1.1 200 OK\r\nconnection: keep-alive\r\n"
+	               "content-type: application/json\r\ncontent-length: %d\r\n\r\n%.*s",
+	               len, len, body);
+	send_all(fd, reply, (size_t)len);
+}
+
+static _Noreturn void serve(const char *path)
+{
+	static char before[REPLY_MAX + 1];
+	const char *rest = NULL;
+	unsigned set_port = 1;
+	uint16_t port = 0;
+	int listener = listen_here(&port);
+
+	read_preferences(path, before, &rest);
+	printf("%u\n", (unsigned)port);
+	(void)fflush(stdout);
+	for (;;) {
+		char request[4096];
+		int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		ssize_t got;
+
+		if (fd < 0)
+			die("accept");
+		/* Both clients write a request at once. */
+		while ((got = recv(fd, request, sizeof request - 1, 0)) > 0) {
+			request[got] = '\0';
+			answer(fd, request, before, rest, &set_port);
+		}
+		close(fd);
+	}
+}
+
 int main(int argc, char *argv[])
 {
 	if (argc == 4 && strcmp(argv[1], "change") == 0)
@@ -240,8 +326,11 @@ int main(int argc, char *argv[])
 		return first();
 	if (argc >= 4 && strcmp(argv[1], "start") == 0)
 		return start(strtoul(argv[2], NULL, 10), argv + 3);
+	if (argc == 3 && strcmp(argv[1], "serve") == 0)
+		serve(argv[2]);
 	fprintf(stderr, "usage: limit_client change|look WEBUI_PORT COOKIE\n"
 	                "       limit_client first\n"
-	                "       limit_client start COUNT PROGRAM [ARGUMENT...]\n");
+	                "       limit_client start COUNT PROGRAM [ARGUMENT...]\n"
+	                "       limit_client serve BODY\n");
 	return 2;
 }
