@@ -5,7 +5,7 @@
 #
 #   build                           make
 #   amd64 arm64 armhf armel i386    make ARCH=..., with build
-#   dist demo picture bench soak test lint   the target of that name
+#   dist demo picture bench figures soak test lint   the target of that name
 #   coverage                        make coverage, with test
 #   deb                             make deb, with build
 #
@@ -13,7 +13,7 @@
 # of its own (tests/lib/versions.py), and docs/CONTRIBUTING.md says what else does.
 set -eu
 
-groups='build amd64 arm64 armhf armel i386 dist demo picture bench soak test lint coverage deb'
+groups='build amd64 arm64 armhf armel i386 dist demo picture bench figures soak test lint coverage deb'
 
 # For the machine's own architecture there is nothing to add.
 cross() {
@@ -37,6 +37,7 @@ packages() {
 	demo | soak) echo iproute2 python3 qbittorrent-nox ;;
 	picture) echo iproute2 python3 python3-rich qbittorrent-nox ;;
 	bench) echo curl iproute2 nginx-light openssl python3 qbittorrent-nox strace valgrind ;;
+	figures) echo python3 python3-matplotlib ;;
 	test)
 		echo clang libclang-rt-dev libcmocka-dev llvm
 		echo python3 python3-pytest python3-pytest-timeout python3-pytest-xdist

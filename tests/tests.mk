@@ -10,7 +10,7 @@ SECONDS ?= 60
 HOURS ?=
 SEED ?=
 
-.PHONY: setup demo picture bench bench-compare soak test unit fuzz fuzz-long fuzz-coverage e2e roots faults coverage \
+.PHONY: setup demo picture bench bench-compare figures soak test unit fuzz fuzz-long fuzz-coverage e2e roots faults coverage \
 	coverage-all lint lint-all lint-layers lint-format lint-cppcheck lint-shell lint-python \
 	lint-manual lint-links lint-workflows prose format reproducible reproducible-dist size \
 	help
@@ -154,17 +154,23 @@ bench:
 	$(MAKE) all $(test_programs)
 	$(PYTHON) tests/bench/bench.py --json $(BUILD)/bench.json
 
+# docs/figures/*.svg, of what `make bench` has left there.
+figures:
+	tests/setup.sh figures
+	$(PYTHON) tests/bench/bench_figures.py $(BUILD)/bench.json docs/figures
+
 # OLD is what another commit's `make bench` left there; NEW the same, if it is not this tree's.
 NEW ?= $(BUILD)/bench.json
 bench-compare:
 	@$(PYTHON) tests/bench/bench_compare.py '$(OLD)' '$(NEW)'
 
-# Ten minutes; HOURS=8 for more, SEED=1 for the same again.
+# Ten minutes of trouble, then ten of reconnects; HOURS=8 for more of each, SEED=1 for the same again.
+soak_options = --seconds $(if $(HOURS),$$(($(HOURS) * 3600)),600) $(if $(SEED),--seed $(SEED))
 soak:
 	tests/setup.sh build soak
 	$(MAKE) all
-	$(PYTHON) tests/e2e/soak.py --seconds $(if $(HOURS),$$(($(HOURS) * 3600)),600) \
-		$(if $(SEED),--seed $(SEED))
+	$(PYTHON) tests/e2e/soak.py $(soak_options)
+	$(PYTHON) tests/e2e/soak_reconnect.py $(soak_options)
 
 # --- Tests -----------------------------------------------------------------------------------
 
@@ -370,8 +376,9 @@ help::
 	@echo 'make prose         count the long sentences in comments, README and docs'
 	@echo 'make coverage      lines and branches that the tests reach'
 	@echo 'make format        clang-format, in place'
-	@echo 'make soak          random trouble for 10 minutes, or HOURS=8; SEED=1 for the same again'
+	@echo 'make soak          trouble for 10 minutes, then reconnects; or HOURS=8; SEED=1 for the same again'
 	@echo 'make bench         what it costs, beside the goals; also as $(BUILD)/bench.json'
+	@echo 'make figures       docs/figures/*.svg, of what make bench has measured'
 	@echo 'make bench-compare OLD=FILE   that of another commit, and ratios'
 	@echo 'make size          what the binary is made of'
 	@echo 'make reproducible  a second `make dist` gives the same bytes'

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Measures qsticky against a real qBittorrent and prints a table: what, how much, the same of the
 limit client and of curl where they can do it, the goal, and whether it is met. Medians and ratios
-of one run, which takes five minutes; nothing else should run on the machine meanwhile.
+of one run, which takes a quarter of an hour; nothing else should run on the machine meanwhile.
 
     bench.py [--quick] [--only PART] [--json FILE] [--markdown] [--binary FILE]
 
-The parts are functions of bench_latency.py, bench_cost.py and bench_growth.py. What was written by
+The parts are functions of bench_latency.py, bench_reconnect.py, bench_cost.py and bench_growth.py. What was written by
 --json is compared with that of another commit by bench_compare.py (make bench-compare OLD=FILE).
 
 How, where it is not obvious:
@@ -44,8 +44,12 @@ Growth. A scripted server in place of qBittorrent (bench_growth.py), which has q
 one after the other. Sizes are compared by what one byte more costs at the small and at the large
 end: 1 is linear.
 
-Reconnect. The real qBittorrent in a network namespace with a veth as tun0, which is deleted and
-made again; from the link being up to the first connect from the far end that gets through.
+Reconnect. Three real qBittorrents, each in a network namespace with a tun device, which is deleted and
+made again as Gluetun does it; from the link being up to the first connect from the far end that gets
+through. OLD=FILE in the environment is another build, measured in turns with this one.
+
+Scenarios. With the stand-in for Gluetun (tests/lib/stand_in_gluetun.py): for how long there was a port and
+a tunnel, and no peer got in.
 
 Stop. From just before the signal is sent to the end of the process (pidfd), the worst of all.
 Up to 20 ms of that are the kernel's own: it takes an inotify watch down in a grace period (SRCU).
@@ -75,10 +79,11 @@ from bench_latency import (
     change_latency,
     change_latency_at_once,
     change_latency_https,
-    reconnect_latency,
     start_latency,
     stop_latency,
 )
+from bench_reconnect import PARTS as RECONNECT_PARTS
+from bench_scenarios import scenarios
 from harness import BINARY, ROOT
 
 PARTS = {
@@ -91,7 +96,8 @@ PARTS = {
         cycle_cost,
         start_latency,
         stop_latency,
-        reconnect_latency,
+        *RECONNECT_PARTS,
+        scenarios,
         growth_with_size,
         growth_with_cycles,
     )

@@ -32,7 +32,7 @@ class Plan:
     short_cycles: int = 5  # past what is asked once, three seconds after the start
     long_cycles: int = 13
     timed_cycles: int = 200
-    reconnects: int = 5
+    reconnects: int = 10
     # bytes of preferences
     sizes: tuple[int, ...] = (5_000, 20_000, 80_000, 320_000, 1_040_000, 4_000_000, 16_000_000)
     decades: int = 5  # up to 10 to the power of this many cycles

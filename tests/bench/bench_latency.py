@@ -1,4 +1,4 @@
-"""How long things take: a new port, a start, a stop, a VPN that comes back."""
+"""How long things take: a new port, a start, a stop."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ from bench_base import (
     with_https,
 )
 from harness import PortFile, QBittorrent, Qsticky, free_port, wait_until
-from namespace import Namespace
 
 Side = Callable[[int], None]  # brings a port to qBittorrent
 
@@ -396,55 +395,3 @@ def stop_latency(binary: Path, tmp: Path, plan: Plan) -> list[Result]:
         note = f"worst of {len(took)}; median {statistics.median(took):.2f} ms"
         results.append(Result(key, what, max(took), "ms", 50, note, samples={"stop": took}))
     return results
-
-
-# -- (h) a VPN that comes back
-
-
-def reconnect_latency(binary: Path, tmp: Path, plan: Plan) -> list[Result]:
-    result = Result(
-        "reconnect_s",
-        "tun0 up again to the port open from afar",
-        None,
-        "s",
-        5,
-        "needs root, for network namespaces",
-    )
-    if os.geteuid() != 0:
-        return [result]
-    took: list[float] = []
-    for number in range(plan.reconnects):
-        port = free_port()
-        port_file = PortFile(tmp / f"{number}" / "forwarded_port")
-        port_file.write(port)
-        with Namespace() as namespace:
-            namespace.set_ipv6(False)
-            namespace.add_bridge()
-            namespace.add_tunnel()
-
-            def is_open() -> bool:
-                return namespace.far_end_reaches(port)
-
-            with QBittorrent(tmp / f"profile{number}", interface="", address="") as qbittorrent:
-                qsticky = Qsticky(
-                    binary,
-                    port_file=port_file,
-                    health_file=port_file.path.with_name("status.json"),
-                    qbittorrent_port=qbittorrent.webui_port,
-                    interval=3600,
-                    log_level="INFO",
-                )
-                with qsticky:
-                    qsticky.wait_health(state="in_sync", reachable=True)
-                    wait_until(is_open, 10, "the port to be open")
-                    namespace.reconnect()
-                    began = time.perf_counter()
-                    wait_until(is_open, 30, "the port to be open again")
-                    took.append(time.perf_counter() - began)
-    result.value = max(took)
-    result.note = (
-        f"worst of {len(took)}, median {statistics.median(took):.2f} s; interface \"any\", no IPv6:"
-        " without help this qBittorrent stays deaf for good"
-    )
-    result.samples = {"reconnect": took}
-    return [result]

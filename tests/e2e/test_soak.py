@@ -1,4 +1,4 @@
-"""Half a minute of `make soak`, and that it tidies up after itself when it is cut short."""
+"""Half a minute of each part of `make soak`, and that it tidies up after itself when it is cut short."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 from conftest import missing
 from harness import BINARY, ROOT, wait_until
 from soak import BACK_S, Soak
+from soak_reconnect import ReconnectSoak
 
 SECONDS = 20
 
@@ -29,6 +30,13 @@ def test_half_a_minute_of_trouble_ends_in_sync_with_nothing_grown() -> None:
     soak = Soak(seed)  # what it prints is shown where it fails
     assert soak.run(SECONDS) == []
     assert soak.rounds > 0
+
+
+@pytest.mark.timeout(SECONDS + 3 * BACK_S)
+def test_a_vpn_that_reconnects_every_few_seconds_is_two_rebinds_a_minute_and_health_is_true() -> None:
+    soak = ReconnectSoak(int.from_bytes(os.urandom(4)))
+    assert soak.run(SECONDS) == []
+    assert soak.reconnects > 2 and soak.all[0].rebound_at, "it was not for nothing"
 
 
 def test_a_soak_that_is_interrupted_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -179,7 +179,9 @@ class Row(NamedTuple):
 class Record:
     """A row for each change, for as long as it is entered."""
 
-    def __init__(self, gluetun: Gluetun, qsticky: Qsticky) -> None:
+    def __init__(self, gluetun: Gluetun, qsticky: Qsticky, which: int = 0) -> None:
+        """`which` of several ports, from 0."""
+        self._which = which
         self.rows: list[Row] = []
         self._gluetun = gluetun
         self._qsticky = qsticky
@@ -191,9 +193,10 @@ class Record:
         if not self._gluetun.has_tunnel():
             return "no tunnel"
         ports = self._gluetun.ports()
-        if not ports:
+        if len(ports) <= self._which:
             return "no port"
-        return "open" if self._gluetun.namespace.far_end_reaches(ports[0]) else "closed"
+        reached = self._gluetun.namespace.far_end_reaches(ports[self._which])
+        return "open" if reached else "closed"
 
     def _says(self) -> str:
         text = self._qsticky._raw_health()
