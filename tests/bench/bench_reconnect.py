@@ -256,7 +256,7 @@ def reconnect_latency(binary: Path, tmp: Path, plan: Plan) -> list[Result]:
         results.append(
             Result(
                 f"reconnect_hard_{version}_s",
-                f"the same where an early rebind is in vain, worst, {version}",
+                f"the same with nothing but lo and a veth named tun0, worst, {version}",
                 worst(runs["new"]),
                 "s",
                 GOAL_HARD_S,

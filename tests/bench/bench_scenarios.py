@@ -213,8 +213,9 @@ def scenarios(binary: Path, tmp: Path, plan: Plan) -> list[Result]:
     dead: dict[str, list[float]] = {}
     cold_starts(binary, tmp, dead)
     for number, (name, (happens, options)) in enumerate(CASES.items()):
-        with Stack(binary, tmp / str(number), **options).start() as stack:
-            for _ in range(max(1, plan.stops // 3)):
+        # A minute allows no more than two rebinds, so each has a qsticky of its own.
+        for again in range(max(1, plan.stops // 3)):
+            with Stack(binary, tmp / f"{number}-{again}", **options).start() as stack:
                 if happens in BEFORE:
                     BEFORE[happens](stack)
                 with stack.recorded(dead.setdefault(name, [])):

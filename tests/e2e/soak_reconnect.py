@@ -38,7 +38,9 @@ from harness import (
 )
 from namespace import TUNNEL, Namespace
 
-REBINDS_MAX, WINDOW_S = 2, 60
+# Less than a minute, since a rebind is seen when its cycle is over, up to a second later. The unit tests hold the
+# limit to the millisecond.
+REBINDS_MAX, WINDOW_S = 2, 60 - 2
 SAMPLE_S = 0.1
 # A second's settle, a cycle, and a busy machine.
 TOLERATED_S = 10
@@ -79,10 +81,12 @@ class Beside:
         health: dict[str, Any] = json.loads(self.qsticky.health_file.read_text())
         return health
 
-    def sample(self, is_open: bool) -> None:
+    def count_rebinds(self) -> None:
+        self.rebound_at += [time.monotonic()] * (self.health()["rebinds"] - len(self.rebound_at))
+
+    def compare(self, is_open: bool) -> None:
         """`is_open`: the far end has just got in."""
         now, health = time.monotonic(), self.health()
-        self.rebound_at += [now] * (health["rebinds"] - len(self.rebound_at))
         if is_open or not health["healthy"]:
             self._lied_since = None
             return
@@ -95,9 +99,9 @@ class Beside:
 
     def most_rebinds(self) -> int:
         """In any minute."""
-        window = WINDOW_S - 2 * SAMPLE_S
+        times = self.rebound_at
         return max(
-            (sum(first <= at < first + window for at in self.rebound_at) for first in self.rebound_at),
+            (sum(first <= at < first + WINDOW_S for at in times) for first in times),
             default=0,
         )
 
@@ -143,8 +147,12 @@ class ReconnectSoak:
         with ExitStack() as things:
             self._set_up(things)
             until = time.monotonic() + seconds
-            watcher = threading.Thread(target=self._watch, daemon=True)
-            watcher.start()
+            watchers = [
+                threading.Thread(target=self._watch, args=(look,), daemon=True)
+                for look in (Beside.count_rebinds, self._compare)
+            ]
+            for watcher in watchers:
+                watcher.start()
             try:
                 while time.monotonic() < until and not self._broken:
                     self._reconnect()
@@ -152,7 +160,8 @@ class ReconnectSoak:
                     self._wait_back(beside)
             finally:
                 self._over.set()
-                watcher.join()
+                for watcher in watchers:
+                    watcher.join()
             if self._broken:
                 raise self._broken[0]
             for beside in self.all:
@@ -198,11 +207,14 @@ class ReconnectSoak:
             for beside in self.all:
                 beside.measure()
 
-    def _watch(self) -> None:
+    def _compare(self, beside: Beside) -> None:
+        beside.compare(self.namespace.far_end_reaches(beside.port))
+
+    def _watch(self, look: Callable[[Beside], None]) -> None:
         while not self._over.wait(SAMPLE_S):
             try:
                 for beside in self.all:
-                    beside.sample(self.namespace.far_end_reaches(beside.port))
+                    look(beside)
             except BaseException as error:  # for the main thread to raise
                 self._broken.append(error)
                 return
