@@ -144,7 +144,7 @@ static void filter_refuses_all_else(void **state)
 		"\"a\tb\"",
 		"\"a\nb\"",
 		"\"\x1f\"",
-		"\"eight\x01 or more\"",
+		"\"eight\x1f or more\"",
 		"[",
 		"]",
 		"[1",
