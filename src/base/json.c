@@ -61,7 +61,9 @@ static const jsmntok_t *find(const struct json *json, const char *key)
 /* The first character of true, false or null, or of a number; NUL for another type. */
 static char first(const struct json *json, const jsmntok_t *token)
 {
-	return token->type == JSMN_PRIMITIVE ? json->text[token->start] : '\0';
+	if (token->type != JSMN_PRIMITIVE)
+		return '\0';
+	return json->text[token->start];
 }
 
 static bool to_int(const struct json *json, const jsmntok_t *token, int64_t *value)
@@ -134,11 +136,9 @@ bool json_bool(const struct json *json, const char *key, bool *value)
 {
 	const jsmntok_t *token = find(json, key);
 
-	char c = token ? first(json, token) : '\0';
-
-	if (c != 't' && c != 'f')
+	if (!token || (first(json, token) != 't' && first(json, token) != 'f'))
 		return false;
-	*value = c == 't';
+	*value = first(json, token) == 't';
 	return true;
 }
 
@@ -202,8 +202,10 @@ static size_t unescape(const char *at, char out[static 4], size_t *out_len)
 		*out_len = encode_utf8(out, code);
 		return len + 2;
 	}
+	out[0] = at[1];
 	escape = strchr(escapes, at[1]);
-	out[0] = escape ? meant[escape - escapes] : at[1];
+	if (escape)
+		out[0] = meant[escape - escapes];
 	return 2;
 }
 

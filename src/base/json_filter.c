@@ -44,14 +44,14 @@ static enum state next_in_number(enum state state, char c)
 {
 	static const unsigned char next[][6] = {
 		/* digit 1 to 9, 0, point, e or E, sign, other */
-		[MINUS - MINUS] = { INTEGER, ZERO },
-		[ZERO - MINUS] = { WRONG, WRONG, POINT, EXPONENT, WRONG, AFTER },
-		[INTEGER - MINUS] = { INTEGER, INTEGER, POINT, EXPONENT, WRONG, AFTER },
-		[POINT - MINUS] = { FRACTION, FRACTION },
-		[FRACTION - MINUS] = { FRACTION, FRACTION, WRONG, EXPONENT, WRONG, AFTER },
-		[EXPONENT - MINUS] = { DIGITS, DIGITS, WRONG, WRONG, SIGN },
-		[SIGN - MINUS] = { DIGITS, DIGITS },
-		[DIGITS - MINUS] = { DIGITS, DIGITS, WRONG, WRONG, WRONG, AFTER },
+		{ INTEGER, ZERO }, /* MINUS */
+		{ WRONG, WRONG, POINT, EXPONENT, WRONG, AFTER },
+		{ INTEGER, INTEGER, POINT, EXPONENT, WRONG, AFTER },
+		{ FRACTION, FRACTION },
+		{ FRACTION, FRACTION, WRONG, EXPONENT, WRONG, AFTER },
+		{ DIGITS, DIGITS, WRONG, WRONG, SIGN },
+		{ DIGITS, DIGITS },
+		{ DIGITS, DIGITS, WRONG, WRONG, WRONG, AFTER },
 	};
 	unsigned kind = c >= '1' && c <= '9'   ? 0
 	                : c == '0'             ? 1
@@ -125,7 +125,8 @@ static uint64_t trait(char c, size_t len)
 
 void json_filter_start(struct json_filter *f, const char *const *keys, char *text)
 {
-	*f = (struct json_filter){ .keys = keys, .text = text, .len = 1, .state = START };
+	*f = (struct json_filter){ .keys = keys, .len = 1, .state = START };
+	f->text = text;
 	for (; keys && *keys; keys++)
 		f->traits |= trait(**keys, strlen(*keys));
 }

@@ -174,10 +174,8 @@ static void filter_refuses_all_else(void **state)
 		"1},",
 		"1}{}",
 		"1}x",
-		"\x0b"
-		"1",
-		"\xc2\xa0"
-		"1",
+		"\x0b{}",
+		"\xc2\xa0{}",
 	};
 	static const char *const whole[] = { "",      " ",     "1",     "[]",  "[{}]",
 		                             "null",  "\"a\"", "{",     "}{",  "{]",
