@@ -93,9 +93,10 @@ static bool is_token(char c)
 	return isalnum((unsigned char)c) || (c && strchr("-!#$%&'*+.^_`|~", c));
 }
 
-/* Every line must be "name: value" and not folded (RFC 9112, section 5). */
-static bool head_is_sound(const char *line, const char *end)
+/* Every line must be "name: value" and not folded (RFC 9112, section 5). Notes the names. */
+static bool head_is_sound(struct http_reply *reply, const char *line, const char *end)
 {
+	reply->names = 0;
 	while (line < end) {
 		const char *stop = text_find(line, (size_t)(end - line), "\r\n");
 		const char *colon;
@@ -112,6 +113,7 @@ static bool head_is_sound(const char *line, const char *end)
 				return false;
 		if (!http_is_text(colon, stop))
 			return false;
+		reply->names |= http_name_bit(line, (size_t)(colon - line));
 		line = stop + 2;
 	}
 	return false;
@@ -173,7 +175,7 @@ static enum fail read_head(struct http_exchange *x)
 	reply->body = reply->space + end;
 	if (!parse_status_line(reply, &status_len))
 		return http_malformed(x, "its first line is not a status line");
-	if (!head_is_sound(reply->space + status_len, reply->space + end))
+	if (!head_is_sound(reply, reply->space + status_len, reply->space + end))
 		return http_malformed(x, "its headers are malformed");
 	return FAIL_NONE;
 }
@@ -250,6 +252,7 @@ enum fail http_send(struct stream *stream, const struct http_request *request,
 	reply->begun = reply->keep_alive = false;
 	reply->head_len = reply->body_len = 0;
 	reply->first = '\0';
+	reply->names = 0;
 	reply->body = reply->space;
 	if (request->credential_name && !is_header_value(request->credential))
 		return fail_set(why, FAIL_FORMAT,

@@ -20,6 +20,8 @@ const char *http_header(const struct http_reply *reply, const char *name, size_t
 {
 	size_t name_len = strlen(name);
 
+	if (!(reply->names & http_name_bit(name, name_len)))
+		return NULL;
 	while (*cursor < reply->head_len) {
 		const char *line = reply->space + *cursor;
 		const char *stop = text_find(line, reply->head_len - *cursor, "\r\n");

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Longest head, in bytes, with interim (1xx) heads and the trailers of a chunked body. Also the limit
  * of the line before a chunk, with its extensions. */
@@ -23,6 +24,7 @@ struct http_reply {
 	bool begun;      /* at least one byte arrived, even if http_send() failed */
 	bool keep_alive; /* the connection can carry another request */
 	size_t head_len;
+	uint32_t names; /* a bit for the name of each header, http_name_bit() */
 	char first; /* of the body, the first byte that is no blank, else a blank; NUL: there is no body */
 	size_t body_len;  /* 0 if a sink took the body */
 	const char *body; /* in `space`, behind the head */
@@ -30,6 +32,12 @@ struct http_reply {
 	/* First the request; then the reply: a head, a body, and the framing of its chunks. */
 	char space[HTTP_HEAD_MAX + HTTP_BODY_MAX + HTTP_HEAD_MAX];
 };
+
+/* The bit for a header's name, in any case. Most other names have other bits, so few heads are searched in vain. */
+static inline uint32_t http_name_bit(const char *name, size_t len)
+{
+	return (uint32_t)1 << (((size_t)(unsigned char)*name ^ len) & 31);
+}
 
 /* The value of the header `name` (any case), `*len` bytes without a NUL, without blanks around it.
  * NULL: none. `*cursor` starts at 0; the next call finds the next header of that name. */
