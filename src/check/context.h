@@ -15,12 +15,13 @@
 
 /* The health file at the start, which shows a sidecar that runs beside this command. */
 struct check_beside {
-	int opened;         /* descriptor or -errno of health_open(); closed after the read */
-	bool is_there;      /* the file exists */
-	uid_t writer;       /* owner of the file */
-	bool healthy;       /* the file says healthy and is recent */
-	bool runs;          /* a sidecar has written the file recently, so it still runs */
-	struct failure why; /* the reason for `healthy` or its opposite */
+	int opened;             /* descriptor or -errno of health_open(); closed after the read */
+	bool is_there;          /* the file exists */
+	uid_t writer;           /* owner of the file */
+	bool healthy;           /* the file says healthy and is recent */
+	bool runs;              /* a sidecar has written the file recently, so it still runs */
+	struct failure why;     /* the reason for `healthy` or its opposite */
+	char hint[FAILURE_MAX]; /* the file's; "": none */
 };
 
 struct check_context {

@@ -51,6 +51,8 @@ void check_look_beside(struct check_context *context)
 	beside->runs = age <= 2LL * config->interval_s + HEALTH_AGE_SPARE_S;
 	if (!beside->runs)
 		return;
+	if (!json_string(&json, "hint", beside->hint, sizeof beside->hint))
+		beside->hint[0] = '\0';
 	/* An interface that the sidecar found existed once. One that the user named did only if the
 	 * sidecar reached a port there. */
 	if (!tunnel->sought)
@@ -232,6 +234,9 @@ enum fail check_health(struct check_context *context)
 		                              "health file: %s cannot be written by uid %u", file,
 		                              (unsigned)geteuid()),
 		                   "give it a tmpfs that this user may write");
+	if (beside->healthy && beside->hint[0])
+		return step_found(step, VERDICT_WARN, "healthy otherwise; it goes with its cause",
+		                  "%s", beside->hint);
 	if (beside->healthy)
 		return step_found(step, VERDICT_OK, NULL, "%s, by uid %u", beside->why.text,
 		                  (unsigned)beside->writer);

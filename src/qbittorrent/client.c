@@ -310,6 +310,7 @@ void qbittorrent_ask_hints(struct qbittorrent *qb, struct qbittorrent_hints *hin
 	const struct http_request request = { .path = "/api/v2/transfer/info" };
 	struct failure unused;
 	struct json json;
+	int64_t received = 0, sent = 0;
 
 	*hints = (struct qbittorrent_hints){ 0 };
 	if (qbittorrent_exchange(qb, request, true, &unused) || qb->reply->status != 200 ||
@@ -317,6 +318,10 @@ void qbittorrent_ask_hints(struct qbittorrent *qb, struct qbittorrent_hints *hin
 		return;
 	(void)json_string(&json, "connection_status", hints->connection_status,
 	                  sizeof hints->connection_status);
+	(void)json_int(&json, "dl_info_data", &received);
+	(void)json_int(&json, "up_info_data", &sent);
+	if (__builtin_add_overflow(received, sent, &hints->transferred))
+		hints->transferred = 0;
 	for (size_t i = 0; i < 2 && !hints->external_address[0]; i++) {
 		if (json_string(&json, addresses[i], hints->external_address,
 		                sizeof hints->external_address) &&

@@ -52,6 +52,7 @@ struct qbittorrent_wanted {
  * any more. */
 struct qbittorrent_hints {
 	char connection_status[16]; /* "" while not known */
+	int64_t transferred;        /* bytes sent and received since its start; 0: not known */
 	char external_address[sizeof(((struct qbittorrent_view *)0)->address)]; /* since 5.1 */
 };
 

@@ -36,12 +36,23 @@ void sidecar_cycle_start(struct sidecar_cycle *cycle, const struct config *confi
 	};
 }
 
-/* Logs what is about to be set. publish_news() logs a repeated attempt at DEBUG only. */
-static void say_change(struct publish *publish, const struct qbittorrent_view *view,
-                       const struct qbittorrent_wanted *wanted)
+/* Logs what is about to be set. publish_news() logs a repeated attempt at DEBUG only. Of a fight over
+ * the port, only its beginning and a summary are logged. */
+static void say_change(struct sidecar_cycle *cycle, const struct qbittorrent_wanted *wanted)
 {
+	const struct qbittorrent_view *view = &cycle->view;
+	struct publish *publish = &cycle->publish;
+	struct drift *drift = &cycle->now.drift;
 	struct failure change;
 
+	if (cycle->drift == DRIFT_FIGHT || cycle->drift == DRIFT_SUMMARY) {
+		log_line(LEVEL_WARN, "%s (%u times)", publish_hint(&cycle->now, &change),
+		         drift->unsaid);
+		drift->unsaid = 0;
+		return;
+	}
+	if (cycle->drift == DRIFT_QUIET)
+		return;
 	if (view->listen_port != wanted->port)
 		fail_set(&change, FAIL_NONE, "port change needed: %lld -> %u",
 		         (long long)view->listen_port, (unsigned)wanted->port);
@@ -57,7 +68,11 @@ static enum fail set(struct sidecar_cycle *cycle, const struct qbittorrent_wante
 	struct qbittorrent_view *view = &cycle->view;
 	enum fail f;
 
-	say_change(&cycle->publish, view, wanted);
+	cycle->drift = DRIFT_NONE;
+	if (view->listen_port != wanted->port && wanted->port == cycle->proved_port)
+		cycle->drift = drift_seen(&cycle->now.drift, wanted->port, view->listen_port,
+		                          mono_now_ms());
+	say_change(cycle, wanted);
 	if (view->listen_port != wanted->port) {
 		cycle->unproved_port = wanted->port;
 		cycle->previous_port = view->listen_port;
@@ -84,12 +99,21 @@ static void announce_soon(struct sidecar_cycle *cycle)
 static void port_changed(struct sidecar_cycle *cycle)
 {
 	struct situation *now = &cycle->now;
+	const enum drift_news drift = cycle->drift;
 
+	cycle->proved_port = cycle->unproved_port;
+	if (drift > DRIFT_FIGHT) {
+		cycle->unproved_port = 0;
+		return;
+	}
 	now->last_port_change = now_s();
+	cycle->webhook.is_fight = drift == DRIFT_FIGHT;
 	webhook_port_changed(&cycle->webhook, cycle->previous_port, cycle->unproved_port,
 	                     mono_now_ms());
 	cycle->unproved_port = 0;
-	announce_soon(cycle);
+	/* The trackers know the port already if it was only repaired. */
+	if (drift == DRIFT_NONE)
+		announce_soon(cycle);
 }
 
 static void reannounce(struct sidecar_cycle *cycle)
@@ -310,6 +334,8 @@ static enum fail reconcile(struct sidecar_cycle *cycle)
 	if (f != FAIL_CUT_OFF)
 		publish_settings(&cycle->publish, view);
 	now->current_port = view->listen_port;
+	if (port && !cycle->unproved_port && view->listen_port == port)
+		cycle->proved_port = port;
 	if (port && port == cycle->unproved_port && view->listen_port == port)
 		port_changed(cycle);
 	cycle->view_is_recent = !f;

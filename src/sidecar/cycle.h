@@ -46,9 +46,11 @@ struct sidecar_cycle {
 	uint32_t up_index;            /* the tunnel when it was last usable; 0: never */
 	struct in_addr up_v4;         /* its address then */
 	int64_t reannounce_at_ms;     /* when to re-announce; MONO_NEVER: nothing to announce */
-	uint16_t unproved_port;       /* set, but not read back; 0: none */
-	int64_t previous_port;        /* qBittorrent's port before that */
+	int64_t previous_port;        /* qBittorrent's port before `unproved_port` */
 	struct login_gate gate;       /* the caller may change its options */
+	enum drift_news drift;        /* what to tell of the last port that was set */
+	uint16_t unproved_port;       /* set, but not read back; 0: none */
+	uint16_t proved_port;         /* the last one that was set and read back; 0: none */
 	bool said_gate_trouble;
 };
 

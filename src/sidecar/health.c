@@ -107,7 +107,7 @@ bool health_weigh(const struct json *json, const char *path, unsigned interval_s
 			fail_set(why, FAIL_NONE, "port %lld, checked %lld s ago", (long long)port,
 			         age);
 		else
-			fail_set(why, FAIL_NONE, "no forwarded port yet, checked %lld s ago", age);
+			fail_set(why, FAIL_NONE, "no forwarded port, checked %lld s ago", age);
 		return healthy;
 	}
 	return false;

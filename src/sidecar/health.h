@@ -11,7 +11,7 @@
 #include "base/text.h"
 
 /* Longest health file read or written (sidecar/health_write.h), in bytes. */
-#define HEALTH_MAX 7168
+#define HEALTH_MAX 7680
 
 /* Seconds that a health file may be older than two intervals: a cycle may take that long. */
 #define HEALTH_AGE_SPARE_S 15

@@ -54,6 +54,7 @@ static const struct field {
 	{ { 11, 10 }, COUNT, OWN(consecutive_failures), "Failed checks in a row." },
 	{ { 12, 11 }, TOTAL, OWN(rebinds), "Rebinds." },
 	{ { 15, 0 }, STRING, OWN(last_error), NULL },
+	{ { 16, 0 }, STRING, OWN(hint), NULL },
 	{ { 13, 0 }, STRING, OWN(qbittorrent_version), NULL },
 	{ { 14, 0 }, STRING, OWN(version), NULL },
 };

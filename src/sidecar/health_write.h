@@ -45,6 +45,7 @@ struct health {
 	int64_t consecutive_failures;
 	int64_t rebinds; /* since the start */
 	const char *last_error;
+	const char *hint; /* what is not as it should be, although all is proved */
 	const char *qbittorrent_version;
 	const char *version;
 };

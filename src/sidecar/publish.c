@@ -37,10 +37,28 @@ const char *publish_error(const struct situation *now, struct failure *buf)
 	return buf->text;
 }
 
+const char *publish_hint(const struct situation *now, struct failure *buf)
+{
+	const struct drift *drift = &now->drift;
+
+	if (drift_lasts(drift, sync_port(&now->sync), mono_now_ms()))
+		fail_set(buf, FAIL_NONE,
+		         "something else sets port %lld again and again, and qsticky sets %u: "
+		         "Gluetun's up-command, a mod of qBittorrent's image, another qsticky?",
+		         (long long)drift->foreign, (unsigned)drift->wanted);
+	else if (now->firewalled)
+		fail_set(buf, FAIL_NONE,
+		         "qBittorrent has said \"firewalled\" for an hour, and torrents run: has "
+		         "the provider dropped the port? Restart Gluetun");
+	else
+		return NULL;
+	return buf->text;
+}
+
 void publish_health(struct publish *publish, const struct situation *now)
 {
 	const struct qbittorrent_hints *hints = &now->hints;
-	struct failure buf, why;
+	struct failure buf, hint, why;
 	int64_t now_ms = mono_now_ms();
 	uint16_t port = sync_port(&now->sync);
 	struct health health = {
@@ -63,6 +81,7 @@ void publish_health(struct publish *publish, const struct situation *now)
 		.consecutive_failures = now->sync.failures,
 		.rebinds = now->rebinds,
 		.last_error = publish_error(now, &buf),
+		.hint = publish_hint(now, &hint),
 		.qbittorrent_version = now->version[0] ? now->version : NULL,
 		.version = QSTICKY_VERSION,
 	};

@@ -48,6 +48,10 @@ const char *publish_state(const struct situation *now);
 /* Returns the text of the present error, which may be in `buf`; NULL: there is none. */
 const char *publish_error(const struct situation *now, struct failure *buf);
 
+/* Returns a text about what is not as it should be although all is proved, which may be in `buf`; NULL:
+ * there is nothing. */
+const char *publish_hint(const struct situation *now, struct failure *buf);
+
 /* Writes the health file, and the metrics file if configured. Logs a failure to write once. */
 void publish_health(struct publish *publish, const struct situation *now);
 

@@ -18,6 +18,7 @@ struct reachability reachability_on(const struct config *config)
 		.missing_at_ms = MONO_NEVER,
 		.hints_at_ms = mono_now_ms() + REACHABILITY_HINTS_LAG_MS,
 		.disconnected_at_ms = MONO_NEVER,
+		.firewalled_at_ms = MONO_NEVER,
 	};
 }
 
@@ -264,6 +265,23 @@ static enum fail prove_open(struct reachability *reach, struct qbittorrent *qb,
 
 /* ---- hints ---- */
 
+/* Notes how long qBittorrent has been without a peer from outside. A restart begins again. */
+static void note_firewalled(struct reachability *reach, struct situation *now, int64_t now_ms)
+{
+	const struct qbittorrent_hints *hints = &now->hints;
+
+	if (!hints->connection_status[0])
+		return;
+	if (strcmp(hints->connection_status, "firewalled") != 0)
+		reach->firewalled_at_ms = MONO_NEVER;
+	else if (reach->firewalled_at_ms == MONO_NEVER || hints->transferred < reach->transferred)
+		reach->firewalled_at_ms = now_ms;
+	if (reach->firewalled_at_ms >= now_ms)
+		reach->transferred = hints->transferred;
+	now->firewalled = now_ms - REACHABILITY_FIREWALLED_MS >= reach->firewalled_at_ms &&
+	                  hints->transferred > reach->transferred;
+}
+
 static void ask_hints(struct reachability *reach, struct qbittorrent *qb, struct situation *now)
 {
 	int64_t now_ms = mono_now_ms();
@@ -272,6 +290,7 @@ static void ask_hints(struct reachability *reach, struct qbittorrent *qb, struct
 		return;
 	reach->hints_at_ms = now_ms + REACHABILITY_HINTS_EVERY_MS;
 	qbittorrent_ask_hints(qb, &now->hints);
+	note_firewalled(reach, now, now_ms);
 }
 
 /* Whether qBittorrent reports that it listens nowhere, although the probe got through. Then another

@@ -31,6 +31,9 @@
 #define REACHABILITY_HINTS_LAG_MS 3000
 #define REACHABILITY_HINTS_EVERY_MS (10 * 60 * 1000)
 
+/* How long qBittorrent must say "firewalled", and transfer data, before that is told. */
+#define REACHABILITY_FIREWALLED_MS (60 * 60 * 1000)
+
 /* How long a tunnel that once existed must be unusable before it counts as lost, in milliseconds.
  * This holds with and without a forwarded port. A reconnect takes less. */
 #define REACHABILITY_LOST_MS (30 * 1000)
@@ -52,6 +55,8 @@ struct reachability {
 	int64_t hints_at_ms;   /* when to ask for the hints */
 	/* Since when qBittorrent reports "disconnected"; MONO_NEVER: it does not. */
 	int64_t disconnected_at_ms;
+	int64_t firewalled_at_ms; /* the same for "firewalled" */
+	int64_t transferred;      /* bytes that it had transferred then */
 };
 
 /* Makes one for the interface that `config` names, or else for the one that looks find. */

@@ -2,11 +2,13 @@
 #ifndef QSTICKY_SIDECAR_SITUATION_H
 #define QSTICKY_SIDECAR_SITUATION_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
 #include "base/fail.h"
 #include "config/config.h"
+#include "core/drift.h"
 #include "core/login_budget.h"
 #include "core/sync.h"
 #include "gluetun/port_file.h"
@@ -25,6 +27,8 @@ struct situation {
 	enum reachable reachable_udp;
 	enum login_state login;
 	unsigned rebinds; /* since the start */
+	struct drift drift;
+	bool firewalled; /* qBittorrent has said so for an hour, while torrents run */
 	struct qbittorrent_hints hints;
 	const char *interface;        /* the tunnel's; "": not known, or switched off */
 	const char *version;          /* qBittorrent's; "": not known */

@@ -78,8 +78,10 @@ void webhook_describe(struct failure *message, const struct webhook *webhook, co
 	const char *unit = "s";
 
 	if (webhook->changed) {
-		text_printf(&text, "port %lld -> %u", (long long)webhook->previous_port,
-		            (unsigned)webhook->port);
+		text_printf(&text, "port %lld -> %u%s", (long long)webhook->previous_port,
+		            (unsigned)webhook->port,
+		            webhook->is_fight ? ", again and again: something else sets it, too"
+		                              : "");
 		return;
 	}
 	if (webhook->unhealthy) {

@@ -42,6 +42,7 @@ struct webhook {
 	bool changed; /* the port changed; `previous_port` and `port` are valid */
 	int64_t previous_port;
 	uint16_t port;
+	bool is_fight;           /* of that change: the caller says so, since it is not the first */
 	bool unhealthy;          /* the last verdict */
 	bool reported_unhealthy; /* the verdict last sent, or dropped */
 	int64_t health_since_ms; /* when the verdict last changed */

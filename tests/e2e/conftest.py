@@ -507,6 +507,7 @@ def check_health_fields(health: dict[str, Any]) -> None:
         "consecutive_failures": (int,),
         "rebinds": (int,),
         "last_error": (str, type(None)),
+        "hint": (str, type(None)),
         "qbittorrent_version": (str, type(None)),
         "version": (str,),
     }

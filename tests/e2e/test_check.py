@@ -800,6 +800,19 @@ def test_of_a_missing_interface_it_says_what_the_sidecar_says(named: bool, bench
     assert re.search(f"^FAIL  VPN interface +{re.escape(error)}$", output, re.M), (error, output)
 
 
+def test_a_hint_of_the_sidecar_is_a_warning(bench: Bench) -> None:
+    bench.fake()
+    qsticky = bench.beside()
+    health = qsticky.wait_in_sync(PORT)
+    qsticky.kill()  # it would write the file again
+    bench.health_file.write_text(json.dumps(health | {"hint": "somebody else sets the port"}))
+    done = bench.check()
+    assert done.returncode == 0, done.stdout
+    assert re.search("^warn  health file +somebody else sets the port$", done.stdout, re.M)
+    bench.health_file.write_text(json.dumps(health))
+    assert verdicts(bench.check().stdout)["health file"] == "ok"
+
+
 def test_a_misspelt_variable_is_a_warning(bench: Bench) -> None:
     bench.fake()
     bench.env["QSTICKY_CHECK_INTERVALL"] = "5"

@@ -12,6 +12,7 @@ from conftest import MakeSidecar
 from faults import close_at_once, reply
 from faulty_server import CONNECT, PREFERENCES, SET_PREFERENCES, FaultyServer
 from harness import PortFile, QBittorrent, free_port, wait_until
+from receiver import Receiver
 
 
 def test_a_port_changed_by_hand_is_repaired_by_the_next_check(
@@ -29,6 +30,54 @@ def test_a_port_changed_by_hand_is_repaired_by_the_next_check(
         qsticky.wait_log(f"in sync: port {port}", after=before)
         assert qbittorrent.listen_port() == port
     assert not qsticky.troubles()
+
+
+def test_a_fight_with_another_updater_is_told_once_and_repaired_in_silence(
+    new_qbittorrent: Callable[..., QBittorrent],
+    new_fake: Callable[..., FaultyServer],
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    """The other one sets its port whenever it finds another, as qsticky does."""
+    server = new_qbittorrent().start()
+    receiver = new_fake(Receiver, like="gotify").start()
+    port, foreign = free_port(), free_port()
+    port_file.write(port)
+    qsticky = sidecar(
+        server,
+        log_level="INFO",
+        env={"QSTICKY_WEBHOOK_URL": receiver.url, "QSTICKY_REANNOUNCE": "true"},
+    )
+
+    def repaired(times: int) -> None:
+        for _ in range(times):
+            server.set_preferences({"listen_port": foreign})
+            wait_until(lambda: server.listen_port() == port, what="the repair")
+            qsticky.wait_cycles(1)  # it reads back what it has set
+
+    qsticky.wait_in_sync(port)
+    qsticky.wait_log("asked qBittorrent to announce all torrents")
+    repaired(2)
+    assert not qsticky.troubles() and qsticky.health()["hint"] is None
+    repaired(1)
+    warning = qsticky.wait_trouble()
+    assert f"something else sets port {foreign} again and again, and qsticky sets {port}" in warning
+    for culprit in ("up-command", "a mod of qBittorrent's image", "another qsticky"):
+        assert culprit in warning
+    health = qsticky.wait_health(hint=warning.partition("WARN  ")[2].partition(" (")[0])
+    assert health["healthy"] is True
+    wait_until(lambda: any("again and again" in one for one in receiver.told()), what="the message")
+    before, told = len(qsticky.log), receiver.told()
+    repaired(5)
+    qsticky.wait_cycles(2)
+    assert qsticky.log[before:] == []
+    assert receiver.told() == told and sum("again and again" in one for one in told) == 1
+    assert sum("announce" in line for line in qsticky.log) == 1
+    # Another port is not fought over.
+    other = free_port()
+    port_file.write(other)
+    assert qsticky.wait_in_sync(other)["hint"] is None
+    wait_until(lambda: receiver.told()[-1].endswith(f"-> {other}"), what="that port to be told")
 
 
 def test_a_random_port_chosen_by_hand_is_repaired(

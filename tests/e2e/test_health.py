@@ -383,7 +383,7 @@ def test_waiting_for_a_port_within_the_grace_is_healthy(judge: Judge) -> None:
         good(state="waiting_for_port", forwarded_port=None, current_port=6881)
     )
     assert code == 0
-    assert line.startswith("healthy: no forwarded port yet, checked ")
+    assert line.startswith("healthy: no forwarded port, checked ")
 
 
 @pytest.mark.parametrize("state", ["error", "retrying", "waiting_for_port", "starting"])

@@ -287,8 +287,13 @@ def test_the_command_for_the_health_of_the_unit_says_healthy(
     """The documented line, beside a service as its own unit starts it: another user, its umask and
     its directory, which RuntimeDirectoryMode= may close."""
     text = example("qsticky.service")
-    (command,) = re.findall(r"^sudo HEALTH_FILE=.*$", example("README.md"), re.M)
-    assert f"\n.Dl {command}\n" in MANUAL.read_text()
+    page = example("README.md")
+    health, check = re.findall(r"^sudo HEALTH_FILE=(?:.*\\\n)*.*$", page, re.M)
+    assert f"\n.Dl {health}\n" in MANUAL.read_text()
+    # Root's own file is elsewhere here: /etc is the machine's.
+    own = place / "own"
+    check = check.replace("/etc/qsticky/", f"{own}/")
+    assert str(own) in check
     (umask,), (directory,) = settings(text, "UMask"), settings(text, "RuntimeDirectory")
     env = dict(setting.split("=", 1) for setting in settings(text, "Environment"))
     assert settings(text, "DynamicUser") == ["yes"]
@@ -298,6 +303,9 @@ def test_the_command_for_the_health_of_the_unit_says_healthy(
     (credentials / "qbittorrent_pass").write_text(server.password)
     for path in (credentials, credentials / "qbittorrent_pass"):
         os.chown(path, SERVICE, SERVICE)
+    own.mkdir(mode=0o700)
+    (own / "qbittorrent_pass").write_text(server.password)
+    (own / "qbittorrent_pass").chmod(0o600)
     srv.write(41000)
     (place / "bin").mkdir()
     public_binary.rename(place / "bin" / "qsticky")
@@ -316,10 +324,14 @@ def test_the_command_for_the_health_of_the_unit_says_healthy(
         },
     )
 
-    def said() -> str:
+    def said(command: str = health) -> str:
         done = subprocess.run(
             ["nsenter", "--mount", f"--target={process.pid}", "sh", "-c", command],
-            env={"PATH": f"{place}/bin:{os.environ.get('PATH', os.defpath)}"},
+            env={
+                "PATH": f"{place}/bin:{os.environ.get('PATH', os.defpath)}",
+                "QSTICKY_QBITTORRENT_PORT": str(server.port),
+                "QSTICKY_VPN_INTERFACE": "none",  # not the machine's
+            },
             capture_output=True,
             text=True,
             check=False,
@@ -328,6 +340,9 @@ def test_the_command_for_the_health_of_the_unit_says_healthy(
 
     try:
         assert "healthy: port 41000" in wait_until(said, what="the command to say healthy")
+        checked = said(check)
+        for line in ("port file", "login", "port", "health file"):
+            assert re.search(f"^ok    {line} ", checked, re.M), checked
     finally:
         process.terminate()
         assert process.wait() == 0

@@ -32,6 +32,7 @@ FIELDS = {
     "consecutive_failures": 0,
     "rebinds": 2,
     "last_error": None,
+    "hint": None,
     "qbittorrent_version": "v4.5.2",
     "version": "3.0.0",
 }
@@ -93,6 +94,7 @@ def test_what_a_person_asks_is_shown_in_aligned_lines(status: Status, health_fil
         "qbittorrent version": "v4.5.2",
         "version": "3.0.0",
         "last error": "-",
+        "hint": "-",
     }
 
 

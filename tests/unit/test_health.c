@@ -38,6 +38,7 @@ static const struct health well = {
 	.timestamp = NOW - 12,
 	.uptime_s = 3661,
 	.rebinds = 2,
+	.hint = "a hint",
 	.qbittorrent_version = "v4.5.2",
 	.version = "3.0.0",
 };
@@ -116,7 +117,7 @@ static void health_writes_every_field(void **state)
 		"\"last_port_change\": \"2026-11-22T08:41:10Z\", "
 		"\"timestamp\": \"2026-11-22T08:41:58Z\", \"uptime\": \"1:01:01\", "
 		"\"uptime_seconds\": 3661, \"consecutive_failures\": 0, \"rebinds\": 2, "
-		"\"last_error\": null, "
+		"\"last_error\": null, \"hint\": \"a hint\", "
 		"\"qbittorrent_version\": \"v4.5.2\", \"version\": \"3.0.0\"}\n");
 }
 
@@ -131,7 +132,7 @@ static void health_writes_null_for_what_is_not_known(void **state)
 		"\"last_port_change\": null, \"timestamp\": \"2026-11-22T08:42:10Z\", "
 		"\"uptime\": \"0:00:00\", \"uptime_seconds\": 0, \"consecutive_failures\": 3, "
 		"\"rebinds\": 0, "
-		"\"last_error\": \"qBittorrent at localhost:8080: connection refused\", "
+		"\"last_error\": \"qBittorrent at localhost:8080: connection refused\", \"hint\": null, "
 		"\"qbittorrent_version\": null, \"version\": null}\n");
 }
 
@@ -245,7 +246,8 @@ static void health_as_lines_has_each_field_once_in_their_order(void **state)
 				     "rebinds               2\n"
 				     "qbittorrent version   v4.5.2\n"
 				     "version               3.0.0\n"
-				     "last error            -\n";
+				     "last error            -\n"
+				     "hint                  a hint\n";
 	char buf[HEALTH_MAX];
 	struct text lines = text_on(buf, sizeof buf);
 	const char *text = written(state, &well);
@@ -407,7 +409,7 @@ static void health_says_that_no_port_is_forwarded_yet(void **state)
 	health.forwarded_port = -1;
 	health.state = "waiting_for_port";
 	assert_true(judged_health(state, &health, NOW));
-	assert_string_equal(line, "healthy: no forwarded port yet, checked 12 s ago");
+	assert_string_equal(line, "healthy: no forwarded port, checked 12 s ago");
 }
 
 static void health_says_why_it_is_unhealthy(void **state)
@@ -515,7 +517,7 @@ static void health_is_unhealthy_with_a_huge_file(void **state)
 
 	memset(bytes, ' ', sizeof bytes);
 	assert_false(judged_bytes(state, bytes, sizeof bytes));
-	assert_non_null(strstr(line, "over 7168 bytes"));
+	assert_non_null(strstr(line, "over 7680 bytes"));
 }
 
 static void health_is_unhealthy_with_what_is_not_a_file(void **state)

@@ -1011,6 +1011,56 @@ static void reachability_asks_for_hints_every_ten_minutes_only(void **state)
 	assert_asked(SCRIPT("GET /api/v2/transfer/info "));
 }
 
+/* What qBittorrent says at the next cycle, `after_ms` later. */
+static void hear(const char *body, int64_t after_ms)
+{
+	char script[256];
+
+	snprintf(script, sizeof script, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
+	         strlen(body), body);
+	server_end(&server);
+	server_start(&server, SCRIPT(script));
+	qbittorrent_end(&qb);
+	config.port = server.port;
+	qb = servers_qbittorrent(&config, &stop, &reply);
+	qbittorrent_begin(&qb, mono_now_ms() + 5000, NULL);
+	if (reach.firewalled_at_ms != MONO_NEVER)
+		reach.firewalled_at_ms -= after_ms;
+	reach.hints_at_ms = 0;
+	assert_proved();
+}
+
+#define SAYS(status, bytes)                                                                        \
+	"{\"connection_status\":\"" status "\",\"dl_info_data\":" bytes ",\"up_info_data\":5}"
+
+static void reachability_tells_of_an_hour_of_firewalled_while_torrents_run(void **state)
+{
+	const int64_t minute_ms = 60 * 1000;
+	(void)state;
+
+	enter();
+	begin(SCRIPT(NULL));
+	assert_true(open_port("10.2.0.2", 64));
+	hear(SAYS("firewalled", "100"), 0);
+	hear(SAYS("firewalled", "200"), 59 * minute_ms);
+	assert_false(situation.firewalled);
+	hear("{}", 0); /* no answer is none */
+	hear(SAYS("firewalled", "100"), 2 * minute_ms);
+	assert_false(situation.firewalled); /* no torrent runs */
+	hear(SAYS("firewalled", "200"), 0);
+	assert_true(situation.firewalled);
+	hear(SAYS("connected", "300"), 0);
+	assert_false(situation.firewalled);
+	hear(SAYS("firewalled", "400"), 0);
+	assert_false(situation.firewalled);
+	hear(SAYS("firewalled", "500"), 61 * minute_ms);
+	assert_true(situation.firewalled);
+	hear(SAYS("firewalled", "1"), 0); /* it was restarted */
+	assert_false(situation.firewalled);
+	hear(SAYS("firewalled", "2"), 59 * minute_ms);
+	assert_false(situation.firewalled);
+}
+
 static void reachability_asks_for_hints_a_while_after_the_start(void **state)
 {
 	(void)state;
@@ -1250,6 +1300,9 @@ int main(void)
 		                                end_after_test),
 		cmocka_unit_test_setup_teardown(reachability_asks_for_hints_every_ten_minutes_only,
 		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(
+			reachability_tells_of_an_hour_of_firewalled_while_torrents_run, NULL,
+			end_after_test),
 		cmocka_unit_test_setup_teardown(reachability_asks_for_hints_a_while_after_the_start,
 		                                NULL, end_after_test),
 		cmocka_unit_test_setup_teardown(reachability_asks_for_hints_a_while_after_a_change,
