@@ -133,9 +133,9 @@ def bare(binary: Path) -> dict[str, str]:
 
 
 def resident_kib(pid: int) -> tuple[int, int]:
-    """KiB that are resident, and of these, written to."""
-    written = memory_kib(pid, "Private_Dirty") + memory_kib(pid, "Shared_Dirty")
-    return memory_kib(pid), written
+    """KiB that are resident, and of these, written to. (Dirty pages would include those of a binary that
+    has just been linked.)"""
+    return memory_kib(pid), memory_kib(pid, "Anonymous")
 
 
 def processor_ns(pid: int) -> int:

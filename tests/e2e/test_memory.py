@@ -141,3 +141,23 @@ def test_to_read_a_clock_takes_no_system_call(
     wait_until(lambda: strace.sleeps(trace), what="its sleep")
     made = [call.name for call in strace.calls(trace)]
     assert "connect" in made and "clock_gettime" not in made
+
+
+@MUSL
+def test_a_settled_cycle_takes_at_most_24_system_calls(
+    place: Path, fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    if shutil.which("strace") is None:
+        missing("strace is not installed")
+    port_file.write(PORT)
+    trace = place / "trace"
+    qsticky = sidecar(fake, interval=1, wrapper=strace.wrapper(trace))
+    qsticky.wait_in_sync(PORT)
+    qsticky.wait_cycles(4)
+    wait_until(lambda: strace.sleeps(trace), what="its sleep")
+    made = [call.name for call in strace.calls(trace)]
+    ends = [i for i, name in enumerate(made) if name == "rename"]  # of the health file
+    cycles = [made[begin:end] for begin, end in zip(ends, ends[1:])]
+    # Some cycles ask for more, or get their answer in two pieces.
+    settled = min(cycles, key=len)
+    assert "connect" in settled and len(settled) <= 24, settled

@@ -6,10 +6,14 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -386,6 +390,44 @@ static void net_connect_ends_when_a_stop_is_asked_for(void **state)
 	close(stop.fd);
 }
 
+static int late_listener;
+
+static void accept_all(int signal)
+{
+	int saved = errno;
+
+	(void)signal;
+	while (accept(late_listener, NULL, NULL) >= 0) {
+	}
+	errno = saved;
+}
+
+/* The first SYN is dropped, the next comes a second later. */
+static void net_connect_waits_for_a_peer_that_accepts_late(void **state)
+{
+	const struct sigaction action = { .sa_handler = accept_all };
+	const struct itimerval soon = { .it_value = { .tv_usec = 20 * 1000 } };
+	struct net_tcp first = { .fd = -1 }, second = { .fd = -1 }, third = { .fd = -1 };
+	uint16_t port = 0;
+	(void)state;
+
+	late_listener = bound_socket(AF_INET, &port);
+	assert_int_equal(fcntl(late_listener, F_SETFL, O_NONBLOCK), 0);
+	assert_int_equal(listen(late_listener, 0), 0);
+	assert_int_equal(net_connect(&first, "127.0.0.1", port, &never, MONO_NEVER, &why),
+	                 FAIL_NONE);
+	(void)net_connect(&second, "127.0.0.1", port, &never, mono_now_ms() + 20, &why);
+	assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
+	assert_int_equal(setitimer(ITIMER_REAL, &soon, NULL), 0);
+	assert_int_equal(net_connect(&third, "127.0.0.1", port, &never, MONO_NEVER, &why),
+	                 FAIL_NONE);
+	assert_int_equal(third.stream.write(&third.stream, "ping", 4, MONO_NEVER, &why), FAIL_NONE);
+	net_close(&first);
+	net_close(&second);
+	net_close(&third);
+	close(late_listener);
+}
+
 static void net_connects_again_to_the_same_peer(void **state)
 {
 	struct net_tcp tcp = { .fd = -1 };
@@ -446,6 +488,7 @@ int main(void)
 		cmocka_unit_test(net_reports_a_name_without_address),
 		cmocka_unit_test(net_connect_ends_at_its_deadline),
 		cmocka_unit_test(net_connect_ends_when_a_stop_is_asked_for),
+		cmocka_unit_test(net_connect_waits_for_a_peer_that_accepts_late),
 		cmocka_unit_test(net_connects_again_to_the_same_peer),
 		cmocka_unit_test(net_cannot_connect_again_where_it_never_was),
 		cmocka_unit_test(net_leaves_no_descriptors_behind),
