@@ -123,6 +123,9 @@ static enum fail run_due(struct sidecar *s, enum port_file_event seen, struct fa
 	if (!sync_cycle_due(sync, mono_now_ms()))
 		return FAIL_NONE;
 	s->idle_wakeups = 0;
+	/* The cycle may take minutes: show that qsticky does not hang. */
+	if (cycle->patience.exchange_ms > PATIENCE_LEAST_MS)
+		publish_health(&cycle->publish, &cycle->now);
 	f = sidecar_cycle_run(cycle);
 	if (f == FAIL_STOPPED || f == FAIL_ORPHANED)
 		return f;

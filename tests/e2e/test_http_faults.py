@@ -413,8 +413,10 @@ def test_a_server_that_needs_longer_is_served_when_patience_has_grown(
     qsticky = sidecar(fake)
     error = qsticky.wait_failed(CYCLE_DEADLINE)["last_error"]
     assert "connected, but no reply; the next try waits 20 s" in error
-    qsticky.wait_health(CYCLE_DEADLINE, state="in_sync", healthy=True)
+    health = qsticky.wait_health(CYCLE_DEADLINE, state="in_sync", healthy=True)
     assert len(fake.seen(PREFERENCES)) == 2
+    wait_until(lambda: len(fake.seen(PREFERENCES)) == 3, what="the next question")
+    assert qsticky.health()["timestamp"] > health["timestamp"], "not taken for one that hangs"
 
     fake.heal()
     qsticky.wait_cycles(2)

@@ -143,6 +143,7 @@ static void secret_that_is_empty_or_holds_a_nul_is_a_failure(void **state)
 
 static void secret_may_be_4096_bytes_and_no_more(void **state)
 {
+	static const char mark[] = { '\xef', '\xbb', '\xbf' };
 	static char bytes[SECRET_ROOM + 1];
 
 	memset(bytes, 'x', sizeof bytes);
@@ -151,9 +152,10 @@ static void secret_may_be_4096_bytes_and_no_more(void **state)
 	assert_int_equal(strlen(value), SECRET_MAX);
 	assert_int_equal(read_file(state, bytes, SECRET_MAX + 1), FAIL_NONE);
 	assert_int_equal(strlen(value), SECRET_MAX);
-	memcpy(bytes, "\xef\xbb\xbf", 3);
+	memcpy(bytes, mark, sizeof mark);
 	bytes[SECRET_MAX] = 'x';
-	memcpy(bytes + 3 + SECRET_MAX, "\r\n", 2);
+	bytes[3 + SECRET_MAX] = '\r';
+	bytes[3 + SECRET_MAX + 1] = '\n';
 	assert_int_equal(read_file(state, bytes, 3 + SECRET_MAX + 2), FAIL_NONE);
 	assert_int_equal(strlen(value), SECRET_MAX);
 	memset(bytes, 'x', sizeof bytes);
