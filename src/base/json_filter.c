@@ -42,7 +42,7 @@ enum state {
 /* Where a character leads inside a number. AFTER: it is behind the number. */
 static enum state next_in_number(enum state state, char c)
 {
-	static const unsigned char next[][6] = {
+	static const unsigned char leads_to[][6] = {
 		/* digit 1 to 9, 0, point, e or E, sign, other */
 		{ INTEGER, ZERO }, /* MINUS */
 		{ WRONG, WRONG, POINT, EXPONENT, WRONG, AFTER },
@@ -60,7 +60,7 @@ static enum state next_in_number(enum state state, char c)
 	                : c == '+' || c == '-' ? 4
 	                                       : 5;
 
-	return (enum state)next[state - MINUS][kind];
+	return (enum state)leads_to[state - MINUS][kind];
 }
 
 /* Skips what means only itself inside a string, eight bytes at a time: nearly all bytes of long settings are
