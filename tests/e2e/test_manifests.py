@@ -288,7 +288,7 @@ def test_the_command_for_the_health_of_the_unit_says_healthy(
     its directory, which RuntimeDirectoryMode= may close."""
     text = example("qsticky.service")
     page = example("README.md")
-    health, check = re.findall(r"^sudo HEALTH_FILE=(?:.*\\\n)*.*$", page, re.M)
+    health, check = re.findall(r"^sudo HEALTH_FILE=.*$", page, re.M)
     assert f"\n.Dl {health}\n" in MANUAL.read_text()
     # Root's own file is elsewhere here: /etc is the machine's.
     own = place / "own"

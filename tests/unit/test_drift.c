@@ -46,6 +46,13 @@ static void drift_calls_the_third_within_ten_minutes_a_fight(void **state)
 	assert_true(drift_lasts(&drift, WANTED, 109 * MINUTE));
 }
 
+static void drift_counts_right_after_the_machines_start_too(void **state)
+{
+	(void)state;
+
+	fight(2);
+}
+
 static void drift_is_no_fight_at_three_in_more_than_ten_minutes(void **state)
 {
 	(void)state;
@@ -60,8 +67,8 @@ static void drift_is_no_fight_where_the_ports_differ(void **state)
 
 	for (uint16_t i = 0; i < 10; i++)
 		assert_int_equal(drift_seen(&drift, WANTED, FOREIGN + i, MINUTE), DRIFT_SINGLE);
-	for (uint16_t i = 0; i < 10; i++)
-		assert_int_equal(drift_seen(&drift, WANTED + i, FOREIGN, MINUTE), DRIFT_SINGLE);
+	for (uint16_t port = WANTED; port < WANTED + 10; port++)
+		assert_int_equal(drift_seen(&drift, port, FOREIGN, MINUTE), DRIFT_SINGLE);
 }
 
 static void drift_is_told_of_every_ten_minutes_while_they_fight(void **state)
@@ -103,6 +110,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(drift_calls_the_third_within_ten_minutes_a_fight,
+		                                begin, NULL),
+		cmocka_unit_test_setup_teardown(drift_counts_right_after_the_machines_start_too,
 		                                begin, NULL),
 		cmocka_unit_test_setup_teardown(drift_is_no_fight_at_three_in_more_than_ten_minutes,
 		                                begin, NULL),
