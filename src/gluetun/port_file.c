@@ -158,7 +158,7 @@ enum fail port_file_read(const char *path, struct port_file_ports *ports, struct
 static bool is_empty(const char *directory)
 {
 	char entries[512];
-	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = open(directory, O_RDONLY | O_DIRECTORY);
 	long len = syscall(SYS_getdents64, fd, entries, sizeof entries);
 
 	if (fd >= 0)
