@@ -9,24 +9,21 @@
 /* Indexed by `old_route`. */
 static const char *const routes[] = { "/v1/portforward", "/v1/openvpn/portforwarded" };
 
-struct gluetun gluetun_for(const struct peer_address *address,
-                           const struct gluetun_account *account, const struct stop *stop,
-                           struct http_reply *reply)
+void gluetun_start(struct gluetun *gluetun, const struct peer_address *address,
+                   const struct gluetun_account *account, const struct stop *stop,
+                   struct http_reply *reply)
 {
-	struct gluetun gluetun = {
-		.peer = peer_for(address, stop),
-		.account = *account,
-		.reply = reply,
-	};
+	struct peer *peer = &gluetun->peer;
 
-	gluetun.peer.name = GLUETUN_NAME;
-	gluetun.peer.ca_variable = "QSTICKY_TLS_CA_FILE";
-	gluetun.peer.https_variable = "QSTICKY_GLUETUN_USE_HTTPS";
-	gluetun.peer.name_variable = "QSTICKY_GLUETUN_HOST";
-	gluetun.peer.if_refused =
+	*gluetun = (struct gluetun){ .account = *account, .reply = reply };
+	peer_start(peer, address, stop);
+	peer->name = GLUETUN_NAME;
+	peer->ca_variable = "QSTICKY_TLS_CA_FILE";
+	peer->https_variable = "QSTICKY_GLUETUN_USE_HTTPS";
+	peer->name_variable = "QSTICKY_GLUETUN_HOST";
+	peer->if_refused =
 		"connection refused: is it running, and is this its HTTP_CONTROL_SERVER_ADDRESS?";
-	gluetun.peer.step_ms = GLUETUN_ASK_MS;
-	return gluetun;
+	peer->step_ms = GLUETUN_ASK_MS;
 }
 
 void gluetun_name(char out[static GLUETUN_NAME_MAX], const char *host, uint16_t port)

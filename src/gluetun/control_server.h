@@ -39,11 +39,11 @@ struct gluetun {
 	bool old_route; /* the old route answered last */
 };
 
-/* Returns the control server at `address`; does not connect. All arguments are borrowed. `reply`
+/* Makes the control server at `address`; does not connect. All arguments are borrowed. `reply`
  * may be shared with others: gluetun_ask() wipes it before it returns. */
-struct gluetun gluetun_for(const struct peer_address *address,
-                           const struct gluetun_account *account, const struct stop *stop,
-                           struct http_reply *reply);
+void gluetun_start(struct gluetun *gluetun, const struct peer_address *address,
+                   const struct gluetun_account *account, const struct stop *stop,
+                   struct http_reply *reply);
 
 /* Writes "Gluetun's control server at HOST:PORT" to `out`, for messages. */
 void gluetun_name(char out[static GLUETUN_NAME_MAX], const char *host, uint16_t port);

@@ -4,16 +4,16 @@
 
 #include "base/clock.h"
 
-struct peer peer_for(const struct peer_address *address, const struct stop *stop)
+void peer_start(struct peer *peer, const struct peer_address *address, const struct stop *stop)
 {
-	return (struct peer){
+	*peer = (struct peer){
 		.host = address->host,
 		.port = address->port,
 		.https = address->https,
 		.stop = stop,
 		.tcp = { .fd = -1 },
-		.tls = tls_for(&address->trust),
 	};
+	tls_start(&peer->tls, &address->trust);
 }
 
 /* ---- names ---- */

@@ -55,9 +55,9 @@ struct peer {
 	bool used;      /* the connection has carried a request */
 };
 
-/* The server at that address, not yet connected. Set the other fields before the first step. Strings
+/* Makes the server at that address, not yet connected. Set the other fields before the first step. Strings
  * and `stop` are borrowed. */
-struct peer peer_for(const struct peer_address *address, const struct stop *stop);
+void peer_start(struct peer *peer, const struct peer_address *address, const struct stop *stop);
 
 /* Connects; the connection must be closed. Fails as net_connect(). */
 enum fail peer_connect(struct peer *peer, struct failure *why);

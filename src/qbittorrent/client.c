@@ -14,30 +14,27 @@ static const char preferences_path[] = "/api/v2/app/preferences";
 /* Time kept for the last reading back of a port, in milliseconds. */
 #define LAST_READ_MS 1000
 
-struct qbittorrent qbittorrent_for(const struct peer_address *address,
-                                   const struct qbittorrent_account *account,
-                                   const struct stop *stop, struct http_reply *reply)
+void qbittorrent_start(struct qbittorrent *qb, const struct peer_address *address,
+                       const struct qbittorrent_account *account, const struct stop *stop,
+                       struct http_reply *reply)
 {
-	struct qbittorrent qb = {
-		.peer = peer_for(address, stop),
-		.account = *account,
-		.reply = reply,
-	};
+	struct peer *peer = &qb->peer;
 
-	qb.peer.name = "qBittorrent";
-	qb.peer.ca_variable = "QSTICKY_TLS_CA_FILE";
-	qb.peer.https_variable = "QSTICKY_USE_HTTPS";
-	qb.peer.name_variable = "QSTICKY_TLS_SERVER_NAME";
-	qb.peer.pin_variable = "QSTICKY_TLS_PIN_SHA256";
-	qb.peer.if_refused = "connection refused: is it running, and is this its Web UI port?";
-	qb.peer.step_ms = QBITTORRENT_EXCHANGE_MS;
+	*qb = (struct qbittorrent){ .account = *account, .reply = reply };
+	peer_start(peer, address, stop);
+	peer->name = "qBittorrent";
+	peer->ca_variable = "QSTICKY_TLS_CA_FILE";
+	peer->https_variable = "QSTICKY_USE_HTTPS";
+	peer->name_variable = "QSTICKY_TLS_SERVER_NAME";
+	peer->pin_variable = "QSTICKY_TLS_PIN_SHA256";
+	peer->if_refused = "connection refused: is it running, and is this its Web UI port?";
+	peer->step_ms = QBITTORRENT_EXCHANGE_MS;
 	/* qBittorrent refuses a Host header whose port is not its own, as behind a port mapping or
 	 * a proxy. */
-	qb.peer.omits_port = true;
+	peer->omits_port = true;
 	/* qBittorrent 4.x reopens its Web UI's socket whenever anybody changes its preferences. A
 	 * connection at that moment is refused. */
-	qb.peer.is_patient = true;
-	return qb;
+	peer->is_patient = true;
 }
 
 void qbittorrent_begin(struct qbittorrent *qb, int64_t deadline_ms, struct qbittorrent_gate *gate)

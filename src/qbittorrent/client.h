@@ -13,9 +13,9 @@
 
 /* Makes a session with the qBittorrent at that address; sends nothing yet. Strings, `stop` and
  * `reply` are borrowed for its life. */
-struct qbittorrent qbittorrent_for(const struct peer_address *address,
-                                   const struct qbittorrent_account *account,
-                                   const struct stop *stop, struct http_reply *reply);
+void qbittorrent_start(struct qbittorrent *qb, const struct peer_address *address,
+                       const struct qbittorrent_account *account, const struct stop *stop,
+                       struct http_reply *reply);
 
 /* Begins a cycle, which must end by `deadline_ms`. At most one login is sent, and only if `gate`
  * allows it; NULL: none. `gate` is borrowed until the cycle ends. */

@@ -13,27 +13,26 @@
 void sidecar_cycle_start(struct sidecar_cycle *cycle, const struct config *config,
                          const struct stop *stop, struct http_reply *reply)
 {
+	struct situation *now = &cycle->now;
 	int64_t now_ms = mono_now_ms();
 
 	port_source_start(&cycle->source, config, stop, reply);
-	cycle->qbittorrent = servers_qbittorrent(config, stop, reply);
+	servers_qbittorrent(&cycle->qbittorrent, config, stop, reply);
 	cycle->patience = patience_start();
-	cycle->reach = reachability_on(config);
-	cycle->gate = login_gate_for(config);
+	reachability_start(&cycle->reach, config);
+	login_gate_start(&cycle->gate, config);
 	cycle->said_choice = CHOICE_ONE;
 	cycle->reannounce_at_ms = MONO_NEVER;
-	cycle->now = (struct situation){
-		.config = config,
-		.sync = sync_start((int64_t)config->interval_s * 1000,
-		                   (int64_t)config->no_port_grace_s * 1000,
-		                   (uint32_t)now_ms ^ (uint32_t)getpid() << 16, now_ms),
-		.current_port = -1,
-		.interface = cycle->reach.off ? "" : cycle->reach.tunnel.name,
-		.tunnel_up_at_ms = MONO_NEVER,
-		.version = cycle->qbittorrent.version,
-		.started = now_s(),
-		.started_ms = now_ms,
-	};
+	now->config = config;
+	now->sync = sync_start((int64_t)config->interval_s * 1000,
+	                       (int64_t)config->no_port_grace_s * 1000,
+	                       (uint32_t)now_ms ^ (uint32_t)getpid() << 16, now_ms);
+	now->current_port = -1;
+	now->interface = cycle->reach.off ? "" : cycle->reach.tunnel.name;
+	now->tunnel_up_at_ms = MONO_NEVER;
+	now->version = cycle->qbittorrent.version;
+	now->started = now_s();
+	now->started_ms = now_ms;
 }
 
 /* Logs what is about to be set. publish_news() logs a repeated attempt at DEBUG only. Of a fight over

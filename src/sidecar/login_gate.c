@@ -279,13 +279,10 @@ static enum fail after(struct qbittorrent_gate *base, struct qbittorrent *qb, en
 	return f;
 }
 
-struct login_gate login_gate_for(const struct config *config)
+void login_gate_start(struct login_gate *gate, const struct config *config)
 {
-	return (struct login_gate){
-		.gate = { before, after },
-		.config = config,
-		.store = login_store_beside(config->health_path),
-	};
+	*gate = (struct login_gate){ .gate = { before, after }, .config = config };
+	login_store_start(&gate->store, config->health_path);
 }
 
 void login_gate_clear(struct login_gate *gate)

@@ -35,7 +35,7 @@ struct login_gate {
 
 /* Makes a gate for the qBittorrent of `config`, which is borrowed. If the budget's file is
  * unusable, the gate holds every login back, unless the caller sets `in_memory`. */
-struct login_gate login_gate_for(const struct config *config);
+void login_gate_start(struct login_gate *gate, const struct config *config);
 
 /* Clears the budget, since a person says that something has changed. */
 void login_gate_clear(struct login_gate *gate);

@@ -177,14 +177,14 @@ bool login_store_parse(const char *bytes, size_t len, struct login_budget *budge
 
 /* ---- the file ---- */
 
-struct login_store login_store_beside(const char *health_path)
+void login_store_start(struct login_store *store, const char *health_path)
 {
-	struct login_store store = { .fd = -1 };
-	struct text path = text_on(store.path, sizeof store.path);
+	struct text path;
 
+	*store = (struct login_store){ .fd = -1 };
+	path = text_on(store->path, sizeof store->path);
 	text_printf(&path, "%s" LOGIN_STORE_SUFFIX, health_path);
-	digest_salt(store.salt);
-	return store;
+	digest_salt(store->salt);
 }
 
 static const int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;

@@ -30,7 +30,7 @@ struct login_store {
 };
 
 /* Makes a store next to the health file at `health_path`. Opens nothing yet. */
-struct login_store login_store_beside(const char *health_path);
+void login_store_start(struct login_store *store, const char *health_path);
 
 /* Opens the file if it exists, and keeps it open. This is for a command that may not open it later:
  * root without capabilities, while the service has another user. */

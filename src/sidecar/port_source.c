@@ -11,7 +11,7 @@ void port_source_start(struct port_source *source, const struct config *config,
                        const struct stop *stop, struct http_reply *reply)
 {
 	source->watch = port_file_watch_on(config->port_file_path);
-	source->gluetun = servers_gluetun(config, stop, reply);
+	servers_gluetun(&source->gluetun, config, stop, reply);
 	source->replaced_at_ms = MONO_NEVER;
 	port_source_hurry(source);
 }

@@ -7,12 +7,11 @@
 #include "base/log.h"
 #include "sidecar/probe_port.h"
 
-struct reachability reachability_on(const struct config *config)
+void reachability_start(struct reachability *reach, const struct config *config)
 {
 	const char *name = config->vpn_interface;
 
-	return (struct reachability){
-		.tunnel = *name ? tunnel_on(name) : tunnel_sought(),
+	*reach = (struct reachability){
 		.off = strcasecmp(name, CONFIG_INTERFACE_NONE) == 0,
 		.grace_ms = (int64_t)config->no_port_grace_s * 1000,
 		.missing_at_ms = MONO_NEVER,
@@ -20,6 +19,7 @@ struct reachability reachability_on(const struct config *config)
 		.disconnected_at_ms = MONO_NEVER,
 		.firewalled_at_ms = MONO_NEVER,
 	};
+	tunnel_start(&reach->tunnel, name);
 }
 
 enum fail reachability_listen(struct reachability *reach, struct failure *why)

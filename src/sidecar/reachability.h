@@ -60,7 +60,7 @@ struct reachability {
 };
 
 /* Makes one for the interface that `config` names, or else for the one that looks find. */
-struct reachability reachability_on(const struct config *config);
+void reachability_start(struct reachability *reach, const struct config *config);
 
 /* Begins to listen for changes of the tunnel. FAIL_IO: the kernel refuses; only cycles look. */
 enum fail reachability_listen(struct reachability *reach, struct failure *why);

@@ -14,8 +14,8 @@ static struct trust trust_in(const struct config *config, const char *name)
 	};
 }
 
-struct qbittorrent servers_qbittorrent(const struct config *config, const struct stop *stop,
-                                       struct http_reply *reply)
+void servers_qbittorrent(struct qbittorrent *qb, const struct config *config,
+                         const struct stop *stop, struct http_reply *reply)
 {
 	const char *name = config->tls_server_name[0] ? config->tls_server_name : config->host;
 	const struct qbittorrent_account account = { &config->user, &config->pass,
@@ -30,11 +30,11 @@ struct qbittorrent servers_qbittorrent(const struct config *config, const struct
 	address.trust.accepts_any = !config->verify_ssl;
 	address.trust.pins = config->tls_pins[0];
 	address.trust.pin_count = config->tls_pin_count;
-	return qbittorrent_for(&address, &account, stop, reply);
+	qbittorrent_start(qb, &address, &account, stop, reply);
 }
 
-struct gluetun servers_gluetun(const struct config *config, const struct stop *stop,
-                               struct http_reply *reply)
+void servers_gluetun(struct gluetun *gluetun, const struct config *config, const struct stop *stop,
+                     struct http_reply *reply)
 {
 	const struct peer_address address = {
 		.host = config->gluetun_host,
@@ -50,7 +50,7 @@ struct gluetun servers_gluetun(const struct config *config, const struct stop *s
 		.password = by_name ? &config->gluetun_password : NULL,
 	};
 
-	return gluetun_for(&address, &account, stop, reply);
+	gluetun_start(gluetun, &address, &account, stop, reply);
 }
 
 struct webhook_receiver servers_webhook(const struct config *config)

@@ -13,10 +13,10 @@
 
 /* Make a server that is not connected yet. Arguments are borrowed for its life; `reply` may be
  * shared. */
-struct qbittorrent servers_qbittorrent(const struct config *config, const struct stop *stop,
-                                       struct http_reply *reply);
-struct gluetun servers_gluetun(const struct config *config, const struct stop *stop,
-                               struct http_reply *reply);
+void servers_qbittorrent(struct qbittorrent *qb, const struct config *config,
+                         const struct stop *stop, struct http_reply *reply);
+void servers_gluetun(struct gluetun *gluetun, const struct config *config, const struct stop *stop,
+                     struct http_reply *reply);
 struct webhook_receiver servers_webhook(const struct config *config);
 
 /* Room for two places, with the words between them. */

@@ -294,9 +294,9 @@ static void remember(struct tls *tls)
 		keep_session(&tls->session, &space.verify, &space.client.eng);
 }
 
-struct tls tls_for(const struct trust *trust)
+void tls_start(struct tls *tls, const struct trust *trust)
 {
-	return (struct tls){
+	*tls = (struct tls){
 		.stream = { .read = tls_read, .write = tls_write },
 		.trust = *trust,
 	};

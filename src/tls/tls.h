@@ -46,7 +46,7 @@ struct tls {
 };
 
 /* Makes a closed stream. The strings and pins of `trust` are borrowed for its life. */
-struct tls tls_for(const struct trust *trust);
+void tls_start(struct tls *tls, const struct trust *trust);
 
 /* Does the handshake over `inner`, which is borrowed until tls_close(), and verifies the server.
  * After a failure `inner` is unusable, `reason` is set, and the server's certificate can be shown

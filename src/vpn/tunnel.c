@@ -6,18 +6,13 @@
 #include "base/text.h"
 #include "vpn/netlink.h"
 
-struct tunnel tunnel_on(const char *name)
+void tunnel_start(struct tunnel *tunnel, const char *name)
 {
-	struct tunnel tunnel = { .events_fd = -1 };
-	struct text text = text_on(tunnel.name, sizeof tunnel.name);
+	struct text text;
 
+	*tunnel = (struct tunnel){ .sought = !*name, .choose = !*name, .events_fd = -1 };
+	text = text_on(tunnel->name, sizeof tunnel->name);
 	text_append(&text, name);
-	return tunnel;
-}
-
-struct tunnel tunnel_sought(void)
-{
-	return (struct tunnel){ .sought = true, .choose = true, .events_fd = -1 };
 }
 
 enum fail tunnel_listen(struct tunnel *tunnel, struct failure *why)

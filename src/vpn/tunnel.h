@@ -40,12 +40,10 @@ struct tunnel {
 	struct traffic_counts counts;
 };
 
-/* Returns the tunnel on the interface `name`, shorter than IF_NAMESIZE. Opens nothing yet. */
-struct tunnel tunnel_on(const char *name);
-
-/* Returns a tunnel whose interface tunnel_look() finds. Opens nothing yet. The name found stays
- * until another is found, so that messages can name a tunnel that is gone. */
-struct tunnel tunnel_sought(void);
+/* Makes the tunnel on the interface `name`, shorter than IF_NAMESIZE. Opens nothing yet.
+ * If that is "", tunnel_look() finds the interface. The name found stays until another is found, so
+ * that messages can name a tunnel that is gone. */
+void tunnel_start(struct tunnel *tunnel, const char *name);
 
 /* Opens `events_fd`, which reports changes. It stays open until the process ends.
  * FAIL_IO: the kernel refuses; `events_fd` stays -1. */

@@ -62,14 +62,14 @@ static enum fail open_connection(struct target *to, const struct webhook_receive
 	f = find(to, receiver, why);
 	if (f || !to->url.path)
 		return f;
-	to->peer = peer_for(
-		&(const struct peer_address){
-			.host = to->url.host,
-			.port = to->url.port,
-			.https = to->url.https,
-			.trust = { .name = to->url.host, .ca_file = receiver->ca_file },
-		},
-		stop);
+	peer_start(&to->peer,
+	           &(const struct peer_address){
+			   .host = to->url.host,
+			   .port = to->url.port,
+			   .https = to->url.https,
+			   .trust = { .name = to->url.host, .ca_file = receiver->ca_file },
+		   },
+	           stop);
 	to->peer.ca_variable = "QSTICKY_TLS_CA_FILE";
 	to->peer.step_ms = WEBHOOK_SEND_MS;
 	to->peer.deadline_ms = deadline_ms;

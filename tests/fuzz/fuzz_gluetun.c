@@ -150,7 +150,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	known = memmem(data, size, PASSWORD, strlen(PASSWORD)) ||
 	        memmem(data, size, KEY, strlen(KEY)) || memmem(data, size, BASIC, strlen(BASIC));
 	who = data[0] % 3;
-	gluetun = gluetun_for(&address, &accounts[who], &stop, &reply);
+	gluetun_start(&gluetun, &address, &accounts[who], &stop, &reply);
 	array_net_on(&net, data + 1, size - 1);
 	/* The route is remembered from one question to the next. */
 	do

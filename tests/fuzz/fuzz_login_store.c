@@ -84,12 +84,12 @@ static void check_others(const char *dir)
 	struct failure why;
 	char path[300];
 
-	store = login_store_beside("/proc/self/none");
+	login_store_start(&store, "/proc/self/none");
 	assert(login_store_lock(&store, &budget, &why) == FAIL_IO && why.text[0]);
 	snprintf(path, sizeof path, "%s/deeper/status.json", dir);
-	store = login_store_beside(path);
+	login_store_start(&store, path);
 	assert(login_store_lock(&store, &budget, &why) == FAIL_NONE);
-	other = login_store_beside(path);
+	login_store_start(&other, path);
 	login_store_keep(&other);
 	assert(other.is_kept && login_store_lock(&other, &budget, &why) == FAIL_HELD_BACK);
 	login_store_unlock(&store);
@@ -132,7 +132,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	/* The same by way of a file, which may end in zeros. */
 	snprintf(path, sizeof path, "%s/status.json", dir);
-	store = login_store_beside(path);
+	login_store_start(&store, path);
 	file = fopen(store.path, "w");
 	assert(file && fwrite(data, 1, size, file) == size && fclose(file) == 0);
 	f = login_store_lock(&store, &budget, &why);

@@ -194,9 +194,9 @@ void net_close(struct net_tcp *tcp)
 	tcp->fd = -1;
 }
 
-struct tls tls_for(const struct trust *trust)
+void tls_start(struct tls *tls, const struct trust *trust)
 {
-	return (struct tls){ .trust = *trust };
+	*tls = (struct tls){ .trust = *trust };
 }
 
 enum fail tls_open(struct tls *tls, struct stream *inner, int64_t deadline_ms, struct failure *why)
@@ -441,7 +441,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	asked_version = NULL;
 	port_to_restore = 0;
 	view = (struct qbittorrent_view){ 0 };
-	qb = servers_qbittorrent(&settings, &stop, &reply);
+	servers_qbittorrent(&qb, &settings, &stop, &reply);
 	qb.peer.tls.client_certificate_asked = data[BINDING] & 0x80;
 	for (unsigned i = 0; i < 3 && (i == 0 || net.rest_len > 0); i++) {
 		may_login = data[LOGINS] & 1 << i;

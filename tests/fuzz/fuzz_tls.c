@@ -156,12 +156,13 @@ static void ask_for_proof(struct tls_server *server)
 static void check_real(uint8_t mode, uint8_t piece, const uint8_t *changes, size_t size)
 {
 	static struct meddler meddler;
-	struct tls tls = tls_for(&trust);
+	struct tls tls;
 	struct failure why = { .text = "" };
 	bool may = !(mode & (VERIFIED | PINNED)) || ((mode & PINNED) && (mode & RIGHT_PIN)) ||
 	           (!(mode & PINNED) && !(mode & IMPOSTOR));
 	bool untouched = true, through;
 
+	tls_start(&tls, &trust);
 	for (size_t i = 0; i < size / 3; i++)
 		untouched = untouched && changes[3 * i + 2] == 0;
 	/* Of the three, only the one of the usual server is pinned. */
@@ -201,9 +202,10 @@ static void check_bytes(const uint8_t *data, size_t size)
 {
 	static struct array_stream array;
 	struct failure why = { .text = "" };
-	struct tls tls = tls_for(&trust);
+	struct tls tls;
 	enum fail f;
 
+	tls_start(&tls, &trust);
 	array_stream_on(&array, data + 1, size - 1);
 	array.pieces = data;
 	array.piece_count = 1;

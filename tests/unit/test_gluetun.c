@@ -93,7 +93,7 @@ static void begin(const char *const script[])
 	assert_int_equal(listen(server.listener, 8), 0);
 	assert_int_equal(pthread_create(&server.thread, NULL, serve, NULL), 0);
 	address = (struct peer_address){ .host = "127.0.0.1", .port = ntohs(local.sin_port) };
-	gluetun = gluetun_for(&address, &nobody, &stop, &reply);
+	gluetun_start(&gluetun, &address, &nobody, &stop, &reply);
 	ports = (struct port_file_ports){ .count = 7, .port = { 7 } };
 }
 

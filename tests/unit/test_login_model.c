@@ -193,8 +193,9 @@ enum death { LIVES, DIES_BEFORE, DIES_AFTER };
 
 static struct party begin_party(unsigned password, bool in_memory)
 {
-	struct party party = { .gate = login_gate_for(&config), .password = password };
+	struct party party = { .password = password };
 
+	login_gate_start(&party.gate, &config);
 	party.gate.in_memory = in_memory;
 	return party;
 }

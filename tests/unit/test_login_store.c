@@ -22,10 +22,12 @@ static void path_in(const char *dir, const char *name, char path[static PATH_MAX
 
 static struct login_store store_in(const char *dir)
 {
+	struct login_store store;
 	char health[PATH_MAX];
 
 	path_in(dir, "status.json", health);
-	return login_store_beside(health);
+	login_store_start(&store, health);
+	return store;
 }
 
 static struct login_budget some(void)
@@ -226,7 +228,7 @@ static void login_store_makes_missing_directories(void **state)
 	struct login_budget budget = { 0 };
 
 	path_in(*state, "deeper/still/status.json", health);
-	store = login_store_beside(health);
+	login_store_start(&store, health);
 	assert_int_equal(login_store_lock(&store, &budget, &why), FAIL_NONE);
 	login_store_unlock(&store);
 }

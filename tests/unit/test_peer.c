@@ -23,9 +23,9 @@ static const struct stop never = { .fd = -1 };
 static enum tls_reason reason; /* why TLS fails */
 static bool can_be_pinned;
 
-struct tls tls_for(const struct trust *trust)
+void tls_start(struct tls *tls, const struct trust *trust)
 {
-	return (struct tls){ .trust = *trust };
+	*tls = (struct tls){ .trust = *trust };
 }
 
 enum fail tls_open(struct tls *tls, struct stream *inner, int64_t deadline_ms, struct failure *why)
@@ -65,7 +65,7 @@ static void begin(const char *const script[])
 
 	server_start(&server, script);
 	address.port = server.port;
-	peer = peer_for(&address, &never);
+	peer_start(&peer, &address, &never);
 	peer.name = "The server";
 	peer.ca_variable = "CA";
 	peer.step_ms = 10000;

@@ -47,7 +47,7 @@ static void enter(void)
 	netns_enter();
 	netns_ip("link set lo up");
 	netns_ip("link add tun0 type veth peer name far0");
-	tunnel = tunnel_on("tun0");
+	tunnel_start(&tunnel, "tun0");
 	connect_vpn();
 }
 

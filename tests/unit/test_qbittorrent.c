@@ -76,7 +76,7 @@ static void begin(const char *const script[])
 		                  .user = { .value = "admin" },
 		                  .pass = { .value = "&=+% \"\u00e9#" },
 		                  .api_key = { .value = "" } };
-	qb = servers_qbittorrent(&config, &never, &reply);
+	servers_qbittorrent(&qb, &config, &never, &reply);
 	memset(&login_gate, 0, sizeof login_gate);
 	qbittorrent_begin(&qb, MONO_NEVER, open_gate(true));
 }

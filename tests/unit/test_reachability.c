@@ -66,9 +66,9 @@ static void begin(const char *const script[])
 		                  .rebind = true,
 		                  .no_port_grace_s = 120,
 		                  .interval_s = 30 };
-	qb = servers_qbittorrent(&config, &stop, &reply);
+	servers_qbittorrent(&qb, &config, &stop, &reply);
 	view = (struct qbittorrent_view){ .listen_port = PORT, .can_bind = true };
-	reach = reachability_on(&config);
+	reachability_start(&reach, &config);
 	(void)reachability_listen(&reach, &why);
 	reach.hints_at_ms = MONO_NEVER;
 	situation = (struct situation){ .config = &config,
@@ -86,7 +86,7 @@ static void seek(void)
 	if (reach.tunnel.events_fd > 0)
 		close(reach.tunnel.events_fd);
 	config.vpn_interface = "";
-	reach = reachability_on(&config);
+	reachability_start(&reach, &config);
 	(void)reachability_listen(&reach, &why);
 	reach.hints_at_ms = MONO_NEVER;
 	situation.sync.asked_at_ms = MONO_NEVER; /* at the end of a named one's grace */
@@ -249,7 +249,7 @@ static void reachability_is_not_known_where_it_is_switched_off(void **state)
 	begin(SCRIPT(NULL));
 	config.vpn_interface = "none";
 	close(reach.tunnel.events_fd);
-	reach = reachability_on(&config);
+	reachability_start(&reach, &config);
 	(void)reachability_listen(&reach, &why);
 	reach.hints_at_ms = MONO_NEVER;
 	assert_int_equal(reach.tunnel.events_fd, -1);
@@ -450,7 +450,7 @@ static void reachability_blames_no_setting_that_takes_the_tunnel_in(void **state
 /* Just after it came, the kernel may drop what is sent to an IPv6 address. */
 static void add_v6(void)
 {
-	struct tunnel tunnel = tunnel_on("tun0");
+	struct tunnel tunnel;
 	struct tunnel_view seen = { .has_v6 = false };
 	enum probe_udp udp;
 	const struct stop never = { .fd = -1 };
@@ -459,6 +459,7 @@ static void add_v6(void)
 
 	if (!netns_try("-6 address add 2001:db8::2/128 nodad dev tun0"))
 		netns_missing("there is no IPv6 here");
+	tunnel_start(&tunnel, "tun0");
 	while (f != FAIL_REFUSED && mono_now_ms() < until_ms) {
 		assert_int_equal(tunnel_look(&tunnel, &seen, &why), FAIL_NONE);
 		if (seen.has_v6)
@@ -1022,7 +1023,7 @@ static void hear(const char *body, int64_t after_ms)
 	server_start(&server, SCRIPT(script));
 	qbittorrent_end(&qb);
 	config.port = server.port;
-	qb = servers_qbittorrent(&config, &stop, &reply);
+	servers_qbittorrent(&qb, &config, &stop, &reply);
 	qbittorrent_begin(&qb, mono_now_ms() + 5000, NULL);
 	if (reach.firewalled_at_ms != MONO_NEVER)
 		reach.firewalled_at_ms -= after_ms;
@@ -1068,7 +1069,7 @@ static void reachability_asks_for_hints_a_while_after_the_start(void **state)
 	enter();
 	begin(SCRIPT(NULL));
 	close(reach.tunnel.events_fd);
-	reach = reachability_on(&config);
+	reachability_start(&reach, &config);
 	(void)reachability_listen(&reach, &why);
 	assert_in_range((uintmax_t)(reach.hints_at_ms - mono_now_ms()), 1,
 	                REACHABILITY_HINTS_LAG_MS);
@@ -1112,7 +1113,7 @@ static void reachability_asks_for_hints_without_a_tunnel_and_without_reach_too(v
 	assert_string_equal(situation.hints.connection_status, "firewalled");
 	close(reach.tunnel.events_fd);
 	config.vpn_interface = "none";
-	reach = reachability_on(&config);
+	reachability_start(&reach, &config);
 	(void)reachability_listen(&reach, &why);
 	reach.hints_at_ms = 0;
 	assert_int_equal(prove(false), FAIL_NONE);

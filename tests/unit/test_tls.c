@@ -36,8 +36,8 @@ static int start(void **state)
 	if (temp_dir_make(state))
 		return -1;
 	temp_dir_path(ca_path, state, "ca.pem");
-	tls = tls_for(&(const struct trust){
-		.name = "nas.home.arpa", .ca_file = ca_path, .pins = pins[0] });
+	tls_start(&tls, &(const struct trust){
+				.name = "nas.home.arpa", .ca_file = ca_path, .pins = pins[0] });
 	tls_server_start(&server, NAS_PEM, NAS_KEY);
 	server.reply = REPLY;
 	return 0;
@@ -225,7 +225,7 @@ static void assert_name(const char *name, const char *sent)
 	struct trust trust = tls.trust;
 
 	trust.name = name;
-	tls = tls_for(&trust);
+	tls_start(&tls, &trust);
 	tls_server_reset(&server);
 	assert_opens();
 	assert_string_equal(server.name, sent);

@@ -33,7 +33,7 @@ static void enter(void)
 	netns_enter();
 	netns_ip("link set lo up");
 	netns_ip("link add tun0 type veth peer name far0");
-	tunnel = tunnel_on("tun0");
+	tunnel_start(&tunnel, "tun0");
 }
 
 /* As far as it is when the VPN is connected. */
@@ -94,7 +94,7 @@ static void tunnel_is_not_seen_where_there_is_none(void **state)
 	(void)state;
 
 	netns_enter();
-	tunnel = tunnel_on("tun0");
+	tunnel_start(&tunnel, "tun0");
 	look();
 	assert_true(view.lo_only);
 	assert_false(view.exists || view.up || view.has_v4 || view.has_v6);
@@ -150,7 +150,7 @@ static void tunnel_is_known_by_its_whole_name(void **state)
 
 	netns_enter();
 	netns_ip("link add tun01 type veth peer name tun");
-	tunnel = tunnel_on("tun0");
+	tunnel_start(&tunnel, "tun0");
 	look();
 	assert_false(view.exists);
 }
@@ -277,7 +277,7 @@ static void tunnel_hears_of_an_interface_that_is_new(void **state)
 	(void)state;
 
 	netns_enter();
-	tunnel = tunnel_on("tun0");
+	tunnel_start(&tunnel, "tun0");
 	look();
 	listen_to_changes();
 	assert_true(matters("link add tun0 type veth peer name far0"));

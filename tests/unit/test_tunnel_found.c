@@ -33,7 +33,7 @@ static void enter(void)
 	netns_ip("link set far0 up");
 	netns_ip("link set eth0 up");
 	netns_ip("route add default via 172.18.0.1 dev eth0");
-	tunnel = tunnel_sought();
+	tunnel_start(&tunnel, "");
 }
 
 static void add_tun(const char *name, const char *address)
@@ -181,7 +181,7 @@ static void tunnel_is_not_found_where_there_is_no_tunnel(void **state)
 	(void)state;
 
 	netns_enter();
-	tunnel = tunnel_sought();
+	tunnel_start(&tunnel, "");
 	assert_int_equal(look(), CHOICE_NONE);
 	assert_string_equal(tunnel.choice.names, "");
 	assert_true(view.lo_only);
@@ -297,7 +297,7 @@ static void tunnel_that_is_named_is_never_another(void **state)
 	(void)state;
 
 	enter();
-	tunnel = tunnel_on("wg0");
+	tunnel_start(&tunnel, "wg0");
 	listen_to_changes();
 	add_tun("tun0", "10.2.0.2/32");
 	assert_int_equal(tunnel_drain(&tunnel), TUNNEL_QUIET);
