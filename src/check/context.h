@@ -25,16 +25,17 @@ struct check_beside {
 };
 
 struct check_context {
-	struct config config;
 	struct stop stop;
 	struct sandbox sandbox;
-	struct check_beside beside;
-	struct sidecar_cycle cycle; /* dry: its steps only look and change nothing */
-	bool has_tunnel;            /* the tunnel's hop found no fault */
+	bool has_tunnel; /* the tunnel's hop found no fault */
 
 	/* Result of the first request to qBittorrent's API. check_login() explains it. */
 	enum fail answer;
 	struct step answer_step;
+
+	struct sidecar_cycle cycle; /* dry: its steps only look and change nothing */
+	struct check_beside beside;
+	struct config config;
 
 	struct http_reply reply; /* shared by all requests; last, since it is large */
 };

@@ -27,7 +27,7 @@ static bool parse(struct config *config, const struct config_variable *variable,
 	unsigned number;
 	struct url url;
 
-	switch (variable->kind) {
+	switch ((enum config_kind)variable->kind) {
 	case CONFIG_KIND_HOST:
 		return config_value_host(value, field);
 	case CONFIG_KIND_PORT:
@@ -135,7 +135,7 @@ static void append_allowed(struct text *text, const struct config_variable *vari
 
 	text_append(text, takes->what);
 	if (variable->most > 0)
-		text_printf(text, " from %u to %u", variable->least, variable->most);
+		text_printf(text, " from %u to %u", (unsigned)variable->least, variable->most);
 	for (size_t i = 0; takes->words && takes->words[i]; i++)
 		text_printf(text, "%s%s", i > 0 ? ", " : "", takes->words[i]);
 }
@@ -145,7 +145,8 @@ static void append_allowed(struct text *text, const struct config_variable *vari
 static void append_rest(struct text *text, const struct config_variable *variable,
                         const char *value)
 {
-	const char *scheme = text_find(value, strlen(value), "://"), *host = scheme ? scheme + 3 : value, *port;
+	const char *scheme = text_find(value, strlen(value), "://"),
+		   *host = scheme ? scheme + 3 : value, *port;
 	size_t len = strcspn(host, "/?#");
 	const struct config_variable *https = variable + 1;
 

@@ -44,9 +44,9 @@ struct config_variable {
 	const char *fallback;   /* the default, as text; NULL: the field stays zeroed */
 	const char *purpose;    /* for --help */
 	const char *usual_file; /* a secret's file in CONFIG_SECRETS */
-	enum config_kind kind;
-	uint16_t field; /* its offset in struct config */
-	unsigned least;
+	uint16_t field;         /* its offset in struct config */
+	uint8_t kind;           /* enum config_kind */
+	uint8_t least;
 	unsigned most;
 };
 

@@ -79,13 +79,13 @@ struct login_pair {
 struct login_budget {
 	unsigned failed; /* may have failed, without the accepted pair; at most LOGIN_FAILED_MAX */
 	bool server_known;
-	unsigned char
-		server[LOGIN_ID_LEN]; /* the cache id since the last login, if `server_known` */
-	bool unsteady;                /* cache ids alternate: no restart is inferred */
+	bool unsteady;     /* cache ids alternate: no restart is inferred */
 	unsigned before;   /* may have failed before the restarts; at most LOGIN_FAILED_MAX */
 	size_t past_count; /* number of cache ids in `past` */
+	size_t count;      /* number of pairs */
+	unsigned char
+		server[LOGIN_ID_LEN]; /* the cache id since the last login, if `server_known` */
 	unsigned char past[LOGIN_PAST_MAX][LOGIN_ID_LEN]; /* earlier cache ids, the latest first */
-	size_t count;                                     /* number of pairs */
 	struct login_pair pairs[LOGIN_PAIRS_MAX];
 };
 

@@ -83,11 +83,8 @@ struct qbittorrent_account {
 };
 
 struct qbittorrent {
-	struct peer peer; /* holds the deadline of the current cycle */
 	struct qbittorrent_account account;
 	struct http_reply *reply; /* borrowed */
-	struct cookies cookies;
-	char version[32];         /* "v4.5.2"; "" while not known */
 	int64_t version_at_ms;    /* when to read it */
 	uint16_t port_to_restore; /* a rebind has begun and must end with this port; 0: none */
 
@@ -103,6 +100,9 @@ struct qbittorrent {
 	bool odd_pass;     /* it is the password */
 
 	const char *api_key; /* "": none; NULL: not read in this cycle */
+	char version[32];    /* "v4.5.2"; "" while not known */
+	struct peer peer;    /* holds the deadline of the current cycle */
+	struct cookies cookies;
 };
 
 #endif

@@ -27,31 +27,31 @@
 
 /* The data of a cycle, and what one cycle leaves to the next. */
 struct sidecar_cycle {
-	struct situation now;
-	struct publish publish;
-	struct webhook webhook;
-	struct port_source source; /* the caller looks there before a cycle */
-	struct qbittorrent qbittorrent;
-	struct patience patience;  /* with qBittorrent */
-	struct reachability reach; /* the caller polls and drains its tunnel's events */
-
-	struct step step; /* what the last step found */
+	struct patience patience; /* with qBittorrent */
 
 	/* Why no tunnel was found, as last logged; CHOICE_ONE: nothing was logged. */
 	enum choice_verdict said_choice;
 	struct qbittorrent_wanted wanted;
-	bool just_set;                /* by this cycle: the port may still be opening */
-	struct qbittorrent_view view; /* preferences, as the last cycle found or left them */
-	bool view_is_recent;          /* `view` is of the previous cycle, and that one succeeded */
-	uint32_t up_index;            /* the tunnel when it was last usable; 0: never */
-	struct in_addr up_v4;         /* its address then */
-	int64_t reannounce_at_ms;     /* when to re-announce; MONO_NEVER: nothing to announce */
-	int64_t previous_port;        /* qBittorrent's port before `unproved_port` */
-	struct login_gate gate;       /* the caller may change its options */
-	enum drift_news drift;        /* what to tell of the last port that was set */
-	uint16_t unproved_port;       /* set, but not read back; 0: none */
-	uint16_t proved_port;         /* the last one that was set and read back; 0: none */
+	bool just_set;            /* by this cycle: the port may still be opening */
+	bool view_is_recent;      /* `view` is of the previous cycle, and that one succeeded */
+	uint32_t up_index;        /* the tunnel when it was last usable; 0: never */
+	struct in_addr up_v4;     /* its address then */
+	int64_t reannounce_at_ms; /* when to re-announce; MONO_NEVER: nothing to announce */
+	int64_t previous_port;    /* qBittorrent's port before `unproved_port` */
+	enum drift_news drift;    /* what to tell of the last port that was set */
+	uint16_t unproved_port;   /* set, but not read back; 0: none */
+	uint16_t proved_port;     /* the last one that was set and read back; 0: none */
 	bool said_gate_trouble;
+
+	struct step step; /* what the last step found */
+	struct situation now;
+	struct publish publish;
+	struct webhook webhook;
+	struct qbittorrent_view view; /* preferences, as the last cycle found or left them */
+	struct reachability reach;    /* the caller polls and drains its tunnel's events */
+	struct qbittorrent qbittorrent;
+	struct port_source source; /* the caller looks there before a cycle */
+	struct login_gate gate;    /* the caller may change its options */
 };
 
 /* Prepares `cycle`, which must be all zeros, for its first run. Borrows the other arguments for its

@@ -14,23 +14,24 @@
 struct login_gate {
 	struct qbittorrent_gate gate; /* must be first: see gate_of() */
 	const struct config *config;  /* borrowed */
-	struct login_store store;
-	struct login_budget budget; /* as last read, or as counted without the file */
-	bool in_memory;             /* if the file is unusable, count in memory */
-	bool file_tried;            /* the file was read, or found unreadable */
-	int64_t now_s;              /* seconds since 1970; set by the caller before each cycle */
+	bool in_memory;               /* if the file is unusable, count in memory */
+	bool file_tried;              /* the file was read, or found unreadable */
+	int64_t now_s;                /* seconds since 1970; set by the caller before each cycle */
 
 	enum login_state state; /* for the health file; reset by the caller */
 	bool others;            /* the last login used other credentials than those before */
 	bool restarted; /* a restart of qBittorrent was seen; the caller resets this and `others` */
 	bool useless;   /* the file was unusable when it was last needed */
-	struct failure trouble; /* why, or what is wrong with its content; "": nothing */
+	bool clear; /* clear the budget first: a person asked for it while the file was locked */
+
+	struct login_budget budget; /* as last read, or as counted without the file */
+	struct failure trouble; /* what is wrong with the file, or with its content; "": nothing */
+	struct login_store store;
 
 	/* Of the current login. */
 	unsigned char pair[LOGIN_ID_LEN];
 	struct login_budget unsent; /* the budget before this login */
 	struct failure unanswered;  /* why the last login got no verdict; "": no such login */
-	bool clear; /* clear the budget first: a person asked for it while the file was locked */
 };
 
 /* Makes a gate for the qBittorrent of `config`, which is borrowed. If the budget's file is

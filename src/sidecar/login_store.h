@@ -23,10 +23,10 @@
 #define LOGIN_STORE_MAX 1024
 
 struct login_store {
-	char path[LIMITS_PATH_MAX + sizeof LOGIN_STORE_SUFFIX];
 	int fd;       /* -1: closed */
 	bool is_kept; /* `fd` stays open: it was opened before the sandbox was entered */
 	unsigned char salt[DIGEST_LEN]; /* salt of the digests in the file */
+	char path[LIMITS_PATH_MAX + sizeof LOGIN_STORE_SUFFIX];
 };
 
 /* Makes a store next to the health file at `health_path`. Opens nothing yet. */

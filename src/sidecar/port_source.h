@@ -26,16 +26,17 @@ struct port_source {
 	bool watch_refused;
 	int64_t replaced_at_ms; /* when a replaced file begins to count; MONO_NEVER: not replaced */
 	bool hidden; /* the sandbox hides the file (process/sandbox_files.h): see `now->file_why` */
-	struct gluetun gluetun;
 	int64_t ask_at_ms; /* when to ask the server again; until then its last answer counts */
 	int64_t often_until_ms; /* until then, ask every PORT_SOURCE_ASK_MS */
 
 	/* Results of the last look. */
-	struct port_file_ports ports;
 	enum fail file_fail; /* of the port file, if that counts: see `now->file_why` */
 	enum fail fail;      /* of the control server, so the port is not known now: see `why` */
+	int64_t looking_ms;  /* how long the look took; counted up to GLUETUN_ASK_MS */
+	struct port_file_ports ports;
 	struct failure why;
-	int64_t looking_ms; /* how long the look took; counted up to GLUETUN_ASK_MS */
+
+	struct gluetun gluetun;
 };
 
 /* Prepares `source`, which must be all zeros, for the source that `config` names. Opens nothing

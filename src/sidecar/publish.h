@@ -29,7 +29,6 @@ enum publish_setting {
 
 /* What was published last. All zeros: nothing yet. */
 struct publish {
-	struct news news;
 	bool published; /* the health file was written, with these values: */
 	bool published_healthy;
 	enum sync_state published_state;
@@ -40,6 +39,7 @@ struct publish {
 	uint16_t said_port;
 	bool said_failure; /* a failed cycle was logged, and none has succeeded since */
 	bool said_setting[PUBLISH_SETTINGS];
+	struct news news;
 };
 
 /* Returns the state's name in the health file. */

@@ -39,10 +39,8 @@
 #define REACHABILITY_LOST_MS (30 * 1000)
 
 struct reachability {
-	struct tunnel tunnel;
 	bool off; /* QSTICKY_VPN_INTERFACE=none: look at no interface */
 	bool dry; /* look only: change nothing, and wait a moment for a closed port */
-	struct tunnel_view view;
 	struct traffic traffic;
 	uint64_t unanswered;   /* packets without an answer when `traffic` turned one-way */
 	int64_t silent_s;      /* for how long there was none then, in seconds */
@@ -57,6 +55,8 @@ struct reachability {
 	int64_t disconnected_at_ms;
 	int64_t firewalled_at_ms; /* the same for "firewalled" */
 	int64_t transferred;      /* bytes that it had transferred then */
+	struct tunnel_view view;
+	struct tunnel tunnel;
 };
 
 /* Makes one for the interface that `config` names, or else for the one that looks find. */

@@ -28,9 +28,9 @@
 static struct http_reply reply;
 
 struct sidecar {
-	struct sidecar_cycle cycle;
 	const struct init *init;
 	unsigned idle_wakeups; /* wakeups of the loop since the last cycle or timeout */
+	struct sidecar_cycle cycle;
 };
 
 static void set_up(struct sidecar *s, const struct config *config, const struct init *init)

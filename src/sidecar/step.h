@@ -9,8 +9,8 @@ enum verdict { VERDICT_OK, VERDICT_WARN, VERDICT_FAIL, VERDICT_SKIP };
 
 struct step {
 	enum verdict verdict;
-	struct failure seen; /* what was found, also without a failure */
 	const char *fix;     /* what to do about it; NULL: nothing */
+	struct failure seen; /* what was found, also without a failure */
 };
 
 /* Sets all members of `step`; `format` makes the text of `seen`. `verdict`: an enum verdict, or

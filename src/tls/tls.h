@@ -38,11 +38,11 @@ struct tls_session {
 struct tls {
 	struct stream stream; /* must be first: the stream's functions cast it to struct tls */
 	struct trust trust;
-	struct stream *inner; /* borrowed; NULL while closed */
-	struct tls_session session;
+	struct stream *inner;          /* borrowed; NULL while closed */
 	bool resumed;                  /* the open connection resumed an earlier session */
 	bool client_certificate_asked; /* the server asked for a client certificate; we have none */
 	enum tls_reason reason;        /* why tls_open() failed; valid until tls_close() */
+	struct tls_session session;
 };
 
 /* Makes a closed stream. The strings and pins of `trust` are borrowed for its life. */

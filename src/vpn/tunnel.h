@@ -35,9 +35,9 @@ struct tunnel {
 	uint32_t index;         /* of the interface, as last reported; 0: none */
 	bool up;                /* the interface, as last reported */
 	int events_fd;          /* for poll(); -1: changes are not reported */
-	struct choice choice;   /* if `sought`: the interfaces at the last choice */
 	/* Packets at the last tunnel_look(). Not in the view, since they change all the time. */
 	struct traffic_counts counts;
+	struct choice choice; /* if `sought`: the interfaces at the last choice */
 };
 
 /* Makes the tunnel on the interface `name`, shorter than IF_NAMESIZE. Opens nothing yet.
