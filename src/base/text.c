@@ -304,6 +304,12 @@ void text_append_json(struct text *text, const char *bytes, size_t len)
 	}
 }
 
+bool text_is_alnum(char c, const char *others)
+{
+	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
+	       (c && strchr(others, c));
+}
+
 /* memmem() is made for long strings and would add 1 KiB. */
 const char *text_find(const char *bytes, size_t len, const char *string)
 {

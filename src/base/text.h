@@ -41,6 +41,9 @@ void text_append_ip(struct text *text, const unsigned char *ip, size_t len);
 void text_append_printable(struct text *text, const char *bytes, size_t len);
 void text_append_json(struct text *text, const char *bytes, size_t len);
 
+/* Whether `c` is an ASCII letter, a digit, or one of `others`. */
+bool text_is_alnum(char c, const char *others);
+
 /* Whether the bytes are UTF-8. */
 bool text_is_utf8(const char *bytes, size_t len);
 

@@ -7,6 +7,20 @@
 #include "base/ip.h"
 #include "base/text.h"
 
+static const char *skip(const char *value, const char *blanks)
+{
+	while (*value && strchr(blanks, *value))
+		value++;
+	return value;
+}
+
+static bool is_of_alnum(const char *value, const char *others)
+{
+	while (text_is_alnum(*value, others))
+		value++;
+	return !*value;
+}
+
 char *config_value_trim(char *value, bool plain)
 {
 	const char *around = plain ? "\r\n \t" : "\r\n";
@@ -16,7 +30,7 @@ char *config_value_trim(char *value, bool plain)
 	for (;;) {
 		size_t len;
 
-		value += strspn(value, around);
+		value += skip(value, around) - value;
 		len = strlen(value);
 		while (len > 0 && strchr(around, value[len - 1]))
 			len--;
@@ -50,12 +64,9 @@ bool config_value_number(const char *value, unsigned least, unsigned most, unsig
 
 static bool is_name(const char *host)
 {
-	static const char allowed[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
-
 	/* No empty labels: "." alone would match any certificate. */
 	return *host && *host != '.' && !text_find(host, strlen(host), "..") &&
-	       host[strspn(host, allowed)] == '\0';
+	       is_of_alnum(host, "-._");
 }
 
 static bool is_address(const char *host)
@@ -133,11 +144,11 @@ bool config_value_pins(const char *value,
 	size_t found = 0;
 
 	for (;;) {
-		value += strspn(value, " \t");
+		value = skip(value, " \t");
 		if (found == CONFIG_PINS_MAX || !parse_pin(pins[found], &value))
 			return false;
 		found++;
-		value += strspn(value, " \t");
+		value = skip(value, " \t");
 		if (!*value)
 			break;
 		if (*value++ != ',')
@@ -159,11 +170,8 @@ bool config_value_path(const char *value, const char **path)
 
 bool config_value_interface(const char *value, const char **name)
 {
-	size_t len = strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	                           "0123456789-._@");
-
 	*name = value;
-	return !value[len] && len < IF_NAMESIZE;
+	return is_of_alnum(value, "-._@") && strlen(value) < IF_NAMESIZE;
 }
 
 bool config_value_word(const char *value, const char *const words[], unsigned *index)

@@ -13,13 +13,10 @@
 /* Appends `value` percent-encoded; only counts if `text` is NULL. Returns the encoded length. */
 static size_t append_encoded(struct text *text, const char *value)
 {
-	/* RFC 3986, section 2.3. */
-	static const char unreserved[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
 	size_t len = 0;
 
 	for (; *value; value++) {
-		bool plain = strchr(unreserved, *value);
+		bool plain = text_is_alnum(*value, "-._~"); /* RFC 3986, section 2.3 */
 
 		len += plain ? 1 : 3;
 		if (text && plain)

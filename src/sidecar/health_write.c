@@ -59,17 +59,14 @@ static const struct field {
 	{ { 14, 0 }, STRING, OWN(version), NULL },
 };
 
-/* Prefix and suffix of a metric's name, by kind, as the conventions for units require. */
-static const char *const affixes[][2] = {
-	[FLAG] = { "", "" },
-	[PORT] = { "", "" },
-	[COUNT] = { "", "" },
-	[TOTAL] = { "", "_total" },
-	[REACH] = { "port_", "" },
-	[TIME] = { "", "_timestamp_seconds" },
-	[START] = { "", "_time_seconds" },
-	[STATE] = { "", "" },
-};
+/* How a metric's name ends, by kind, as the conventions for units require. */
+static const char *ending_of(enum kind kind)
+{
+	return kind == TOTAL   ? "_total"
+	       : kind == TIME  ? "_timestamp_seconds"
+	       : kind == START ? "_time_seconds"
+	                       : "";
+}
 
 #define FIELDS (sizeof fields / sizeof fields[0])
 
@@ -216,8 +213,8 @@ static void append_metric(struct text *text, const struct health *health, const 
 
 	if (number < 0)
 		return;
-	text_printf(&words, "%s%s%s", affixes[field->kind][0], field->name,
-	            affixes[field->kind][1]);
+	text_printf(&words, "%s%s%s", field->kind == REACH ? "port_" : "", field->name,
+	            ending_of(field->kind));
 	append_head(text, metric, field->kind == TOTAL ? "counter" : "gauge", field->help);
 	if (field->kind != STATE) {
 		append_name(text, metric, path);

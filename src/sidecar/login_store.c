@@ -44,131 +44,96 @@ void login_store_append(struct text *text, const struct login_budget *budget,
 	}
 }
 
-/* The rest of the content. */
+/* The rest of the content. `wrong`: what was read is not what should be there. */
 struct cursor {
 	const char *at, *end;
+	bool wrong;
 };
 
-static bool parse_word(struct cursor *cursor, const char *word)
+static void read_word(struct cursor *cursor, const char *word)
 {
 	size_t len = strlen(word);
 
 	if ((size_t)(cursor->end - cursor->at) < len || memcmp(cursor->at, word, len) != 0)
-		return false;
-	cursor->at += len;
-	return true;
+		cursor->wrong = true;
+	else
+		cursor->at += len;
 }
 
-/* Parses exactly `digits` digits of a number of at most `most`; `base` is 10 or 16. */
-static bool parse_number(struct cursor *cursor, size_t digits, unsigned base, uint64_t most,
-                         uint64_t *number)
+/* Reads exactly `digits` digits; `base` is 10 or 16. */
+static uint64_t read_digits(struct cursor *cursor, size_t digits, unsigned base)
 {
 	static const char symbols[] = "0123456789abcdef";
 	uint64_t value = 0;
 
-	if ((size_t)(cursor->end - cursor->at) < digits)
-		return false;
 	for (; digits > 0; digits--) {
-		const char *symbol = memchr(symbols, *cursor->at++, base);
+		const char *symbol =
+			cursor->at < cursor->end ? memchr(symbols, *cursor->at++, base) : NULL;
 
-		if (!symbol)
-			return false;
-		value = value * base + (uint64_t)(symbol - symbols);
+		if (symbol)
+			value = value * base + (uint64_t)(symbol - symbols);
+		else
+			cursor->wrong = true;
 	}
-	*number = value;
-	return value <= most;
+	return value;
 }
 
-static bool parse_count(struct cursor *cursor, size_t digits, unsigned most, unsigned *count)
+/* Reads `word`, then a number with as many digits as `most` has, below 100. */
+static unsigned read_count(struct cursor *cursor, const char *word, unsigned most)
 {
-	uint64_t number = 0;
+	unsigned number;
 
-	if (!parse_number(cursor, digits, 10, most, &number))
-		return false;
-	*count = (unsigned)number;
-	return true;
+	read_word(cursor, word);
+	number = (unsigned)read_digits(cursor, most < 10 ? 1 : 2, 10);
+	cursor->wrong |= number > most;
+	return number;
 }
 
-static bool parse_flag(struct cursor *cursor, bool *flag)
+static void read_digest(struct cursor *cursor, const char *word,
+                        unsigned char digest[static DIGEST_LEN])
 {
-	unsigned number = 0;
-
-	if (!parse_count(cursor, 1, 1, &number))
-		return false;
-	*flag = number;
-	return true;
+	read_word(cursor, word);
+	for (size_t i = 0; i < DIGEST_LEN; i++)
+		digest[i] = (unsigned char)read_digits(cursor, 2, 16);
 }
 
-static bool parse_digest(struct cursor *cursor, unsigned char digest[static DIGEST_LEN])
+static void read_pair(struct cursor *cursor, struct login_pair *pair)
 {
-	for (size_t i = 0; i < DIGEST_LEN; i++) {
-		uint64_t byte = 0;
+	uint64_t last_s;
 
-		if (!parse_number(cursor, 2, 16, UINT8_MAX, &byte))
-			return false;
-		digest[i] = (unsigned char)byte;
-	}
-	return true;
-}
-
-static bool parse_pair(struct cursor *cursor, struct login_pair *pair)
-{
-	uint64_t last_s = 0;
-
-	if (!parse_digest(cursor, pair->id) || !parse_word(cursor, " ") ||
-	    !parse_flag(cursor, &pair->accepted) || !parse_word(cursor, " ") ||
-	    !parse_flag(cursor, &pair->banned) || !parse_word(cursor, " ") ||
-	    !parse_count(cursor, 1, LOGIN_REJECTED_MAX, &pair->rejected) ||
-	    !parse_word(cursor, " ") ||
-	    !parse_count(cursor, 2, LOGIN_UNANSWERED_MAX, &pair->unanswered) ||
-	    !parse_word(cursor, " ") ||
-	    /* Small enough that adding a pause cannot overflow. */
-	    !parse_number(cursor, 16, 16, (uint64_t)1 << 60, &last_s) || !parse_word(cursor, "\n"))
-		return false;
+	read_digest(cursor, "\n", pair->id);
+	pair->accepted = read_count(cursor, " ", 1);
+	pair->banned = read_count(cursor, " ", 1);
+	pair->rejected = read_count(cursor, " ", LOGIN_REJECTED_MAX);
+	pair->unanswered = read_count(cursor, " ", LOGIN_UNANSWERED_MAX);
+	read_word(cursor, " ");
+	last_s = read_digits(cursor, 16, 16);
+	/* Small enough that adding a pause cannot overflow. */
+	cursor->wrong |= last_s > (uint64_t)1 << 60;
 	pair->last_s = (int64_t)last_s;
-	return true;
-}
-
-/* Parses the lines about restarts. */
-static bool parse_past(struct cursor *cursor, struct login_budget *budget)
-{
-	unsigned count = 0;
-
-	if (!parse_word(cursor, "past ") || !parse_flag(cursor, &budget->unsteady) ||
-	    !parse_word(cursor, " ") ||
-	    !parse_count(cursor, 1, LOGIN_FAILED_MAX, &budget->before) ||
-	    !parse_word(cursor, " ") || !parse_count(cursor, 1, LOGIN_PAST_MAX, &count) ||
-	    !parse_word(cursor, "\n"))
-		return false;
-	budget->past_count = count;
-	for (size_t i = 0; i < LOGIN_PAST_MAX; i++)
-		if (!parse_digest(cursor, budget->past[i]) || !parse_word(cursor, "\n"))
-			return false;
-	return true;
 }
 
 bool login_store_parse(const char *bytes, size_t len, struct login_budget *budget,
                        unsigned char salt[static DIGEST_LEN])
 {
-	struct cursor cursor = { bytes, bytes + len };
-	struct login_budget found = { 0 };
+	struct cursor cursor = { bytes, bytes + len, false };
+	struct login_budget found;
 	unsigned char found_salt[DIGEST_LEN];
-	unsigned count = 0;
 
-	if (!parse_word(&cursor, "qsticky logins 1\nsalt ") || !parse_digest(&cursor, found_salt) ||
-	    !parse_word(&cursor, "\nfailed ") ||
-	    !parse_count(&cursor, 1, LOGIN_FAILED_MAX, &found.failed) ||
-	    !parse_word(&cursor, "\nserver ") || !parse_flag(&cursor, &found.server_known) ||
-	    !parse_word(&cursor, " ") || !parse_digest(&cursor, found.server) ||
-	    !parse_word(&cursor, "\n") || !parse_past(&cursor, &found) ||
-	    !parse_word(&cursor, "pairs ") || !parse_count(&cursor, 1, LOGIN_PAIRS_MAX, &count) ||
-	    !parse_word(&cursor, "\n"))
-		return false;
-	found.count = count;
+	read_digest(&cursor, "qsticky logins 1\nsalt ", found_salt);
+	found.failed = read_count(&cursor, "\nfailed ", LOGIN_FAILED_MAX);
+	found.server_known = read_count(&cursor, "\nserver ", 1);
+	read_digest(&cursor, " ", found.server);
+	found.unsteady = read_count(&cursor, "\npast ", 1);
+	found.before = read_count(&cursor, " ", LOGIN_FAILED_MAX);
+	found.past_count = read_count(&cursor, " ", LOGIN_PAST_MAX);
+	for (size_t i = 0; i < LOGIN_PAST_MAX; i++)
+		read_digest(&cursor, "\n", found.past[i]);
+	found.count = read_count(&cursor, "\npairs ", LOGIN_PAIRS_MAX);
 	for (size_t i = 0; i < LOGIN_PAIRS_MAX; i++)
-		if (!parse_pair(&cursor, &found.pairs[i]))
-			return false;
-	if (cursor.at != cursor.end)
+		read_pair(&cursor, &found.pairs[i]);
+	read_word(&cursor, "\n");
+	if (cursor.wrong || cursor.at != cursor.end)
 		return false;
 	*budget = found;
 	memcpy(salt, found_salt, DIGEST_LEN);
