@@ -1,5 +1,6 @@
 #include "config/load.h"
 
+#include <ctype.h>
 #include <stddef.h>
 #include <string.h>
 #include <strings.h>
@@ -196,6 +197,26 @@ static void complain_of(const struct config_variable *variable, const char *name
 	complain(context, buf);
 }
 
+#define USUAL_FILE_MAX (sizeof CONFIG_SECRETS "/qbittorrent_api_key")
+
+/* Room for the names of all usual files. */
+static char usual_files[0
+#define SETTING(kind, ...) +(CONFIG_KIND_##kind >= CONFIG_KIND_SECRET)
+#include "config/settings.h"
+#undef SETTING
+][USUAL_FILE_MAX];
+
+/* The usual file of a secret is named like its variable, without QSTICKY_ and in lower case. */
+static const char *name_usual_file(char file[static USUAL_FILE_MAX], const char *variable)
+{
+	struct text text = text_on(file, USUAL_FILE_MAX);
+
+	text_printf(&text, CONFIG_SECRETS "/%s", variable + sizeof "QSTICKY_" - 1);
+	for (char *at = file + sizeof CONFIG_SECRETS; *at; at++)
+		*at = (char)tolower((unsigned char)*at);
+	return file;
+}
+
 /* A secret is in a variable or in a file; in neither, a file in the usual place is looked for. */
 static size_t read_file_name(struct secret *secret, char *const environment[],
                              const struct config_variable *variable, config_complain *complain,
@@ -207,10 +228,11 @@ static size_t read_file_name(struct secret *secret, char *const environment[],
 	const char *name;
 
 	if (!path || !*path) {
-		if (!value_of(environment, variable, &name))
-			secret->usual_file = variable->usual_file;
+		if (value_of(environment, variable, &name))
+			secret->usual_file = NULL;
 		return 0;
 	}
+	secret->usual_file = NULL;
 	text_printf(&sentence, "%s_FILE: ", variable->name);
 	if (is_set(environment, variable->name, "")) {
 		text_printf(&sentence, "not allowed beside %s; set one of them", variable->name);
@@ -278,7 +300,7 @@ static void infer(struct config *config, char *const environment[])
 size_t config_load(struct config *config, char *const environment[], config_complain *complain,
                    void *context)
 {
-	size_t wrong = 0;
+	size_t wrong = 0, secrets = 0;
 
 	*config = (struct config){ 0 };
 	for (size_t i = 0; i < config_table_count; i++) {
@@ -294,6 +316,7 @@ size_t config_load(struct config *config, char *const environment[], config_comp
 		if (!config_variable_is_secret(variable))
 			continue;
 		secret->is_plain = plain;
+		secret->usual_file = name_usual_file(usual_files[secrets++], variable->name);
 		wrong += read_file_name(secret, environment, variable, complain, context);
 	}
 	infer(config, environment);

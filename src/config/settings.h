@@ -11,14 +11,12 @@ SETTING(HOST, host, .name = "QSTICKY_QBITTORRENT_HOST", .old_name = "QBITTORRENT
 SETTING(PORT, port, .name = "QSTICKY_QBITTORRENT_PORT", .old_name = "QBITTORRENT_PORT",
         .fallback = "8080", .purpose = "port of qBittorrent's Web UI")
 SETTING(SECRET, user, .name = "QSTICKY_QBITTORRENT_USER", .old_name = "QBITTORRENT_USER",
-        .fallback = "admin", .usual_file = CONFIG_SECRETS "/qbittorrent_user",
-        .purpose = "user name of the Web UI")
+        .fallback = "admin", .purpose = "user name of the Web UI")
 SETTING(SECRET, pass, .name = "QSTICKY_QBITTORRENT_PASS", .old_name = "QBITTORRENT_PASS",
-        .fallback = "adminadmin", .usual_file = CONFIG_SECRETS "/qbittorrent_pass",
+        .fallback = "adminadmin",
         .purpose = "password of the Web UI; not needed if the Web UI asks for none")
 SETTING(SECRET_WORD, api_key, .name = "QSTICKY_QBITTORRENT_API_KEY",
         .old_name = "QBITTORRENT_API_KEY", .fallback = "",
-        .usual_file = CONFIG_SECRETS "/qbittorrent_api_key",
         .purpose = "API key of qBittorrent 5.2 or newer, instead of user name and password")
 
 /* qBittorrent's TLS */
@@ -55,13 +53,11 @@ SETTING(BOOL, gluetun_use_https, .name = "QSTICKY_GLUETUN_USE_HTTPS", .fallback 
 SETTING(AUTH, gluetun_auth, .name = "QSTICKY_GLUETUN_AUTH_TYPE", .old_name = "GLUETUN_AUTH_TYPE",
         .fallback = "none", .purpose = "login to the control server: none, basic or apikey")
 SETTING(SECRET, gluetun_username, .name = "QSTICKY_GLUETUN_USERNAME",
-        .old_name = "GLUETUN_USERNAME", .fallback = "",
-        .usual_file = CONFIG_SECRETS "/gluetun_username", .purpose = "user name for basic")
+        .old_name = "GLUETUN_USERNAME", .fallback = "", .purpose = "user name for basic")
 SETTING(SECRET, gluetun_password, .name = "QSTICKY_GLUETUN_PASSWORD",
-        .old_name = "GLUETUN_PASSWORD", .fallback = "",
-        .usual_file = CONFIG_SECRETS "/gluetun_password", .purpose = "password for basic")
+        .old_name = "GLUETUN_PASSWORD", .fallback = "", .purpose = "password for basic")
 SETTING(SECRET, gluetun_apikey, .name = "QSTICKY_GLUETUN_APIKEY", .old_name = "GLUETUN_APIKEY",
-        .fallback = "", .usual_file = CONFIG_SECRETS "/gluetun_apikey", .purpose = "key for apikey")
+        .fallback = "", .purpose = "key for apikey")
 
 /* behaviour */
 
@@ -88,7 +84,6 @@ SETTING(LEVEL, log_level, .name = "QSTICKY_LOG_LEVEL", .old_name = "LOG_LEVEL", 
 SETTING(FORMAT, log_format, .name = "QSTICKY_LOG_FORMAT", .fallback = "text",
         .purpose = "text, or json: one JSON object a line")
 SETTING(SECRET_URL, webhook_url, .name = "QSTICKY_WEBHOOK_URL", .fallback = "",
-        .usual_file = CONFIG_SECRETS "/webhook_url",
         .purpose = "URL that gets a POST for each change of port or health; unset: none")
 SETTING(PATH, metrics_path, .name = "QSTICKY_METRICS_FILE",
         .purpose = "file for metrics, for Prometheus' node_exporter; unset: none")

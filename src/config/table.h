@@ -40,12 +40,11 @@ extern const struct config_kind_takes config_takes[];
 
 struct config_variable {
 	const char *name;
-	const char *old_name;   /* in qSticky 2.x; NULL: none */
-	const char *fallback;   /* the default, as text; NULL: the field stays zeroed */
-	const char *purpose;    /* for --help */
-	const char *usual_file; /* a secret's file in CONFIG_SECRETS */
-	uint16_t field;         /* its offset in struct config */
-	uint8_t kind;           /* enum config_kind */
+	const char *old_name; /* in qSticky 2.x; NULL: none */
+	const char *fallback; /* the default, as text; NULL: the field stays zeroed */
+	const char *purpose;  /* for --help */
+	uint16_t field;       /* its offset in struct config */
+	uint8_t kind;         /* enum config_kind */
 	uint8_t least;
 	unsigned most;
 };
