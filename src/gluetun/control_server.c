@@ -119,8 +119,8 @@ static enum fail judge(const struct http_reply *reply, bool unauthorized, struct
 	if (unauthorized)
 		return fail_set(
 			why, FAIL_ANSWER,
-			"HTTP 401: either the key or password is missing or wrong ("
-			"QSTICKY_GLUETUN_AUTH_TYPE and what belongs to it), or no role in its "
+			"HTTP 401: the key or password is missing or wrong "
+			"(QSTICKY_GLUETUN_AUTH_TYPE), or no role in its "
 			"HTTP_CONTROL_SERVER_AUTH_CONFIG_FILEPATH lists the route that its version "
 			"knows: \"GET %s\" since v3.41, \"GET %s\" before",
 			routes[0], routes[1]);

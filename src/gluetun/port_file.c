@@ -99,8 +99,7 @@ static enum fail cannot_open(const char *path, struct port_file_ports *ports, st
 	case EXDEV:
 		/* Do not name the target: anybody who can write the link chooses it. */
 		return fail_set(why, FAIL_AS(FAIL_FORMAT, WORD_LINK),
-		                "%s is a symbolic link that leads out of its directory: it is not "
-		                "followed, since it may lead to a secret; set "
+		                "%s is a symbolic link that leads out of its directory; set "
 		                "QSTICKY_PORT_FILE_PATH to the file itself",
 		                path);
 	default:

@@ -163,9 +163,7 @@ static enum fail judge_scheme(const struct peer *peer, const struct http_reply *
 	if (reply->status != 400)
 		return FAIL_NONE;
 	if (peer->https && peer->tls.client_certificate_asked)
-		return fail_set(why, FAIL_TLS,
-		                "HTTP 400, and the server demands a client certificate (mutual "
-		                "TLS), which qsticky cannot present");
+		return fail_set(why, FAIL_TLS, TLS_FAULT_CLIENT_CERTIFICATE, "HTTP", 400);
 	if (peer->https || (!text_find(reply->body, reply->body_len, "HTTPS") &&
 	                    !text_find(reply->body, reply->body_len, "SSL")))
 		return FAIL_NONE;

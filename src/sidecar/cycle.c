@@ -133,18 +133,11 @@ static void reannounce(struct sidecar_cycle *cycle)
 static enum fail refuse_own_port(const struct qbittorrent_view *view, uint16_t port,
                                  struct failure *why)
 {
-	if (view->listen_port == port)
-		return fail_set(why, FAIL_OWN_PORT,
-		                "port %u is forwarded, and is set already, but the Web UI has it "
-		                "too: qBittorrent will not survive that at its next start; change "
-		                "the Web UI's port before",
-		                (unsigned)port);
-	return fail_set(
-		why, FAIL_OWN_PORT,
-		"port %u is forwarded, and is the Web UI's own: qBittorrent would not survive "
-		"it at its next start, so it is not set; change the Web UI's port, or have "
-		"Gluetun forward another",
-		(unsigned)port);
+	return fail_set(why, FAIL_OWN_PORT,
+	                "port %u is forwarded, and is the Web UI's own: qBittorrent would not "
+	                "survive that at its next start, %s; change the Web UI's port",
+	                (unsigned)port,
+	                view->listen_port == port ? "and it is set already" : "so it is not set");
 }
 
 /* Sets what is wanted. If nothing was read before, the Web UI may turn out to have this port. Then

@@ -135,11 +135,9 @@ enum fail reachability_judge_tunnel(const struct reachability *reach, bool alone
 	const char *name = reach->tunnel.name;
 
 	if (alone)
-		return fail_set(
-			why, FAIL_AS(FAIL_CUT_OFF, FAIL_ORPHANED),
-			"only the loopback interface is left here: was Gluetun's container "
-			"restarted? Then all that share its network are in the old one, and "
-			"have to be restarted too");
+		return fail_set(why, FAIL_AS(FAIL_CUT_OFF, FAIL_ORPHANED),
+		                "only the loopback interface is left here: was Gluetun's container "
+		                "restarted? Then restart all that share its network");
 	if (!view->exists && !reach->seen)
 		return fail_set(why, FAIL_AS(FAIL_CUT_OFF, WORD_NEVER),
 		                "there is no %s here, which QSTICKY_VPN_INTERFACE names: is the "
@@ -159,8 +157,7 @@ enum fail reachability_judge_tunnel(const struct reachability *reach, bool alone
 	if (reach->traffic.one_way)
 		return fail_set(why, FAIL_AS(FAIL_CUT_OFF, WORD_ONE_WAY),
 		                "%s sends, and nothing comes back: no answer to %llu packets in "
-		                "%lld s, so the way to the VPN's server is cut; if it stays so, "
-		                "restart Gluetun",
+		                "%lld s; if it stays so, restart Gluetun",
 		                name, (unsigned long long)reach->unanswered,
 		                (long long)reach->silent_s);
 	return FAIL_NONE;
@@ -223,21 +220,17 @@ static enum fail repair(struct reachability *reach, struct qbittorrent *qb,
 		return fail_set(why, FAIL_PORT_CLOSED,
 		                "%s; QSTICKY_REBIND=false: restart qBittorrent to repair it",
 		                refusal.text);
-	if (now->sync.rebinds_failed_in_a_row > 0 && probed->another)
-		return fail_set(why, FAIL_AS(FAIL_PORT_CLOSED, WORD_TAKEN),
-		                "%s, and a rebind does not help: end that program, or give it "
-		                "another port, unless a firewall refuses UDP",
-		                refusal.text);
-	if (now->sync.rebinds_failed_in_a_row > 0)
-		return fail_set(
-			why, FAIL_PORT_CLOSED,
-			"%s, and a rebind does not help: another program has that port, or "
-			"an outgoing connection has it as its source port, until a minute after "
-			"its end; it is tried again",
-			refusal.text);
 	refusal.word = probed->another ? WORD_TAKEN : FAIL_PORT_CLOSED;
 	*why = refusal;
-	return FAIL_PORT_CLOSED;
+	if (now->sync.rebinds_failed_in_a_row == 0)
+		return FAIL_PORT_CLOSED;
+	return fail_set(why, FAIL_AS(FAIL_PORT_CLOSED, refusal.word),
+	                "%s, and a rebind does not help: %s", refusal.text,
+	                probed->another
+	                        ? "end that program, or give it another port, unless a firewall "
+	                          "refuses UDP"
+	                        : "another program has that port, or an outgoing connection has "
+	                          "it as its source port, until a minute after its end");
 }
 
 static enum fail prove_open(struct reachability *reach, struct qbittorrent *qb,

@@ -225,10 +225,10 @@ static enum fail loop(struct sidecar *s, struct failure *why)
 		if (f == FAIL_ORPHANED)
 			return fail_set(
 				why, FAIL_ORPHANED,
-				"nothing but the loopback interface for %d s, while port "
-				"%u is forwarded: Gluetun's container was restarted, and "
-				"this is its old network; ending, so that a restart policy "
-				"moves qsticky to the new one%s",
+				"only the loopback interface for %d s, while port %u is "
+				"forwarded: Gluetun's container was restarted, and this is "
+				"its old network; ending, so that a restart policy moves "
+				"qsticky to the new one%s",
 				SYNC_ORPHAN_MS / 1000, (unsigned)sync_port(&cycle->now.sync),
 				cycle->now.config->orphan_shutdown ? ""
 								   : " (restart qBittorrent, too)");

@@ -71,14 +71,10 @@ enum fail tls_engine_seed(br_ssl_engine_context *engine, struct failure *why)
 		if (fd >= 0)
 			close(fd);
 	}
-	if (got < 0 && errno == EAGAIN)
-		return fail_set(why, FAIL_IO,
-		                "TLS needs random numbers, but the kernel has none yet");
-	if (got < 0)
-		return fail_errno(why, "TLS needs random numbers: getrandom");
-	if ((size_t)got < sizeof bytes)
-		return fail_set(why, FAIL_IO,
-		                "TLS needs random numbers, but the kernel gave too few");
+	if (got < 0 && errno != EAGAIN)
+		return fail_errno(why, "random numbers for TLS");
+	if (got < (ssize_t)sizeof bytes)
+		return fail_set(why, FAIL_IO, "the kernel has too few random numbers for TLS yet");
 	br_ssl_engine_inject_entropy(engine, bytes, sizeof bytes);
 	engine->rng_os_rand_done = 1; /* keeps BearSSL from reading /dev/urandom as well */
 	explicit_bzero(bytes, sizeof bytes);

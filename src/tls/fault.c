@@ -15,10 +15,7 @@ enum tls_reason tls_fault_alert(int alert, bool client_certificate_asked, const 
                                 struct failure *why)
 {
 	if (client_certificate_asked) {
-		fail_set(why, FAIL_TLS,
-		         "the server demands a client certificate (mutual TLS), which qsticky "
-		         "cannot present (TLS alert %d)",
-		         alert);
+		fail_set(why, FAIL_TLS, TLS_FAULT_CLIENT_CERTIFICATE, "TLS alert", alert);
 		return TLS_REASON_OTHER;
 	}
 	switch (alert) {
@@ -26,17 +23,18 @@ enum tls_reason tls_fault_alert(int alert, bool client_certificate_asked, const 
 	case ALERT_INSUFFICIENT_SECURITY:
 		fail_set(
 			why, FAIL_TLS,
-			"the server shares no cipher with qsticky (TLS alert %d): probably its key "
-			"is Ed25519, RSA-PSS or EC on an unusual curve, which are not supported. "
-			"Give it an RSA or EC (P-256, P-384, P-521) certificate, and allow ECDHE "
+			"the server shares no cipher with qsticky (TLS alert %d): perhaps its key is "
+			"Ed25519, RSA-PSS or EC on an unusual curve; give it an RSA or EC (P-256, "
+			"P-384, P-521) certificate, and allow ECDHE "
 			"with AES-GCM or ChaCha20 in TLS 1.2",
 			alert);
 		break;
 	case ALERT_PROTOCOL_VERSION:
-		fail_set(why, FAIL_TLS,
-		         "the server refuses TLS 1.2 (TLS alert %d), and qsticky does not support "
-		         "TLS 1.3; allow TLS 1.2 there",
-		         alert);
+		fail_set(
+			why, FAIL_TLS,
+			"the server refuses TLS 1.2 (TLS alert %d); allow it there: qsticky has no "
+			"TLS 1.3",
+			alert);
 		break;
 	case ALERT_UNRECOGNIZED_NAME:
 		fail_set(why, FAIL_TLS, "the server has no site named %s (TLS alert %d)",

@@ -10,6 +10,10 @@
 
 #include "base/fail.h"
 
+/* The sentence for a server that demands a client certificate: by which number of what. */
+#define TLS_FAULT_CLIENT_CERTIFICATE                                                               \
+	"%s %d: the server demands a client certificate (mutual TLS), which qsticky cannot present"
+
 /* The reasons that a setting may help against. */
 enum tls_reason {
 	TLS_REASON_OTHER,        /* any other reason, or none */
