@@ -177,21 +177,21 @@ static int command_version(void)
 }
 
 static const struct command {
-	const char *name;
+	char name[12];
+	bool takes_json;
 	int (*execute)(void);
 	const char *purpose;
-	bool takes_json;
 } commands[] = {
-	{ "run", command_run, "run the sidecar (the default)", false },
-	{ "healthcheck", command_healthcheck, "read the health file: 0 healthy, 1 not", false },
-	{ "check", command_check,
-	  "test each step, change nothing: 0 all good, 1 not, 2 configuration error", true },
-	{ "status", command_status, "show the health file: 0 healthy, 1 not", true },
-	{ "once", command_once, "reconcile once: 0 in sync, 1 not, 2 configuration error", false },
-	{ "reload", command_reload, "have the container's sidecar check now: 0 sent, 1 not",
-	  false },
-	{ "--help", command_help, "show this text", false },
-	{ "--version", command_version, "show the version", false },
+	{ "run", false, command_run, "run the sidecar (the default)" },
+	{ "healthcheck", false, command_healthcheck, "read the health file: 0 healthy, 1 not" },
+	{ "check", true, command_check,
+	  "test each step, change nothing: 0 all good, 1 not, 2 configuration error" },
+	{ "status", true, command_status, "show the health file: 0 healthy, 1 not" },
+	{ "once", false, command_once, "reconcile once: 0 in sync, 1 not, 2 configuration error" },
+	{ "reload", false, command_reload,
+	  "have the container's sidecar check now: 0 sent, 1 not" },
+	{ "--help", false, command_help, "show this text" },
+	{ "--version", false, command_version, "show the version" },
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])

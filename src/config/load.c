@@ -137,7 +137,7 @@ static void append_allowed(struct text *text, const struct config_variable *vari
 	text_append(text, takes->what);
 	if (variable->most > 0)
 		text_printf(text, " from %u to %u", (unsigned)variable->least, variable->most);
-	for (size_t i = 0; takes->words && takes->words[i]; i++)
+	for (size_t i = 0; takes->words && takes->words[i][0]; i++)
 		text_printf(text, "%s%s", i > 0 ? ", " : "", takes->words[i]);
 }
 

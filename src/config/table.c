@@ -1,9 +1,9 @@
 #include "config/table.h"
 
-static const char *const sources[] = { "file", "gluetun", "auto", NULL };
-static const char *const auths[] = { "none", "basic", "apikey", NULL };
-static const char *const levels[] = { "DEBUG", "INFO", "WARNING", "ERROR", NULL };
-static const char *const formats[] = { "text", "json", NULL };
+static const char sources[][CONFIG_WORD_MAX] = { "file", "gluetun", "auto", "" };
+static const char auths[][CONFIG_WORD_MAX] = { "none", "basic", "apikey", "" };
+static const char levels[][CONFIG_WORD_MAX] = { "DEBUG", "INFO", "WARNING", "ERROR", "" };
+static const char formats[][CONFIG_WORD_MAX] = { "text", "json", "" };
 
 const struct config_kind_takes config_takes[] = {
 	[CONFIG_KIND_HOST] = { .what = "a host name or an IP address, without http:// and without a port" },

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "config/config.h"
+#include "config/value.h"
 
 /* The kinds of values. config.h has the types of their fields. */
 enum config_kind {
@@ -34,7 +35,7 @@ enum config_kind {
  * any. */
 struct config_kind_takes {
 	const char *what;
-	const char *const *words; /* ended by NULL; or NULL */
+	const char (*words)[CONFIG_WORD_MAX]; /* ended by ""; or NULL */
 };
 extern const struct config_kind_takes config_takes[];
 

@@ -99,15 +99,13 @@ bool config_value_host(const char *value, char out[static LIMITS_HOST_MAX])
 
 bool config_value_bool(const char *value, bool *out)
 {
-	static const char *const words[] = { "false", "true", "no", "yes", "off", "on", "0", "1" };
+	static const char words[][CONFIG_WORD_MAX] = { "false", "true", "no", "yes", "off",
+		                                       "on",    "0",    "1",  "" };
+	unsigned index = 0;
+	bool is_one = config_value_word(value, words, &index);
 
-	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-		if (strcasecmp(value, words[i]) == 0) {
-			*out = i % 2;
-			return true;
-		}
-	}
-	return false;
+	*out = index % 2;
+	return is_one;
 }
 
 static int hex_digit(char c)
@@ -174,9 +172,9 @@ bool config_value_interface(const char *value, const char **name)
 	return is_of_alnum(value, "-._@") && strlen(value) < IF_NAMESIZE;
 }
 
-bool config_value_word(const char *value, const char *const words[], unsigned *index)
+bool config_value_word(const char *value, const char (*words)[CONFIG_WORD_MAX], unsigned *index)
 {
-	for (unsigned i = 0; words[i]; i++) {
+	for (unsigned i = 0; words[i][0]; i++) {
 		if (strcasecmp(value, words[i]) == 0) {
 			*index = i;
 			return true;

@@ -21,8 +21,11 @@ bool config_value_number(const char *value, unsigned least, unsigned most, unsig
 /* true or false, yes or no, on or off, 1 or 0, in any case. */
 bool config_value_bool(const char *value, bool *out);
 
-/* One of `words` (ended by NULL), in any case; sets its index. */
-bool config_value_word(const char *value, const char *const words[], unsigned *index);
+/* Room for the longest word that is a value, with its NUL. */
+#define CONFIG_WORD_MAX 8
+
+/* One of `words` (ended by ""), in any case; sets its index. */
+bool config_value_word(const char *value, const char (*words)[CONFIG_WORD_MAX], unsigned *index);
 
 /* A host name or an IP address. An IPv6 address may have brackets; `out` has none. */
 bool config_value_host(const char *value, char out[static LIMITS_HOST_MAX]);

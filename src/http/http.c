@@ -1,6 +1,5 @@
 #include "http/http.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -87,7 +86,7 @@ static size_t head_end(const char *bytes, size_t len)
 static bool is_token(char c)
 {
 	/* RFC 9110, section 5.6.2. */
-	return isalnum((unsigned char)c) || (c && strchr("-!#$%&'*+.^_`|~", c));
+	return text_is_alnum(c, "-!#$%&'*+.^_`|~");
 }
 
 /* Every line must be "name: value" and not folded (RFC 9112, section 5). Notes the names. */

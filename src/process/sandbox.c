@@ -1,11 +1,11 @@
 #include "process/sandbox.h"
 
 #include <asm/unistd.h>
-#include <fcntl.h>
 #include <linux/capability.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -45,11 +45,12 @@ static bool drop_capabilities(void)
  * Inherited descriptors stay open: one may hold a lock for the parent. */
 static rlim_t descriptors_limit(void)
 {
+	struct stat status;
 	unsigned room = 0;
 	int fd = 0;
 
 	while (room < DESCRIPTORS_ROOM || fd < DESCRIPTORS_LEAST)
-		room += fcntl(fd++, F_GETFD) < 0;
+		room += fstat(fd++, &status) < 0;
 	return (rlim_t)fd;
 }
 
