@@ -166,7 +166,7 @@ static enum fail get(struct gluetun *gluetun, const struct http_request *request
                      struct failure *why)
 {
 	struct peer *peer = &gluetun->peer;
-	enum fail f = peer_exchange(peer, *request, gluetun->reply, false, why);
+	enum fail f = peer_exchange(peer, request, gluetun->reply, false, why);
 
 	if (f == FAIL_TIMEOUT && peer->used && !gluetun->reply->begun)
 		fail_set(why, f,

@@ -174,23 +174,24 @@ static enum fail judge_scheme(const struct peer *peer, const struct http_reply *
 	                peer->https_variable ? "=true" : "");
 }
 
-enum fail peer_exchange(struct peer *peer, struct http_request request, struct http_reply *reply,
-                        bool repeatable, struct failure *why)
+enum fail peer_exchange(struct peer *peer, const struct http_request *request,
+                        struct http_reply *reply, bool repeatable, struct failure *why)
 {
+	struct http_request sent = *request;
 	char host[PEER_AUTHORITY_MAX];
 	struct text text;
 	struct stream *stream = peer->https ? &peer->tls.stream : &peer->tcp.stream;
 	bool stale;
 	enum fail f;
 
-	request.host = host;
+	sent.host = host;
 	do {
 		f = open_connection(peer, why);
 		if (f)
 			return f;
 		text = text_on(host, sizeof host);
 		append_host(&text, peer);
-		f = http_send(stream, &request, reply, step_deadline(peer), why);
+		f = http_send(stream, &sent, reply, step_deadline(peer), why);
 		stale = f == FAIL_CLOSED && peer->used && !reply->begun;
 		if (f || !reply->keep_alive)
 			peer_close(peer);

@@ -65,12 +65,12 @@ enum fail peer_connect(struct peer *peer, struct failure *why);
 /* Starts TLS on a new connection, if `https`. Fails as tls_open(); then the connection is closed. */
 enum fail peer_secure(struct peer *peer, struct failure *why);
 
-/* Sends `request` (and fills in its host) and reads the reply, whatever its status. Uses the open
+/* Sends `request`, with the host in place of its own, and reads the reply, whatever its status. Uses the open
  * connection or opens one. If the server closed it while idle and `repeatable`, connects again.
  * Fails as peer_connect(), peer_secure() and http_send(); then the connection is closed. FAIL_TLS also
  * if the reply demands HTTPS or a client certificate. */
-enum fail peer_exchange(struct peer *peer, struct http_request request, struct http_reply *reply,
-                        bool repeatable, struct failure *why);
+enum fail peer_exchange(struct peer *peer, const struct http_request *request,
+                        struct http_reply *reply, bool repeatable, struct failure *why);
 
 /* Puts the server's name and address before the sentence of failure `f`. Returns `f`. */
 enum fail peer_fail_in(const struct peer *peer, enum fail f, struct failure *why);

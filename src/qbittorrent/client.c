@@ -128,7 +128,7 @@ static enum fail read_view(struct qbittorrent *qb, struct qbittorrent_view *view
 
 	request.sink = take_preferences;
 	json_filter_start(&filter, keys, kept);
-	f = qbittorrent_ask(qb, request, why);
+	f = qbittorrent_ask(qb, &request, why);
 	return f ? f : parse_view(qb->reply, view, why);
 }
 
@@ -226,7 +226,7 @@ static enum fail set(struct qbittorrent *qb, const struct qbittorrent_wanted *wa
 	struct setting setting;
 
 	make_setting(&setting, wanted, view);
-	return qbittorrent_ask(qb, setting.request, why);
+	return qbittorrent_ask(qb, &setting.request, why);
 }
 
 static enum fail set_and_verify(struct qbittorrent *qb, const struct qbittorrent_wanted *wanted,
@@ -275,14 +275,14 @@ enum fail qbittorrent_reannounce(struct qbittorrent *qb, struct failure *why)
 	};
 
 	qb->gate = NULL;
-	return peer_fail_in(&qb->peer, qbittorrent_ask(qb, request, why), why);
+	return peer_fail_in(&qb->peer, qbittorrent_ask(qb, &request, why), why);
 }
 
 enum fail qbittorrent_shutdown(struct qbittorrent *qb, struct failure *why)
 {
 	const struct http_request request = { .post = true, .path = "/api/v2/app/shutdown" };
 
-	return peer_fail_in(&qb->peer, qbittorrent_ask(qb, request, why), why);
+	return peer_fail_in(&qb->peer, qbittorrent_ask(qb, &request, why), why);
 }
 
 /* The values that all versions use. */
@@ -310,7 +310,7 @@ void qbittorrent_ask_hints(struct qbittorrent *qb, struct qbittorrent_hints *hin
 	int64_t received = 0, sent = 0;
 
 	*hints = (struct qbittorrent_hints){ 0 };
-	if (qbittorrent_exchange(qb, request, true, &unused) || qb->reply->status != 200 ||
+	if (qbittorrent_exchange(qb, &request, true, &unused) || qb->reply->status != 200 ||
 	    json_parse(&json, qb->reply->body, qb->reply->body_len, &unused))
 		return;
 	(void)json_string(&json, "connection_status", hints->connection_status,
@@ -342,7 +342,7 @@ void qbittorrent_ask_version(struct qbittorrent *qb)
 		return;
 	qb->version_at_ms = now_ms + QBITTORRENT_VERSION_MS;
 	text = text_on(qb->version, sizeof qb->version);
-	if (qbittorrent_exchange(qb, request, true, &unused) || qb->reply->status != 200 ||
+	if (qbittorrent_exchange(qb, &request, true, &unused) || qb->reply->status != 200 ||
 	    qbittorrent_is_html(qb->reply))
 		return;
 	/* Accept only a version: another reply may echo a secret, and the version is public. */
@@ -363,10 +363,10 @@ static void log_out(struct qbittorrent *qb)
 		return;
 	if (owed.port) {
 		make_setting(&setting, &owed, &(const struct qbittorrent_view){ 0 });
-		if (qbittorrent_exchange(qb, setting.request, false, &unused))
+		if (qbittorrent_exchange(qb, &setting.request, false, &unused))
 			return;
 	}
-	(void)peer_exchange(&qb->peer, logout, qb->reply, false, &unused);
+	(void)peer_exchange(&qb->peer, &logout, qb->reply, false, &unused);
 }
 
 void qbittorrent_logout_within(struct qbittorrent *qb, int64_t longest_ms)

@@ -69,25 +69,26 @@ static enum fail say_host_otherwise(struct qbittorrent *qb, const struct http_re
 	enum fail f;
 
 	peer->says_address = !peer->says_address;
-	f = peer_exchange(peer, *request, qb->reply, true, why);
+	f = peer_exchange(peer, request, qb->reply, true, why);
 	if (f || qb->reply->status == 401)
 		peer->says_address = !peer->says_address;
 	return f;
 }
 
-enum fail qbittorrent_exchange(struct qbittorrent *qb, struct http_request request, bool repeatable,
-                               struct failure *why)
+enum fail qbittorrent_exchange(struct qbittorrent *qb, const struct http_request *request,
+                               bool repeatable, struct failure *why)
 {
 	struct peer *peer = &qb->peer;
-	enum fail f = qbittorrent_authorize(qb, &request, why);
+	struct http_request sent = *request;
+	enum fail f = qbittorrent_authorize(qb, &sent, why);
 
-	request.cookies = &qb->cookies;
+	sent.cookies = &qb->cookies;
 	if (!f) {
 		int64_t started_ms = mono_now_ms(), took_ms;
 
-		f = peer_exchange(peer, request, qb->reply, repeatable, why);
+		f = peer_exchange(peer, &sent, qb->reply, repeatable, why);
 		if (!f && repeatable && refuses_host(qb))
-			f = say_host_otherwise(qb, &request, why);
+			f = say_host_otherwise(qb, &sent, why);
 		qb->overdue |= f == FAIL_TIMEOUT && peer->used;
 		took_ms = mono_now_ms() - started_ms + 1;
 		if (!f && took_ms > qb->slowest_ms)
@@ -95,7 +96,7 @@ enum fail qbittorrent_exchange(struct qbittorrent *qb, struct http_request reque
 		if (f == FAIL_CLOSED && peer->used && !qb->reply->begun && !peer->https)
 			fail_in(why, "no answer to plain HTTP (does this port speak HTTPS?)");
 		if (f && f != FAIL_STOPPED && peer->used)
-			fail_in(why, "%s %s", request.post ? "POST" : "GET", request.path);
+			fail_in(why, "%s %s", sent.post ? "POST" : "GET", sent.path);
 	}
 	if (f)
 		qb->version_at_ms = 0; /* the next answer may come from another version */

@@ -23,8 +23,8 @@ void qbittorrent_forget_key(struct qbittorrent *qb);
 /* Sends `request`, with host and cookies, on the connection of the cycle or a new one, and reads
  * the reply, whatever its status. If `repeatable`, a connection that was closed while idle is
  * replaced silently. Fails as peer_exchange(). */
-enum fail qbittorrent_exchange(struct qbittorrent *qb, struct http_request request, bool repeatable,
-                               struct failure *why);
+enum fail qbittorrent_exchange(struct qbittorrent *qb, const struct http_request *request,
+                               bool repeatable, struct failure *why);
 
 /* Whether the reply is an HTML page. */
 bool qbittorrent_is_html(const struct http_reply *reply);

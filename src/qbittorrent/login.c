@@ -99,7 +99,7 @@ bool qbittorrent_ask_cache_id(struct qbittorrent *qb,
 	struct failure unused;
 	size_t len = 0;
 
-	if (qbittorrent_exchange(qb, request, true, &unused) || reply->status != 200)
+	if (qbittorrent_exchange(qb, &request, true, &unused) || reply->status != 200)
 		return false;
 	at = text_find(reply->body, reply->body_len, before);
 	if (!at)
@@ -135,7 +135,7 @@ static enum fail log_in(struct qbittorrent *qb, struct failure *why)
 	 * to be closed, nobody could tell whether the login was counted. */
 	peer_close(&qb->peer);
 	qb->login = QBITTORRENT_LOGIN_UNANSWERED;
-	f = qbittorrent_exchange(qb, request, false, why);
+	f = qbittorrent_exchange(qb, &request, false, why);
 	secret_forget(&secrets);
 	if (!qb->peer.used)
 		qb->login = QBITTORRENT_LOGIN_NONE;
@@ -158,7 +158,8 @@ static bool succeeded(const struct http_reply *reply)
 	return reply->status == 200 || reply->status == 204;
 }
 
-enum fail qbittorrent_ask(struct qbittorrent *qb, struct http_request request, struct failure *why)
+enum fail qbittorrent_ask(struct qbittorrent *qb, const struct http_request *request,
+                          struct failure *why)
 {
 	enum fail f = qbittorrent_exchange(qb, request, true, why);
 
@@ -167,13 +168,13 @@ enum fail qbittorrent_ask(struct qbittorrent *qb, struct http_request request, s
 	/* qBittorrent's 403 is one plain word, or empty in 4.1; a proxy's is a page. Never send the
 	 * password to a proxy. */
 	if (qb->reply->status != 403 || qbittorrent_is_html(qb->reply))
-		return qbittorrent_unexpected(qb->reply, request.path, why);
+		return qbittorrent_unexpected(qb->reply, request->path, why);
 	if (qb->api_key[0])
 		return fail_set(why, FAIL_REJECTED,
 		                "API key rejected: correct QSTICKY_QBITTORRENT_API_KEY; before 5.2 "
 		                "qBittorrent has no API keys and needs user and password");
 	if (qb->login == QBITTORRENT_LOGIN_ACCEPTED)
-		return lost_session(request.path, why);
+		return lost_session(request->path, why);
 	if (!qb->gate || qb->login != QBITTORRENT_LOGIN_NONE)
 		return fail_set(why, FAIL_HELD_BACK, "a login is needed, but is not tried now");
 	f = log_in(qb, why);
@@ -182,6 +183,6 @@ enum fail qbittorrent_ask(struct qbittorrent *qb, struct http_request request, s
 	if (f || succeeded(qb->reply))
 		return f;
 	if (qb->reply->status == 403 && !qbittorrent_is_html(qb->reply))
-		return lost_session(request.path, why);
-	return qbittorrent_unexpected(qb->reply, request.path, why);
+		return lost_session(request->path, why);
+	return qbittorrent_unexpected(qb->reply, request->path, why);
 }

@@ -11,7 +11,8 @@
  * allows it, and repeats the request. FAIL_NONE: the reply is a success.
  * FAIL_REJECTED (user and password, or the API key), FAIL_BANNED, FAIL_HELD_BACK, FAIL_ANSWER: see
  * qbittorrent_read(). Else as qbittorrent_exchange() and secret_read(). */
-enum fail qbittorrent_ask(struct qbittorrent *qb, struct http_request request, struct failure *why);
+enum fail qbittorrent_ask(struct qbittorrent *qb, const struct http_request *request,
+                          struct failure *why);
 
 /* Explains that the login was rejected or the address banned, and what to do. Names what is odd about the user
  * name and password last read. Returns FAIL_REJECTED or FAIL_BANNED. */

@@ -89,7 +89,7 @@ static enum fail post(struct target *to, const char *body, struct http_reply *re
 	enum fail f = peer_secure(&to->peer, why);
 
 	if (!f)
-		f = peer_exchange(&to->peer, request, reply, false, why);
+		f = peer_exchange(&to->peer, &request, reply, false, why);
 	/* The server wants HTTPS: trying again would not help. */
 	return f == FAIL_TLS && reply->status == 400 ? FAIL_REJECTED : f;
 }

@@ -82,7 +82,7 @@ static int end(void **state)
 
 static enum fail ask(bool repeatable)
 {
-	return peer_exchange(&peer, (struct http_request){ .path = "/" }, &reply, repeatable,
+	return peer_exchange(&peer, &(const struct http_request){ .path = "/" }, &reply, repeatable,
 	                     &found);
 }
 
