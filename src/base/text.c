@@ -11,6 +11,11 @@ __attribute__((noinline)) struct text text_on(char *buf, size_t cap)
 	return (struct text){ .buf = buf, .cap = cap };
 }
 
+struct text text_at_end(char *buf, size_t cap)
+{
+	return (struct text){ .buf = buf, .cap = cap, .len = strlen(buf) };
+}
+
 void text_append_bytes(struct text *text, const void *bytes, size_t len)
 {
 	if (len >= text->cap - text->len) {

@@ -19,6 +19,9 @@ struct text {
 /* An empty text on `buf` of `cap` bytes (at least 1). */
 struct text text_on(char *buf, size_t cap);
 
+/* The text that `buf` of `cap` bytes holds already, to append to. */
+struct text text_at_end(char *buf, size_t cap);
+
 /* Appends `len` bytes: all of them or, if they do not fit, none. */
 void text_append_bytes(struct text *text, const void *bytes, size_t len);
 

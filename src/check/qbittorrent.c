@@ -20,9 +20,7 @@ static enum fail unreached(struct check_context *context, enum fail f)
 
 static void add_address(struct failure *seen, const struct resolve_address *address)
 {
-	struct text text = { .buf = seen->text,
-		             .cap = sizeof seen->text,
-		             .len = strlen(seen->text) };
+	struct text text = text_at_end(seen->text, sizeof seen->text);
 
 	text_append(&text, " ");
 	resolve_append(&text, address, false);

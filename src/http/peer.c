@@ -66,7 +66,7 @@ static void show_certificate(const struct peer *peer, struct text *text)
 
 static void advise(const struct peer *peer, struct failure *why)
 {
-	struct text text = { .buf = why->text, .cap = sizeof why->text, .len = strlen(why->text) };
+	struct text text = text_at_end(why->text, sizeof why->text);
 	const char *https = peer->https_variable;
 
 	if (peer->tls.reason == TLS_REASON_CA_FILE)

@@ -113,7 +113,7 @@ static void add_prospect(const struct login_gate *gate, struct failure *why)
 	const struct login_budget *budget = &gate->budget;
 	int64_t next_s = login_budget_next_s(budget, gate->pair);
 	bool seen = budget->server_known; /* never true while `unsteady` */
-	struct text text = { .buf = why->text, .cap = sizeof why->text, .len = strlen(why->text) };
+	struct text text = text_at_end(why->text, sizeof why->text);
 
 	if (next_s != LOGIN_NEVER) {
 		char utc[UTC_MAX];

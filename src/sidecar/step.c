@@ -2,7 +2,6 @@
 
 #include <stdarg.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "base/text.h"
 
@@ -22,8 +21,7 @@ enum fail step_found(struct step *step, unsigned verdict, const char *fix, const
 
 void step_append(struct step *step, const char *format, ...)
 {
-	struct text text = { step->seen.text, sizeof step->seen.text, strlen(step->seen.text),
-		             false };
+	struct text text = text_at_end(step->seen.text, sizeof step->seen.text);
 	va_list args;
 
 	va_start(args, format);

@@ -19,11 +19,7 @@ bool choice_can_be(const struct netlink_link *link)
 static void add_name(struct choice *choice, const char *name)
 {
 	static const char dots[] = ", ...";
-	struct text text = {
-		.buf = choice->names,
-		.cap = sizeof choice->names,
-		.len = strlen(choice->names),
-	};
+	struct text text = text_at_end(choice->names, sizeof choice->names);
 
 	if (choice->more)
 		return;
