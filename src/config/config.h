@@ -9,13 +9,10 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "config/secret.h"
+#include "config/value.h"
 
 /* Where Docker and others mount secrets. A file that is missing there is no error. */
 #define CONFIG_SECRETS "/run/secrets"
-
-/* Most pins; each is a certificate's SHA-256. Several make a rotation possible. */
-#define CONFIG_PINS_MAX 8
-#define CONFIG_PIN_LEN 32
 
 /* Where most systems keep the CAs they trust. No error if it is missing. */
 #define CONFIG_TLS_CA_FILE "/etc/ssl/certs/ca-certificates.crt"

@@ -199,12 +199,14 @@ static void complain_of(const struct config_variable *variable, const char *name
 
 #define USUAL_FILE_MAX (sizeof CONFIG_SECRETS "/qbittorrent_api_key")
 
-/* Room for the names of all usual files. */
-static char usual_files[0
-#define SETTING(kind, ...) +(CONFIG_KIND_##kind >= CONFIG_KIND_SECRET)
+/* A row for each variable; only those of secrets are used. */
+enum row {
+#define SETTING(kind, field, ...) ROW_##field,
 #include "config/settings.h"
 #undef SETTING
-][USUAL_FILE_MAX];
+	ROWS
+};
+static char usual_files[ROWS][USUAL_FILE_MAX];
 
 /* The usual file of a secret is named like its variable, without QSTICKY_ and in lower case. */
 static const char *name_usual_file(char file[static USUAL_FILE_MAX], const char *variable)
@@ -300,7 +302,7 @@ static void infer(struct config *config, char *const environment[])
 size_t config_load(struct config *config, char *const environment[], config_complain *complain,
                    void *context)
 {
-	size_t wrong = 0, secrets = 0;
+	size_t wrong = 0;
 
 	*config = (struct config){ 0 };
 	for (size_t i = 0; i < config_table_count; i++) {
@@ -316,7 +318,7 @@ size_t config_load(struct config *config, char *const environment[], config_comp
 		if (!config_variable_is_secret(variable))
 			continue;
 		secret->is_plain = plain;
-		secret->usual_file = name_usual_file(usual_files[secrets++], variable->name);
+		secret->usual_file = name_usual_file(usual_files[i], variable->name);
 		wrong += read_file_name(secret, environment, variable, complain, context);
 	}
 	infer(config, environment);

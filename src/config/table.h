@@ -8,7 +8,6 @@
 
 #include "base/text.h"
 #include "config/config.h"
-#include "config/value.h"
 
 /* The kinds of values. config.h has the types of their fields. */
 enum config_kind {

@@ -6,7 +6,10 @@
 #include <stddef.h>
 
 #include "base/limits.h"
-#include "config/config.h"
+
+/* Most pins; each is a certificate's SHA-256. Several make a rotation possible. */
+#define CONFIG_PINS_MAX 8
+#define CONFIG_PIN_LEN 32
 
 /* Cuts off in place what cannot be part of `value`: a byte order mark and the line ends around it. If `plain`,
  * blanks and pairs of quotes around it, too. Returns where the rest begins. */
