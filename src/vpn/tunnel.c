@@ -147,14 +147,18 @@ static enum fail look_and_choose(struct looking *looking, struct failure *why)
 	struct tunnel *tunnel = looking->tunnel;
 	enum choice_verdict verdict;
 	enum fail f;
+	bool same;
 
 	tunnel->choice = (struct choice){ .route = netlink_default_route() };
 	f = look(looking, why);
 	if (f)
 		return f;
 	verdict = choice_made(&tunnel->choice);
-	tunnel->choose = verdict != CHOICE_ONE;
-	if (tunnel->choose || strcmp(tunnel->name, tunnel->choice.name) == 0)
+	tunnel->routed |= tunnel->choice.has_route;
+	same = strcmp(tunnel->name, tunnel->choice.name) == 0;
+	tunnel->choose =
+		verdict != CHOICE_ONE || (tunnel->routed && !tunnel->choice.has_route && !same);
+	if (tunnel->choose || same)
 		return FAIL_NONE;
 	memcpy(tunnel->name, tunnel->choice.name, sizeof tunnel->name);
 	return look(looking, why);

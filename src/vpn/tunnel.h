@@ -32,9 +32,12 @@ struct tunnel {
 	char name[IF_NAMESIZE]; /* of the interface; "": not known yet */
 	bool sought;            /* the user named no interface, so tunnel_look() finds it */
 	bool choose;            /* the next tunnel_look() chooses the interface */
-	uint32_t index;         /* of the interface, as last reported; 0: none */
-	bool up;                /* the interface, as last reported */
-	int events_fd;          /* for poll(); -1: changes are not reported */
+	/* An interface that was found had the default route. If it goes, one without that route does not
+	 * take its place: it may be Tailscale's, and qBittorrent must not be bound to that. */
+	bool routed;
+	uint32_t index; /* of the interface, as last reported; 0: none */
+	bool up;        /* the interface, as last reported */
+	int events_fd;  /* for poll(); -1: changes are not reported */
 	/* Packets at the last tunnel_look(). Not in the view, since they change all the time. */
 	struct traffic_counts counts;
 	struct choice choice; /* if `sought`: the interfaces at the last choice */

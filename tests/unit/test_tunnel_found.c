@@ -119,6 +119,37 @@ static void tunnel_is_found_by_the_rules_of_gluetun(void **state)
 	assert_found("tun0");
 }
 
+static void tunnel_of_the_default_route_is_not_replaced_by_one_without_it(void **state)
+{
+	(void)state;
+
+	enter();
+	netns_ip("route del default");
+	add_tun("wg0", "10.2.0.2/32");
+	netns_ip("route add default dev wg0");
+	assert_found("wg0");
+	tunnel.choose = true;
+	add_tun("tailscale0", "100.64.0.3/32");
+	assert_found("wg0");
+	netns_ip("link del wg0");
+	tunnel.choose = true;
+	(void)look();
+	assert_string_equal(tunnel.name, "wg0");
+	assert_false(view.exists);
+	assert_true(tunnel.choose);
+	/* It is back, at first without its route. */
+	add_tun("wg0", "10.2.0.2/32");
+	(void)look();
+	assert_string_equal(tunnel.name, "wg0");
+	assert_true(view.exists);
+	netns_ip("link del wg0");
+	add_tun("wg1", "10.2.0.9/32");
+	(void)look();
+	assert_string_equal(tunnel.name, "wg0");
+	netns_ip("route add default dev wg1");
+	assert_found("wg1");
+}
+
 static void tunnel_is_found_by_the_rules_of_wg_quick(void **state)
 {
 	(void)state;
@@ -411,6 +442,9 @@ int main(void)
 		                                end_after_test),
 		cmocka_unit_test_setup_teardown(tunnel_is_found_by_the_rules_of_gluetun, NULL,
 		                                end_after_test),
+		cmocka_unit_test_setup_teardown(
+			tunnel_of_the_default_route_is_not_replaced_by_one_without_it, NULL,
+			end_after_test),
 		cmocka_unit_test_setup_teardown(tunnel_is_found_by_the_rules_of_wg_quick, NULL,
 		                                end_after_test),
 		cmocka_unit_test_setup_teardown(tunnel_is_found_by_the_two_halves_of_openvpn, NULL,
