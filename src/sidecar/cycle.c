@@ -44,14 +44,14 @@ static void say_change(struct sidecar_cycle *cycle, const struct qbittorrent_wan
 	struct drift *drift = &cycle->now.drift;
 	struct failure change;
 
-	if (cycle->drift == DRIFT_FIGHT || cycle->drift == DRIFT_SUMMARY) {
+	if (cycle->drift > DRIFT_SINGLE) {
+		if (cycle->drift == DRIFT_QUIET || !drift->unsaid)
+			return; /* without any unsaid: another attempt */
 		log_line(LEVEL_WARN, "%s (%u times)", publish_hint(&cycle->now, &change),
 		         drift->unsaid);
 		drift->unsaid = 0;
 		return;
 	}
-	if (cycle->drift == DRIFT_QUIET)
-		return;
 	if (view->listen_port != wanted->port)
 		fail_set(&change, FAIL_NONE, "port change needed: %lld -> %u",
 		         (long long)view->listen_port, (unsigned)wanted->port);
@@ -67,10 +67,12 @@ static enum fail set(struct sidecar_cycle *cycle, const struct qbittorrent_wante
 	struct qbittorrent_view *view = &cycle->view;
 	enum fail f;
 
-	cycle->drift = DRIFT_NONE;
-	if (view->listen_port != wanted->port && wanted->port == cycle->proved_port)
-		cycle->drift = drift_seen(&cycle->now.drift, wanted->port, view->listen_port,
-		                          mono_now_ms());
+	/* Another attempt at the same repair is no other drift. */
+	if (view->listen_port != wanted->port && wanted->port != cycle->unproved_port)
+		cycle->drift = wanted->port != cycle->proved_port
+		                       ? DRIFT_NONE
+		                       : drift_seen(&cycle->now.drift, wanted->port,
+		                                    view->listen_port, mono_now_ms());
 	say_change(cycle, wanted);
 	if (view->listen_port != wanted->port) {
 		cycle->unproved_port = wanted->port;
@@ -101,15 +103,14 @@ static void port_changed(struct sidecar_cycle *cycle)
 	const enum drift_news drift = cycle->drift;
 
 	cycle->proved_port = cycle->unproved_port;
-	if (drift > DRIFT_FIGHT) {
-		cycle->unproved_port = 0;
+	cycle->unproved_port = 0;
+	cycle->drift = DRIFT_NONE;
+	if (drift > DRIFT_FIGHT)
 		return;
-	}
 	now->last_port_change = now_s();
 	cycle->webhook.is_fight = drift == DRIFT_FIGHT;
-	webhook_port_changed(&cycle->webhook, cycle->previous_port, cycle->unproved_port,
+	webhook_port_changed(&cycle->webhook, cycle->previous_port, cycle->proved_port,
 	                     mono_now_ms());
-	cycle->unproved_port = 0;
 	/* The trackers know the port already if it was only repaired. */
 	if (drift == DRIFT_NONE)
 		announce_soon(cycle);

@@ -80,6 +80,55 @@ def test_a_fight_with_another_updater_is_told_once_and_repaired_in_silence(
     wait_until(lambda: receiver.told()[-1].endswith(f"-> {other}"), what="that port to be told")
 
 
+def test_a_repair_that_takes_several_attempts_is_one_drift(
+    fake: FaultyServer,
+    new_fake: Callable[..., FaultyServer],
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    receiver = new_fake(Receiver, like="gotify").start()
+    port_file.write(41000)
+    qsticky = sidecar(fake, log_level="INFO", env={"QSTICKY_WEBHOOK_URL": receiver.url})
+    qsticky.wait_in_sync(41000)
+    wait_until(lambda: len(receiver.told()) == 1, what="the first message")
+    before = qsticky.health()["last_port_change"]
+    fake.fault(SET_PREFERENCES, reply(500), times=3)
+    fake.preferences["listen_port"] = 6999
+    qsticky.wait_health(state="retrying")
+    health = qsticky.wait_in_sync(41000)
+    assert fake.count(SET_PREFERENCES) == 5
+    assert health["hint"] is None and health["last_port_change"] > before
+    wait_until(
+        lambda: any(one.endswith("port 6999 -> 41000") for one in receiver.told()),
+        what="the message",
+    )
+    assert sum("port change needed: 6999 -> 41000" in line for line in qsticky.log) == 1
+    assert not any("again and again" in line for line in qsticky.log)
+
+
+def test_a_fight_is_told_once_however_many_attempts_its_repair_takes(
+    fake: FaultyServer,
+    new_fake: Callable[..., FaultyServer],
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    receiver = new_fake(Receiver, like="gotify").start()
+    port_file.write(41000)
+    qsticky = sidecar(fake, log_level="INFO", env={"QSTICKY_WEBHOOK_URL": receiver.url})
+    qsticky.wait_in_sync(41000)
+    for attempts in (1, 1, 3):
+        if attempts > 1:
+            fake.fault(SET_PREFERENCES, reply(500), times=attempts - 1)
+        fake.preferences["listen_port"] = 6881
+        wait_until(lambda: fake.listen_port == 41000, what="the repair")
+        qsticky.wait_cycles(1)
+    assert qsticky.wait_in_sync(41000)["hint"]
+    assert [line for line in qsticky.log if "again and again" in line] == [
+        line for line in qsticky.log if line.endswith(" (3 times)")
+    ]
+    wait_until(lambda: any("again and again" in one for one in receiver.told()), what="the message")
+
+
 def test_a_random_port_chosen_by_hand_is_repaired(
     qbittorrent: QBittorrent, port_file: PortFile, sidecar: MakeSidecar
 ) -> None:
