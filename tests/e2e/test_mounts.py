@@ -3,6 +3,7 @@ usual mistakes it is."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -178,3 +179,19 @@ def test_where_the_mode_refuses_selinux_is_not_blamed(
     for file in (port_file.path, f"{health_file}.new"):
         qsticky.wait_log(f"{file}: no permission for uid {NOBODY}; open it and its directory")
     assert not any("SELinux" in line for line in qsticky.log)
+
+
+def test_where_a_link_leads_behind_a_closed_directory_selinux_is_not_blamed(
+    root: None, public_binary: Path, fake: FaultyServer, port_file: PortFile, place: Path,
+    sidecar: MakeSidecar,
+) -> None:  # fmt: skip
+    behind = PortFile(port_file.path.parent / "behind" / port_file.path.name)
+    behind.write(PORT)
+    behind.path.parent.chmod(0o700)
+    port_file.path.symlink_to(f"behind/{port_file.path.name}")
+    (place / "health").mkdir()
+    os.chown(place / "health", NOBODY, NOBODY)
+    health_file = place / "health" / "status.json"
+    qsticky = sidecar(fake, program=public_binary, health_file=health_file, wrapper=AS_NOBODY)
+    trouble = qsticky.wait_trouble()
+    assert f"{port_file.path}: no permission for uid {NOBODY}; open it and its dir" in trouble
