@@ -408,6 +408,32 @@ def test_it_goes_on_after_a_stop_of_its_process(
     qsticky.wait_in_sync(PORT + 1)
 
 
+@pytest.mark.parametrize(
+    ("there", "reason"), [(None, "its directory is empty"), ("ip", "there is no such file")]
+)
+def test_it_lives_on_where_only_the_port_file_is_missing(
+    there: str | None,
+    reason: str,
+    abi: int,
+    fake: FaultyServer,
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    """The look around, for the reason why, makes calls of its own."""
+    if there:
+        (port_file.path.parent / there).touch()
+    qsticky = sidecar(fake, env={"QSTICKY_NO_PORT_GRACE": "0"})
+    qsticky.wait_log(f"({reason})")
+    for command in ("once", "check"):
+        done = subprocess.run(
+            [*qsticky.command[:-1], command], env=qsticky.env, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode == 1 and reason in done.stdout + done.stderr, (command, done)
+    port_file.write(PORT)
+    qsticky.wait_in_sync(PORT)
+
+
 def test_a_health_directory_that_was_removed_is_an_error_until_the_next_start(
     abi: int, fake: FaultyServer, place: Path, port_file: PortFile, sidecar: MakeSidecar
 ) -> None:
