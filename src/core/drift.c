@@ -8,10 +8,15 @@ bool drift_lasts(const struct drift *drift, uint16_t wanted, int64_t now_ms)
 enum drift_news drift_seen(struct drift *drift, uint16_t wanted, int64_t foreign, int64_t now_ms)
 {
 	enum drift_news news = DRIFT_SINGLE;
+	int64_t last = drift->foreign;
 
-	if (drift->wanted != wanted || drift->foreign != foreign ||
+	if (foreign == last)
+		last = drift->other;
+	if (drift->wanted != wanted || (foreign != drift->foreign && foreign != drift->other) ||
 	    (drift->is_fight && !drift_lasts(drift, wanted, now_ms)))
-		*drift = (struct drift){ .wanted = wanted, .foreign = foreign };
+		*drift = (struct drift){ .wanted = wanted };
+	drift->foreign = foreign;
+	drift->other = last;
 	drift->count++;
 	drift->unsaid++;
 	if (drift->is_fight)

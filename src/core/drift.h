@@ -8,16 +8,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A fight: the third drift to the same port within this time. It ends after this time without one.
- * While it lasts, a line is logged this often. */
+/* A fight: the third drift to the same port within this time; where two ports alternate, the fourth. It
+ * ends after this time without one. While it lasts, a line is logged this often. */
 #define DRIFT_MS (10 * 60 * 1000)
 
 /* All zeros: no drift yet. */
 struct drift {
 	uint16_t wanted;
 	int64_t foreign;  /* the port that somebody else sets */
+	int64_t other;    /* the last one that differs from `foreign` */
 	int64_t at_ms[2]; /* the last drift, and the one before it */
-	unsigned count;   /* drifts to that port */
+	unsigned count;   /* drifts to these ports */
 	unsigned unsaid;  /* of a fight: drifts since the last line, this one included */
 	int64_t said_ms;
 	bool is_fight;

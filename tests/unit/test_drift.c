@@ -71,6 +71,22 @@ static void drift_is_no_fight_where_the_ports_differ(void **state)
 		assert_int_equal(drift_seen(&drift, port, FOREIGN, MINUTE), DRIFT_SINGLE);
 }
 
+static void drift_is_a_fight_where_two_ports_alternate(void **state)
+{
+	(void)state;
+
+	for (uint16_t i = 0; i < 3; i++)
+		assert_int_equal(drift_seen(&drift, WANTED, FOREIGN + i % 2, 100 * MINUTE + i),
+		                 DRIFT_SINGLE);
+	assert_int_equal(drift_seen(&drift, WANTED, FOREIGN + 1, 101 * MINUTE), DRIFT_FIGHT);
+	assert_int_equal(drift.foreign, FOREIGN + 1);
+	for (uint16_t i = 0; i < 10; i++)
+		assert_int_equal(drift_seen(&drift, WANTED, FOREIGN + i % 2, 102 * MINUTE),
+		                 DRIFT_QUIET);
+	/* A third one in between. */
+	assert_int_equal(drift_seen(&drift, WANTED, FOREIGN + 2, 103 * MINUTE), DRIFT_SINGLE);
+}
+
 static void drift_is_told_of_every_ten_minutes_while_they_fight(void **state)
 {
 	(void)state;
@@ -116,6 +132,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(drift_is_no_fight_at_three_in_more_than_ten_minutes,
 		                                begin, NULL),
 		cmocka_unit_test_setup_teardown(drift_is_no_fight_where_the_ports_differ, begin,
+		                                NULL),
+		cmocka_unit_test_setup_teardown(drift_is_a_fight_where_two_ports_alternate, begin,
 		                                NULL),
 		cmocka_unit_test_setup_teardown(drift_is_told_of_every_ten_minutes_while_they_fight,
 		                                begin, NULL),
