@@ -81,6 +81,19 @@ def binary() -> Path:
     return BINARY
 
 
+@pytest.fixture
+def i386_binary() -> Path:
+    """This kernel filters it, and an emulated one not: user-mode QEMU has no seccomp."""
+    program = ROOT / "build" / "i386" / "qsticky"
+    if not program.exists():
+        missing("build/i386/qsticky is not built")
+    try:
+        subprocess.run([program, "--version"], check=True, capture_output=True)
+    except OSError:
+        missing("this kernel runs no program for i386")
+    return program
+
+
 def landlock_abi() -> int:
     """Of this kernel; 0: none."""
     done = subprocess.run([BINARY, "check"], env={}, capture_output=True, text=True, check=False)
@@ -408,13 +421,16 @@ def test_it_goes_on_after_a_stop_of_its_process(
     qsticky.wait_in_sync(PORT + 1)
 
 
+@pytest.mark.parametrize("build", ["binary", "i386_binary"])
 @pytest.mark.parametrize(
     ("there", "reason"), [(None, "its directory is empty"), ("ip", "there is no such file")]
 )
 def test_it_lives_on_where_only_the_port_file_is_missing(
     there: str | None,
     reason: str,
+    build: str,
     abi: int,
+    request: pytest.FixtureRequest,
     fake: FaultyServer,
     port_file: PortFile,
     sidecar: MakeSidecar,
@@ -422,7 +438,8 @@ def test_it_lives_on_where_only_the_port_file_is_missing(
     """The look around, for the reason why, makes calls of its own."""
     if there:
         (port_file.path.parent / there).touch()
-    qsticky = sidecar(fake, env={"QSTICKY_NO_PORT_GRACE": "0"})
+    program = request.getfixturevalue(build)
+    qsticky = sidecar(fake, program=program, env={"QSTICKY_NO_PORT_GRACE": "0"})
     qsticky.wait_log(f"({reason})")
     for command in ("once", "check"):
         done = subprocess.run(
@@ -650,18 +667,14 @@ def test_inherited_descriptors_stay_open_and_are_in_nobodys_way(
 
 
 def test_the_binary_for_i386_is_filtered_by_this_kernel(
-    root: None, fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+    root: None,
+    i386_binary: Path,
+    fake: FaultyServer,
+    port_file: PortFile,
+    sidecar: MakeSidecar,
 ) -> None:
-    """An emulated one is not: user-mode QEMU has no seccomp."""
-    program = ROOT / "build" / "i386" / "qsticky"
-    if not program.exists():
-        missing("build/i386/qsticky is not built")
-    try:
-        subprocess.run([program, "--version"], check=True, capture_output=True)
-    except OSError:
-        missing("this kernel runs no program for i386")
     port_file.write(PORT)
-    qsticky = sidecar(fake, program=program)
+    qsticky = sidecar(fake, program=i386_binary)
     qsticky.wait_in_sync(PORT)
     assert status_of(qsticky.pid)["Seccomp"] == "2"
     port_file.write(PORT + 1)
@@ -671,6 +684,6 @@ def test_the_binary_for_i386_is_filtered_by_this_kernel(
     assert qsticky.healthcheck()[0] == 0
     for command in ("status", "once", "check"):
         done = subprocess.run(
-            [program, command], env=qsticky.env, capture_output=True, text=True, check=False
+            [i386_binary, command], env=qsticky.env, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, (command, done)
