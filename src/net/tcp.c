@@ -78,9 +78,9 @@ static enum fail connect_failed(int error, struct failure *why)
 	return fail_errno(why, "connect");
 }
 
-/* Whether the address is one of this network namespace. The kernel sends from such an address to itself;
- * connect(2) on a UDP socket makes it choose, and sends nothing. */
-static bool is_here(const struct resolve_address *to)
+/* The kernel sends from such an address to itself. connect(2) on a UDP socket makes it choose, and sends
+ * nothing. */
+bool net_is_here(const struct resolve_address *to)
 {
 	struct resolve_address from = { .len = sizeof from.sa };
 	bool is_v4 = to->sa.any.sa_family == AF_INET;
@@ -132,7 +132,7 @@ static enum fail connect_one(struct net_tcp *tcp, const struct resolve_address *
 	return FAIL_NONE;
 out:
 	close(fd);
-	if (f == FAIL_REFUSED && is_here(to))
+	if (f == FAIL_REFUSED && net_is_here(to))
 		tcp->refused_here = true;
 	return f;
 }

@@ -49,6 +49,9 @@ enum fail net_connect(struct net_tcp *tcp, const char *host, uint16_t port, cons
 enum fail net_connect_again(struct net_tcp *tcp, const struct stop *stop, int64_t deadline_ms,
                             struct failure *why);
 
+/* Whether the address is one of this network namespace. */
+bool net_is_here(const struct resolve_address *to);
+
 /* Sends each write at once. A TLS flight is several small writes; without this the last ones wait 40 ms
  * for an ACK. A request in one write never waits. */
 void net_send_now(const struct net_tcp *tcp);

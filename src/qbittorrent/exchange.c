@@ -51,27 +51,40 @@ void qbittorrent_forget_key(struct qbittorrent *qb)
 	qb->api_key = NULL;
 }
 
-/* Whether the reply may be qBittorrent's own refusal of the Host header. A proxy that wants a login names the way
+/* Whether the reply is qBittorrent's own refusal of the Host header (empty before 4.3), of one in this network
+ * namespace. By its address, a proxy elsewhere may be another site. A proxy that wants a login names the way
  * (RFC 9110, section 11.6.1). With HTTPS the header must be the name in TLS. */
 static bool refuses_host(const struct qbittorrent *qb)
 {
+	static const char refusal[] = "Unauthorized";
+	const struct http_reply *reply = qb->reply;
 	size_t cursor = 0, len;
 
-	return qb->reply->status == 401 && !qb->peer.https &&
-	       !http_header(qb->reply, "WWW-Authenticate", &cursor, &len);
+	return reply->status == 401 && !qb->peer.https && !qbittorrent_is_html(reply) &&
+	       (!reply->first || (reply->body_len == sizeof refusal - 1 &&
+	                          memcmp(reply->body, refusal, sizeof refusal - 1) == 0)) &&
+	       !http_header(reply, "WWW-Authenticate", &cursor, &len) &&
+	       net_is_here(&qb->peer.tcp.peer);
 }
 
-/* The same with the other spelling of the host: qBittorrent always takes the address that the connection has. */
+/* The same with the other spelling of the host: qBittorrent always takes the address that the connection has.
+ * Shows neither key nor cookies before that is taken. */
 static enum fail say_host_otherwise(struct qbittorrent *qb, const struct http_request *request,
                                     struct failure *why)
 {
 	struct peer *peer = &qb->peer;
+	struct http_request bare = *request;
 	enum fail f;
 
+	bare.credential_name = NULL;
+	bare.cookies = NULL;
 	peer->says_address = !peer->says_address;
-	f = peer_exchange(peer, request, qb->reply, true, why);
-	if (f || qb->reply->status == 401)
-		peer->says_address = !peer->says_address;
+	f = peer_exchange(peer, &bare, qb->reply, true, why);
+	if (!f && qb->reply->status == 200)
+		return f;
+	if (!f && qb->reply->status != 401 && !qbittorrent_is_html(qb->reply))
+		return peer_exchange(peer, request, qb->reply, true, why);
+	peer->says_address = !peer->says_address;
 	return f;
 }
 

@@ -12,6 +12,7 @@ from conftest import MakeSidecar
 from faults import reply, with_headers
 from faulty_server import LOGIN, LOGOUT, PREFERENCES, SET_PREFERENCES, VERSION, Exchange, FaultyServer
 from harness import PortFile, QBittorrent, free_port, wait_until
+from namespace import Namespace
 
 
 @pytest.mark.parametrize(
@@ -381,3 +382,21 @@ def test_a_web_ui_that_refuses_the_name_gets_its_address(
     qsticky = sidecar(server, env={"QSTICKY_QBITTORRENT_HOST": "localhost"})
     qsticky.wait_in_sync(port)
     assert server.logins() == (1, 0, 0)
+
+
+@pytest.mark.parametrize("binary", ["musl"], indirect=True)
+def test_a_web_ui_elsewhere_is_not_asked_by_its_address(
+    namespace: Namespace, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    """By its address, a proxy may be another site, which must not get the password."""
+    namespace.add_bridge()
+    port_file.write(41000)
+    far = FaultyServer(host="172.18.0.1", listen_port=41000)
+    far.fault(PREFERENCES, reply(401, b"Unauthorized"), times=1)
+    namespace.from_afar(far.start)
+    try:
+        qsticky = sidecar(far, env={"QSTICKY_QBITTORRENT_HOST": far.host})
+        qsticky.wait_log("does not accept the Host header")
+        qsticky.wait_health(state="in_sync")
+    finally:
+        far.stop()

@@ -290,6 +290,25 @@ static void net_says_whether_an_address_of_this_machine_has_refused(void **state
 	assert_true(tcp.refused_here);
 }
 
+static void net_tells_addresses_of_this_network_from_others(void **state)
+{
+	static const struct {
+		const char *address;
+		bool here;
+	} cases[] = { { "127.0.0.1", true },  { "127.0.0.2", true }, { "::1", true },
+		      { "192.0.2.1", false }, { "8.8.8.8", false },  { "2001:db8::1", false } };
+	(void)state;
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct resolve_found found;
+
+		assert_int_equal(
+			resolve_host(&found, cases[i].address, 80, &never, MONO_NEVER, &why),
+			FAIL_NONE);
+		assert_int_equal(net_is_here(&found.addresses[0]), cases[i].here);
+	}
+}
+
 static void net_connects_to_localhost_by_either_address(void **state)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
@@ -482,6 +501,7 @@ int main(void)
 		cmocka_unit_test(net_close_may_come_twice),
 		cmocka_unit_test(net_reports_a_port_without_listener_as_refused),
 		cmocka_unit_test(net_says_whether_an_address_of_this_machine_has_refused),
+		cmocka_unit_test(net_tells_addresses_of_this_network_from_others),
 		cmocka_unit_test(net_connects_to_localhost_by_either_address),
 		cmocka_unit_test(net_reports_localhost_without_listener_as_refused),
 		cmocka_unit_test(net_connects_to_an_ipv6_address),

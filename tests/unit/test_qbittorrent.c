@@ -473,6 +473,53 @@ static void qbittorrent_says_its_address_where_the_name_is_refused(void **state)
 		SCRIPT("localhost\r", "127.0.0.1\r", "127.0.0.1\r", "127.0.0.1\r", "localhost\r"));
 }
 
+/* Who answers to the address may be somebody else: another 401, or a page, must not get them. */
+static void qbittorrent_shows_key_and_cookies_only_where_its_address_is_taken(void **state)
+{
+	static const char *const others[] = { UNAUTHORIZED,
+		                              "HTTP/1.1 403 Forbidden\r\nContent-Length: 6\r\n"
+		                              "\r\n<html>" };
+	(void)state;
+
+	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+		begin_by_name(SCRIPT(UNAUTHORIZED, others[i]));
+		config.api_key.value = "k3y";
+		assert_int_equal(read_view(), FAIL_ANSWER);
+		assert_false(qb.peer.says_address);
+		assert_requests(SCRIPT("Bearer k3y", "GET "));
+		assert_null(strstr(server.requests[1], "k3y"));
+	}
+
+	begin_by_name(
+		SCRIPT(FORBIDDEN, LOGGED_IN, PORT_41000, UNAUTHORIZED, FORBIDDEN, PORT_42000));
+	assert_int_equal(read_view(), FAIL_NONE);
+	assert_int_equal(read_view(), FAIL_NONE);
+	assert_int_equal(view.listen_port, 42000);
+	assert_requests(SCRIPT("GET ", "POST ", "c00kie", "c00kie", "GET ", "c00kie"));
+	assert_null(strstr(server.requests[4], "c00kie"));
+}
+
+static void qbittorrent_says_its_address_only_after_its_own_refusal(void **state)
+{
+	static const char *const refusals[] = {
+		"HTTP/1.1 401 Unauthorized\r\nContent-Type: text/html\r\nContent-Length: 12\r\n\r\n"
+		"Unauthorized",
+		"HTTP/1.1 401 Unauthorized\r\nContent-Length: 12\r\n\r\nunauthorized",
+		"HTTP/1.1 401 Unauthorized\r\nContent-Length: 6\r\n\r\n<html>",
+	};
+	(void)state;
+
+	for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
+		begin_by_name(SCRIPT(refusals[i]));
+		assert_int_equal(read_view(), FAIL_ANSWER);
+		assert_hosts(SCRIPT("localhost\r"));
+	}
+	begin_by_name(SCRIPT("HTTP/1.1 401 Unauthorized\r\nContent-Length: 12\r\n\r\nUnauthorized",
+	                     PORT_41000));
+	assert_int_equal(read_view(), FAIL_NONE);
+	assert_hosts(SCRIPT("localhost\r", "127.0.0.1\r"));
+}
+
 static void qbittorrent_names_the_header_that_no_spelling_helps(void **state)
 {
 	(void)state;
@@ -1308,6 +1355,12 @@ int main(void)
 		                                end_after_test),
 		cmocka_unit_test_setup_teardown(
 			qbittorrent_says_its_address_where_the_name_is_refused, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(
+			qbittorrent_shows_key_and_cookies_only_where_its_address_is_taken, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(
+			qbittorrent_says_its_address_only_after_its_own_refusal, NULL,
 			end_after_test),
 		cmocka_unit_test_setup_teardown(qbittorrent_names_the_header_that_no_spelling_helps,
 		                                NULL, end_after_test),
