@@ -126,6 +126,7 @@ enum fail peer_connect(struct peer *peer, struct failure *why)
 		if (!f)
 			f = connect_once(peer, why);
 	}
+	peer->connected = !f;
 	if (f == FAIL_REFUSED && peer->if_refused)
 		fail_set(why, f, "%s", peer->if_refused);
 	return f;

@@ -52,6 +52,7 @@ struct peer {
 
 	struct net_tcp tcp;
 	struct tls tls; /* over `tcp`, with HTTPS */
+	bool connected; /* the last attempt to connect succeeded */
 	bool used;      /* the connection has carried a request */
 };
 

@@ -102,7 +102,7 @@ enum fail qbittorrent_exchange(struct qbittorrent *qb, const struct http_request
 		f = peer_exchange(peer, &sent, qb->reply, repeatable, why);
 		if (!f && repeatable && refuses_host(qb))
 			f = say_host_otherwise(qb, &sent, why);
-		qb->overdue |= f == FAIL_TIMEOUT && peer->used;
+		qb->overdue |= f == FAIL_TIMEOUT && peer->connected;
 		took_ms = mono_now_ms() - started_ms + 1;
 		if (!f && took_ms > qb->slowest_ms)
 			qb->slowest_ms = took_ms;

@@ -544,6 +544,39 @@ static void qbittorrent_takes_a_proxys_login_for_what_it_is(void **state)
 
 /* ---- connections ---- */
 
+/* The server takes what it gets for the beginning of a request, and waits. */
+static void qbittorrent_takes_a_handshake_that_is_too_slow_for_overdue(void **state)
+{
+	struct sockaddr_in address;
+	socklen_t len = sizeof address;
+	int listener, waits[4];
+	(void)state;
+
+	begin(SCRIPT(PORT_41000));
+	config.use_https = true;
+	qb = servers_qbittorrent(&config, &never, &reply);
+	qbittorrent_begin(&qb, mono_now_ms() + 50, open_gate(true));
+	assert_int_equal(read_view(), FAIL_TIMEOUT);
+	assert_true(qb.overdue);
+
+	/* The next attempt does not even connect: the queue of the listener is full. */
+	end_after_test(NULL);
+	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(listen(listener, 0), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &len), 0);
+	for (size_t i = 0; i < sizeof waits / sizeof waits[0]; i++) {
+		waits[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		(void)connect(waits[i], (struct sockaddr *)&address, len);
+	}
+	qb.peer.port = ntohs(address.sin_port);
+	qbittorrent_begin(&qb, mono_now_ms() + 50, open_gate(true));
+	assert_int_equal(read_view(), FAIL_TIMEOUT);
+	for (size_t i = 0; i < sizeof waits / sizeof waits[0]; i++)
+		close(waits[i]);
+	close(listener);
+	assert_false(qb.overdue);
+}
+
 static void qbittorrent_replaces_a_connection_closed_while_idle(void **state)
 {
 	(void)state;
@@ -1361,6 +1394,9 @@ int main(void)
 			end_after_test),
 		cmocka_unit_test_setup_teardown(
 			qbittorrent_says_its_address_only_after_its_own_refusal, NULL,
+			end_after_test),
+		cmocka_unit_test_setup_teardown(
+			qbittorrent_takes_a_handshake_that_is_too_slow_for_overdue, NULL,
 			end_after_test),
 		cmocka_unit_test_setup_teardown(qbittorrent_names_the_header_that_no_spelling_helps,
 		                                NULL, end_after_test),
