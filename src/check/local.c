@@ -48,7 +48,7 @@ void check_look_beside(struct check_context *context)
 		health_weigh(&json, config->health_path, config->interval_s, now, &beside->why);
 	if (!health_age(&json, now, &age))
 		return;
-	beside->runs = age <= 2LL * config->interval_s + HEALTH_AGE_SPARE_S;
+	beside->runs = !health_is_old(&json, age, config->interval_s);
 	if (!beside->runs)
 		return;
 	if (!json_string(&json, "hint", beside->hint, sizeof beside->hint))

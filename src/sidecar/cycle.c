@@ -18,7 +18,7 @@ void sidecar_cycle_start(struct sidecar_cycle *cycle, const struct config *confi
 
 	port_source_start(&cycle->source, config, stop, reply);
 	servers_qbittorrent(&cycle->qbittorrent, config, stop, reply);
-	cycle->patience = patience_start();
+	now->patience = patience_start();
 	reachability_start(&cycle->reach, config);
 	login_gate_start(&cycle->gate, config);
 	cycle->said_choice = CHOICE_ONE;
@@ -384,17 +384,17 @@ enum fail sidecar_cycle_run(struct sidecar_cycle *cycle)
 	if (sync_is_orphan(sync, now_ms))
 		return FAIL_ORPHANED;
 	cycle->gate.now_s = now_s();
-	qb->peer.step_ms = cycle->patience.exchange_ms;
-	qbittorrent_begin(qb, now_ms + patience_cycle_ms(&cycle->patience) - source->looking_ms,
+	qb->peer.step_ms = now->patience.exchange_ms;
+	qbittorrent_begin(qb, now_ms + patience_cycle_ms(&now->patience) - source->looking_ms,
 	                  &cycle->gate.gate);
 	f = reconcile(cycle);
 	qbittorrent_end(qb);
 	if (f == FAIL_STOPPED)
 		return f;
-	patience_cycle_ended(&cycle->patience, qb->overdue, qb->slowest_ms);
-	if (f == FAIL_TIMEOUT && cycle->patience.exchange_ms > qb->peer.step_ms)
+	patience_cycle_ended(&now->patience, qb->overdue, qb->slowest_ms);
+	if (f == FAIL_TIMEOUT && now->patience.exchange_ms > qb->peer.step_ms)
 		step_append(&cycle->step, "; the next try waits %d s",
-		            (int)(cycle->patience.exchange_ms / 1000));
+		            (int)(now->patience.exchange_ms / 1000));
 	say_login_news(cycle);
 	if (qb->login == QBITTORRENT_LOGIN_ACCEPTED)
 		log_line(LEVEL_DEBUG, "logged in to qBittorrent %s", qb->version);

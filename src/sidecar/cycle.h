@@ -11,7 +11,6 @@
 #include "base/fail.h"
 #include "base/wait.h"
 #include "config/config.h"
-#include "core/patience.h"
 #include "http/http.h"
 #include "qbittorrent/client.h"
 #include "sidecar/login_gate.h"
@@ -27,8 +26,6 @@
 
 /* The data of a cycle, and what one cycle leaves to the next. */
 struct sidecar_cycle {
-	struct patience patience; /* with qBittorrent */
-
 	/* Why no tunnel was found, as last logged; CHOICE_ONE: nothing was logged. */
 	enum choice_verdict said_choice;
 	struct qbittorrent_wanted wanted;

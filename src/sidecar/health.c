@@ -78,6 +78,16 @@ bool health_age(const struct json *json, time_t now, long long *age_s)
 	return true;
 }
 
+bool health_is_old(const struct json *json, long long age_s, unsigned interval_s)
+{
+	const int64_t two_s = 2 * (int64_t)interval_s;
+	int64_t valid_s;
+
+	if (!json_int(json, "valid_seconds", &valid_s) || valid_s > two_s + HEALTH_AGE_SPARE_MAX_S)
+		valid_s = two_s + HEALTH_AGE_SPARE_S;
+	return age_s > valid_s;
+}
+
 bool health_weigh(const struct json *json, const char *path, unsigned interval_s, time_t now,
                   struct failure *why)
 {
@@ -88,7 +98,7 @@ bool health_weigh(const struct json *json, const char *path, unsigned interval_s
 
 	if (!json_bool(json, "healthy", &healthy) || !health_age(json, now, &age)) {
 		fail_set(why, FAIL_FORMAT, "%s is not a health file of qsticky", path);
-	} else if (age > 2LL * interval_s + HEALTH_AGE_SPARE_S) {
+	} else if (health_is_old(json, age, interval_s)) {
 		fail_set(why, FAIL_AS(FAIL_TIMEOUT, WORD_OLD),
 		         "written %lld s ago: qsticky hangs or has ended", age);
 	} else if (age < -HEALTH_AGE_SPARE_S) {

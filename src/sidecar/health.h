@@ -13,8 +13,10 @@
 /* Longest health file read or written (sidecar/health_write.h), in bytes. */
 #define HEALTH_MAX 7680
 
-/* Seconds that a health file may be older than two intervals: a cycle may take that long. */
+/* Seconds that a health file may be older than two intervals: a cycle may take that long. The second
+ * is for a slow qBittorrent (core/patience.h). */
 #define HEALTH_AGE_SPARE_S 15
+#define HEALTH_AGE_SPARE_MAX_S 240
 
 /* Whether peers can reach the port. */
 enum reachable {
@@ -46,13 +48,17 @@ enum fail health_read(const char *path, char buf[static HEALTH_MAX + 1], struct 
 /* Sets `*age_s` to its age at `now`, in seconds. False: it has no valid timestamp. */
 bool health_age(const struct json *json, time_t now, long long *age_s);
 
+/* Whether that age is more than the file allows. It may allow two intervals and
+ * HEALTH_AGE_SPARE_MAX_S at most; else two and HEALTH_AGE_SPARE_S count. */
+bool health_is_old(const struct json *json, long long age_s, unsigned interval_s);
+
 /* Judges the parsed file, as health_judge() does. `why` gives the reason, also if it is healthy. */
 bool health_weigh(const struct json *json, const char *path, unsigned interval_s, time_t now,
                   struct failure *why);
 
 /* Reads the file at `path` and judges it at the time `now`. It must say healthy, and must not be
- * older than two intervals and HEALTH_AGE_SPARE_S. Appends the verdict and its reason as one line,
- * without newline. */
+ * older than health_is_old() says. Appends the verdict and its reason as one line, without
+ * newline. */
 bool health_judge(const char *path, unsigned interval_s, time_t now, struct text *line);
 
 #endif

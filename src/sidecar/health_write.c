@@ -48,6 +48,7 @@ static const struct field {
 	{ { 9, 8 }, TIME, OWN(last_check), "Last check." },
 	{ { 4, 9 }, TIME, OWN(last_port_change), "Last change of the port." },
 	{ { 0, 0 }, TIME, OWN(timestamp), NULL },
+	{ { 0, 0 }, COUNT, OWN(valid_seconds), NULL },
 	{ { 0, 7 }, START, AT(started), "start", "Start of qsticky." },
 	{ { 10, 0 }, UPTIME, AT(uptime_s), "uptime", NULL },
 	{ { 0, 0 }, COUNT, AT(uptime_s), "uptime_seconds", NULL },

@@ -40,6 +40,7 @@ struct health {
 	int64_t last_check;
 	int64_t last_port_change;
 	int64_t timestamp;
+	int64_t valid_seconds; /* from then on */
 	int64_t started;
 	uint64_t uptime_s;
 	int64_t consecutive_failures;

@@ -76,6 +76,8 @@ void publish_health(struct publish *publish, const struct situation *now)
 		.last_check = now->last_check,
 		.last_port_change = now->last_port_change,
 		.timestamp = now_s(),
+		.valid_seconds = 2 * (int64_t)now->config->interval_s +
+		                 patience_cycle_ms(&now->patience) / 1000,
 		.started = now->started,
 		.uptime_s = (uint64_t)(now_ms - now->started_ms) / 1000,
 		.consecutive_failures = now->sync.failures,

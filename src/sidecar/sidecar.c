@@ -123,9 +123,6 @@ static enum fail run_due(struct sidecar *s, enum port_file_event seen, struct fa
 	if (!sync_cycle_due(sync, mono_now_ms()))
 		return FAIL_NONE;
 	s->idle_wakeups = 0;
-	/* The cycle may take minutes: show that qsticky does not hang. */
-	if (cycle->patience.exchange_ms > PATIENCE_LEAST_MS)
-		publish_health(&cycle->publish, &cycle->now);
 	f = sidecar_cycle_run(cycle);
 	if (f == FAIL_STOPPED || f == FAIL_ORPHANED)
 		return f;
@@ -310,7 +307,7 @@ int sidecar_once(const struct config *config, struct init *init)
 	enum fail f;
 
 	set_up(&s, config, init);
-	s.cycle.patience.exchange_ms = PATIENCE_MOST_MS; /* there is no next try */
+	s.cycle.now.patience.exchange_ms = PATIENCE_MOST_MS; /* there is no next try */
 	login_store_keep(&s.cycle.gate.store);
 	sandbox_enter(config, SANDBOX_ONCE);
 	port_source_watch(&s.cycle.source, config);

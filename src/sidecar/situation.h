@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "core/drift.h"
 #include "core/login_budget.h"
+#include "core/patience.h"
 #include "core/sync.h"
 #include "gluetun/port_file.h"
 #include "qbittorrent/client.h"
@@ -19,6 +20,7 @@
 struct situation {
 	const struct config *config; /* borrowed */
 	struct sync sync;
+	struct patience patience; /* with qBittorrent */
 	enum config_source asked; /* the source looked at last: file or control server */
 	int64_t current_port;     /* qBittorrent's, as last read; -1: not read yet */
 	enum reachable reachable; /* as the last cycle found it */

@@ -502,6 +502,7 @@ def check_health_fields(health: dict[str, Any]) -> None:
         "last_check": (str, type(None)),
         "last_port_change": (str, type(None)),
         "timestamp": (str,),
+        "valid_seconds": (int,),
         "uptime": (str,),
         "uptime_seconds": (int,),
         "consecutive_failures": (int,),

@@ -104,6 +104,7 @@ static void check_write(const uint8_t *data, size_t size)
 	health.last_check = (time_t)words[2] << (words[1] >> 24 & 7);
 	health.last_port_change = words[3];
 	health.timestamp = (time_t)words[3] + 1;
+	health.valid_seconds = words[1] >> 16;
 	health.uptime_s = words[4];
 	health.consecutive_failures = words[5];
 	health.rebinds = words[6];
@@ -136,6 +137,7 @@ static void check_write(const uint8_t *data, size_t size)
 	check_number(&json, "current_port", health.current_port);
 	check_number(&json, "forwarded_port", health.forwarded_port);
 	check_number(&json, "uptime_seconds", (int64_t)health.uptime_s);
+	check_number(&json, "valid_seconds", health.valid_seconds);
 	check_number(&json, "consecutive_failures", health.consecutive_failures);
 	check_number(&json, "rebinds", health.rebinds);
 	check_time(&json, "last_check", health.last_check);
@@ -178,7 +180,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(size <= HEALTH_MAX);
 		assert(!json_parse(&json, (const char *)data, size, &why));
 		assert(json_bool(&json, "healthy", &member) && member);
-		assert(!judge(path, 30, NOW + 2 * 30 + 2 * HEALTH_AGE_SPARE_S + 1, error));
+		assert(!judge(path, 30,
+		              NOW + 2 * 30 + HEALTH_AGE_SPARE_MAX_S + HEALTH_AGE_SPARE_S + 1,
+		              error));
 		assert(!judge(path, 30, NOW - 2 * 30 - 2 * HEALTH_AGE_SPARE_S - 1, error));
 	}
 	/* A longer interval believes no less. */

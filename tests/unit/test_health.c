@@ -36,6 +36,7 @@ static const struct health well = {
 	.last_check = NOW - 12,
 	.last_port_change = NOW - 60,
 	.timestamp = NOW - 12,
+	.valid_seconds = 2 * INTERVAL + 15,
 	.uptime_s = 3661,
 	.rebinds = 2,
 	.hint = "a hint",
@@ -48,6 +49,7 @@ static const struct health ill = {
 	.current_port = -1,
 	.forwarded_port = -1,
 	.timestamp = NOW,
+	.valid_seconds = 2 * INTERVAL + 15,
 	.consecutive_failures = 3,
 	.last_error = "qBittorrent at localhost:8080: connection refused",
 };
@@ -115,7 +117,8 @@ static void health_writes_every_field(void **state)
 		"\"interface\": \"tun0\", \"login\": \"held_back\", "
 		"\"last_check\": \"2026-11-22T08:41:58Z\", "
 		"\"last_port_change\": \"2026-11-22T08:41:10Z\", "
-		"\"timestamp\": \"2026-11-22T08:41:58Z\", \"uptime\": \"1:01:01\", "
+		"\"timestamp\": \"2026-11-22T08:41:58Z\", \"valid_seconds\": 75, "
+		"\"uptime\": \"1:01:01\", "
 		"\"uptime_seconds\": 3661, \"consecutive_failures\": 0, \"rebinds\": 2, "
 		"\"last_error\": null, \"hint\": \"a hint\", "
 		"\"qbittorrent_version\": \"v4.5.2\", \"version\": \"3.0.0\"}\n");
@@ -130,7 +133,7 @@ static void health_writes_null_for_what_is_not_known(void **state)
 		"\"connection_status\": null, "
 		"\"external_address\": null, \"interface\": null, \"login\": null, \"last_check\": null, "
 		"\"last_port_change\": null, \"timestamp\": \"2026-11-22T08:42:10Z\", "
-		"\"uptime\": \"0:00:00\", \"uptime_seconds\": 0, \"consecutive_failures\": 3, "
+		"\"valid_seconds\": 75, \"uptime\": \"0:00:00\", \"uptime_seconds\": 0, \"consecutive_failures\": 3, "
 		"\"rebinds\": 0, "
 		"\"last_error\": \"qBittorrent at localhost:8080: connection refused\", \"hint\": null, "
 		"\"qbittorrent_version\": null, \"version\": null}\n");
@@ -438,6 +441,20 @@ static void health_believes_a_file_for_two_intervals_and_15_seconds(void **state
 	assert_non_null(strstr(line, "76 s ago"));
 }
 
+static void health_believes_a_file_as_long_as_the_slow_cycle_may_take(void **state)
+{
+	struct health slow = well;
+
+	slow.valid_seconds = 2 * INTERVAL + 240;
+	assert_true(judged_health(state, &slow, slow.timestamp + slow.valid_seconds));
+	assert_false(judged_health(state, &slow, slow.timestamp + slow.valid_seconds + 1));
+
+	/* No cycle takes longer: such a file is believed as one of an older version. */
+	slow.valid_seconds++;
+	assert_true(judged_health(state, &slow, slow.timestamp + 2 * INTERVAL + 15));
+	assert_false(judged_health(state, &slow, slow.timestamp + 2 * INTERVAL + 16));
+}
+
 static void health_says_that_an_old_file_is_old_whatever_it_holds(void **state)
 {
 	assert_false(judged_health(state, &ill, NOW + 1000));
@@ -615,6 +632,9 @@ int main(void)
 		                                temp_dir_remove),
 		cmocka_unit_test_setup_teardown(health_gives_the_state_where_there_is_no_error,
 		                                temp_dir_make, temp_dir_remove),
+		cmocka_unit_test_setup_teardown(
+			health_believes_a_file_as_long_as_the_slow_cycle_may_take, temp_dir_make,
+			temp_dir_remove),
 		cmocka_unit_test_setup_teardown(
 			health_believes_a_file_for_two_intervals_and_15_seconds, temp_dir_make,
 			temp_dir_remove),
