@@ -17,6 +17,7 @@ struct sync sync_start(int64_t interval_ms, int64_t grace_ms, uint32_t seed, int
 		.orphan_at_ms = MONO_NEVER,
 		.no_port_at_ms = now_ms,
 		.cycle_at_ms = now_ms,
+		.soon_at_ms = now_ms - SYNC_REBIND_MS,
 		/* The first two rebinds need not wait. */
 		.rebound_at_ms = { now_ms - SYNC_REBIND_MS, now_ms - SYNC_REBIND_MS },
 	};
@@ -100,6 +101,7 @@ void sync_rebound(struct sync *sync, bool costly, int64_t now_ms)
 	sync->rebound_at_ms[1] = sync->rebound_at_ms[0];
 	sync->rebound_at_ms[0] = now_ms;
 	sync->rebinds_failed_in_a_row++;
+	sync->soon_at_ms = now_ms;
 	sync->changed_at_ms = MONO_NEVER;
 }
 
@@ -110,11 +112,14 @@ void sync_cycle_at(struct sync *sync, int64_t at_ms)
 	sync->asked_at_ms = mono_earlier(sync->asked_at_ms, at_ms);
 }
 
-void sync_links_changed(struct sync *sync, bool up, int64_t now_ms)
+void sync_links_changed(struct sync *sync, bool came, int64_t now_ms)
 {
+	int64_t since_ms = now_ms - sync->soon_at_ms;
+
 	/* Wait after the last change: the interface comes first, then its addresses. */
-	sync->settled_at_ms =
-		now_ms + (up && !has_rebound(sync, now_ms) ? SYNC_UP_MS : SYNC_SETTLE_MS);
+	sync->settled_at_ms = now_ms + SYNC_SETTLE_MS;
+	if (came && (since_ms < 0 || since_ms >= SYNC_REBIND_MS))
+		sync->settled_at_ms = sync->soon_at_ms = now_ms + SYNC_UP_MS;
 }
 
 void sync_tunnel_differs(struct sync *sync, int64_t now_ms)

@@ -15,7 +15,7 @@
  * and write. Also how long to wait for a cycle after a rewrite of the same port. */
 #define SYNC_SETTLE_MS 1000
 
-/* The same after a change that leaves the tunnel up: the first such change in SYNC_REBIND_MS. */
+/* The same after the tunnel came: once in SYNC_REBIND_MS, if no rebind was in that time. */
 #define SYNC_UP_MS 50
 
 /* How long a port must be closed before that counts: qBittorrent may be opening it. SOON: after
@@ -88,6 +88,7 @@ struct sync {
 	unsigned failures;     /* cycles failed in a row */
 	int64_t cycle_at_ms;   /* the next regular cycle or retry */
 	int64_t settled_at_ms; /* the cycle after an event; MONO_NEVER: no event */
+	int64_t soon_at_ms;    /* the last cycle SYNC_UP_MS after an event, or a rebind since */
 	int64_t asked_at_ms;   /* the cycle that sync_cycle_at() asked for; MONO_NEVER: none */
 
 	int64_t closed_at_ms;             /* when a closed port counts; MONO_NEVER: it is open */
@@ -130,9 +131,10 @@ void sync_read_again_at(struct sync *sync, int64_t at_ms);
 /* The file was written, perhaps with the same port. Makes a cycle due SYNC_SETTLE_MS later. */
 void sync_file_written(struct sync *sync, int64_t now_ms);
 
-/* The tunnel changed and may change again. Makes a cycle due after the last change: SYNC_SETTLE_MS,
- * or SYNC_UP_MS if its interface is `up` and no rebind was in the last SYNC_REBIND_MS. */
-void sync_links_changed(struct sync *sync, bool up, int64_t now_ms);
+/* The tunnel changed and may change again. Makes a cycle due SYNC_SETTLE_MS after the last change.
+ * SYNC_UP_MS if it `came`: it is usable, and was not or was another one. But neither a rebind nor
+ * such a cycle may have been in the last SYNC_REBIND_MS. */
+void sync_links_changed(struct sync *sync, bool came, int64_t now_ms);
 
 /* The tunnel was read and differs from the last time. A rebind may help again, so the long pauses
  * end. */

@@ -40,19 +40,31 @@ static void forget_hints(struct reachability *reach, struct situation *now)
 	now->hints = (struct qbittorrent_hints){ 0 };
 }
 
-/* An IPv6 address may be renewed every few seconds. That must not postpone the hints for ever. */
-void reachability_changed(struct reachability *reach, struct situation *now)
-{
-	int64_t hints_at_ms = reach->hints_at_ms;
-
-	forget_hints(reach, now);
-	reach->hints_at_ms = mono_earlier(reach->hints_at_ms, hints_at_ms);
-}
-
 /* Whether a port can be open on the tunnel at all. */
 static bool is_usable(const struct tunnel_view *view)
 {
 	return view->exists && view->up && (view->has_v4 || view->has_v6);
+}
+
+/* tunnel_look() zeroes the whole view first, so its padding is equal too. */
+static bool is_same(const struct tunnel_view *one, const struct tunnel_view *other)
+{
+	/* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-exp42-c,cert-flp37-c) */
+	return memcmp(one, other, sizeof *one) == 0;
+}
+
+/* An IPv6 address may be renewed every few seconds. That must not postpone the hints for ever. */
+bool reachability_changed(struct reachability *reach, struct situation *now)
+{
+	int64_t hints_at_ms = reach->hints_at_ms;
+	struct tunnel tunnel = reach->tunnel; /* which to look at is for a cycle to choose */
+	struct tunnel_view view;
+	struct failure why;
+
+	forget_hints(reach, now);
+	reach->hints_at_ms = mono_earlier(reach->hints_at_ms, hints_at_ms);
+	(void)tunnel_look(&tunnel, &view, &why); /* all zeros if it fails */
+	return is_usable(&view) && !is_same(&view, &reach->view);
 }
 
 /* Returns when the missing tunnel begins to count as lost; MONO_NEVER: it does not. */
@@ -105,9 +117,7 @@ enum fail reachability_look(struct reachability *reach, struct situation *now, s
 		note_missing(reach, &now->sync, now_ms);
 		note_traffic(reach, &now->sync, now_ms);
 	}
-	/* tunnel_look() zeroes the whole view first, so its padding is equal too.
-	 * NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-exp42-c,cert-flp37-c) */
-	if (memcmp(&before, &reach->view, sizeof before) != 0) {
+	if (!is_same(&before, &reach->view)) {
 		sync_tunnel_differs(&now->sync, now_ms);
 		forget_hints(reach, now);
 	}

@@ -73,8 +73,9 @@ bool reachability_is_unfound(const struct reachability *reach);
  * FAIL_IO: the kernel does not list the interfaces. */
 enum fail reachability_look(struct reachability *reach, struct situation *now, struct failure *why);
 
-/* Forgets qBittorrent's hints. Call this when the tunnel has changed, or may have. */
-void reachability_changed(struct reachability *reach, struct situation *now);
+/* Forgets qBittorrent's hints. Call this when the tunnel has changed, or may have. Returns whether it
+ * is usable now, and not as at the last reachability_look(). */
+bool reachability_changed(struct reachability *reach, struct situation *now);
 
 /* Returns what qBittorrent is to be set to for `port`. Borrows from `reach` and `config`. */
 struct qbittorrent_wanted reachability_wanted(const struct reachability *reach,

@@ -148,9 +148,8 @@ static void drain_link_events(struct sidecar_cycle *cycle)
 		sync_cycle_at(sync, now_ms + SYNC_SETTLE_MS);
 		break;
 	case TUNNEL_CHANGED:
-		reachability_changed(&cycle->reach, &cycle->now);
 		port_source_hurry(&cycle->source);
-		sync_links_changed(sync, cycle->reach.tunnel.up, now_ms);
+		sync_links_changed(sync, reachability_changed(&cycle->reach, &cycle->now), now_ms);
 		break;
 	}
 }

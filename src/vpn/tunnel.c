@@ -47,12 +47,10 @@ static void hear(void *context, const struct netlink_message *message)
 
 		if (ours)
 			tunnel->index = named && !link.gone ? link.index : 0;
-		if (ours || (tunnel->sought && choice_can_be(&link))) {
-			tunnel->up = link.up && !link.gone;
+		if (ours || (tunnel->sought && choice_can_be(&link)))
 			note(hearing, TUNNEL_CHANGED);
-		} else if (link.gone) {
+		else if (link.gone)
 			note(hearing, TUNNEL_OTHER_GONE);
-		}
 	} else if (netlink_address(message, &address) && address.index == tunnel->index) {
 		note(hearing, TUNNEL_CHANGED);
 	}
@@ -91,7 +89,7 @@ static void see_link(void *context, const struct netlink_message *message)
 		return;
 	looking->tunnel->index = looking->view->index = link.index;
 	looking->view->exists = true;
-	looking->tunnel->up = looking->view->up = link.up;
+	looking->view->up = link.up;
 	looking->tunnel->counts = (struct traffic_counts){ link.index, link.received, link.sent };
 }
 
@@ -132,7 +130,6 @@ static enum fail look(struct looking *looking, struct failure *why)
 	memset(looking->view, 0, sizeof *looking->view);
 	looking->view->lo_only = true;
 	tunnel->index = 0;
-	tunnel->up = false;
 	tunnel->counts = (struct traffic_counts){ 0 };
 	f = netlink_dump(RTM_GETLINK, see_link, looking, why);
 	if (!f && tunnel->index != 0)

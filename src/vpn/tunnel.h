@@ -36,7 +36,6 @@ struct tunnel {
 	 * take its place: it may be Tailscale's, and qBittorrent must not be bound to that. */
 	bool routed;
 	uint32_t index; /* of the interface, as last reported; 0: none */
-	bool up;        /* the interface, as last reported */
 	int events_fd;  /* for poll(); -1: changes are not reported */
 	/* Packets at the last tunnel_look(). Not in the view, since they change all the time. */
 	struct traffic_counts counts;

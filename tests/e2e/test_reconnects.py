@@ -30,7 +30,8 @@ from faulty_server import (
 )
 from harness import PATIENCE, PortFile, QBittorrent, free_port, wait_until
 from listening_server import ListeningServer
-from namespace import BRIDGE, BRIDGE_ADDRESS, TUNNEL, Namespace
+from namespace import BRIDGE, BRIDGE_ADDRESS, TUNNEL, TUNNEL_ADDRESS, Namespace
+from receiver import Receiver
 from versions import VERSIONS
 
 MUSL = pytest.mark.parametrize("binary", ["musl"], indirect=True)
@@ -437,6 +438,41 @@ def test_a_reconnect_in_the_middle_of_a_rebind_heals_too(
     health = qsticky.wait_health(healthy=True, reachable=True, current_port=41000)
     assert health["rebinds"] == request_number
     assert namespace.far_end_reaches(41000)
+
+
+@MUSL
+@pytest.mark.parametrize("made_again", [True, False], ids=["link", "address only"])
+def test_an_address_that_comes_a_moment_later_is_no_news(
+    made_again: bool,
+    namespace: Namespace,
+    new_fake: Callable[..., FaultyServer],
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    namespace.add_tunnel()
+    receiver = new_fake(Receiver, like="gotify").start()
+    server = new_fake(listen_port=41000).start()
+    port_file.write(41000)
+    with ExitStack() as stack:
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            open_port = stack.enter_context(socket.socket(socket.AF_INET, kind))
+            open_port.bind(("", 41000))
+            if kind == socket.SOCK_STREAM:
+                open_port.listen()
+        qsticky = sidecar(server, interval=3600, env={"QSTICKY_WEBHOOK_URL": receiver.url})
+        qsticky.wait_health(state="in_sync", reachable=True)
+        if made_again:
+            namespace.reconnect(address_first=False)
+        else:
+            address = f"{TUNNEL_ADDRESS}/32 dev {TUNNEL}"
+            namespace.ip(f"addr del {address}")
+            time.sleep(0.3)  # the length of the gap is what this is about
+            namespace.ip(f"addr add {address}")
+        seen = len(server.seen(PREFERENCES))
+        os.kill(qsticky.pid, signal.SIGHUP)
+        wait_until(lambda: len(server.seen(PREFERENCES)) > seen, what="the check")
+        qsticky.wait_health(state="in_sync", reachable=True, rebinds=0)
+    assert qsticky.troubles() == [] and receiver.told() == []
 
 
 @MUSL

@@ -1220,6 +1220,32 @@ reachability_does_not_believe_hints_from_before_a_change_that_was_only_heard(voi
 	assert_int_equal(reach.hints_at_ms, 7);
 }
 
+static bool changed(const char *command)
+{
+	netns_ip(command);
+	return reachability_changed(&reach, &situation);
+}
+
+/* Then it is looked at soon. Not while it is half there: that would be told as a fault. */
+static void reachability_says_whether_the_tunnel_has_come(void **state)
+{
+	(void)state;
+
+	enter();
+	begin(SCRIPT(NULL));
+	assert_false(changed("link set tun0 mtu 1400"));
+	assert_false(changed("address del 10.2.0.2/32 dev tun0"));
+	assert_true(changed("address add 10.2.0.3/32 dev tun0"));
+	assert_false(changed("link set tun0 down"));
+	assert_true(changed("link set tun0 up"));
+	(void)reachability_look(&reach, &situation, &why);
+	assert_false(changed("link set tun0 mtu 1300"));
+	assert_false(changed("link del tun0"));
+	assert_false(changed("link add tun0 type veth peer name far"));
+	assert_false(changed("link set tun0 up"));
+	assert_true(changed("address add 10.2.0.3/32 dev tun0"));
+}
+
 static void reachability_takes_nobody_for_another_program_without_a_probe(void **state)
 {
 	(void)state;
@@ -1356,6 +1382,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			reachability_does_not_believe_hints_from_before_a_change_that_was_only_heard,
 			NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(reachability_says_whether_the_tunnel_has_come, NULL,
+		                                end_after_test),
 		cmocka_unit_test_setup_teardown(
 			reachability_takes_nobody_for_another_program_without_a_probe, NULL,
 			end_after_test),

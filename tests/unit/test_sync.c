@@ -1088,6 +1088,44 @@ static void sync_checks_soon_when_the_tunnel_has_come(void **state)
 	assert_int_equal(sync_due_ms(&s), START + 20 + SYNC_UP_MS);
 }
 
+static void sync_checks_soon_once_a_minute(void **state)
+{
+	static const struct {
+		int64_t after_ms, settle_ms;
+	} cases[] = { { 1, SECOND }, { MINUTE - 1, SECOND }, { MINUTE, SYNC_UP_MS } };
+	struct sync checked = in_sync();
+	int64_t soon_ms = START + SYNC_UP_MS;
+	(void)state;
+
+	tunnel_came(&checked, START);
+	sync_cycle_ended(&checked, SYNC_PROVED, soon_ms);
+	checked.cycle_at_ms = MONO_NEVER;
+	for (size_t i = 0; i < 3; i++) {
+		struct sync s = checked;
+		int64_t at_ms = soon_ms + cases[i].after_ms;
+
+		tunnel_came(&s, at_ms);
+		assert_int_equal(sync_due_ms(&s), at_ms + cases[i].settle_ms);
+	}
+}
+
+static void sync_checks_twice_where_a_tunnel_comes_forty_times_in_four_seconds(void **state)
+{
+	struct sync s = in_sync();
+	unsigned cycles = 0;
+	(void)state;
+
+	for (int64_t now_ms = START; now_ms < START + 6 * SECOND; now_ms += 10) {
+		if (now_ms < START + 4 * SECOND && now_ms % 100 == 0)
+			tunnel_came(&s, now_ms);
+		if (!sync_cycle_due(&s, now_ms))
+			continue;
+		sync_cycle_ended(&s, SYNC_PROVED, now_ms);
+		cycles++;
+	}
+	assert_int_equal(cycles, 2);
+}
+
 static void sync_rebinds_soon_when_the_tunnel_has_come(void **state)
 {
 	struct sync s = closed_soon();
@@ -1782,6 +1820,9 @@ int main(void)
 		cmocka_unit_test(
 			sync_has_no_rebind_to_spare_where_the_tunnel_changed_before_the_last),
 		cmocka_unit_test(sync_checks_soon_when_the_tunnel_has_come),
+		cmocka_unit_test(sync_checks_soon_once_a_minute),
+		cmocka_unit_test(
+			sync_checks_twice_where_a_tunnel_comes_forty_times_in_four_seconds),
 		cmocka_unit_test(sync_rebinds_soon_when_the_tunnel_has_come),
 		cmocka_unit_test(sync_rebinds_soon_a_port_that_comes_within_a_minute_of_the_tunnel),
 		cmocka_unit_test(sync_lets_a_tunnel_that_went_settle_for_a_second),

@@ -37,7 +37,7 @@
 #define SUSPENDED_MS (20 * 60 * 1000)
 
 /* States that are remembered, at most. */
-#define STATES_MAX (1u << 20)
+#define STATES_MAX (1u << 21)
 #define LEVEL_MAX (1u << 19)
 
 /* In the worst case, once the world is right. Polling alone: a cycle within an interval. */
@@ -113,6 +113,8 @@ struct ghost {
 	int64_t rebound[2];
 	int64_t differed; /* since the last rebind; MONO_NEVER: it has not */
 	bool soon;        /* the last rebind */
+	int64_t hasty;    /* when the last cycle was due that did not wait for a second */
+	bool hurries;     /* the next one will not */
 	bool begun;
 	unsigned vain;
 	bool costly;    /* the last rebind */
@@ -171,6 +173,7 @@ static void normalise(struct model *m)
 	s->cycle_at_ms = relative(s->cycle_at_ms, 0);
 	s->orphan_at_ms = relative(s->orphan_at_ms, 0);
 	s->closed_at_ms = relative(s->closed_at_ms, 0);
+	s->soon_at_ms = relative(s->soon_at_ms, -SYNC_REBIND_MS);
 	s->changed_at_ms = relative(s->changed_at_ms, -SYNC_REBIND_MS);
 	s->no_port_at_ms = relative(s->no_port_at_ms, -GRACE_MS - 1);
 	s->rebound_at_ms[0] = relative(s->rebound_at_ms[0], -SYNC_REBIND_COSTLY_MAX_MS);
@@ -181,6 +184,7 @@ static void normalise(struct model *m)
 	g->no_port_since = relative(g->no_port_since, -GRACE_MS - 1);
 	g->orphan_since = relative(g->orphan_since, -SYNC_ORPHAN_MS);
 	g->closed_counts = relative(g->closed_counts, 0);
+	g->hasty = relative(g->hasty, -SYNC_REBIND_MS);
 	g->differed = relative(g->differed, -SYNC_REBIND_MS);
 	g->rebound[0] = relative(g->rebound[0], -SYNC_REBIND_COSTLY_MAX_MS);
 	g->rebound[1] = relative(g->rebound[1], -SYNC_REBIND_COSTLY_MAX_MS);
@@ -205,6 +209,7 @@ static struct mark mark_of(const struct model *m)
 		s->cycle_at_ms,
 		s->settled_at_ms,
 		s->asked_at_ms,
+		s->soon_at_ms,
 		s->closed_at_ms,
 		s->rebound_at_ms[0],
 		s->rebound_at_ms[1],
@@ -228,6 +233,8 @@ static struct mark mark_of(const struct model *m)
 		g->vain,
 		g->differed,
 		g->soon,
+		g->hasty,
+		g->hurries,
 		g->begun,
 		g->costly,
 		g->spins,
@@ -423,6 +430,10 @@ static void end_cycle(struct model *m, enum sync_outcome outcome, int64_t took)
 
 	MUST(sync_port(&m->sync) == g->port);
 	now_ms += took;
+	if (g->hurries && now_ms >= m->sync.settled_at_ms) {
+		g->hasty = m->sync.settled_at_ms;
+		g->hurries = false;
+	}
 	sync_cycle_ended(&m->sync, outcome, now_ms);
 	g->begun = true;
 	g->proved = outcome == SYNC_PROVED;
@@ -599,6 +610,12 @@ static void leave_event(const struct model *from, int64_t at)
 		case LINKS_CHANGED:
 		case TUNNEL_UP:
 			sync_links_changed(&m.sync, event == TUNNEL_UP, now_ms);
+			/* Once a minute, and not in the minute after a rebind. */
+			m.ghost.hurries = event == TUNNEL_UP &&
+			                  now_ms - m.ghost.hasty >= SYNC_REBIND_MS &&
+			                  now_ms - m.ghost.rebound[0] >= SYNC_REBIND_MS;
+			MUST(m.sync.settled_at_ms - now_ms ==
+			     (m.ghost.hurries ? SYNC_UP_MS : SYNC_SETTLE_MS));
 			break;
 		case ASKED:
 			sync_cycle_at(&m.sync, now_ms + SYNC_SETTLE_MS);
@@ -743,6 +760,7 @@ static struct model fresh(void)
 			.closed_counts = MONO_NEVER,
 			.differed = MONO_NEVER,
 			.rebound = { -SYNC_REBIND_MS, -SYNC_REBIND_MS },
+			.hasty = -SYNC_REBIND_MS,
 		},
 	};
 

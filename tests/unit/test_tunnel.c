@@ -245,32 +245,6 @@ static void tunnel_hears_all_that_becomes_of_it(void **state)
 	assert_false(readable());
 }
 
-/* Whether it is up decides how soon it is looked at. */
-static void tunnel_hears_whether_it_is_up(void **state)
-{
-	(void)state;
-
-	enter();
-	listen_to_changes();
-	look();
-	assert_false(tunnel.up);
-	assert_true(matters("address add 10.2.0.2/32 dev tun0"));
-	assert_false(tunnel.up);
-	assert_true(matters("link set tun0 up"));
-	assert_true(tunnel.up);
-	assert_true(matters("address add 10.2.0.3/32 dev tun0"));
-	assert_true(tunnel.up);
-	assert_true(matters("link set tun0 down"));
-	assert_false(tunnel.up);
-	assert_true(matters("link set tun0 up"));
-	look();
-	assert_true(tunnel.up);
-	assert_true(matters("link del tun0"));
-	assert_false(tunnel.up);
-	look();
-	assert_false(tunnel.up);
-}
-
 /* As Gluetun's WireGuard does it: without a look in between, the index is not known but by this. */
 static void tunnel_hears_of_an_interface_that_is_new(void **state)
 {
@@ -353,8 +327,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(tunnel_is_seen_as_it_comes_up, NULL,
 		                                end_after_test),
 		cmocka_unit_test_setup_teardown(tunnel_is_seen_to_go, NULL, end_after_test),
-		cmocka_unit_test_setup_teardown(tunnel_hears_whether_it_is_up, NULL,
-		                                end_after_test),
 		cmocka_unit_test_setup_teardown(tunnel_is_known_by_its_whole_name, NULL,
 		                                end_after_test),
 		cmocka_unit_test_setup_teardown(tunnel_has_the_first_usable_address, NULL,
