@@ -199,7 +199,8 @@ def test_the_command_of_the_kubernetes_manifest_brings_it_up_beside_its_old_rule
     """As it stands there, with the stand-in where the image has Gluetun; the first time, too."""
     if yaml is None:
         missing("python3-yaml is not installed")
-    _, deployment = yaml.safe_load_all(example("kubernetes.yaml"))
+    documents = yaml.safe_load_all(example("kubernetes.yaml"))
+    (deployment,) = (one for one in documents if one["kind"] == "Deployment")
     pod = deployment["spec"]["template"]["spec"]
     command = pod["initContainers"][0]["command"]
     assert command[:2] == ["/bin/sh", "-c"]

@@ -554,7 +554,7 @@ static void qbittorrent_takes_a_handshake_that_is_too_slow_for_overdue(void **st
 
 	begin(SCRIPT(PORT_41000));
 	config.use_https = true;
-	qb = servers_qbittorrent(&config, &never, &reply);
+	servers_qbittorrent(&qb, &config, &never, &reply);
 	qbittorrent_begin(&qb, mono_now_ms() + 50, open_gate(true));
 	assert_int_equal(read_view(), FAIL_TIMEOUT);
 	assert_true(qb.overdue);
