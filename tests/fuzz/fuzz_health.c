@@ -152,7 +152,7 @@ static void check_others(void)
 	char line[HEALTH_MAX];
 
 	assert(!judge("/proc/self/fd/none", 30, NOW, line) && strstr(line, "no health file"));
-	assert(!judge("/proc/self", 30, NOW, line) && strstr(line, "not a regular file"));
+	assert(!judge("/proc/self", 30, NOW, line) && strstr(line, "is a directory"));
 	assert(!judge("/proc/self/mem", 30, NOW, line) && strstr(line, "read"));
 	assert(!judge("/proc/self/fd/0/none", 30, NOW, line) && strstr(line, "open"));
 }
