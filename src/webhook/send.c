@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/wait.h"
 #include "config/url.h"
 #include "http/peer.h"
 
@@ -61,6 +62,10 @@ static enum fail open_connection(struct target *to, const struct webhook_receive
 	to->peer = (struct peer){ .tcp = { .fd = -1 } }; /* closed */
 	f = find(to, receiver, why);
 	if (f || !to->url.path)
+		return f;
+	/* Connecting need not wait, and a message that is cut short arrives twice. */
+	f = wait_until(stop, 0, why);
+	if (f)
 		return f;
 	peer_start(&to->peer,
 	           &(const struct peer_address){
