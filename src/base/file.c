@@ -44,25 +44,29 @@ static bool mode_allows(const char *path, bool write)
 	return (bits & wanted) == wanted;
 }
 
-enum fail file_refused(struct failure *why, const char *path, bool write)
-{
-	bool allowed;
-
-	if (errno != EACCES)
-		return fail_errno(why, "%s %s", write ? "create" : "open", path);
-	allowed = mode_allows(path, write);
-	return fail_set(why, FAIL_AS(FAIL_IO, allowed ? WORD_SELINUX : WORD_DENIED),
-	                "%s: no permission for uid %u%s", path, (unsigned)geteuid(),
-	                allowed ? ", although its mode allows it: SELinux? mount it with :z"
-	                        : "; open it and its directory to that user");
-}
-
 static enum fail is_directory(struct failure *why, enum fail kind, const char *path)
 {
 	return fail_set(why, FAIL_AS(kind, WORD_DIRECTORY),
 	                "%s is a directory: Docker makes one where the file to mount is missing; "
 	                "make that file, and re-create the container",
 	                path);
+}
+
+enum fail file_refused(struct failure *why, const char *path, bool write)
+{
+	struct stat status;
+	bool allowed;
+
+	if (errno != EACCES)
+		return fail_errno(why, "%s %s", write ? "create" : "open", path);
+	/* The sandbox is for files: it refuses a directory before file_check() sees it. */
+	if (!write && stat(path, &status) == 0 && S_ISDIR(status.st_mode))
+		return is_directory(why, FAIL_FORMAT, path);
+	allowed = mode_allows(path, write);
+	return fail_set(why, FAIL_AS(FAIL_IO, allowed ? WORD_SELINUX : WORD_DENIED),
+	                "%s: no permission for uid %u%s", path, (unsigned)geteuid(),
+	                allowed ? ", although its mode allows it: SELinux? mount it with :z"
+	                        : "; open it and its directory to that user");
 }
 
 enum fail file_check(struct stat *status, int fd, const char *path, struct failure *why)

@@ -118,8 +118,8 @@ static enum fail no_port(struct step *step, const char *file)
 	return step_found(step, FAIL_AS(VERDICT_FAIL, word),
 	                  word == WORD_EMPTY ? gluetun_fix
 	                  : word == WORD_NO_DIR || word == WORD_WRONG_DIR
-	                          ? "mount Gluetun's directory here (volumes: "
-	                            "gluetun:/tmp/gluetun:ro)"
+	                          ? "Gluetun's service and this one both need volumes: "
+	                            "gluetun:/tmp/gluetun"
 	                          : "look at Gluetun's log: if it has a port, it writes that to "
 	                            "another directory; mount that one here",
 	                  "no forwarded port in %s: %s", file, reason);

@@ -150,9 +150,9 @@ enum fail reachability_judge_tunnel(const struct reachability *reach, bool alone
 		                "restarted? Then restart all that share its network");
 	if (!view->exists && !reach->seen)
 		return fail_set(why, FAIL_AS(FAIL_CUT_OFF, WORD_NEVER),
-		                "there is no %s here, which QSTICKY_VPN_INTERFACE names: is the "
-		                "VPN connected, and is this Gluetun's network (network_mode: "
-		                "\"service:gluetun\")?",
+		                "there is no %s here, which QSTICKY_VPN_INTERFACE names (unset, "
+		                "qsticky finds it): is the VPN connected, and is this Gluetun's "
+		                "network (network_mode: \"service:gluetun\")?",
 		                name);
 	if (!view->exists)
 		return fail_set(why, FAIL_AS(FAIL_CUT_OFF, WORD_GONE),

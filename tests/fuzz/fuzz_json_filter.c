@@ -83,7 +83,7 @@ static const jsmntok_t *find(const char *text, const jsmntok_t *found, int count
 static enum fail filter_in(struct json_filter *filter, char kept[static JSON_KEPT_MAX],
                            const uint8_t *data, size_t size, size_t piece)
 {
-	struct failure why = { "" };
+	struct failure why = { .text = "" };
 	bool taken = true;
 	enum fail f;
 

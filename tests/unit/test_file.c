@@ -96,6 +96,22 @@ static void file_that_cannot_be_read_is_named(void **state)
 	close(fd);
 }
 
+/* As Landlock does, which knows the rule of the file that was expected. */
+static void file_that_is_refused_is_called_a_directory_if_it_is_one(void **state)
+{
+	char path[PATH_MAX];
+
+	temp_dir_path(path, state, "folder");
+	assert_int_equal(mkdir(path, 0755), 0);
+	errno = EACCES;
+	assert_int_equal(file_refused(&why, path, false), FAIL_FORMAT);
+	assert_non_null(strstr(why.text, "folder is a directory: Docker makes one"));
+	errno = EACCES;
+	assert_int_equal(file_refused(&why, path, true), FAIL_IO);
+	assert_non_null(strstr(why.text, "no permission for uid"));
+	assert_int_equal(rmdir(path), 0);
+}
+
 static void file_that_is_a_fifo_is_opened_without_waiting_and_is_not_regular(void **state)
 {
 	struct stat status;
@@ -203,6 +219,7 @@ int main(void)
 		EACH(file_that_stays_open_is_read_from_its_start_each_time),
 		EACH(file_that_is_a_pipe_is_read_to_its_end),
 		EACH(file_that_cannot_be_read_is_named),
+		EACH(file_that_is_refused_is_called_a_directory_if_it_is_one),
 		EACH(file_that_is_a_fifo_is_opened_without_waiting_and_is_not_regular),
 		EACH(file_links_are_followed_as_far_as_was_asked),
 		EACH(file_version_is_another_after_each_change),

@@ -502,8 +502,7 @@ static void qbittorrent_shows_key_and_cookies_only_where_its_address_is_taken(vo
 static void qbittorrent_says_its_address_only_after_its_own_refusal(void **state)
 {
 	static const char *const refusals[] = {
-		"HTTP/1.1 401 Unauthorized\r\nContent-Type: text/html\r\nContent-Length: 12\r\n\r\n"
-		"Unauthorized",
+		"HTTP/1.1 401 No\r\nContent-Type: text/html\r\nContent-Length: 12\r\n\r\nUnauthorized",
 		"HTTP/1.1 401 Unauthorized\r\nContent-Length: 12\r\n\r\nunauthorized",
 		"HTTP/1.1 401 Unauthorized\r\nContent-Length: 6\r\n\r\n<html>",
 	};
