@@ -290,9 +290,42 @@ static void check_content(const uint8_t *data, size_t size)
 		assert(ports.port[i] == wanted.port[i]);
 }
 
+/* Of a file that is empty, and of none in a directory that is not there, is empty, or holds another. */
+static void check_reason(void)
+{
+	static bool checked;
+	enum fail_word word;
+	char sibling[304];
+
+	if (checked)
+		return;
+	checked = true;
+	remove_all();
+	(void)port_file_reason(path, &word);
+	assert(word == WORD_NO_DIR);
+	assert(mkdir(outer, 0700) == 0 && mkdir(inner, 0700) == 0);
+	(void)port_file_reason(path, &word);
+	assert(word == WORD_EMPTY_DIR);
+	snprintf(sibling, sizeof sibling, "%s/servers.json", inner);
+	assert(temp_dir_write(sibling, "{}", 2));
+	(void)port_file_reason(path, &word);
+	assert(word == WORD_WRONG_DIR);
+	(void)remove(sibling);
+	snprintf(sibling, sizeof sibling, "%s/auth", inner);
+	assert(temp_dir_write(sibling, "", 0));
+	(void)port_file_reason(path, &word);
+	assert(word == WORD_MISSING);
+	(void)remove(sibling);
+	assert(temp_dir_write(path, "", 0));
+	(void)port_file_reason(path, &word);
+	assert(word == WORD_EMPTY);
+	remove_all();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	check_content(data, size);
 	check_watch(data, size);
+	check_reason();
 	return 0;
 }

@@ -118,7 +118,7 @@ static void check_others(void)
 	check_usual(loop, value, FAIL_NONE);
 	check_named(loop, "open ", FAIL_IO);
 	check_usual(long_name, value, FAIL_IO);
-	check_named(dir, "read ", FAIL_IO);
+	check_named(dir, " is a directory: ", FAIL_IO);
 	/* One byte is too many, where it is not a newline. */
 	assert(temp_dir_write(file, bytes, sizeof bytes));
 	check_named(file, ": over 4096 bytes", FAIL_TOO_BIG);

@@ -187,6 +187,30 @@ static void check_write(const char *bytes, size_t len)
 	close(fds[0]);
 }
 
+static void check_parts(const uint8_t *data, size_t size)
+{
+	char copy[LEN_MAX + 2] = "/";
+	size_t step = 1, len;
+	struct text text;
+
+	for (size_t i = 0; i < size && step > 0; i += step) {
+		uint32_t code;
+
+		step = decode(data + i, size - i, &code);
+	}
+	/* NUL and control characters are not asked about here. */
+	assert(step > 0 || !text_is_utf8((const char *)data, size));
+	memcpy(copy + 1, data, size);
+	text = text_at_end(copy, sizeof copy);
+	assert(text.len == strlen(copy) && text.cap == sizeof copy);
+	len = text.len;
+	while (text_cut_name(copy)) {
+		assert(copy[0] == '/' && strlen(copy) < len);
+		len = strlen(copy);
+	}
+	assert(len == 1);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *bytes = (const char *)data + 1;
@@ -203,5 +227,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_ip(bytes, size);
 	check_find(bytes, size);
 	check_write(bytes, size);
+	check_parts(data + 1, size);
 	return 0;
 }

@@ -349,6 +349,16 @@ static void choose_path(uint8_t which)
 	text_printf(&text, "/fd/%d", file.fd);
 }
 
+/* A line for people, of a certificate that nobody has checked. */
+static void check_presented(void)
+{
+	char line[1024];
+	struct text text = text_on(line, sizeof line);
+
+	refusal_append_presented(&text, &chain);
+	assert(text.len == strlen(line) && !strpbrk(line, "\r\n\x1b"));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char *const names[] = { "nas.home.arpa", "192.0.2.10", "",
@@ -371,6 +381,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.name = trust.name,
 		.now = moment(data[MOMENT]),
 	};
+	check_presented();
 	stops = data[NAME] & STOPS;
 	scan();
 	check_refusals(data[NAME] & VERIFIED);
