@@ -262,7 +262,7 @@ def literals() -> str:
     """The strings of the program, a line each. Neighbours are one; formats are as they stand."""
     literal = r'"((?:\\.|[^"\\\n])*)"'
     found = []
-    for file in sorted((ROOT / "src").glob("**/*.c")):
+    for file in sorted((ROOT / "src").glob("**/*.[ch]")):
         joined = re.sub(r'(?<!\\)"\s*(?:PRI\w+\s*)?"', "", file.read_text())
         found += re.findall(literal, joined)
     return "\n".join(found).replace('\\"', '"')
