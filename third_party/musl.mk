@@ -24,8 +24,7 @@ smaller := -fno-asynchronous-unwind-tables -flto -flto-partition=one -ffunction-
 # No path of the machine that compiles reaches the binary.
 compile.musl = $(MUSL_CC) $(CFLAGS) $(smaller) -g -ffile-prefix-map=$(CURDIR)=. -fPIE
 
-# A static PIE: musl's start for it is not what its specs name. What is written only at the start lies
-# by itself (RELRO), and src/process/relro.c makes it read-only.
+# A static PIE: musl's start for it is not what its specs name.
 crt = $(shell $(MUSL_CC) -\#\#\# -x c /dev/null 2>&1 | tr ' ' '\n' | sed -n 's|/Scrt1\.o$$|/rcrt1.o|p')
 
 # The short list of what to relocate (src/process/relocate.c): 8.6 KiB of file.
@@ -33,8 +32,11 @@ relocations := $(if $(filter x86_64,$(processor)),-Wl$(comma)-z$(comma)pack-rela
 
 # One segment for code and constants instead of three (noseparate-code): 8 KiB of file. A build ID
 # would be another each time: it counts the compiler's temporary names.
-link.musl = -static -nostartfiles $(crt) -Wl,-pie,--no-dynamic-linker,-z,text,-z,relro,-z,now \
-	-Wl,--build-id=none,-z,noseparate-code,--gc-sections $(pages) $(relocations) $(LDFLAGS)
+# src/process/relro.c makes all data read-only that does not begin as zeros. The linker's own form (RELRO)
+# would leave musl's out, and must end with a page of the file, as the data must begin with one unless
+# pages are said to be small: up to 4 KiB of file.
+link.musl = -static -nostartfiles $(crt) -Wl,-pie,--no-dynamic-linker,-z,text,-z,norelro,-z,now \
+	-Wl,--build-id=none,-z,noseparate-code,-z,common-page-size=64,--gc-sections $(pages) $(relocations) $(LDFLAGS)
 
 # <linux/...> comes with the host's libc, musl has none and does not look there: a directory of
 # links, since all of /usr/include would bring the other libc with it.

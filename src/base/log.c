@@ -19,10 +19,12 @@ static const char *const level_names[] = {
 	[LEVEL_ERROR] = "ERROR",
 };
 
-static enum log_level least_level = LEVEL_INFO;
-static enum log_format line_format = FORMAT_TEXT;
+/* Zeros mean what holds before log_start(): what begins as anything else is read-only (process/relro.h). */
+static bool is_started;
+static enum log_level least_level;
+static enum log_format line_format;
 static unsigned lost_lines;
-static int log_fd = STDERR_FILENO;
+static int own_fd; /* stderr, opened again; 0: not opened */
 
 /* The present minute. */
 static struct {
@@ -35,28 +37,24 @@ void log_start(enum log_level least, enum log_format format)
 {
 	struct stat status;
 
+	is_started = true;
 	least_level = least;
 	line_format = format;
 	/* A terminal reports POLLOUT as soon as one byte fits; write() then blocks for the rest. So open
 	 * it a second time, non-blocking. Other processes that share stderr are not affected. */
-	if (log_fd == STDERR_FILENO && fstat(STDERR_FILENO, &status) == 0 &&
-	    S_ISCHR(status.st_mode)) {
-		int own = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY);
-
-		if (own >= 0)
-			log_fd = own;
-	}
+	if (own_fd <= 0 && fstat(STDERR_FILENO, &status) == 0 && S_ISCHR(status.st_mode))
+		own_fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY);
 }
 
 /* For a pipe, POLLOUT promises room for PIPE_BUF bytes (pipe(7)). A closed descriptor reports
  * POLLNVAL, and the line is lost. */
 static bool write_line(const struct text *line)
 {
-	struct pollfd fd = { .fd = log_fd, .events = POLLOUT };
+	struct pollfd fd = { .fd = own_fd > 0 ? own_fd : STDERR_FILENO, .events = POLLOUT };
 
 	if (poll(&fd, 1, 0) != 1 || !(fd.revents & POLLOUT))
 		return false;
-	return write(log_fd, line->buf, line->len) == (ssize_t)line->len;
+	return write(fd.fd, line->buf, line->len) == (ssize_t)line->len;
 }
 
 static bool emit(enum log_level level, const char *message, size_t len)
@@ -126,7 +124,7 @@ void log_line(enum log_level level, const char *format, ...)
 	struct text text = text_on(message, sizeof message);
 	va_list args;
 
-	if (level < least_level || !has_room()) {
+	if (level < (is_started ? least_level : LEVEL_INFO) || !has_room()) {
 		errno = saved;
 		return;
 	}

@@ -5,20 +5,36 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 
+#include "base/clock.h"
 #include "process/program.h"
 
-/* The dynamic linker does this for other programs. A static program has none. musl relocates a static
- * PIE but does not protect it (seen with 1.2.3). */
+#ifndef __GLIBC__
+
+/* The linker begins the zeros with a page, since this does. It takes address space, but neither file nor
+ * memory. */
+#define ALIGNMENT 4096
+static char zeros[1] __attribute__((aligned(ALIGNMENT)));
+
 void relro_protect(void)
 {
-	const ElfW(Phdr) *relro = program_part(PT_GNU_RELRO, 0);
+	const ElfW(Phdr) *data = program_part(PT_LOAD, (uintptr_t)zeros);
 	uintptr_t page = getauxval(AT_PAGESZ), start, end;
 
-	if (!relro)
+	(void)mono_now_ms(); /* musl now keeps the address of the kernel's clock among the data */
+	if (!data)
 		return;
-	start = relro->p_vaddr / page * page;
-	end = (relro->p_vaddr + relro->p_memsz) / page * page;
-	/* If pages are larger than the linker assumed, partial pages stay writable. */
+	start = data->p_vaddr / page * page;
+	end = (data->p_vaddr + data->p_filesz + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+	end = end / page * page;
+	/* If pages are larger, those that also hold zeros stay writable. */
 	if (start < end)
 		(void)mprotect(__executable_start + start, end - start, PROT_READ);
 }
+
+#else /* the dynamic linker has done it */
+
+void relro_protect(void)
+{
+}
+
+#endif

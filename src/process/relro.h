@@ -2,8 +2,10 @@
 #ifndef QSTICKY_PROCESS_RELRO_H
 #define QSTICKY_PROCESS_RELRO_H
 
-/* Makes the linker's RELRO part read-only: tables of pointers, which the start relocates. Never blocks.
- * After a failure that part stays writable, and the program works nevertheless. */
+/* Makes all data read-only that does not begin as zeros: tables of pointers, which the start relocates,
+ * and musl's pointer to the kernel's clock. The build for users has no variable there that is written
+ * later. With glibc this does nothing: its dynamic linker has protected the tables. Never blocks. After a
+ * failure the data stays writable, and the program works nevertheless. */
 void relro_protect(void);
 
 #endif
