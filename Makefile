@@ -79,8 +79,8 @@ $(BUILD)/qsticky: $(BUILD)/musl/qsticky
 	$(call say,STRIP) $(STRIP) --strip-all --remove-section=.comment -o $@ $<
 
 # The same with its symbols, for `make size`, callgrind and gdb.
-$(BUILD)/musl/qsticky: $(call objects,musl) $(call libraries,musl)
-	$(call say,LINK) $(compile.musl) $(link.musl) $^ -o $@
+$(BUILD)/musl/qsticky: $(call objects,musl) $(call libraries,musl) third_party/memory.ld
+	$(call say,LINK) $(compile.musl) $(link.musl) $(filter %.o %.a,$^) -o $@
 
 $(call objects,musl): $(BUILD)/musl/%.o: src/%.c $(BUILD)/musl/command $(verified)
 	$(call say,CC) $(ours.musl) $(track) -c $< -o $@

@@ -23,6 +23,7 @@
 /* Wrong configuration or command line. stdlib.h has no name for it. */
 #define EXIT_USAGE 2
 
+static struct config config;
 static bool as_json; /* --json was given, to a command that takes it */
 
 static void complain_to_log(void *context, const char *sentence)
@@ -39,14 +40,14 @@ static void complain_to_nobody(void *context, const char *sentence)
 }
 
 /* Loads the configuration, starts the log, and logs every mistake. */
-static bool load(struct config *config)
+static bool load(void)
 {
 	enum log_level level = LEVEL_ERROR;
 
 	/* Twice: the first pass finds the log format, in which the second one logs mistakes. */
-	config_load(config, environ, complain_to_nobody, NULL);
-	log_start(config->log_level, config->log_format);
-	if (config_load(config, environ, complain_to_log, &level) > 0)
+	config_load(&config, environ, complain_to_nobody, NULL);
+	log_start(config.log_level, config.log_format);
+	if (config_load(&config, environ, complain_to_log, &level) > 0)
 		return false;
 	level = LEVEL_WARN;
 	config_ignored(environ, complain_to_log, &level);
@@ -70,12 +71,11 @@ static struct init *start(void)
 /* Runs one of the commands that reconcile. */
 static int reconcile_by(int (*sidecar)(const struct config *, struct init *))
 {
-	static struct config config;
 	struct init *init = start();
 
 	if (!init)
 		return EXIT_FAILURE;
-	return load(&config) ? sidecar(&config, init) : EXIT_USAGE;
+	return load() ? sidecar(&config, init) : EXIT_USAGE;
 }
 
 static int command_run(void)
@@ -101,14 +101,14 @@ static void complain_to_line(void *context, const char *sentence)
 
 /* Loads the configuration and opens the health file, before the sandbox gives up rights. Root may
  * then read a file that another user's qsticky wrote. Prints a mistake on stdout. */
-static bool load_to_judge(struct config *config, int *health)
+static bool load_to_judge(int *health)
 {
 	char buf[LOG_LINE_MAX + 16];
 	struct text line = text_on(buf, sizeof buf - 1);
 
-	if (config_load(config, environ, complain_to_line, &line) == 0) {
-		*health = health_open(config->health_path);
-		sandbox_enter(config, SANDBOX_JUDGE);
+	if (config_load(&config, environ, complain_to_line, &line) == 0) {
+		*health = health_open(config.health_path);
+		sandbox_enter(&config, SANDBOX_JUDGE);
 		return true;
 	}
 	line.cap = sizeof buf;
@@ -120,13 +120,12 @@ static bool load_to_judge(struct config *config, int *health)
 /* Returns 0 or 1 only: Docker reserves 2. */
 static int command_healthcheck(void)
 {
-	static struct config config;
 	char buf[HEALTH_MAX + 2];
 	struct text line = text_on(buf, sizeof buf - 1);
 	bool healthy;
 	int health;
 
-	if (!load_to_judge(&config, &health))
+	if (!load_to_judge(&health))
 		return EXIT_FAILURE;
 	healthy = health_judge_open(health, config.health_path, config.interval_s, now_s(), &line);
 	line.cap = sizeof buf;
@@ -137,10 +136,9 @@ static int command_healthcheck(void)
 
 static int command_status(void)
 {
-	static struct config config;
 	int health;
 
-	return load_to_judge(&config, &health) && status_show(&config, health, now_s(), as_json)
+	return load_to_judge(&health) && status_show(&config, health, now_s(), as_json)
 	               ? EXIT_SUCCESS
 	               : EXIT_FAILURE;
 }

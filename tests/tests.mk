@@ -117,7 +117,7 @@ $(BUILD)/tests/%: tests/bench/%.c $(BUILD)/musl/command
 	$(plain_program)
 
 # Not optimized as a whole: the linker is to put its syscall() before the C library's.
-$(hostile): tests/e2e/hostile.c $(call objects,musl) $(call libraries,musl)
+$(hostile): tests/e2e/hostile.c $(call objects,musl) $(call libraries,musl) third_party/memory.ld
 	@mkdir -p $(@D)
 	$(call say,CC) $(ours.musl) $(in_tests) -fno-lto $(track) -c $< -o $@.o
 	$(call say,LINK) $(compile.musl) $(link.musl) -Wl,--wrap=syscall \

@@ -30,13 +30,17 @@ crt = $(shell $(MUSL_CC) -\#\#\# -x c /dev/null 2>&1 | tr ' ' '\n' | sed -n 's|/
 # The short list of what to relocate (src/process/relocate.c): 8.6 KiB of file.
 relocations := $(if $(filter x86_64,$(processor)),-Wl$(comma)-z$(comma)pack-relative-relocs)
 
+# What lies together in memory, during the sleep and in a cycle (memory.ld): half of the memory.
+memory := -Wl,-T,third_party/memory.ld
+
 # One segment for code and constants instead of three (noseparate-code): 8 KiB of file. A build ID
 # would be another each time: it counts the compiler's temporary names.
 # src/process/relro.c makes all data read-only that does not begin as zeros. The linker's own form (RELRO)
 # would leave musl's out, and must end with a page of the file, as the data must begin with one unless
 # pages are said to be small: up to 4 KiB of file.
 link.musl = -static -nostartfiles $(crt) -Wl,-pie,--no-dynamic-linker,-z,text,-z,norelro,-z,now \
-	-Wl,--build-id=none,-z,noseparate-code,-z,common-page-size=64,--gc-sections $(pages) $(relocations) $(LDFLAGS)
+	-Wl,--build-id=none,-z,noseparate-code,-z,common-page-size=64,--gc-sections $(pages) \
+	$(relocations) $(memory) $(LDFLAGS)
 
 # <linux/...> comes with the host's libc, musl has none and does not look there: a directory of
 # links, since all of /usr/include would bring the other libc with it.

@@ -10,6 +10,10 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 
+/* Behind the members of a struct: its variables share no page with others, so that pages_release() drops all
+ * of them. Where pages are larger than 4 KiB, the first and the last may stay. */
+#define PAGES_OF_ITS_OWN __attribute__((aligned(4096)))
+
 /* Drops the whole pages inside the `len` bytes at `start`; they read as zeros afterwards. Bytes at
  * either edge keep their values. The storage must be static and initially zero. */
 static inline void pages_release(void *start, size_t len)

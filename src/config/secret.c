@@ -110,6 +110,8 @@ enum fail secret_read(const struct secret *secret, struct secret_store *store, c
 
 void secret_forget(struct secret_store *store)
 {
+	if (store->used == 0)
+		return; /* and leave its memory untouched */
 	explicit_bzero(store->bytes, store->used);
 	store->used = 0;
 }

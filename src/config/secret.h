@@ -34,8 +34,8 @@ struct secret {
 
 /* Room for two secrets. Costs only as much memory as they are long. */
 struct secret_store {
-	char bytes[2 * SECRET_ROOM];
 	size_t used;
+	char bytes[2 * SECRET_ROOM];
 };
 
 /* Sets `*value` to the secret. A secret from a file is stored in `store`, trimmed by config_value_trim().

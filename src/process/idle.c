@@ -18,35 +18,23 @@ static const bool drop = false;
 static const bool drop = true;
 #endif
 
-/* Upper bounds of the sizes of idle(), and of syscall() with what it calls, which lies before it. */
-#define IDLE_BYTES 1024
-#define SYSCALL_BYTES 2048
-
 /* The pages of code to drop. */
 static struct {
 	char *start;
 	size_t len;
 } code;
 
-/* Gives the pages of `first` to `last` a mapping of their own. When a page is used, the kernel also
+/* During the sleep only idle(), syscall() and what that calls are in use. The linker puts them into one page
+ * (third_party/memory.ld). This gives that page a mapping of its own: when a page is used, the kernel also
  * maps its neighbours in the same mapping, up to 64 KiB. */
-static void set_apart(uintptr_t first, uintptr_t last)
-{
-	uintptr_t page = getauxval(AT_PAGESZ), start = (uintptr_t)__executable_start;
-
-	first = first / page * page;
-	last = last / page * page + page;
-	/* A flag that differs from the neighbours' splits the mapping. This flag has no other effect. */
-	(void)madvise(__executable_start + (first - start), last - first, MADV_DONTDUMP);
-}
-
-/* During the sleep only idle() and syscall() are in use. */
 static void prepare(void)
 {
 	const ElfW(Phdr) *part = program_part(PT_LOAD, 0);
+	uintptr_t page = getauxval(AT_PAGESZ), start = (uintptr_t)__executable_start;
+	uintptr_t apart = (uintptr_t)idle / page * page;
 
-	set_apart((uintptr_t)idle, (uintptr_t)idle + IDLE_BYTES);
-	set_apart((uintptr_t)syscall - SYSCALL_BYTES, (uintptr_t)syscall);
+	/* A flag that differs from the neighbours' splits the mapping. This flag has no other effect. */
+	(void)madvise(__executable_start + (apart - start), page, MADV_DONTDUMP);
 	code.start = __executable_start;
 	/* The first part has all code. madvise(2) rounds up to whole pages. */
 	code.len = part ? part->p_memsz : 0;
@@ -78,7 +66,7 @@ static int sleep_in_kernel(struct pollfd *fds, nfds_t count, int timeout_ms)
 #endif
 }
 
-/* Not inlined: the sleep must be in the pages that prepare() sets apart. */
+/* Not inlined: the linker places it by its name. */
 __attribute__((noinline)) int idle(struct pollfd *fds, nfds_t count, int timeout_ms)
 {
 	const bool drops = drop && timeout_ms != 0;

@@ -1,6 +1,6 @@
 /* idle: waits for events with as little memory as possible.
  *
- * A sleeping program needs only the few pages of code around its sleep. The kernel maps the others
+ * A sleeping program needs only the one page of code with its sleep. The kernel maps the others
  * again from the page cache when they are used, within microseconds. */
 #ifndef QSTICKY_PROCESS_IDLE_H
 #define QSTICKY_PROCESS_IDLE_H

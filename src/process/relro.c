@@ -10,14 +10,13 @@
 
 #ifndef __GLIBC__
 
-/* The linker begins the zeros with a page, since this does. It takes address space, but neither file nor
- * memory. */
+/* The first variable that begins as zeros is at a multiple of it: third_party/memory.ld. */
 #define ALIGNMENT 4096
-static char zeros[1] __attribute__((aligned(ALIGNMENT)));
 
 void relro_protect(void)
 {
-	const ElfW(Phdr) *data = program_part(PT_LOAD, (uintptr_t)zeros);
+	static char zero;
+	const ElfW(Phdr) *data = program_part(PT_LOAD, (uintptr_t)&zero);
 	uintptr_t page = getauxval(AT_PAGESZ), start, end;
 
 	(void)mono_now_ms(); /* musl now keeps the address of the kernel's clock among the data */

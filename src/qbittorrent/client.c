@@ -1,5 +1,6 @@
 #include "qbittorrent/client.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -20,7 +21,10 @@ void qbittorrent_start(struct qbittorrent *qb, const struct peer_address *addres
 {
 	struct peer *peer = &qb->peer;
 
-	*qb = (struct qbittorrent){ .account = *account, .reply = reply };
+	/* The pairs stay as they are: only `count` of them are valid, and untouched memory costs nothing. */
+	memset(qb, 0, offsetof(struct qbittorrent, cookies.pairs));
+	qb->account = *account;
+	qb->reply = reply;
 	peer_start(peer, address, stop);
 	peer->name = "qBittorrent";
 	peer->ca_variable = "QSTICKY_TLS_CA_FILE";

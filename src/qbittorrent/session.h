@@ -99,10 +99,10 @@ struct qbittorrent {
 	const char *odd;   /* what is odd about one of them; NULL: nothing */
 	bool odd_pass;     /* it is the password */
 
-	const char *api_key; /* "": none; NULL: not read in this cycle */
-	char version[32];    /* "v4.5.2"; "" while not known */
-	struct peer peer;    /* holds the deadline of the current cycle */
-	struct cookies cookies;
+	const char *api_key;    /* "": none; NULL: not read in this cycle */
+	char version[32];       /* "v4.5.2"; "" while not known */
+	struct peer peer;       /* holds the deadline of the current cycle */
+	struct cookies cookies; /* last: see qbittorrent_start() */
 };
 
 #endif

@@ -40,15 +40,16 @@ struct sidecar_cycle {
 	uint16_t proved_port;     /* the last one that was set and read back; 0: none */
 	bool said_gate_trouble;
 
-	struct step step; /* what the last step found */
-	struct situation now;
 	struct publish publish;
 	struct webhook webhook;
 	struct qbittorrent_view view; /* preferences, as the last cycle found or left them */
 	struct reachability reach;    /* the caller polls and drains its tunnel's events */
-	struct qbittorrent qbittorrent;
+	struct situation now;
 	struct port_source source; /* the caller looks there before a cycle */
 	struct login_gate gate;    /* the caller may change its options */
+	struct step step;          /* what the last step found */
+	/* Last, since its cookies take 4 KiB and rarely use more than 100 bytes. */
+	struct qbittorrent qbittorrent;
 };
 
 /* Prepares `cycle`, which must be all zeros, for its first run. Borrows the other arguments for its

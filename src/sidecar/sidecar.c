@@ -31,7 +31,10 @@ struct sidecar {
 	const struct init *init;
 	unsigned idle_wakeups; /* wakeups of the loop since the last cycle or timeout */
 	struct sidecar_cycle cycle;
+	struct failure why; /* of the end; not on the stack, which is in use during all sleeps */
 };
+
+static struct sidecar sidecar;
 
 static void set_up(struct sidecar *s, const struct config *config, const struct init *init)
 {
@@ -249,83 +252,90 @@ static void shut_down_qbittorrent(struct sidecar_cycle *cycle)
 	qbittorrent_end(qb);
 }
 
-int sidecar_run(const struct config *config, struct init *init)
+/* Not inlined: its stack would be in use during all sleeps. */
+__attribute__((noinline)) static void start(const struct config *config, const struct init *init)
 {
-	static struct sidecar s;
-	const struct reachability *reach = &s.cycle.reach;
+	struct sidecar_cycle *cycle = &sidecar.cycle;
+	const struct tunnel *tunnel = &cycle->reach.tunnel;
 	char source[SERVERS_SOURCE_MAX];
 	struct tunnel_view view;
 	struct failure why;
-	enum fail f;
 
-	set_up(&s, config, init);
+	set_up(&sidecar, config, init);
 	/* Looks only for the tunnel's name, to log it. The first cycle judges the tunnel. */
-	if (!reach->off)
-		(void)tunnel_look(&s.cycle.reach.tunnel, &view, &why);
+	if (!cycle->reach.off)
+		(void)tunnel_look(&cycle->reach.tunnel, &view, &why);
 	/* If the login budget's file cannot be written, go on and count the logins in memory. */
-	s.cycle.gate.in_memory = true;
+	cycle->gate.in_memory = true;
 	servers_source(source, config, config->port_source);
 	log_line(LEVEL_INFO,
 	         "qsticky %s: qBittorrent at %s%s:%u, port %s, VPN interface %s, a check every "
 	         "%u s, health in %s",
 	         QSTICKY_VERSION, config->use_https ? "https://" : "", config->host,
-	         (unsigned)config->port, source,
-	         reach->tunnel.name[0] ? reach->tunnel.name : "not found", config->interval_s,
-	         config->health_path);
+	         (unsigned)config->port, source, tunnel->name[0] ? tunnel->name : "not found",
+	         config->interval_s, config->health_path);
 	sandbox_enter(config, SANDBOX_RUN);
 	/* The control server's first answer may take seconds. Until then, an old health file could
 	 * say healthy: replace it. */
 	if (config->port_source != CONFIG_SOURCE_FILE)
-		publish_health(&s.cycle.publish, &s.cycle.now);
-	f = loop(&s, &why);
+		publish_health(&cycle->publish, &cycle->now);
+}
+
+int sidecar_run(const struct config *config, struct init *init)
+{
+	struct failure *why = &sidecar.why;
+	enum fail f;
+
+	start(config, init);
+	f = loop(&sidecar, why);
 	log_last();
 	if (f == FAIL_ORPHANED) {
-		log_line(LEVEL_ERROR, "%s", why.text);
+		log_line(LEVEL_ERROR, "%s", why->text);
 		if (config->orphan_shutdown)
-			shut_down_qbittorrent(&s.cycle);
+			shut_down_qbittorrent(&sidecar.cycle);
 		return SIDECAR_EXIT_ORPHANED; /* the health file stays, and says unhealthy */
 	}
 	health_remove(config->health_path);
 	if (config->metrics_path)
 		health_remove(config->metrics_path);
 	if (f) {
-		log_line(LEVEL_ERROR, "cannot go on: %s", why.text);
+		log_line(LEVEL_ERROR, "cannot go on: %s", why->text);
 		return EXIT_FAILURE;
 	}
 	/* Before the logout: the kernel takes a while to free the watch, and does so meanwhile. */
-	port_file_watch_release(&s.cycle.source.watch);
-	qbittorrent_logout(&s.cycle.qbittorrent);
+	port_file_watch_release(&sidecar.cycle.source.watch);
+	qbittorrent_logout(&sidecar.cycle.qbittorrent);
 	log_line(LEVEL_INFO, "stopped");
 	return EXIT_SUCCESS;
 }
 
 int sidecar_once(const struct config *config, struct init *init)
 {
-	static struct sidecar s;
+	struct sidecar_cycle *cycle = &sidecar.cycle;
 	struct failure why;
 	enum fail f;
 
-	set_up(&s, config, init);
-	s.cycle.now.patience.exchange_ms = PATIENCE_MOST_MS; /* there is no next try */
-	login_store_keep(&s.cycle.gate.store);
+	set_up(&sidecar, config, init);
+	cycle->now.patience.exchange_ms = PATIENCE_MOST_MS; /* there is no next try */
+	login_store_keep(&cycle->gate.store);
 	sandbox_enter(config, SANDBOX_ONCE);
-	port_source_watch(&s.cycle.source, config);
-	f = port_source_settle(&s.cycle.source, &s.cycle.now, &init->stop);
-	port_source_say(&s.cycle.source, &s.cycle.now, sync_port(&s.cycle.now.sync) > 0,
-	                &s.cycle.publish);
-	if (f || s.cycle.now.sync.file == SYNC_FILE_BAD) {
-		if (s.cycle.source.hidden)
-			log_line(LEVEL_ERROR, "%s", s.cycle.now.file_why.text);
+	port_source_watch(&cycle->source, config);
+	f = port_source_settle(&cycle->source, &cycle->now, &init->stop);
+	port_source_say(&cycle->source, &cycle->now, sync_port(&cycle->now.sync) > 0,
+	                &cycle->publish);
+	if (f || cycle->now.sync.file == SYNC_FILE_BAD) {
+		if (cycle->source.hidden)
+			log_line(LEVEL_ERROR, "%s", cycle->now.file_why.text);
 		return EXIT_FAILURE;
 	}
-	f = sidecar_cycle_run(&s.cycle);
+	f = sidecar_cycle_run(cycle);
 	/* A rebind is allowed only if the port is closed twice, a second apart. */
-	if (f == FAIL_PORT_CLOSED && !wait_until(&init->stop, sync_due_ms(&s.cycle.now.sync), &why))
-		f = sidecar_cycle_run(&s.cycle);
+	if (f == FAIL_PORT_CLOSED && !wait_until(&init->stop, sync_due_ms(&cycle->now.sync), &why))
+		f = sidecar_cycle_run(cycle);
 	if (f == FAIL_NONE)
-		publish_success(&s.cycle.publish, &s.cycle.now);
+		publish_success(&cycle->publish, &cycle->now);
 	else if (f != FAIL_STOPPED)
-		publish_failure(&s.cycle.publish, &s.cycle.now);
-	qbittorrent_logout(&s.cycle.qbittorrent);
-	return sync_state(&s.cycle.now.sync) == SYNC_IN_SYNC ? EXIT_SUCCESS : EXIT_FAILURE;
+		publish_failure(&cycle->publish, &cycle->now);
+	qbittorrent_logout(&cycle->qbittorrent);
+	return sync_state(&cycle->now.sync) == SYNC_IN_SYNC ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/pages.h"
+
 /* Longest certificate, in bytes. A web server's has 1 to 3 KiB. */
 #define PEM_CERTIFICATE_MAX 8192
 
@@ -24,7 +26,7 @@ struct pem {
 	char line[PEM_LINE_MAX + 1];
 	size_t len;
 	unsigned char certificate[PEM_CERTIFICATE_MAX];
-};
+} PAGES_OF_ITS_OWN;
 
 enum pem_event {
 	PEM_MORE,        /* all bytes were read */

@@ -24,7 +24,7 @@ static struct {
 	size_t first_len;
 	bool greeted;             /* the handshake is over */
 	struct tls_verify verify; /* last: most of its pages are never touched */
-} space;
+} PAGES_OF_ITS_OWN space;
 
 /* ---- set-up ---- */
 
