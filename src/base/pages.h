@@ -20,10 +20,10 @@ static inline void pages_release(void *start, size_t len)
 {
 	uintptr_t page = getauxval(AT_PAGESZ);
 	uintptr_t first = ((uintptr_t)start + page - 1) / page * page;
-	uintptr_t end = ((uintptr_t)start + len) / page * page;
+	uintptr_t behind = ((uintptr_t)start + len) / page * page;
 
-	if (first < end)
-		(void)madvise((char *)start + (first - (uintptr_t)start), end - first,
+	if (first < behind)
+		(void)madvise((char *)start + (first - (uintptr_t)start), behind - first,
 		              MADV_DONTNEED);
 }
 
