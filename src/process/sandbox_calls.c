@@ -92,31 +92,29 @@ static const uint16_t more_calls[] = {
 	__NR_wait4,
 };
 
-/* Calls that are allowed only with this value of this argument. */
+/* Calls that are allowed only with these values of this argument. */
 static const struct checked {
 	uint16_t call;
 	uint16_t argument;
-	uint16_t value;
+	uint16_t values[6]; /* up to a 0, which is none */
 } checked[] = {
-	{ __NR_socket, 0, AF_INET },
-	{ __NR_socket, 0, AF_INET6 },
-	{ __NR_socket, 0, AF_NETLINK },
-	{ __NR_ioctl, 1, SIOCGIFINDEX }, /* src/net/resolve_address.c: a zone */
+	{ __NR_socket, 0, { AF_INET, AF_INET6, AF_NETLINK } },
+	{ __NR_ioctl, 1, { SIOCGIFINDEX } }, /* src/net/resolve_address.c: a zone */
 #ifdef __NR_socketcall
-	/* For Linux before 4.3. A filter cannot read the other arguments, which lie in memory. */
-	{ __NR_socketcall, 0, 1 },  /* socket(2) */
-	{ __NR_socketcall, 0, 3 },  /* connect(2) */
-	{ __NR_socketcall, 0, 6 },  /* getsockname(2) */
-	{ __NR_socketcall, 0, 11 }, /* sendto(2) */
-	{ __NR_socketcall, 0, 12 }, /* recvfrom(2) */
-	{ __NR_socketcall, 0, 14 }, /* setsockopt(2) */
+	/* For Linux before 4.3: socket(2), connect(2), getsockname(2), sendto(2), recvfrom(2) and
+	 * setsockopt(2). A filter cannot read the other arguments, which lie in memory. */
+	{ __NR_socketcall, 0, { 1, 3, 6, 11, 12, 14 } },
 #endif
 };
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
+#define CALLS_MAX (COUNT(judge_calls) + COUNT(more_calls))
 
-_Static_assert(COUNT(judge_calls) + COUNT(more_calls) + 4 * COUNT(checked) + 6 <=
-                       SANDBOX_FILTER_MAX,
+/* The filter compares at most the first numbers of all runs and all of one run. 6 is near the root
+ * of their count, where the sum is least. */
+#define RUN 6
+
+_Static_assert(CALLS_MAX + CALLS_MAX / RUN + 8 * COUNT(checked) + 6 <= SANDBOX_FILTER_MAX,
                "a filter has more instructions than there is room for");
 
 struct program {
@@ -133,51 +131,87 @@ static void load(struct program *program, size_t offset)
 	append(program, BPF_LD | BPF_W | BPF_ABS, offset);
 }
 
-/* A jump to the end of the filter, which allows the call. Resolved when the filter is complete. */
-#define TO_END UINT8_MAX
+/* Jumps to the end of the filter, which allows the call or ends the process. Resolved when the filter
+ * is complete. */
+#define TO_ALLOW UINT8_MAX
+#define TO_KILL (UINT8_MAX - 1)
 
-/* Skips `if_so` instructions if the loaded word is `value`, else `if_not`. */
-static void compare(struct program *program, unsigned value, unsigned if_so, unsigned if_not)
+/* Skips `if_so` instructions if the loaded word is `value` (BPF_JEQ), or at least that (BPF_JGE), else
+ * `if_not`. */
+static void compare(struct program *program, unsigned how, unsigned value, size_t if_so,
+                    size_t if_not)
 {
-	append(program, BPF_JMP | BPF_JEQ | BPF_K, value);
+	append(program, BPF_JMP | how | BPF_K, value);
 	program->at[-1].jt = (uint8_t)if_so;
 	program->at[-1].jf = (uint8_t)if_not;
 }
 
-static void allow_calls(struct program *program, const uint16_t *list, size_t count)
+static size_t sort_in(uint16_t *sorted, size_t count, const uint16_t *list, size_t more)
 {
+	for (; more > 0; more--, list++) {
+		size_t at = count++;
+
+		for (; at > 0 && sorted[at - 1] > *list; at--)
+			sorted[at] = sorted[at - 1];
+		sorted[at] = *list;
+	}
+	return count;
+}
+
+/* Allows the sorted calls, and no other. At the start, the kernel runs the filter for each number that
+ * there is, twice; compared one by one, that took half of what seccomp takes. */
+static void allow_calls(struct program *program, const uint16_t *sorted, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		size_t next = i + RUN;
+
+		if (i % RUN == 0 && next < count)
+			compare(program, BPF_JGE, sorted[next], RUN, 0);
+		compare(program, BPF_JEQ, sorted[i], TO_ALLOW,
+		        (i + 1) % RUN == 0 || i + 1 == count ? TO_KILL : 0);
+	}
+}
+
+static void allow_checked(struct program *program, const struct checked *check)
+{
+	size_t count = 0;
+
+	while (count < COUNT(check->values) && check->values[count])
+		count++;
+	compare(program, BPF_JEQ, check->call, 0, count + 1);
+	/* The lower half of the argument, which holds an int (little-endian). */
+	load(program, offsetof(struct seccomp_data, args) + check->argument * sizeof(uint64_t));
 	for (size_t i = 0; i < count; i++)
-		compare(program, list[i], TO_END, 0);
+		compare(program, BPF_JEQ, check->values[i], TO_ALLOW, i + 1 < count ? 0 : TO_KILL);
 }
 
 size_t sandbox_calls_filter(struct sock_filter filter[static SANDBOX_FILTER_MAX],
                             enum sandbox_phase phase)
 {
-	const size_t number = offsetof(struct seccomp_data, nr);
-	bool judges = phase == SANDBOX_JUDGE;
+	uint16_t sorted[CALLS_MAX];
+	size_t count = sort_in(sorted, 0, judge_calls, COUNT(judge_calls));
 	struct program program = { filter };
 
 	load(&program, offsetof(struct seccomp_data, arch));
-	compare(&program, ARCH, 1, 0);
+	compare(&program, BPF_JEQ, ARCH, 0, TO_KILL);
+	/* x32 has the architecture of x86_64, but its call numbers are in no list. */
+	load(&program, offsetof(struct seccomp_data, nr));
+	if (phase != SANDBOX_JUDGE) {
+		count = sort_in(sorted, count, more_calls, COUNT(more_calls));
+		for (size_t i = 0; i < COUNT(checked); i++)
+			allow_checked(&program, &checked[i]);
+	}
+	allow_calls(&program, sorted, count);
+	for (struct sock_filter *step = filter; step < program.at; step++) {
+		size_t left = (size_t)(program.at - step);
+
+		if (step->jf == TO_KILL)
+			step->jf = (uint8_t)(left - 1);
+		if (step->jt == TO_ALLOW)
+			step->jt = (uint8_t)left;
+	}
 	/* Linux before 4.14 takes this for "kill the thread": we have just one. */
 	append(&program, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
-	load(&program, number);
-	/* x32 has the architecture of x86_64, but its call numbers are in no list. */
-	allow_calls(&program, judge_calls, COUNT(judge_calls));
-	if (!judges)
-		allow_calls(&program, more_calls, COUNT(more_calls));
-	for (size_t i = 0; !judges && i < COUNT(checked); i++) {
-		compare(&program, checked[i].call, 0, 3);
-		/* The lower half of the argument, which holds an int (little-endian). */
-		load(&program,
-		     offsetof(struct seccomp_data, args) + checked[i].argument * sizeof(uint64_t));
-		compare(&program, checked[i].value, TO_END, 0);
-		load(&program, number);
-	}
-	append(&program, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
-	for (struct sock_filter *step = filter; step < program.at; step++)
-		if (step->jt == TO_END)
-			step->jt = (uint8_t)(program.at - step - 1);
 	append(&program, BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 	return (size_t)(program.at - filter);
 }
