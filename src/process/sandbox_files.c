@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,6 +18,7 @@
 #define LANDLOCK_CREATE_RULESET 444
 #define LANDLOCK_ADD_RULE 445
 #define LANDLOCK_RESTRICT_SELF 446
+#define OPENAT2 437
 
 /* Rights, of linux/landlock.h. */
 #define WRITE_FILE (1u << 1)
@@ -91,27 +93,39 @@ static void allow_fd(struct rules *rules, int fd, uint64_t rights)
 	close(fd);
 }
 
-static void allow(struct rules *rules, const char *path, uint64_t rights)
+/* Whether the path is spelled as the kernel would: no "." or "..", and no "/" too many. */
+static bool is_plain(const char *path)
 {
-	allow_fd(rules, open(path, O_PATH), rights);
+	size_t len = strlen(path);
+
+	return path[0] == '/' && len < LIMITS_PATH_MAX && !text_find(path, len, "/.") &&
+	       !text_find(path, len, "//") && (len == 1 || path[len - 1] != '/');
 }
 
-static int open_directory(const char *path)
+/* Opens the file or directory for its rule. Sets `place` to its real path, "" if unknown. A path without
+ * links is that path itself; to ask /proc for it takes longer than all else here. */
+static int open_place(const char *path, int flags, char place[static LIMITS_PATH_MAX])
 {
-	return open(path, O_PATH | O_DIRECTORY);
-}
-
-/* Finds the real path of the file or directory `fd`. False: unknown. */
-static bool find_place(int fd, char path[static LIMITS_PATH_MAX])
-{
+	const struct open_how how = { .flags = (unsigned)(O_PATH | flags),
+		                      .resolve = RESOLVE_NO_SYMLINKS };
 	char link[32];
-	struct text name = text_on(link, sizeof link);
+	struct text text = text_on(place, LIMITS_PATH_MAX), name = text_on(link, sizeof link);
 	ssize_t len;
+	int fd = -1;
 
+	if (is_plain(path)) {
+		fd = (int)syscall(OPENAT2, AT_FDCWD, path, &how, sizeof how);
+		if (fd >= 0)
+			text_append(&text, path);
+		if (fd >= 0 || errno == ENOENT)
+			return fd;
+	}
+	/* There may be a link, or no openat2(2): Docker's profile may forbid it. */
+	fd = open(path, O_PATH | flags);
 	text_printf(&name, "/proc/self/fd/%d", fd);
-	len = fd < 0 ? -1 : readlink(link, path, LIMITS_PATH_MAX - 1);
-	path[len > 0 ? len : 0] = '\0';
-	return len > 0;
+	len = fd < 0 ? -1 : readlink(link, place, LIMITS_PATH_MAX - 1);
+	place[len > 0 ? len : 0] = '\0';
+	return fd;
 }
 
 /* Whether too many others keep files in the directory. `has_to_be`: it must be allowed since a file in
@@ -137,10 +151,12 @@ static bool allow_directory(struct rules *rules, const char *file, bool has_to_b
 
 	text_append(&copy, file);
 	(void)text_cut_name(path);
-	fd = open_directory(path);
-	if (is_shared(find_place(fd, place) ? place : path, has_to_be)) {
-		if (fd >= 0)
-			close(fd);
+	/* Not even opened, if its name says so already. */
+	if (is_shared(path, has_to_be))
+		return false;
+	fd = open_place(path, O_DIRECTORY, place);
+	if (is_shared(place, has_to_be)) {
+		close(fd);
 		return false;
 	}
 	allow_fd(rules, fd, rights);
@@ -151,33 +167,44 @@ static bool allow_directory(struct rules *rules, const char *file, bool has_to_b
  * file. Sets `place` to its real path, "" if unknown. */
 static bool allow_file(struct rules *rules, const char *file, char place[static LIMITS_PATH_MAX])
 {
-	int fd = open(file, O_PATH);
+	int fd = open_place(file, 0, place);
 	struct stat status = { 0 };
 
 	if (fd >= 0 && (fstat(fd, &status) < 0 || S_ISDIR(status.st_mode))) {
 		close(fd);
 		fd = -1;
+		place[0] = '\0';
 	}
-	(void)find_place(fd, place);
 	allow_fd(rules, fd, READ_FILE);
 	return S_ISREG(status.st_mode);
 }
 
-/* Allows the file and its real directory, where a rename may replace it. */
-static void allow_target(struct rules *rules, const char *file)
+/* Allows the file and its real directory, where a rename may replace it. Returns whether `file` is in
+ * that directory. */
+static bool allow_target(struct rules *rules, const char *file)
 {
 	char place[LIMITS_PATH_MAX];
 
-	if (allow_file(rules, file, place) && place[0])
-		(void)allow_directory(rules, place, false, READ);
+	if (!allow_file(rules, file, place) || !place[0])
+		return false;
+	(void)allow_directory(rules, place, false, READ);
+	return strcmp(file, place) == 0;
 }
 
 /* Allows a file that a rename may replace. If it is a symbolic link, the link may be replaced in its
  * own directory, as Kubernetes does, and the target may be elsewhere. */
 static void allow_read(struct rules *rules, const char *file)
 {
-	allow_target(rules, file);
-	(void)allow_directory(rules, file, false, READ);
+	if (!allow_target(rules, file))
+		(void)allow_directory(rules, file, false, READ);
+}
+
+static bool allow(struct rules *rules, const char *path, uint64_t rights)
+{
+	int fd = open(path, O_PATH);
+
+	allow_fd(rules, fd, rights);
+	return fd >= 0;
 }
 
 /* Allows the directory above that of `file`, or the nearest one that exists, if it is below /tmp. */
@@ -191,9 +218,9 @@ static void allow_above(struct rules *rules, const char *file)
 	text_append(&copy, file);
 	(void)text_cut_name(path);
 	(void)text_cut_name(path);
-	while ((fd = open_directory(path)) < 0 && text_cut_name(path)) {
+	while ((fd = open_place(path, O_DIRECTORY, place)) < 0 && text_cut_name(path)) {
 	}
-	if (find_place(fd, place) && strncmp(place, transient, sizeof transient - 1) == 0)
+	if (strncmp(place, transient, sizeof transient - 1) == 0)
 		allow_fd(rules, fd, READ);
 	else if (fd >= 0)
 		close(fd);
@@ -210,22 +237,22 @@ static void allow_port_file(struct rules *rules, const char *file)
 }
 
 /* Allows the directory of `file` only, and makes it if it is missing. */
-static void allow_write(struct rules *rules, const char *name, const char *file)
+static void allow_write(struct rules *rules, const char *name, const char *file, uint64_t rights)
 {
 	file_make_parents(file);
-	if (!allow_directory(rules, file, true, WRITE))
+	if (!allow_directory(rules, file, true, rights))
 		log_line(LEVEL_ERROR,
 		         "%s: the sandbox forbids writing directly in / or /etc; name a file in a "
 		         "directory of its own",
 		         name);
 }
 
-static void allow_secret(struct rules *rules, const struct secret *secret)
+static void allow_secret(struct rules *rules, const struct secret *secret, bool has_usual)
 {
 	if (secret->file)
 		allow_read(rules, secret->file);
-	else if (secret->usual_file)
-		allow_target(rules, secret->usual_file);
+	else if (secret->usual_file && has_usual)
+		(void)allow_target(rules, secret->usual_file);
 }
 
 /* The login budget is in the directory of the health file. check does not make that directory: only
@@ -239,20 +266,18 @@ static void allow_login_file(struct rules *rules, const char *health, enum sandb
 
 static void allow_reconciling(struct rules *rules, const struct config *config)
 {
-	/* The files of the resolver, and the usual directories of CAs and secrets. */
-	static const char files[][sizeof "/etc/resolv.conf"] = { "/etc/hosts", "/etc/resolv.conf" };
-	static const char directories[][sizeof "/etc/ssl/certs"] = { "/etc/ssl/certs",
-		                                                     CONFIG_SECRETS };
 	const struct secret *secret;
 	size_t cursor = 0;
+	bool has_usual;
 
-	for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
-		allow_target(rules, files[i]);
-	for (size_t i = 0; i < sizeof directories / sizeof directories[0]; i++)
-		allow(rules, directories[i], READ_FILE);
+	/* The files of the resolver, and the usual directories of CAs and secrets. */
+	(void)allow_target(rules, "/etc/hosts");
+	(void)allow_target(rules, "/etc/resolv.conf");
+	(void)allow(rules, "/etc/ssl/certs", READ_FILE);
+	has_usual = allow(rules, CONFIG_SECRETS, READ_FILE);
 	while ((secret = config_secret(config, &cursor)))
-		allow_secret(rules, secret);
-	allow_secret(rules, &config->webhook_url);
+		allow_secret(rules, secret, has_usual);
+	allow_secret(rules, &config->webhook_url, has_usual);
 	allow_read(rules, config->tls_ca_file);
 	if (config->port_source != CONFIG_SOURCE_GLUETUN)
 		allow_port_file(rules, config->port_file_path);
@@ -278,15 +303,16 @@ int sandbox_files_limit(const struct config *config, enum sandbox_phase phase, b
 	if (rules.fd < 0)
 		return 0;
 	if (read_all)
-		allow(&rules, "/", READ);
+		(void)allow(&rules, "/", READ);
 	if (phase != SANDBOX_JUDGE)
 		allow_reconciling(&rules, config);
+	/* The login budget is next to the health file. */
 	if (phase == SANDBOX_RUN)
-		allow_write(&rules, "HEALTH_FILE", config->health_path);
-	if (phase != SANDBOX_JUDGE)
+		allow_write(&rules, "HEALTH_FILE", config->health_path, WRITE | READ_FILE);
+	else if (phase != SANDBOX_JUDGE)
 		allow_login_file(&rules, config->health_path, phase);
 	if (phase == SANDBOX_RUN && config->metrics_path)
-		allow_write(&rules, "QSTICKY_METRICS_FILE", config->metrics_path);
+		allow_write(&rules, "QSTICKY_METRICS_FILE", config->metrics_path, WRITE);
 	if (rules.incomplete ||
 	    (SANDBOX_RESTRICTS && syscall(LANDLOCK_RESTRICT_SELF, rules.fd, 0) < 0))
 		abi = 0;

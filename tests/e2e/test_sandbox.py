@@ -275,6 +275,19 @@ def test_where_the_kernel_lacks_something_the_rest_still_stops_what_it_can(
     assert attack(0, (*WITHOUT, ",".join(lacking))).all(steps) == wanted
 
 
+def test_without_openat2_the_rules_are_the_same(
+    abi: int, attack: NewAttack, fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    """Docker's profile may forbid it. Then /proc tells where links lead."""
+    steps = ["read", "write", "unlink", "mkdir"]
+    wanted = {step: how for step, how in expected((), abi).items() if step in steps}
+    assert attack(0, (*WITHOUT, "openat2")).all(steps) == wanted
+    port_file.write(PORT)
+    qsticky = sidecar(fake, wrapper=(*WITHOUT, "openat2"))
+    qsticky.wait_in_sync(PORT)
+    assert not qsticky.troubles()
+
+
 # -- what is on --------------------------------------------------------------------
 
 

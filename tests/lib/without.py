@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Runs a program as on a kernel that lacks Landlock or seccomp, or under a profile that refuses them.
+"""Runs a program as on a kernel that lacks Landlock, seccomp or openat2(2), or under a profile that refuses them.
 
     without.py landlock,seccomp PROGRAM [ARGUMENT...]
 
@@ -21,13 +21,14 @@ PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 22, 38
 LOAD, EQUAL, RETURN = 0x20, 0x15, 0x06
 ALLOW, ERRNO = 0x7FFF0000, 0x00050000
 NUMBER, ARCH, FIRST_ARGUMENT = 0, 4, 16
-PRCTL, LANDLOCK_CREATE_RULESET = 157, 444
+PRCTL, OPENAT2, LANDLOCK_CREATE_RULESET = 157, 437, 444
 
 
 def refusals(what: str) -> list[tuple[int, int, int, int]]:
     """Instructions that answer as the kernel would, with the call's number loaded."""
-    if what == "landlock":
-        return [(EQUAL, 0, 1, LANDLOCK_CREATE_RULESET), (RETURN, 0, 0, ERRNO | errno.ENOSYS)]
+    missing = {"landlock": LANDLOCK_CREATE_RULESET, "openat2": OPENAT2}
+    if what in missing:
+        return [(EQUAL, 0, 1, missing[what]), (RETURN, 0, 0, ERRNO | errno.ENOSYS)]
     if what == "seccomp":
         return [
             (EQUAL, 0, 4, PRCTL),

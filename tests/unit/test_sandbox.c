@@ -166,6 +166,34 @@ static bool opens_nothing_in_a_directory_in_place_of_a_file(struct place *place)
 	return reads_nothing_else(place);
 }
 
+/* Each names a directory that others use too, in another way. */
+static bool opens_nothing_that_a_path_leads_to(struct place *place)
+{
+	static char path[PATH_MAX], link[PATH_MAX];
+	static const char *const paths[] = { "/etc/../etc/file", "/etc//file", "/etc/./file",
+		                             "//etc/file", link };
+
+	snprintf(path, sizeof path, "%.2000s-link", place->other);
+	snprintf(link, sizeof link, "%.2000s-link/file", place->other);
+	if (symlink("/etc", path) < 0)
+		return false;
+	for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+		pid_t child = fork();
+		int status;
+
+		place->config.port_file_path = place->config.health_path = paths[i];
+		place->config.tls_ca_file = place->config.pass.file = paths[i];
+		if (child == 0)
+			_exit(limit(place, SANDBOX_RUN) == 0 ||
+			                      (!can_read("/etc/passwd") && errno == EACCES)
+			              ? 0
+			              : 1);
+		if (waitpid(child, &status, 0) != child || status != 0)
+			return false;
+	}
+	return unlink(path) == 0;
+}
+
 static void no_rule_is_on_what_holds_more_than_it_is_told_of(void **state)
 {
 	static promise *const promises[] = {
@@ -176,6 +204,7 @@ static void no_rule_is_on_what_holds_more_than_it_is_told_of(void **state)
 		opens_nothing_above_a_health_file_that_cannot_be,
 		opens_nothing_around_secrets_and_cas_that_are_missing,
 		opens_nothing_in_a_directory_in_place_of_a_file,
+		opens_nothing_that_a_path_leads_to,
 	};
 	char path[PATH_MAX];
 
