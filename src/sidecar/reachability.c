@@ -61,6 +61,7 @@ bool reachability_changed(struct reachability *reach, struct situation *now)
 	struct tunnel_view view;
 	struct failure why;
 
+	reach->early_until_ms = mono_earlier(reach->early_until_ms, 1); /* look again */
 	forget_hints(reach, now);
 	reach->hints_at_ms = mono_earlier(reach->hints_at_ms, hints_at_ms);
 	(void)tunnel_look(&tunnel, &view, &why); /* all zeros if it fails */
@@ -102,22 +103,33 @@ static void note_traffic(struct reachability *reach, struct sync *sync, int64_t 
 	sync_cycle_at(sync, traffic->look_at_ms);
 }
 
+void reachability_look_early(struct reachability *reach)
+{
+	struct failure why;
+
+	if (!reach->off && !tunnel_look(&reach->tunnel, &reach->view, &why))
+		reach->early_until_ms = mono_now_ms() + REACHABILITY_EARLY_MS;
+}
+
 enum fail reachability_look(struct reachability *reach, struct situation *now, struct failure *why)
 {
 	struct tunnel_view before = reach->view;
 	int64_t now_ms = mono_now_ms();
-	enum fail f;
+	bool is_first = reach->early_until_ms > 0;
+	enum fail f = FAIL_NONE;
 
 	if (reach->off)
 		return FAIL_NONE;
-	f = tunnel_look(&reach->tunnel, &reach->view, why);
+	if (now_ms >= reach->early_until_ms)
+		f = tunnel_look(&reach->tunnel, &reach->view, why);
+	reach->early_until_ms = 0;
 	reach->unreadable = f;
 	if (!f) {
 		sync_links_seen(&now->sync, reach->view.lo_only, now_ms);
 		note_missing(reach, &now->sync, now_ms);
 		note_traffic(reach, &now->sync, now_ms);
 	}
-	if (!is_same(&before, &reach->view)) {
+	if (is_first || !is_same(&before, &reach->view)) {
 		sync_tunnel_differs(&now->sync, now_ms);
 		forget_hints(reach, now);
 	}

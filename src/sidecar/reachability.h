@@ -34,6 +34,10 @@
 /* How long qBittorrent must say "firewalled", and transfer data, before that is told. */
 #define REACHABILITY_FIREWALLED_MS (60 * 60 * 1000)
 
+/* How long the look of the start holds for the first cycle, in milliseconds. A cycle's own look holds for
+ * the cycle, which takes longer. */
+#define REACHABILITY_EARLY_MS 50
+
 /* How long a tunnel that once existed must be unusable before it counts as lost, in milliseconds.
  * This holds with and without a forwarded port. A reconnect takes less. */
 #define REACHABILITY_LOST_MS (30 * 1000)
@@ -56,6 +60,7 @@ struct reachability {
 	int64_t firewalled_at_ms; /* the same for "firewalled" */
 	int64_t transferred;      /* bytes that it had transferred then */
 	struct tunnel_view view;
+	int64_t early_until_ms; /* until when the next look is that of the start; 0: it was used */
 	struct tunnel tunnel;
 };
 
@@ -68,6 +73,10 @@ enum fail reachability_listen(struct reachability *reach, struct failure *why);
 /* Whether the tunnel is looked for but was never found, and the last look did not fail.
  * choice_made() of `reach->tunnel.choice` gives the reason. */
 bool reachability_is_unfound(const struct reachability *reach);
+
+/* Looks at the network namespace before the first cycle, to find the tunnel's name. The next
+ * reachability_look() takes what was found, unless something has changed since. */
+void reachability_look_early(struct reachability *reach);
 
 /* Looks at the network namespace, and passes the result to `now->sync`. Asks only the kernel.
  * FAIL_IO: the kernel does not list the interfaces. */

@@ -258,13 +258,11 @@ __attribute__((noinline)) static void start(const struct config *config, const s
 	struct sidecar_cycle *cycle = &sidecar.cycle;
 	const struct tunnel *tunnel = &cycle->reach.tunnel;
 	char source[SERVERS_SOURCE_MAX];
-	struct tunnel_view view;
 	struct failure why;
 
 	set_up(&sidecar, config, init);
-	/* Looks only for the tunnel's name, to log it. The first cycle judges the tunnel. */
-	if (!cycle->reach.off)
-		(void)tunnel_look(&cycle->reach.tunnel, &view, &why);
+	/* For the tunnel's name, to log it. The first cycle judges the tunnel. */
+	reachability_look_early(&cycle->reach);
 	/* If the login budget's file cannot be written, go on and count the logins in memory. */
 	cycle->gate.in_memory = true;
 	servers_source(source, config, config->port_source);

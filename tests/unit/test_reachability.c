@@ -296,6 +296,45 @@ static void reachability_hears_of_the_interface_it_is_given(void **state)
 	assert_int_equal(poll(&heard, 1, 0), 1);
 }
 
+/* As at the start; then the interface goes down. The look holds until `until_ms`. */
+static bool is_up_after_early_look(int64_t until_ms)
+{
+	netns_ip("link set tun0 up");
+	reachability_look_early(&reach);
+	assert_true(reach.early_until_ms > mono_now_ms() - 10000);
+	reach.early_until_ms = until_ms;
+	netns_ip("link set tun0 down");
+	return reach.view.up;
+}
+
+static void reachability_takes_the_look_of_the_start_once(void **state)
+{
+	(void)state;
+
+	enter();
+	begin(SCRIPT(NULL));
+	assert_true(is_up_after_early_look(MONO_NEVER));
+	(void)reachability_look(&reach, &situation, &why);
+	assert_true(reach.view.up);
+	(void)reachability_look(&reach, &situation, &why);
+	assert_false(reach.view.up);
+}
+
+static void reachability_looks_again_after_a_change_or_a_while(void **state)
+{
+	(void)state;
+
+	enter();
+	begin(SCRIPT(NULL));
+	assert_true(is_up_after_early_look(MONO_NEVER));
+	(void)reachability_changed(&reach, &situation);
+	(void)reachability_look(&reach, &situation, &why);
+	assert_false(reach.view.up);
+	assert_true(is_up_after_early_look(mono_now_ms()));
+	(void)reachability_look(&reach, &situation, &why);
+	assert_false(reach.view.up);
+}
+
 static void *open_port_later(void *unused)
 {
 	(void)unused;
@@ -1273,6 +1312,10 @@ int main(void)
 			reachability_is_not_known_where_the_kernel_does_not_tell, NULL,
 			end_after_test),
 		cmocka_unit_test_setup_teardown(reachability_hears_of_the_interface_it_is_given,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(reachability_takes_the_look_of_the_start_once, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(reachability_looks_again_after_a_change_or_a_while,
 		                                NULL, end_after_test),
 		cmocka_unit_test_setup_teardown(reachability_waits_for_a_port_that_was_set_just_now,
 		                                NULL, end_after_test),
