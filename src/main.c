@@ -44,15 +44,19 @@ static bool load(void)
 {
 	enum log_level level = LEVEL_ERROR;
 
-	/* Twice: the first pass finds the log format, in which the second one logs mistakes. */
-	config_load(&config, environ, complain_to_nobody, NULL);
+	size_t wrong = config_load(&config, environ, complain_to_nobody, NULL);
+
 	log_start(config.log_level, config.log_format);
-	if (config_load(&config, environ, complain_to_log, &level) > 0)
+	/* Only now is the format known in which to log mistakes. */
+	if (wrong > 0) {
+		(void)config_load(&config, environ, complain_to_log, &level);
 		return false;
+	}
 	level = LEVEL_WARN;
 	config_ignored(environ, complain_to_log, &level);
 	level = LEVEL_DEBUG;
-	config_of_kubernetes(environ, complain_to_log, &level);
+	if (config->log_level == LEVEL_DEBUG)
+		config_of_kubernetes(environ, complain_to_log, &level);
 	return true;
 }
 

@@ -311,7 +311,8 @@ size_t config_load(struct config *config, char *const environment[], config_comp
 		bool plain = variable->kind != CONFIG_KIND_SECRET;
 
 		trim(environment, variable->name, "", plain);
-		trim(environment, variable->name, "_FILE", true);
+		if (config_variable_is_secret(variable))
+			trim(environment, variable->name, "_FILE", true);
 		if (variable->old_name)
 			trim(environment, variable->old_name, "", plain);
 		wrong += read_variable(config, environment, variable, complain, context);

@@ -249,3 +249,26 @@ def test_a_settled_cycle_takes_at_most_24_system_calls(
     # Some cycles ask for more, or get their answer in two pieces.
     settled = min(cycles, key=len)
     assert "connect" in settled and len(settled) <= 24, settled
+
+
+@MUSL
+def test_a_start_takes_few_system_calls_before_it_connects(
+    place: Path, fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    if shutil.which("strace") is None:
+        missing("strace is not installed")
+    port_file.write(PORT)
+    trace = place / "trace"
+    qsticky = sidecar(fake, wrapper=strace.wrapper(trace))
+    qsticky.wait_in_sync(PORT)
+    made = strace.calls(trace)
+    made = made[: next(i for i, call in enumerate(made) if call.name == "connect")]
+    # The interfaces: listen for changes, and ask once for the route, the links and the addresses.
+    asked = [call for call in made if call.name == "socket" and "NETLINK" in call.arguments]
+    assert len(asked) <= 4, asked
+    # No path here has a link, so /proc is not asked where one leads.
+    assert not [call for call in made if call.name == "readlink"]
+    assert not [call for call in made if "/run/secrets/" in call.arguments][1:]
+    # Each capability is one call to drop, for root.
+    others = [call.name for call in made if call.name != "prctl"]
+    assert len(others) <= 120, others
