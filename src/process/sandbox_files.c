@@ -266,19 +266,22 @@ static void allow_login_file(struct rules *rules, const char *health, enum sandb
 
 static void allow_reconciling(struct rules *rules, const struct config *config)
 {
-	const struct secret *secret;
+	const struct secret *secret, *webhook = &config->webhook_url;
 	size_t cursor = 0;
 	bool has_usual;
 
-	/* The files of the resolver, and the usual directories of CAs and secrets. */
 	(void)allow_target(rules, "/etc/hosts");
 	(void)allow_target(rules, "/etc/resolv.conf");
-	(void)allow(rules, "/etc/ssl/certs", READ_FILE);
 	has_usual = allow(rules, CONFIG_SECRETS, READ_FILE);
 	while ((secret = config_secret(config, &cursor)))
 		allow_secret(rules, secret, has_usual);
-	allow_secret(rules, &config->webhook_url, has_usual);
-	allow_read(rules, config->tls_ca_file);
+	allow_secret(rules, webhook, has_usual);
+	/* Plain HTTP needs no CAs. The URL of a webhook may come later, in its usual file. */
+	if (config->use_https || config->gluetun_use_https || has_usual || webhook->file ||
+	    !webhook->is_default) {
+		(void)allow(rules, "/etc/ssl/certs", READ_FILE);
+		allow_read(rules, config->tls_ca_file);
+	}
 	if (config->port_source != CONFIG_SOURCE_GLUETUN)
 		allow_port_file(rules, config->port_file_path);
 }

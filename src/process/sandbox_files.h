@@ -10,10 +10,10 @@
 #include "config/config.h"
 #include "process/sandbox_phase.h"
 
-/* From now on, only files of `config` and of the resolver may be read. Only those that the phase writes
- * may be written. With `read_all` every file may be read. Makes the directories to
- * write to, if there is Landlock. Requires no_new_privs. Returns Landlock's ABI, or 0: none, and errno
- * says why.
+/* From now on, only files of `config` and of the resolver may be read; those of CAs only where TLS may be
+ * used. Only those that the phase writes may be written. With `read_all` every file may be read. Makes the
+ * directories to write to, if there is Landlock. Requires no_new_privs. Returns Landlock's ABI, or 0: none,
+ * and errno says why.
  *
  * A rule belongs to a directory, not to its name. A directory that is made or replaced later has no rule.
  * `/` and /etc never have one. For files that rarely change, neither have /home, /root, /run, /tmp, /usr

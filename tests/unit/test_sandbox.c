@@ -230,6 +230,52 @@ static void a_webhook_url_may_come_from_any_file(void **state)
 	check_promise(state, reads_what_is_named);
 }
 
+static bool reads_cas(struct place *place)
+{
+	place->config.port_file_path = "/nowhere/gluetun/forwarded_port";
+	place->config.tls_ca_file = place->other;
+	return limit(place, SANDBOX_RUN) == 0 || can_read(place->other);
+}
+
+static bool reads_no_cas_without_tls(struct place *place)
+{
+	struct stat status;
+
+	place->config.webhook_url.is_default = true;
+	return !reads_cas(place) || limit(place, SANDBOX_RUN) == 0 ||
+	       stat(CONFIG_SECRETS, &status) == 0; /* it may come to hold a webhook's URL */
+}
+
+static bool reads_cas_for_qbittorrent(struct place *place)
+{
+	place->config.webhook_url.is_default = place->config.use_https = true;
+	return reads_cas(place);
+}
+
+static bool reads_cas_for_the_control_server(struct place *place)
+{
+	place->config.webhook_url.is_default = place->config.gluetun_use_https = true;
+	return reads_cas(place);
+}
+
+static bool reads_cas_for_a_webhook(struct place *place)
+{
+	place->config.webhook_url.value = "https://example.org/";
+	return reads_cas(place);
+}
+
+static void cas_may_be_read_only_where_there_is_tls(void **state)
+{
+	char path[PATH_MAX];
+
+	temp_dir_path(path, state, "other");
+	assert_true(temp_dir_write(path, "x", 1));
+	check_promise(state, reads_no_cas_without_tls);
+	check_promise(state, reads_cas_for_qbittorrent);
+	check_promise(state, reads_cas_for_the_control_server);
+	check_promise(state, reads_cas_for_a_webhook);
+}
+
 /* ---- files that need a restart ---- */
 
 static bool make(const char *dir, const char *file)
@@ -394,6 +440,7 @@ int main(void)
 		WITH_DIR(once_writes_nothing),
 		WITH_DIR(no_rule_is_on_what_holds_more_than_it_is_told_of),
 		WITH_DIR(a_webhook_url_may_come_from_any_file),
+		WITH_DIR(cas_may_be_read_only_where_there_is_tls),
 		WITH_DIR(what_the_sandbox_alone_keeps_closed_is_told_from_all_else),
 		WITH_DIR(no_privilege_is_left),
 		WITH_DIR(there_is_room_for_descriptors_whatever_was_inherited),
