@@ -43,7 +43,6 @@ static void complain_to_nobody(void *context, const char *sentence)
 static bool load(void)
 {
 	enum log_level level = LEVEL_ERROR;
-
 	size_t wrong = config_load(&config, environ, complain_to_nobody, NULL);
 
 	log_start(config.log_level, config.log_format);
@@ -55,7 +54,7 @@ static bool load(void)
 	level = LEVEL_WARN;
 	config_ignored(environ, complain_to_log, &level);
 	level = LEVEL_DEBUG;
-	if (config->log_level == LEVEL_DEBUG)
+	if (config.log_level == LEVEL_DEBUG)
 		config_of_kubernetes(environ, complain_to_log, &level);
 	return true;
 }

@@ -258,7 +258,6 @@ __attribute__((noinline)) static void start(const struct config *config, const s
 	struct sidecar_cycle *cycle = &sidecar.cycle;
 	const struct tunnel *tunnel = &cycle->reach.tunnel;
 	char source[SERVERS_SOURCE_MAX];
-	struct failure why;
 
 	set_up(&sidecar, config, init);
 	/* For the tunnel's name, to log it. The first cycle judges the tunnel. */
