@@ -64,6 +64,7 @@ bool reachability_changed(struct reachability *reach, struct situation *now)
 	reach->early_until_ms = mono_earlier(reach->early_until_ms, 1); /* look again */
 	forget_hints(reach, now);
 	reach->hints_at_ms = mono_earlier(reach->hints_at_ms, hints_at_ms);
+	tunnel.settled = false; /* what `events_fd` reports is for the other to read */
 	(void)tunnel_look(&tunnel, &view, &why); /* all zeros if it fails */
 	return is_usable(&view) && !is_same(&view, &reach->view);
 }
@@ -352,6 +353,8 @@ enum fail reachability_prove(struct reachability *reach, struct qbittorrent *qb,
 		f = prove_open(reach, qb, view, wanted, just_set, now, why);
 	else
 		f = reachability_judge_missing(reach, mono_now_ms(), why);
+	/* Whatever the cause, the next look is at all there is. */
+	reach->tunnel.settled &= !f;
 	if (f == FAIL_STOPPED)
 		return f;
 	if (f == FAIL_NONE)

@@ -29,6 +29,7 @@ bool netlink_next(const unsigned char **at, size_t *left, struct netlink_message
 	*message = (struct netlink_message){
 		.type = header.nlmsg_type,
 		.flags = header.nlmsg_flags,
+		.answers = header.nlmsg_seq,
 		.payload = *at + sizeof header,
 		.len = header.nlmsg_len - sizeof header,
 	};
@@ -218,6 +219,9 @@ static enum reception receive(int fd, netlink_take *take, void *context)
 		return RECEPTION_TAKEN;
 	left = (size_t)got;
 	while (netlink_next(&at, &left, &message)) {
+		/* A change is reported to a group, with the number of the request that made it. */
+		if (from.nl_groups != 0)
+			message.answers = 0;
 		/* Something changed during the dump: entries may be missing or appear twice. */
 		if (message.flags & NLM_F_DUMP_INTR)
 			return RECEPTION_LOST;
@@ -239,6 +243,25 @@ bool netlink_drain(int fd, netlink_take *take, void *context)
 	for (unsigned left = 100; left > 0 && reception >= RECEPTION_TAKEN; left--)
 		reception = receive(fd, take, context);
 	return reception == RECEPTION_NOTHING || reception >= RECEPTION_TAKEN;
+}
+
+bool netlink_ask_link(int fd, uint32_t index, uint32_t number, netlink_take *take, void *context)
+{
+	const struct {
+		struct nlmsghdr header;
+		struct ifinfomsg link;
+	} request = {
+		.header = {
+			.nlmsg_len = sizeof request,
+			.nlmsg_type = RTM_GETLINK,
+			.nlmsg_flags = NLM_F_REQUEST,
+			.nlmsg_seq = number,
+		},
+		.link = { .ifi_index = (int)index },
+	};
+
+	return send(fd, &request, sizeof request, 0) >= 0 &&
+	       receive(fd, take, context) == RECEPTION_TAKEN;
 }
 
 /* Sends a request on a new socket, which the caller closes. The kernel answers before send()

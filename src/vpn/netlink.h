@@ -21,6 +21,7 @@
 struct netlink_message {
 	uint16_t type; /* RTM_NEWLINK and so on */
 	uint16_t flags;
+	uint32_t answers; /* number of the request that it answers; 0: it reports a change */
 	const unsigned char *payload;
 	size_t len;
 };
@@ -72,6 +73,13 @@ enum fail netlink_listen(int *fd, struct failure *why);
  * blocks. Returns false if messages were lost: then the caller must call netlink_dump(), and more
  * messages may be waiting. */
 bool netlink_drain(int fd, netlink_take *take, void *context);
+
+/* Asks for the interface `index` on a socket of netlink_listen(), reads one datagram, and calls
+ * `take` for each message in it. Never blocks. The kernel answers before it goes on, and its answer
+ * stands behind all changes that it has reported. So if the datagram is the answer to `number` (not
+ * 0), nothing has changed unread. If it reports a change, the answer waits behind it.
+ * Returns false if the kernel refuses, or if messages were lost. */
+bool netlink_ask_link(int fd, uint32_t index, uint32_t number, netlink_take *take, void *context);
 
 /* Reads all links (`kind` RTM_GETLINK) or all addresses (RTM_GETADDR), and calls `take` for each.
  * The kernel answers at once.

@@ -28,6 +28,14 @@ struct tunnel_view {
 	char v6_text[INET6_ADDRSTRLEN];
 };
 
+/* What tunnel_drain() read, from the least to the most. Code compares the values. */
+enum tunnel_event {
+	TUNNEL_QUIET,
+	TUNNEL_OTHER_GONE, /* an interface that is not the tunnel's was deleted */
+	TUNNEL_CHANGED,    /* the tunnel's interface or address changed, or messages were lost; if
+	                    * `sought`, also a change of any interface that can be the tunnel */
+};
+
 struct tunnel {
 	char name[IF_NAMESIZE]; /* of the interface; "": not known yet */
 	bool sought;            /* the user named no interface, so tunnel_look() finds it */
@@ -37,6 +45,13 @@ struct tunnel {
 	bool routed;
 	uint32_t index; /* of the interface, as last reported; 0: none */
 	int events_fd;  /* for poll(); -1: changes are not reported */
+	/* `view` holds, for all that was reported since. Without it, tunnel_look() reads all anew. The
+	 * caller may clear it. */
+	bool settled;
+	bool answered;  /* the last question was answered, and the interface is as in `view` */
+	uint32_t asked; /* number of the last question */
+	enum tunnel_event heard; /* read by tunnel_look(), for tunnel_drain() to return */
+	struct tunnel_view view; /* at the last tunnel_look() */
 	/* Packets at the last tunnel_look(). Not in the view, since they change all the time. */
 	struct traffic_counts counts;
 	struct choice choice; /* if `sought`: the interfaces at the last choice */
@@ -51,20 +66,15 @@ void tunnel_start(struct tunnel *tunnel, const char *name);
  * FAIL_IO: the kernel refuses; `events_fd` stays -1. */
 enum fail tunnel_listen(struct tunnel *tunnel, struct failure *why);
 
-/* What tunnel_drain() read, from the least to the most. Code compares the values. */
-enum tunnel_event {
-	TUNNEL_QUIET,
-	TUNNEL_OTHER_GONE, /* an interface that is not the tunnel's was deleted */
-	TUNNEL_CHANGED,    /* the tunnel's interface or address changed, or messages were lost; if
-	                    * `sought`, also a change of any interface that can be the tunnel */
-};
-
 /* Reads all changes from `events_fd`, and returns the most important one. Never blocks. */
 enum tunnel_event tunnel_drain(struct tunnel *tunnel);
 
 /* Reads the tunnel's state from the kernel into `*view`. Does not wait for anything. If `sought`,
  * it also chooses the interface: at the first call, after a TUNNEL_CHANGED, and while the choice is
  * not certain. Without an `events_fd` it chooses at each call.
+ *
+ * It lists all interfaces and addresses, unless the last call found a usable tunnel and `events_fd`
+ * has reported no change of any since. Then it only asks for the tunnel's interface and its counts.
  * FAIL_IO: the kernel refuses, or things kept changing; `*view` is all zeros then. */
 enum fail tunnel_look(struct tunnel *tunnel, struct tunnel_view *view, struct failure *why);
 

@@ -123,13 +123,14 @@ static void check_drain(const uint8_t *data, size_t size)
 	const unsigned char *at = data;
 	struct taken taken = { 0 }, wanted = { 0 };
 	struct netlink_message message;
-	bool failed = false, whole = size <= NETLINK_MAX;
+	bool failed = false, done = false, whole = size <= NETLINK_MAX;
 	size_t left = whole ? size : 0;
 	int fds[2];
 
 	while (netlink_next(&at, &left, &message)) {
 		failed = (message.flags & NLM_F_DUMP_INTR) || message.type == NLMSG_ERROR;
-		if (failed || message.type == NLMSG_DONE)
+		done = !failed && message.type == NLMSG_DONE;
+		if (failed || done)
 			break;
 		wanted.count++;
 		wanted.bytes += message.len;
@@ -138,6 +139,11 @@ static void check_drain(const uint8_t *data, size_t size)
 	assert(netlink_drain(fds[1], take, &taken) && taken.count == 0);
 	assert(send(fds[0], data, size, 0) == (ssize_t)size);
 	assert(netlink_drain(fds[1], take, &taken) == (whole && !failed));
+	assert(taken.count == wanted.count && taken.bytes == wanted.bytes);
+	/* The same as what stands before an answer. The end of a dump is none. */
+	taken = (struct taken){ 0 };
+	assert(send(fds[0], data, size, 0) == (ssize_t)size);
+	assert(netlink_ask_link(fds[1], 1, 7, take, &taken) == (whole && !failed && !done));
 	assert(taken.count == wanted.count && taken.bytes == wanted.bytes);
 	close(fds[0]);
 	close(fds[1]);
@@ -155,6 +161,8 @@ static void check_kernel(void)
 	assert(netlink_default_route() <= INT32_MAX);
 	assert(!netlink_listen(&fd, &why));
 	(void)netlink_drain(fd, take, &taken);
+	taken.count = 0;
+	assert(netlink_ask_link(fd, 1, 7, take, &taken) && taken.count > 0);
 	close(fd);
 }
 

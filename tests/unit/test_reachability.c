@@ -269,6 +269,7 @@ static void reachability_is_not_known_where_the_kernel_does_not_tell(void **stat
 
 	enter();
 	begin(SCRIPT(NULL));
+	netns_ip("link set tun0 mtu 1400"); /* so that all is asked for again */
 	assert_true(getrlimit(RLIMIT_NOFILE, &limit) == 0);
 	few = (struct rlimit){ .rlim_cur = 0, .rlim_max = limit.rlim_max };
 	assert_true(setrlimit(RLIMIT_NOFILE, &few) == 0);

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -319,6 +320,220 @@ static void tunnel_takes_what_was_lost_for_a_change(void **state)
 	assert_int_equal(tunnel_drain(&tunnel), TUNNEL_QUIET);
 }
 
+/* ---- looks while changes are heard ---- */
+
+/* A tunnel that is connected, heard, and looked at. */
+static void settle(void)
+{
+	enter();
+	netns_ip("link add eth0 type veth peer name far1");
+	netns_ip("link set eth0 up");
+	connect_vpn();
+	listen_to_changes();
+	look();
+	assert_true(view.up && view.has_v4);
+}
+
+/* What a look finds without any means to list all there is. */
+static enum fail look_without_lists(void)
+{
+	struct rlimit limit, none;
+	enum fail f;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = (struct rlimit){ .rlim_cur = 0, .rlim_max = limit.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	f = tunnel_look(&tunnel, &view, &why);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	return f;
+}
+
+/* What a look finds must be what one finds that knows nothing of before. */
+static void assert_seen_rightly(const char *after)
+{
+	struct tunnel fresh;
+	struct tunnel_view now;
+
+	tunnel_start(&fresh, "tun0");
+	look();
+	assert_int_equal(tunnel_look(&fresh, &now, &why), FAIL_NONE);
+	/* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-exp42-c,cert-flp37-c) */
+	if (memcmp(&now, &view, sizeof now) != 0)
+		fail_msg("after \"ip %s\": index %u for %u, %s for %s, %s for %s", after,
+		         view.index, now.index, view.v4_text, now.v4_text, view.v6_text,
+		         now.v6_text);
+	assert_int_equal(tunnel.counts.index, now.index);
+}
+
+static void tunnel_is_asked_for_alone_while_nothing_changes(void **state)
+{
+	struct tunnel_view before;
+	uint64_t sent;
+	(void)state;
+
+	settle();
+	before = view;
+	sent = tunnel.counts.sent;
+	netns_ip("neighbor add 10.2.0.9 lladdr 02:00:00:00:00:09 dev tun0");
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(look_without_lists(), FAIL_NONE);
+	assert_memory_equal(&view, &before, sizeof view);
+	assert_true(tunnel.counts.index == view.index && tunnel.counts.sent >= sent);
+	assert_false(readable());
+	/* Not after a change of anything, nor where there is more to find out. */
+	netns_ip("link set eth0 mtu 1400");
+	assert_int_equal(look_without_lists(), FAIL_IO);
+	assert_int_equal(tunnel_drain(&tunnel), TUNNEL_QUIET);
+	look();
+	netns_ip("link set eth0 mtu 1300");
+	assert_int_equal(tunnel_drain(&tunnel), TUNNEL_QUIET);
+	assert_int_equal(look_without_lists(), FAIL_IO);
+	look();
+	assert_int_equal(look_without_lists(), FAIL_NONE);
+	netns_ip("address del 10.2.0.2/32 dev tun0");
+	(void)tunnel_drain(&tunnel);
+	look();
+	assert_int_equal(look_without_lists(), FAIL_IO);
+}
+
+static void tunnel_is_seen_with_an_address_that_was_replaced(void **state)
+{
+	(void)state;
+
+	settle();
+	netns_ip("address add 10.2.0.3/32 dev tun0");
+	netns_ip("address del 10.2.0.2/32 dev tun0");
+	look();
+	assert_string_equal(view.v4_text, "10.2.0.3");
+	/* It is still told, though a part of it was read. */
+	assert_true(readable());
+	assert_int_equal(tunnel_drain(&tunnel), TUNNEL_CHANGED);
+	assert_false(readable());
+	assert_int_equal(tunnel_drain(&tunnel), TUNNEL_QUIET);
+}
+
+static void tunnel_is_seen_to_be_another_of_the_same_name(void **state)
+{
+	uint32_t index;
+	(void)state;
+
+	settle();
+	index = view.index;
+	netns_ip("link del tun0");
+	netns_ip("link add tun0 type veth peer name far0");
+	connect_vpn();
+	look();
+	assert_true(view.up && view.has_v4);
+	assert_int_not_equal(view.index, index);
+	assert_int_equal(tunnel.counts.index, view.index);
+	assert_int_equal(tunnel_drain(&tunnel), TUNNEL_CHANGED);
+	/* One change, which the look has read, is all there was. */
+	look();
+	netns_ip("link set tun0 down");
+	look();
+	assert_false(view.up);
+	assert_true(readable());
+	assert_int_equal(tunnel_drain(&tunnel), TUNNEL_CHANGED);
+}
+
+static void tunnel_is_seen_rightly_where_changes_were_lost(void **state)
+{
+	char command[64];
+	(void)state;
+
+	settle();
+	assert_int_equal(
+		setsockopt(tunnel.events_fd, SOL_SOCKET, SO_RCVBUF, &(int){ 1 }, sizeof(int)), 0);
+	for (int i = 0; i < 20; i++) {
+		snprintf(command, sizeof command, "link set far0 mtu %d", 1400 + i);
+		netns_ip(command);
+	}
+	netns_ip("address add 10.2.0.7/32 dev tun0");
+	netns_ip("address del 10.2.0.2/32 dev tun0");
+	look();
+	assert_string_equal(view.v4_text, "10.2.0.7");
+	assert_true(readable());
+	assert_int_equal(tunnel_drain(&tunnel), TUNNEL_CHANGED);
+	assert_int_equal(tunnel_drain(&tunnel), TUNNEL_QUIET);
+	assert_seen_rightly("address del");
+	assert_int_equal(look_without_lists(), FAIL_NONE);
+}
+
+/* Does what `command` says, where that is possible. */
+static void try_quietly(const char *command)
+{
+	int real_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	dup2(nowhere, STDERR_FILENO);
+	(void)netns_try(command);
+	dup2(real_stderr, STDERR_FILENO);
+	close(nowhere);
+	close(real_stderr);
+}
+
+/* With an answer that waits unread behind a change, or several. */
+static void tunnel_is_seen_rightly_after_any_changes(void **state)
+{
+	static const char *const commands[] = {
+		"address replace 10.2.0.2/32 dev tun0",
+		"address replace 10.2.0.2/32 dev tun0",
+		"address del 10.2.0.2/32 dev tun0",
+		"address replace 10.2.0.3/32 dev tun0",
+		"address del 10.2.0.3/32 dev tun0",
+		"-6 address replace 2001:db8::2/128 nodad dev tun0",
+		"-6 address del 2001:db8::2/128 dev tun0",
+		"-6 address replace 2001:db8::3/64 dev tun0",
+		"-6 address del 2001:db8::3/64 dev tun0",
+		"link set tun0 down",
+		"link set tun0 mtu 1400",
+		"link del tun0",
+		"link set tun0 name old0",
+		"link set eth0 down",
+		"link set eth0 up",
+		"link set eth0 mtu 1400",
+	};
+	unsigned random = 20261130, usable = 0;
+	(void)state;
+
+	settle();
+	for (int i = 0; i < 400; i++) {
+		const char *command;
+
+		random = random * 1103515245U + 12345U;
+		command = commands[(random >> 16) % (sizeof commands / sizeof commands[0])];
+		/* Back to where it is usable, so that there is something to lose. */
+		if (!view.exists && random >> 27 & 1)
+			command = if_nametoindex("old0") ? "link set old0 name tun0"
+			                                 : "link add tun0 type veth peer name far0";
+		else if (view.exists && !view.up && random >> 27 & 1)
+			command = "link set tun0 up";
+		try_quietly(command);
+		if (random >> 24 & 1)
+			assert_seen_rightly(command);
+		if (random >> 25 & 1)
+			(void)tunnel_drain(&tunnel);
+		if (random >> 26 & 1)
+			assert_seen_rightly(command);
+		usable += view.up && (view.has_v4 || view.has_v6);
+	}
+	assert_in_range(usable, 150, 400);
+}
+
+static void tunnel_that_is_the_last_to_go_leaves_loopback_alone(void **state)
+{
+	(void)state;
+
+	settle();
+	netns_ip("link del eth0");
+	look();
+	assert_false(view.lo_only);
+	netns_ip("link del tun0");
+	look();
+	assert_true(view.lo_only);
+	assert_int_equal(tunnel_drain(&tunnel), TUNNEL_CHANGED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -349,6 +564,18 @@ int main(void)
 		                                end_after_test),
 		cmocka_unit_test_setup_teardown(tunnel_takes_what_was_lost_for_a_change, NULL,
 		                                end_after_test),
+		cmocka_unit_test_setup_teardown(tunnel_is_asked_for_alone_while_nothing_changes,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(tunnel_is_seen_with_an_address_that_was_replaced,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(tunnel_is_seen_to_be_another_of_the_same_name, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(tunnel_is_seen_rightly_where_changes_were_lost,
+		                                NULL, end_after_test),
+		cmocka_unit_test_setup_teardown(tunnel_is_seen_rightly_after_any_changes, NULL,
+		                                end_after_test),
+		cmocka_unit_test_setup_teardown(tunnel_that_is_the_last_to_go_leaves_loopback_alone,
+		                                NULL, end_after_test),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
