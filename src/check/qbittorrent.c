@@ -173,8 +173,8 @@ enum fail check_settings(struct check_context *context)
 	struct failure one;
 
 	if (context->has_tunnel) {
-		enum fail f = reachability_judge_settings(&cycle->reach.tunnel, &cycle->reach.view,
-		                                          &cycle->view, &step->seen);
+		enum fail f = reachability_judge_settings(&cycle->reach.tunnel, &cycle->view,
+		                                          &step->seen);
 
 		if (f)
 			return step_failed(step, f, fix);

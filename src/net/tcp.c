@@ -65,7 +65,7 @@ static enum fail tcp_write(struct stream *stream, const void *data, size_t len, 
 	return FAIL_NONE;
 }
 
-static enum fail connect_failed(int error, struct failure *why)
+enum fail net_connect_failed(int error, struct failure *why)
 {
 	if (error == ECONNREFUSED)
 		return fail_set(why, FAIL_REFUSED, "connection refused");
@@ -111,13 +111,13 @@ static enum fail connect_one(struct net_tcp *tcp, const struct resolve_address *
 		return fail_errno(why, "socket");
 	/* After EINTR, too, connecting continues in the background (connect(2)). */
 	if (connect(fd, &to->sa.any, to->len) < 0 && errno != EINPROGRESS && errno != EINTR) {
-		f = connect_failed(errno, why);
+		f = net_connect_failed(errno, why);
 		goto out;
 	}
 	/* An empty send reports how connecting ended, or EAGAIN. On this machine it has ended already. */
 	while (send(fd, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
 		f = errno == EAGAIN || errno == EINTR ? wait_fd(stop, fd, POLLOUT, until_ms, why)
-		                                      : connect_failed(errno, why);
+		                                      : net_connect_failed(errno, why);
 		if (f == FAIL_TIMEOUT)
 			f = fail_set(why, FAIL_TIMEOUT, "timed out connecting");
 		if (f)

@@ -49,6 +49,9 @@ enum fail net_connect(struct net_tcp *tcp, const char *host, uint16_t port, cons
 enum fail net_connect_again(struct net_tcp *tcp, const struct stop *stop, int64_t deadline_ms,
                             struct failure *why);
 
+/* Fills `why` and returns the kind of failure for the `error` (errno) of a connect(2). */
+enum fail net_connect_failed(int error, struct failure *why);
+
 /* Whether the address is one of this network namespace. */
 bool net_is_here(const struct resolve_address *to);
 

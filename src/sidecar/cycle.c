@@ -78,6 +78,7 @@ static enum fail set(struct sidecar_cycle *cycle, const struct qbittorrent_wante
 		cycle->unproved_port = wanted->port;
 		cycle->previous_port = view->listen_port;
 	}
+	reachability_release(&cycle->reach);
 	f = qbittorrent_set(&cycle->qbittorrent, wanted, view, why);
 	/* random_port or upnp was switched on after the last read, so the first request did not
 	 * switch it off. */

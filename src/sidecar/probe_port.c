@@ -7,7 +7,6 @@
 #include "base/redact.h"
 #include "base/text.h"
 #include "net/resolve_address.h"
-#include "vpn/probe.h"
 
 /* ---- where it should listen ---- */
 
@@ -31,9 +30,10 @@ static bool is_here(const char *interface)
 	return resolve_interface(interface) != 0;
 }
 
-enum fail reachability_judge_settings(const struct tunnel *tunnel, const struct tunnel_view *view,
+enum fail reachability_judge_settings(const struct tunnel *tunnel,
                                       const struct qbittorrent_view *set, struct failure *why)
 {
+	const struct tunnel_view *view = &tunnel->view;
 	const char *name = tunnel->name;
 	char shown[64];
 	struct text text = text_on(shown, sizeof shown);
@@ -64,21 +64,19 @@ enum fail reachability_judge_settings(const struct tunnel *tunnel, const struct 
 /* ---- whether it does ---- */
 
 /* Probes one address. While it refuses, probes again until `until_ms`, or for REACHABILITY_PAIR_MS
- * if only UDP is refused. `*accepted`: the address accepts TCP. */
-static enum fail probe_one(const struct tunnel_view *view, sa_family_t family, uint16_t port,
-                           const struct qbittorrent *qb, int64_t until_ms, bool *accepted,
-                           enum probe_udp *udp, struct failure *why)
+ * if only UDP is refused. */
+static enum fail probe_one(struct probe *probe, const struct tunnel_view *view, uint16_t port,
+                           const struct qbittorrent *qb, int64_t until_ms, struct failure *why)
 {
 	int64_t pair_until_ms = mono_now_ms() + REACHABILITY_PAIR_MS;
 	int64_t pause_ms = 5;
 
 	for (;;) {
-		enum fail f = probe_port(view, family, port, qb->peer.stop, qb->peer.deadline_ms,
-		                         udp, why);
+		enum fail f =
+			probe_port(probe, view, port, qb->peer.stop, qb->peer.deadline_ms, why);
 		int64_t now_ms = mono_now_ms();
 
-		*accepted = !f;
-		if (!f && *udp == PROBE_UDP_REFUSED) {
+		if (!f && probe->udp == PROBE_UDP_REFUSED) {
 			f = FAIL_REFUSED;
 			if (until_ms < pair_until_ms)
 				until_ms = mono_earlier(pair_until_ms, qb->peer.deadline_ms);
@@ -118,39 +116,38 @@ static enum fail say_probe(const char *name, const char *address, uint16_t port,
 }
 
 /* If qBittorrent's setting covers no address of the tunnel, all of them are probed. */
-enum fail reachability_probe(const struct tunnel *tunnel, const struct tunnel_view *view,
-                             const struct qbittorrent *qb, const struct qbittorrent_view *set,
-                             uint16_t port, int64_t patience_ms, struct reachability_probed *probed,
-                             struct failure *why)
+enum fail reachability_probe(const struct tunnel *tunnel, const struct qbittorrent *qb,
+                             const struct qbittorrent_view *set, uint16_t port, int64_t patience_ms,
+                             struct reachability_probed *probed, struct failure *why)
 {
-	static const sa_family_t families[] = { AF_INET, AF_INET6 };
+	const struct tunnel_view *view = &tunnel->view;
 	const char *setting = set->address;
 	int64_t until_ms = mono_earlier(mono_now_ms() + patience_ms, qb->peer.deadline_ms);
 	enum fail refused = FAIL_NONE;
 	bool all_taken = true;
 
-	*probed = (struct reachability_probed){ .udp = REACHABLE_UNKNOWN };
+	probed->udp = REACHABLE_UNKNOWN;
+	probed->partly_open = probed->another = false;
 	if (!covers(setting, view, AF_INET) && !covers(setting, view, AF_INET6))
 		setting = "";
-	for (size_t i = 0; i < sizeof families / sizeof families[0]; i++) {
-		const char *address = families[i] == AF_INET ? view->v4_text : view->v6_text;
-		enum probe_udp udp = PROBE_UDP_UNKNOWN;
+	for (size_t i = 0; i < sizeof probed->probes / sizeof probed->probes[0]; i++) {
+		struct probe *probe = &probed->probes[i];
+		const char *address = probe->family == AF_INET ? view->v4_text : view->v6_text;
 		struct failure one;
-		bool accepted = false;
 		enum fail f;
 
-		if (!covers(setting, view, families[i]))
+		if (!covers(setting, view, probe->family))
 			continue;
-		f = probe_one(view, families[i], port, qb, until_ms, &accepted, &udp, &one);
-		if (udp == PROBE_UDP_REFUSED)
+		f = probe_one(probe, view, port, qb, until_ms, &one);
+		if (probe->udp == PROBE_UDP_REFUSED)
 			probed->udp = REACHABLE_NO;
-		all_taken &= accepted && udp == PROBE_UDP_SILENT;
+		all_taken &= probe->accepted && probe->udp == PROBE_UDP_SILENT;
 		probed->partly_open |= !f;
-		say_probe(tunnel->name, address, port, f, accepted, &one);
+		say_probe(tunnel->name, address, port, f, probe->accepted, &one);
 		/* The first refusal is reported, but the other addresses are probed too. */
 		if (f && !refused) {
 			*why = one;
-			probed->another = accepted;
+			probed->another = probe->accepted;
 		}
 		if (f && f != FAIL_REFUSED)
 			return f;

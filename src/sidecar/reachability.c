@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "sidecar/probe_port.h"
 
 void reachability_start(struct reachability *reach, const struct config *config)
 {
@@ -18,6 +17,7 @@ void reachability_start(struct reachability *reach, const struct config *config)
 		.hints_at_ms = mono_now_ms() + REACHABILITY_HINTS_LAG_MS,
 		.disconnected_at_ms = MONO_NEVER,
 		.firewalled_at_ms = MONO_NEVER,
+		.probed.probes = { PROBE_OF(AF_INET), PROBE_OF(AF_INET6) },
 	};
 	tunnel_start(&reach->tunnel, name);
 }
@@ -137,6 +137,12 @@ enum fail reachability_look(struct reachability *reach, struct situation *now, s
 	return f;
 }
 
+void reachability_release(struct reachability *reach)
+{
+	probe_close(&reach->probed.probes[0]);
+	probe_close(&reach->probed.probes[1]);
+}
+
 struct qbittorrent_wanted reachability_wanted(const struct reachability *reach,
                                               const struct config *config, uint16_t port)
 {
@@ -198,34 +204,47 @@ enum fail reachability_judge_missing(const struct reachability *reach, int64_t n
 
 /* ---- a port that is closed ---- */
 
-static enum fail rebind(struct reachability *reach, struct qbittorrent *qb,
-                        struct qbittorrent_view *view, const struct qbittorrent_wanted *wanted,
-                        bool partly_open, struct situation *now, struct failure *why)
+/* What a proof works with. */
+struct proof {
+	struct reachability *reach;
+	struct qbittorrent *qb;
+	struct qbittorrent_view *view;
+	const struct qbittorrent_wanted *wanted;
+	struct situation *now;
+};
+
+static enum fail probe(struct proof *proof, int64_t patience_ms, struct failure *why)
 {
-	sync_rebound(&now->sync, partly_open, mono_now_ms());
-	now->rebinds++;
-	forget_hints(reach, now);
-	return qbittorrent_rebind(qb, wanted, view, why);
+	struct reachability *reach = proof->reach;
+
+	return reachability_probe(&reach->tunnel, proof->qb, proof->view, proof->wanted->port,
+	                          patience_ms, &reach->probed, why);
+}
+
+static enum fail rebind(struct proof *proof, struct failure *why)
+{
+	sync_rebound(&proof->now->sync, proof->reach->probed.partly_open, mono_now_ms());
+	proof->now->rebinds++;
+	forget_hints(proof->reach, proof->now);
+	reachability_release(proof->reach);
+	return qbittorrent_rebind(proof->qb, proof->wanted, proof->view, why);
 }
 
 /* Handles a refused port: finds the setting that is the cause, or rebinds if allowed. */
-static enum fail repair(struct reachability *reach, struct qbittorrent *qb,
-                        struct qbittorrent_view *view, const struct qbittorrent_wanted *wanted,
-                        bool may_rebind, struct reachability_probed *probed, struct situation *now,
-                        struct failure *why)
+static enum fail repair(struct proof *proof, bool may_rebind, struct failure *why)
 {
+	const struct reachability_probed *probed = &proof->reach->probed;
 	struct failure refusal = *why;
-	enum fail f = reachability_judge_settings(&reach->tunnel, &reach->view, view, why);
+	enum fail f = reachability_judge_settings(&proof->reach->tunnel, proof->view, why);
 
 	if (f)
 		return f;
 	if (may_rebind) {
-		f = rebind(reach, qb, view, wanted, probed->partly_open, now, why);
+		f = rebind(proof, why);
 		/* Here FAIL_REFUSED is about qBittorrent's Web UI, below about the port. */
 		if (f)
 			return f;
-		f = reachability_probe(&reach->tunnel, &reach->view, qb, view, wanted->port,
-		                       REACHABILITY_REOPEN_MS, probed, why);
+		f = probe(proof, REACHABILITY_REOPEN_MS, why);
 		/* INFO, since each reconnect may need a rebind. */
 		if (!f)
 			log_line(LEVEL_INFO, "had qBittorrent reopen its port: %s", refusal.text);
@@ -233,19 +252,19 @@ static enum fail repair(struct reachability *reach, struct qbittorrent *qb,
 			return f;
 		refusal = *why;
 	}
-	if (wanted->port < 1024)
+	if (proof->wanted->port < 1024)
 		return fail_set(why, FAIL_PORT_CLOSED,
 		                "%s: only root may open a port below 1024; have Gluetun forward "
 		                "another, or set the sysctl net.ipv4.ip_unprivileged_port_start=0 "
 		                "for its container",
 		                refusal.text);
-	if (!now->config->rebind)
+	if (!proof->now->config->rebind)
 		return fail_set(why, FAIL_PORT_CLOSED,
 		                "%s; QSTICKY_REBIND=false: restart qBittorrent to repair it",
 		                refusal.text);
 	refusal.word = probed->another ? WORD_TAKEN : FAIL_PORT_CLOSED;
 	*why = refusal;
-	if (now->sync.rebinds_failed_in_a_row == 0)
+	if (proof->now->sync.rebinds_failed_in_a_row == 0)
 		return FAIL_PORT_CLOSED;
 	return fail_set(why, FAIL_AS(FAIL_PORT_CLOSED, refusal.word),
 	                "%s, and a rebind does not help: %s", refusal.text,
@@ -256,26 +275,26 @@ static enum fail repair(struct reachability *reach, struct qbittorrent *qb,
 	                          "it as its source port, until a minute after its end");
 }
 
-static enum fail prove_open(struct reachability *reach, struct qbittorrent *qb,
-                            struct qbittorrent_view *view, const struct qbittorrent_wanted *wanted,
-                            bool just_set, struct situation *now, struct failure *why)
+static enum fail prove_open(struct proof *proof, bool just_set, struct failure *why)
 {
+	struct reachability *reach = proof->reach;
+	struct situation *now = proof->now;
 	const bool may_rebind =
 		!reach->dry && now->config->rebind && sync_may_rebind(&now->sync, mono_now_ms());
-	struct reachability_probed probed = { .udp = REACHABLE_UNKNOWN };
 	enum fail f = reachability_judge_tunnel(reach, sync_is_alone(&now->sync), why);
 
 	reach->cut_off = f && reach->seen;
+	reach->probed.udp = REACHABLE_UNKNOWN;
 	if (!f)
-		f = reachability_probe(&reach->tunnel, &reach->view, qb, view, wanted->port,
-		                       just_set     ? REACHABILITY_OPEN_MS
-		                       : reach->dry ? SYNC_CLOSED_MS
-		                       : may_rebind ? REACHABILITY_HEAL_MS
-		                                    : 0,
-		                       &probed, why);
+		f = probe(proof,
+		          just_set     ? REACHABILITY_OPEN_MS
+		          : reach->dry ? SYNC_CLOSED_MS
+		          : may_rebind ? REACHABILITY_HEAL_MS
+		                       : 0,
+		          why);
 	if (f == FAIL_REFUSED)
-		f = repair(reach, qb, view, wanted, may_rebind, &probed, now, why);
-	now->reachable_udp = probed.udp;
+		f = repair(proof, may_rebind, why);
+	now->reachable_udp = reach->probed.udp;
 	return f;
 }
 
@@ -345,12 +364,19 @@ enum fail reachability_prove(struct reachability *reach, struct qbittorrent *qb,
 	/* If the tunnel never existed, there is nothing to probe. But if this namespace has
 	 * lost all interfaces but loopback, the port is known to be unreachable. */
 	bool known = !reach->unreadable && (reach->seen || sync_is_alone(&now->sync));
+	struct proof proof = {
+		.reach = reach,
+		.qb = qb,
+		.view = view,
+		.wanted = wanted,
+		.now = now,
+	};
 	enum fail f = FAIL_NONE;
 
 	if (just_set)
 		forget_hints(reach, now);
 	if (known)
-		f = prove_open(reach, qb, view, wanted, just_set, now, why);
+		f = prove_open(&proof, just_set, why);
 	else
 		f = reachability_judge_missing(reach, mono_now_ms(), why);
 	/* Whatever the cause, the next look is at all there is. */

@@ -11,6 +11,7 @@
 
 #include "base/fail.h"
 #include "qbittorrent/client.h"
+#include "sidecar/probe_port.h"
 #include "sidecar/situation.h"
 #include "vpn/tunnel.h"
 
@@ -62,6 +63,7 @@ struct reachability {
 	struct tunnel_view view;
 	int64_t early_until_ms; /* until when the next look is that of the start; 0: it was used */
 	struct tunnel tunnel;
+	struct reachability_probed probed;
 };
 
 /* Makes one for the interface that `config` names, or else for the one that looks find. */
@@ -85,6 +87,9 @@ enum fail reachability_look(struct reachability *reach, struct situation *now, s
 /* Forgets qBittorrent's hints. Call this when the tunnel has changed, or may have. Returns whether it
  * is usable now, and not as at the last reachability_look(). */
 bool reachability_changed(struct reachability *reach, struct situation *now);
+
+/* Closes what the last probes have left open. Call it before qBittorrent is set to another port. */
+void reachability_release(struct reachability *reach);
 
 /* Returns what qBittorrent is to be set to for `port`. Borrows from `reach` and `config`. */
 struct qbittorrent_wanted reachability_wanted(const struct reachability *reach,

@@ -1,92 +1,192 @@
 #include "vpn/probe.h"
 
 #include <errno.h>
-#include <stdbool.h>
+#include <poll.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "net/tcp.h"
 
-/* Whether the probe's socket is connected to itself. If no socket has the port, the kernel may
- * choose it as the probe's own local port. It never chooses a port that is in use. */
-static bool is_connected_to_itself(int fd, uint16_t port)
-{
-	/* sin_port and sin6_port have the same offset. */
-	union {
-		struct sockaddr any;
-		struct sockaddr_in v4;
-		struct sockaddr_in6 v6;
-	} own = { 0 };
-	socklen_t len = sizeof own;
+/* Linux 6.3. Older headers do not have it. */
+#ifndef IP_LOCAL_PORT_RANGE
+#define IP_LOCAL_PORT_RANGE 51
+#endif
 
-	return getsockname(fd, &own.any, &len) == 0 && own.v4.sin_port == htons(port);
+static void close_one(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void probe_close(struct probe *probe)
+{
+	close_one(&probe->tcp_fd);
+	close_one(&probe->udp_fd);
+}
+
+/* Returns the port that the kernel has chosen for the socket; 0: unknown. */
+static uint16_t own_port(int fd)
+{
+	struct resolve_address own = { .len = sizeof own.sa };
+
+	/* sin_port and sin6_port have the same offset. */
+	return getsockname(fd, &own.sa.any, &own.len) == 0 ? ntohs(own.sa.v4.sin_port) : 0;
+}
+
+static uint16_t probed_port(const struct probe *probe)
+{
+	return ntohs(probe->to.sa.v4.sin_port);
+}
+
+static bool open_socket(int *fd, const struct probe *probe, int kind)
+{
+	*fd = socket(probe->family, kind | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	return *fd >= 0;
+}
+
+/* resolve_ip() sets each byte. */
+static bool is_same(const struct resolve_address *one, const struct resolve_address *other)
+{
+	/* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-exp42-c,cert-flp37-c) */
+	return memcmp(&one->sa, &other->sa, sizeof one->sa) == 0;
 }
 
 /* ---- UDP ---- */
 
-/* Returns the socket, or -1 if the datagram could not be sent. The socket may already hold a
- * refusal: inside one machine it arrives during send(). */
-static int send_datagram(const struct resolve_address *to)
+static bool connect_datagrams(struct probe *probe)
 {
-	int fd = socket(to->sa.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return -1;
-	if (connect(fd, &to->sa.any, to->len) == 0 && send(fd, "", 0, MSG_NOSIGNAL) == 0)
-		return fd;
-	close(fd);
-	return -1;
+	return open_socket(&probe->udp_fd, probe, SOCK_DGRAM) &&
+	       connect(probe->udp_fd, &probe->to.sa.any, probe->to.len) == 0;
 }
 
-static enum probe_udp judge_datagram(int fd, uint16_t port)
+static bool send_on(int fd)
+{
+	return send(fd, "", 0, MSG_NOSIGNAL) == 0;
+}
+
+/* Inside one machine a refusal arrives during send(). A send() that fails tells of a datagram of
+ * before: it arrived too late for the last probe, and is none of this one. */
+static void send_datagram(struct probe *probe)
+{
+	probe->udp = PROBE_UDP_UNKNOWN;
+	if (probe->udp_fd >= 0 && send_on(probe->udp_fd))
+		return;
+	close_one(&probe->udp_fd);
+	if (!connect_datagrams(probe) || !send_on(probe->udp_fd))
+		close_one(&probe->udp_fd);
+}
+
+static enum probe_udp judge_datagram(const struct probe *probe)
 {
 	char byte;
-	ssize_t got = recv(fd, &byte, sizeof byte, MSG_DONTWAIT);
+	ssize_t got = recv(probe->udp_fd, &byte, sizeof byte, MSG_DONTWAIT);
 
 	if (got < 0 && errno == EAGAIN)
 		return PROBE_UDP_SILENT;
 	if (got < 0)
 		return errno == ECONNREFUSED ? PROBE_UDP_REFUSED : PROBE_UDP_UNKNOWN;
-	return is_connected_to_itself(fd, port) ? PROBE_UDP_REFUSED : PROBE_UDP_SILENT;
+	/* If no socket has the port, the kernel may choose it for the probe itself. It never chooses
+	 * a port that is in use. */
+	return own_port(probe->udp_fd) == probed_port(probe) ? PROBE_UDP_REFUSED : PROBE_UDP_SILENT;
 }
 
 /* ---- TCP ---- */
 
-static enum fail probe_tcp(const struct resolve_address *to, uint16_t port, const struct stop *stop,
-                           int64_t deadline_ms, struct failure *why)
+/* Ends the connection with a reset, which leaves nothing behind. In TIME-WAIT, its port would be
+ * closed to qBittorrent for a minute. */
+static bool disconnect(int fd)
 {
-	struct net_tcp tcp = { .fd = -1, .peer = *to };
+	return connect(fd, &(const struct sockaddr){ .sa_family = AF_UNSPEC },
+	               sizeof(struct sockaddr)) == 0;
+}
+
+/* Whether the TCP socket is connected to itself, as with UDP. If not, has the kernel choose from the
+ * ports on this side of `port` from now on. */
+static bool is_connected_to_itself(struct probe *probe)
+{
+	uint16_t own = own_port(probe->tcp_fd), port = probed_port(probe);
+	/* The least one, and the greatest one in the upper half; 0: any. */
+	uint32_t range = own > port ? port + 1U : (port - 1U) << 16;
+
+	if (own == port)
+		return true;
+	probe->apart = own != 0 && setsockopt(probe->tcp_fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE,
+	                                      &range, sizeof range) == 0;
+	return false;
+}
+
+/* Waits until the connection is there, or refused. What happens to the datagram meanwhile is
+ * noted. */
+static enum fail wait_for_both(struct probe *probe, const struct stop *stop, int64_t deadline_ms,
+                               struct failure *why)
+{
+	struct pollfd fds[] = {
+		{ .fd = -1 }, /* the stop's */
+		{ .fd = probe->tcp_fd, .events = POLLOUT },
+		{ .fd = probe->udp_fd, .events = POLLIN },
+	};
 	enum fail f;
 
-	deadline_ms = mono_earlier(deadline_ms, mono_now_ms() + PROBE_MS);
-	f = net_connect_again(&tcp, stop, deadline_ms, why);
-	if (!f && is_connected_to_itself(tcp.fd, port)) {
-		/* Close with a reset. In TIME-WAIT, this socket would block the port for
-		 * qBittorrent for a minute. */
-		(void)setsockopt(tcp.fd, SOL_SOCKET, SO_LINGER, &(const struct linger){ 1, 0 },
-		                 sizeof(struct linger));
-		f = fail_set(why, FAIL_REFUSED, "connection refused");
-	}
-	net_close(&tcp);
+	if (probe->udp_fd >= 0)
+		probe->udp = PROBE_UDP_SILENT;
+	do {
+		f = wait_any(stop, fds, 3, deadline_ms, why);
+		if (fds[2].revents) {
+			probe->udp = judge_datagram(probe);
+			close_one(&probe->udp_fd);
+			fds[2].fd = -1;
+		}
+	} while (!f && !fds[1].revents);
+	if (f == FAIL_TIMEOUT)
+		return fail_set(why, f, "timed out connecting");
+	/* An empty send reports how connecting ended. */
+	if (!f && (fds[1].revents & (POLLERR | POLLHUP)) && !send_on(probe->tcp_fd))
+		return net_connect_failed(errno, why);
 	return f;
 }
 
-enum fail probe_port(const struct tunnel_view *view, sa_family_t family, uint16_t port,
-                     const struct stop *stop, int64_t deadline_ms, enum probe_udp *udp,
-                     struct failure *why)
+static enum fail probe_both(struct probe *probe, const struct stop *stop, int64_t deadline_ms,
+                            struct failure *why)
 {
-	struct resolve_address to = family == AF_INET
+	enum fail f;
+
+	/* Before TCP: a refusal that the kernel delays has then arrived after the connect. */
+	send_datagram(probe);
+	if (probe->tcp_fd < 0) {
+		probe->apart = false;
+		if (!open_socket(&probe->tcp_fd, probe, SOCK_STREAM))
+			return fail_errno(why, "socket");
+	}
+	/* After EINTR, too, connecting continues in the background (connect(2)). */
+	if (connect(probe->tcp_fd, &probe->to.sa.any, probe->to.len) < 0 && errno != EINPROGRESS &&
+	    errno != EINTR)
+		return net_connect_failed(errno, why);
+	f = wait_for_both(probe, stop, mono_earlier(deadline_ms, mono_now_ms() + PROBE_MS), why);
+	if (!f && !probe->apart && is_connected_to_itself(probe))
+		f = fail_set(why, FAIL_REFUSED, "connection refused");
+	if (!disconnect(probe->tcp_fd))
+		close_one(&probe->tcp_fd);
+	return f;
+}
+
+enum fail probe_port(struct probe *probe, const struct tunnel_view *view, uint16_t port,
+                     const struct stop *stop, int64_t deadline_ms, struct failure *why)
+{
+	struct resolve_address to = probe->family == AF_INET
 	                                    ? resolve_ip(&view->v4, sizeof view->v4, port)
 	                                    : resolve_ip(&view->v6, sizeof view->v6, port);
-	/* Before TCP: a refusal that the kernel delays has then arrived after the connect. */
-	int fd = send_datagram(&to);
-	enum fail f = probe_tcp(&to, port, stop, deadline_ms, why);
+	enum fail f;
 
-	*udp = PROBE_UDP_UNKNOWN;
-	if (fd >= 0) {
-		*udp = judge_datagram(fd, port);
-		close(fd);
-	}
+	if (probe->index != view->index || !is_same(&probe->to, &to))
+		probe_close(probe);
+	probe->to = to;
+	probe->index = view->index;
+	f = probe_both(probe, stop, deadline_ms, why);
+	probe->accepted = !f;
+	if (f || probe->udp != PROBE_UDP_SILENT)
+		probe_close(probe);
 	return f;
 }

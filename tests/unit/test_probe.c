@@ -23,7 +23,8 @@
 static const struct stop never = { .fd = -1 };
 static struct tunnel tunnel;
 static struct tunnel_view view;
-static enum probe_udp udp;
+static struct probe probes[] = { PROBE_OF(AF_INET), PROBE_OF(AF_INET6) };
+static enum probe_udp udp; /* of the last probe */
 static struct failure why;
 
 static void look(void)
@@ -44,6 +45,9 @@ static void connect_vpn(void)
 /* A namespace with tun0, connected. */
 static void enter(void)
 {
+	/* The sockets of another namespace probe that one. */
+	probe_close(&probes[0]);
+	probe_close(&probes[1]);
 	netns_enter();
 	netns_ip("link set lo up");
 	netns_ip("link add tun0 type veth peer name far0");
@@ -81,7 +85,12 @@ static uint16_t listen_at(int *fd, const char *ip)
 
 static enum fail probe(sa_family_t family, uint16_t port)
 {
-	return probe_port(&view, family, port, &never, MONO_NEVER, &udp, &why);
+	struct probe *one = &probes[family != AF_INET];
+	enum fail f = probe_port(one, &view, port, &never, MONO_NEVER, &why);
+
+	udp = one->udp;
+	assert_int_equal(one->accepted, !f);
+	return f;
 }
 
 /* ---- TCP ---- */
@@ -233,7 +242,7 @@ static void probe_waits_a_second_for_an_answer_and_no_longer(void **state)
 	assert_in_range((uintmax_t)(mono_now_ms() - began_ms), PROBE_MS, 2 * PROBE_MS - 1);
 	/* The deadline of the cycle may be sooner. */
 	began_ms = mono_now_ms();
-	assert_int_equal(probe_port(&view, AF_INET, port, &never, began_ms + 20, &udp, &why),
+	assert_int_equal(probe_port(&probes[0], &view, port, &never, began_ms + 20, &why),
 	                 FAIL_TIMEOUT);
 	assert_in_range((uintmax_t)(mono_now_ms() - began_ms), 20, PROBE_MS - 1);
 	while (count > 0)
@@ -255,7 +264,7 @@ static void probe_ends_with_a_stop(void **state)
 	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
 	assert_int_equal(write(pipe_fds[1], "", 1), 1);
 	stop.fd = pipe_fds[0];
-	assert_int_equal(probe_port(&view, AF_INET, port, &stop, MONO_NEVER, &udp, &why),
+	assert_int_equal(probe_port(&probes[0], &view, port, &stop, MONO_NEVER, &why),
 	                 FAIL_STOPPED);
 	close(pipe_fds[0]);
 	close(pipe_fds[1]);
@@ -279,11 +288,202 @@ static void probe_leaves_no_descriptor_open(void **state)
 		look();
 		(void)probe(AF_INET, i % 2 ? port : 1);
 	}
+	probe_close(&probes[0]);
 	after = dup(fd);
 	assert_int_equal(after, before + 1);
 	close(after);
 	close(before);
 	close(fd);
+}
+
+/* Listens over TCP and UDP at the tunnel's address, as qBittorrent does. Returns the port. */
+static uint16_t open_both(int fds[static 2])
+{
+	uint16_t port = listen_at(&fds[0], "10.2.0.2");
+
+	assert_int_equal(listen(fds[0], 64), 0);
+	fds[1] = bind_at(SOCK_DGRAM, "10.2.0.2", &port);
+	return port;
+}
+
+static void close_both(const int fds[static 2])
+{
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static uint16_t own_port_of(int fd)
+{
+	struct sockaddr_in own = { 0 };
+	socklen_t len = sizeof own;
+
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&own, &len), 0);
+	return ntohs(own.sin_port);
+}
+
+/* ---- sockets that are kept ---- */
+
+static void probe_keeps_its_sockets_from_one_success_to_the_next(void **state)
+{
+	int fds[2], tcp_fd, udp_fd;
+	uint16_t port, own;
+	(void)state;
+
+	enter();
+	port = open_both(fds);
+	assert_int_equal(probe(AF_INET, port), FAIL_NONE);
+	tcp_fd = probes[0].tcp_fd;
+	udp_fd = probes[0].udp_fd;
+	own = own_port_of(udp_fd);
+	assert_true(tcp_fd >= 0 && udp_fd >= 0);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(probe(AF_INET, port), FAIL_NONE);
+		assert_int_equal(udp, PROBE_UDP_SILENT);
+	}
+	assert_int_equal(probes[0].tcp_fd, tcp_fd);
+	assert_int_equal(probes[0].udp_fd, udp_fd);
+	assert_int_equal(own_port_of(udp_fd), own);
+	/* Not after a refusal. */
+	close(fds[1]);
+	assert_int_equal(probe(AF_INET, port), FAIL_NONE);
+	assert_int_equal(udp, PROBE_UDP_REFUSED);
+	assert_int_equal(probes[0].tcp_fd, -1);
+	assert_int_equal(probes[0].udp_fd, -1);
+	close(fds[0]);
+}
+
+/* Each refusal is heard of in the probe that it is of, and in no other. */
+static void probe_with_kept_sockets_finds_what_has_changed(void **state)
+{
+	int fds[2];
+	uint16_t port;
+	(void)state;
+
+	enter();
+	for (int i = 0; i < 50; i++) {
+		port = open_both(fds);
+		assert_int_equal(probe(AF_INET, port), FAIL_NONE);
+		assert_int_equal(udp, PROBE_UDP_SILENT);
+		close(fds[i % 2]);
+		assert_int_equal(probe(AF_INET, port), i % 2 ? FAIL_NONE : FAIL_REFUSED);
+		assert_int_equal(udp, i % 2 ? PROBE_UDP_REFUSED : PROBE_UDP_SILENT);
+		close(fds[1 - i % 2]);
+		assert_int_equal(probe(AF_INET, port), FAIL_REFUSED);
+		assert_int_equal(udp, PROBE_UDP_REFUSED);
+	}
+}
+
+/* A datagram of nobody's is refused after the probe; the next one must not take that for its own. */
+static void probe_does_not_report_a_refusal_of_before(void **state)
+{
+	int fds[2];
+	uint16_t port;
+	(void)state;
+
+	enter();
+	port = open_both(fds);
+	assert_int_equal(probe(AF_INET, port), FAIL_NONE);
+	close(fds[1]);
+	assert_int_equal(send(probes[0].udp_fd, "", 0, MSG_NOSIGNAL), 0);
+	fds[1] = bind_at(SOCK_DGRAM, "10.2.0.2", &port);
+	assert_int_equal(probe(AF_INET, port), FAIL_NONE);
+	assert_int_equal(udp, PROBE_UDP_SILENT);
+	close_both(fds);
+}
+
+static void probe_with_kept_sockets_does_not_take_itself_for_a_listener(void **state)
+{
+	FILE *range;
+	int fds[2];
+	(void)state;
+
+	enter();
+	range = fopen("/proc/sys/net/ipv4/ip_local_port_range", "w");
+	if (!range)
+		skip();
+	assert_true(fputs("45720 45723", range) >= 0 && fclose(range) == 0);
+	for (uint16_t port = 45719; port <= 45724; port++) {
+		for (int i = 0; i < 16; i++) {
+			fds[1] = bind_at(SOCK_DGRAM, "10.2.0.2", &port);
+			fds[0] = bind_at(SOCK_STREAM, "10.2.0.2", &port);
+			assert_int_equal(listen(fds[0], 8), 0);
+			assert_int_equal(probe(AF_INET, port), FAIL_NONE);
+			close(fds[0]);
+			assert_int_equal(probe(AF_INET, port), FAIL_REFUSED);
+			assert_int_equal(udp, PROBE_UDP_SILENT);
+			close(fds[1]);
+		}
+	}
+}
+
+/* No socket of ours, nor the rest of a connection, keeps a port from qBittorrent. */
+static void probe_leaves_no_port_taken_once_it_is_closed(void **state)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET };
+	int fds[2], fd;
+	uint16_t port;
+	FILE *range;
+	(void)state;
+
+	enter();
+	port = open_both(fds);
+	range = fopen("/proc/sys/net/ipv4/ip_local_port_range", "w");
+	if (!range)
+		skip();
+	assert_true(fputs("45720 45723", range) >= 0 && fclose(range) == 0);
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(probe(AF_INET, port), FAIL_NONE);
+	probe_close(&probes[0]);
+	address.sin_addr = view.v4;
+	for (uint16_t taken = 45720; taken <= 45723; taken++) {
+		address.sin_port = htons(taken);
+		fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
+		close(fd);
+		fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
+		close(fd);
+	}
+	close_both(fds);
+}
+
+static void probe_takes_new_sockets_for_another_interface_address_or_port(void **state)
+{
+	static const char *const changes[] = { "address replace 10.2.0.2/32 dev tun0",
+		                               "address add 10.2.0.3/32 dev tun0" };
+	int fds[2], udp_fd;
+	uint16_t port;
+	(void)state;
+
+	enter();
+	port = open_both(fds);
+	assert_int_equal(probe(AF_INET, port), FAIL_NONE);
+	close_both(fds);
+	port = open_both(fds);
+	assert_int_equal(probe(AF_INET, port), FAIL_NONE);
+	assert_int_equal(udp, PROBE_UDP_SILENT);
+	close_both(fds);
+	for (size_t i = 0; i < 2; i++) {
+		struct sockaddr_in own = { 0 };
+		socklen_t len = sizeof own;
+
+		netns_ip("link del tun0");
+		netns_ip("link add tun0 type veth peer name far0");
+		netns_ip("link set tun0 up");
+		netns_ip(changes[i]);
+		look();
+		port = 0;
+		fds[0] = bind_at(SOCK_STREAM, i ? "10.2.0.3" : "10.2.0.2", &port);
+		assert_int_equal(listen(fds[0], 8), 0);
+		fds[1] = bind_at(SOCK_DGRAM, i ? "10.2.0.3" : "10.2.0.2", &port);
+		assert_int_equal(probe(AF_INET, port), FAIL_NONE);
+		assert_int_equal(udp, PROBE_UDP_SILENT);
+		udp_fd = probes[0].udp_fd;
+		assert_int_equal(getpeername(udp_fd, (struct sockaddr *)&own, &len), 0);
+		assert_int_equal(own.sin_addr.s_addr, view.v4.s_addr);
+		assert_int_equal(ntohs(own.sin_port), port);
+		close_both(fds);
+	}
 }
 
 /* ---- UDP ---- */
@@ -393,6 +593,12 @@ int main(void)
 		cmocka_unit_test(probe_waits_a_second_for_an_answer_and_no_longer),
 		cmocka_unit_test(probe_ends_with_a_stop),
 		cmocka_unit_test(probe_leaves_no_descriptor_open),
+		cmocka_unit_test(probe_keeps_its_sockets_from_one_success_to_the_next),
+		cmocka_unit_test(probe_with_kept_sockets_finds_what_has_changed),
+		cmocka_unit_test(probe_does_not_report_a_refusal_of_before),
+		cmocka_unit_test(probe_with_kept_sockets_does_not_take_itself_for_a_listener),
+		cmocka_unit_test(probe_leaves_no_port_taken_once_it_is_closed),
+		cmocka_unit_test(probe_takes_new_sockets_for_another_interface_address_or_port),
 		cmocka_unit_test(probe_hears_at_once_that_nobody_has_the_udp_port),
 		cmocka_unit_test(probe_hears_nothing_where_somebody_has_the_udp_port),
 		cmocka_unit_test(probe_is_refused_by_a_udp_socket_of_a_device_that_is_gone),

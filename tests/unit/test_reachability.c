@@ -127,6 +127,7 @@ static int end_after_test(void **state)
 	if (reach.tunnel.events_fd > 0)
 		close(reach.tunnel.events_fd);
 	reach.tunnel.events_fd = -1;
+	reachability_release(&reach);
 	return 0;
 }
 
@@ -492,7 +493,7 @@ static void add_v6(void)
 {
 	struct tunnel tunnel;
 	struct tunnel_view seen = { .has_v6 = false };
-	enum probe_udp udp;
+	struct probe one = PROBE_OF(AF_INET6);
 	const struct stop never = { .fd = -1 };
 	int64_t until_ms = mono_now_ms() + 20000;
 	enum fail f = FAIL_TIMEOUT;
@@ -503,7 +504,7 @@ static void add_v6(void)
 	while (f != FAIL_REFUSED && mono_now_ms() < until_ms) {
 		assert_int_equal(tunnel_look(&tunnel, &seen, &why), FAIL_NONE);
 		if (seen.has_v6)
-			f = probe_port(&seen, AF_INET6, PORT, &never, MONO_NEVER, &udp, &why);
+			f = probe_port(&one, &seen, PORT, &never, MONO_NEVER, &why);
 		else
 			(void)wait_until(&never, mono_now_ms() + 10, &why);
 	}
