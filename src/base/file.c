@@ -8,6 +8,7 @@
 
 #include "base/beneath.h"
 #include "base/limits.h"
+#include "base/wait.h"
 
 /* ---- reading ---- */
 
@@ -17,6 +18,7 @@ int file_open(const char *path, enum file_links links)
 	 * makes one system call, not two; qsticky executes nothing. */
 	const int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY;
 
+	wait_catch_up();
 	if (links == FILE_LINKS_BENEATH)
 		return beneath_open(path);
 	return open(path, links == FILE_LINKS_NONE ? flags | O_NOFOLLOW : flags);
@@ -95,6 +97,7 @@ struct file_version file_version_now(const char *path)
 {
 	struct stat status;
 
+	wait_catch_up();
 	return stat(path, &status) == 0 ? file_version(&status) : (struct file_version){ 0 };
 }
 

@@ -4,10 +4,31 @@
 
 #include "base/clock.h"
 
+static struct {
+	wait_work *work; /* NULL: there is none */
+	void *context;
+} put_off;
+
+void wait_put_off(wait_work *work, void *context)
+{
+	put_off.work = work;
+	put_off.context = context;
+}
+
+void wait_catch_up(void)
+{
+	wait_work *work = put_off.work;
+
+	put_off.work = NULL;
+	if (work)
+		work(put_off.context);
+}
+
 enum fail wait_any(const struct stop *stop, struct pollfd *fds, nfds_t count, int64_t deadline_ms,
                    struct failure *why)
 {
 	fds[0] = (struct pollfd){ .fd = stop->fd, .events = POLLIN };
+	wait_catch_up();
 	for (;;) {
 		int left = mono_left_ms(deadline_ms);
 		int ready = poll(fds, count, left);

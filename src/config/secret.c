@@ -62,7 +62,7 @@ const char *secret_oddity(const char *value)
 	return text_is_utf8(value, len) ? NULL : "is not UTF-8";
 }
 
-/* Call after file_open() of the usual file has failed: by errno, whether to treat it as missing. A
+/* Call after access(2) or file_open() of the usual file has failed: by errno, whether to treat it as missing. A
  * directory that we may not enter is meant for others. A file that we can see is meant for us: if it
  * is unreadable, do not send the default in its place. */
 static bool is_absent(const struct secret *secret, const char *path)
@@ -96,7 +96,8 @@ enum fail secret_read(const struct secret *secret, struct secret_store *store, c
 		*value = secret->value;
 		return FAIL_NONE;
 	}
-	fd = file_open(path, FILE_LINKS_ALL);
+	/* Most often no usual file is there. Its directory is the container's own, and never blocks. */
+	fd = secret->file || access(path, F_OK) == 0 ? file_open(path, FILE_LINKS_ALL) : -1;
 	if (fd < 0 && !secret->file && is_absent(secret, path)) {
 		*value = secret->value;
 		return FAIL_NONE;

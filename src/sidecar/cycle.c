@@ -37,8 +37,9 @@ void sidecar_cycle_start(struct sidecar_cycle *cycle, const struct config *confi
 
 /* Logs what is about to be set. publish_news() logs a repeated attempt at DEBUG only. Of a fight over
  * the port, only its beginning and a summary are logged. */
-static void say_change(struct sidecar_cycle *cycle, const struct qbittorrent_wanted *wanted)
+static void say_change(struct sidecar_cycle *cycle)
 {
+	const struct qbittorrent_wanted *wanted = &cycle->wanted;
 	const struct qbittorrent_view *view = &cycle->view;
 	struct publish *publish = &cycle->publish;
 	struct drift *drift = &cycle->now.drift;
@@ -61,6 +62,24 @@ static void say_change(struct sidecar_cycle *cycle, const struct qbittorrent_wan
 	publish_news(publish, LEVEL_INFO, change.text);
 }
 
+/* Does what was put off. The health file comes first: until then it may say "healthy" for an old port. */
+static void catch_up(void *context)
+{
+	struct sidecar_cycle *cycle = context;
+
+	if (cycle->health_unpublished)
+		publish_health_if_changed(&cycle->publish, &cycle->now);
+	if (cycle->change_unsaid)
+		say_change(cycle);
+	cycle->health_unpublished = cycle->change_unsaid = false;
+}
+
+void sidecar_cycle_put_off_health(struct sidecar_cycle *cycle)
+{
+	cycle->health_unpublished = true;
+	wait_put_off(catch_up, cycle);
+}
+
 static enum fail set(struct sidecar_cycle *cycle, const struct qbittorrent_wanted *wanted,
                      struct failure *why)
 {
@@ -73,7 +92,8 @@ static enum fail set(struct sidecar_cycle *cycle, const struct qbittorrent_wante
 		                       ? DRIFT_NONE
 		                       : drift_seen(&cycle->now.drift, wanted->port,
 		                                    view->listen_port, mono_now_ms());
-	say_change(cycle, wanted);
+	cycle->change_unsaid = true;
+	wait_put_off(catch_up, cycle);
 	if (view->listen_port != wanted->port) {
 		cycle->unproved_port = wanted->port;
 		cycle->previous_port = view->listen_port;
@@ -389,6 +409,8 @@ enum fail sidecar_cycle_run(struct sidecar_cycle *cycle)
 	qbittorrent_begin(qb, now_ms + patience_cycle_ms(&now->patience) - source->looking_ms,
 	                  &cycle->gate.gate);
 	f = reconcile(cycle);
+	/* If nothing has waited: what was put off comes before the result. */
+	wait_catch_up();
 	qbittorrent_end(qb);
 	if (f == FAIL_STOPPED)
 		return f;

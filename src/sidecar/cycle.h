@@ -39,6 +39,9 @@ struct sidecar_cycle {
 	uint16_t unproved_port;   /* set, but not read back; 0: none */
 	uint16_t proved_port;     /* the last one that was set and read back; 0: none */
 	bool said_gate_trouble;
+	/* Put off until the first wait: the health file, and the log's line about what is set. */
+	bool health_unpublished;
+	bool change_unsaid;
 
 	struct publish publish;
 	struct webhook webhook;
@@ -56,6 +59,10 @@ struct sidecar_cycle {
  * life. */
 void sidecar_cycle_start(struct sidecar_cycle *cycle, const struct config *config,
                          const struct stop *stop, struct http_reply *reply);
+
+/* Has publish_health_if_changed() called before anything may block (wait_put_off()). So qBittorrent works on the first
+ * request of a cycle while the file is written. Not later than sidecar_cycle_run() has its result, it is written. */
+void sidecar_cycle_put_off_health(struct sidecar_cycle *cycle);
 
 /* The steps of a cycle, in their order. Each writes what it found to `cycle->step`; if it fails,
  * the reason. With `cycle->reach.dry` no step changes anything. */

@@ -114,10 +114,11 @@ static enum fail run_due(struct sidecar *s, enum port_file_event seen, struct fa
 		return FAIL_STOPPED;
 	if (seen == PORT_FILE_WRITTEN && !news)
 		sync_file_written(sync, now_ms);
-	/* The port changed, so the old "healthy" is no longer proven. Write the health file first:
-	 * the next step may block. */
-	publish_health_if_changed(&cycle->publish, &cycle->now);
+	/* The port changed, so the old "healthy" is no longer proven. Write the health file before
+	 * anything blocks. */
+	sidecar_cycle_put_off_health(cycle);
 	if (cycle->source.hidden) {
+		wait_catch_up();
 		f = check_hidden(s, cycle->now.config->port_file_path, why);
 		if (f)
 			return f;
@@ -194,9 +195,11 @@ static enum fail loop(struct sidecar *s, struct failure *why)
 		};
 		enum port_file_event seen = PORT_FILE_QUIET;
 		int64_t due_ms = send_messages(cycle, fds, FD_COUNT);
-		int ready = idle(fds, FD_COUNT, mono_left_ms(due_ms));
 		enum fail f;
+		int ready;
 
+		wait_catch_up();
+		ready = idle(fds, FD_COUNT, mono_left_ms(due_ms));
 		if (ready < 0 && errno != EINTR)
 			return fail_errno(why, "poll");
 		if (ready > 0 && fds[FD_STOP].revents)
@@ -285,6 +288,7 @@ int sidecar_run(const struct config *config, struct init *init)
 
 	start(config, init);
 	f = loop(&sidecar, why);
+	wait_catch_up(); /* nothing may write the health file after this */
 	log_last();
 	if (f == FAIL_ORPHANED) {
 		log_line(LEVEL_ERROR, "%s", why->text);

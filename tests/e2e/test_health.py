@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -16,10 +17,11 @@ from typing import Any
 
 import pytest
 
-from conftest import AS_NOBODY, NOBODY, MakeSidecar, Sidecar, controls
+from conftest import AS_NOBODY, NOBODY, MakeSidecar, Sidecar, controls, missing
 from faults import silence
-from faulty_server import PREFERENCES, FaultyServer
-from harness import PATIENCE, PortFile, wait_until
+from faulty_server import PREFERENCES, SET_PREFERENCES, FaultyServer
+from harness import PATIENCE, PortFile, wait_until, with_mounted
+from strace import Call, Strace
 
 # Seconds after which a health file is not believed any more: two intervals of one, and fifteen.
 BY_ITS_AGE = 17
@@ -48,6 +50,90 @@ def test_starting_is_said_before_the_first_answer(
     assert qsticky.healthcheck()[0] == 1
     fake.heal()
     qsticky.wait_in_sync(41000)
+
+
+def test_a_new_port_is_unhealthy_while_the_server_says_nothing(
+    fake: FaultyServer, port_file: PortFile, sidecar: MakeSidecar
+) -> None:
+    port_file.write(41000)
+    qsticky = sidecar(fake, interval=60)
+    qsticky.wait_in_sync(41000)
+    fake.fault(SET_PREFERENCES, silence())
+    port_file.write(41001)
+    health = qsticky.wait_health(healthy=False, forwarded_port=41001)
+    assert health["current_port"] == 41000 and "not proved yet" in health["last_error"]
+    assert qsticky.healthcheck()[0] == 1
+    fake.heal()
+    qsticky.wait_in_sync(41001)
+
+
+def at(calls: list[Call], name: str, words: str) -> int:
+    """The place of the first such call."""
+    found = (place for place, call in enumerate(calls) if call.name == name and words in call.arguments)
+    place = next(found, None)
+    assert place is not None, f"no {name}() of {words}"
+    return place
+
+
+@pytest.fixture
+def strace_there() -> None:
+    if shutil.which("strace") is None:
+        missing("strace is not installed")
+
+
+def calls_of_a_change(
+    qsticky: Sidecar, port_file: PortFile, place: Path
+) -> tuple[list[Call], int]:
+    """What a settled qsticky asks of the kernel when a new port comes; where the unhealthy file is in place."""
+    qsticky.wait_in_sync(41000)
+    with Strace(qsticky.pid, place / "trace") as trace:
+        port_file.write(41001)
+        qsticky.wait_in_sync(41001)
+        calls = trace.calls()
+    return calls, at(calls, "rename", "status.json")
+
+
+@pytest.mark.parametrize("binary", ["musl"], indirect=True)  # glibc and sanitizers ask for more
+def test_a_new_port_is_sent_before_the_file_is_written_and_waited_for_after(
+    fake: FaultyServer,
+    place: Path,
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+    strace_there: None,
+) -> None:
+    port_file.write(41000)
+    qsticky = sidecar(fake, interval=60)
+    calls, written = calls_of_a_change(qsticky, port_file, place)
+    sent = at(calls, "sendto", "POST /api/v2/app/setPreferences")
+    assert sent < at(calls, "open", "status.json.new") < written
+    assert written < at(calls, "poll", "}], 2, "), "it waits for the reply later"
+
+
+@pytest.mark.parametrize("binary", ["musl"], indirect=True)
+@pytest.mark.parametrize("file", ["api_key", "hosts"])
+def test_a_new_port_is_unhealthy_before_a_file_is_read(
+    file: str,
+    new_fake: Callable[..., FaultyServer],
+    place: Path,
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+    root: None,
+    strace_there: None,
+) -> None:
+    """It may lie on a network whose server is gone."""
+    fake = new_fake(host="127.0.0.1", local_auth=False).start()
+    (place / "etc").mkdir()
+    (place / "etc" / "hosts").write_text("127.0.0.1 qbittorrent.example\n")
+    (place / "api_key").write_text("a-key\n")
+    env = {
+        "api_key": {"QSTICKY_QBITTORRENT_API_KEY_FILE": str(place / "api_key")},
+        "hosts": {"QSTICKY_QBITTORRENT_HOST": "qbittorrent.example"},
+    }
+    port_file.write(41000)
+    wrapper = with_mounted(place / "etc", "/etc")
+    qsticky = sidecar(fake, interval=60, env=env[file], wrapper=wrapper)
+    calls, written = calls_of_a_change(qsticky, port_file, place)
+    assert written < at(calls, "open", file)
 
 
 def test_times_are_utc_and_go_on(

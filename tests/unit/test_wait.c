@@ -189,6 +189,68 @@ static void wait_any_tells_what_poll_says(void **state)
 	assert_int_equal(strncmp(why.text, "poll: ", 6), 0);
 }
 
+/* ---- wait_put_off, wait_catch_up ---- */
+
+static void count(void *context)
+{
+	++*(int *)context;
+}
+
+static void wait_catch_up_does_the_work_once(void **state)
+{
+	int done = 0, other = 0;
+	(void)state;
+
+	wait_catch_up();
+	wait_put_off(count, &done);
+	assert_int_equal(done, 0);
+	wait_catch_up();
+	wait_catch_up();
+	assert_int_equal(done, 1);
+	wait_put_off(count, &done);
+	wait_put_off(count, &other);
+	wait_catch_up();
+	assert_int_equal(done, 1);
+	assert_int_equal(other, 1);
+}
+
+static void put_off_again(void *context)
+{
+	count(context);
+	wait_put_off(count, context);
+}
+
+static void wait_catch_up_leaves_what_the_work_puts_off(void **state)
+{
+	int done = 0;
+	(void)state;
+
+	wait_put_off(put_off_again, &done);
+	wait_catch_up();
+	assert_int_equal(done, 1);
+	wait_catch_up();
+	assert_int_equal(done, 2);
+}
+
+/* Makes the descriptor ready for which the wait would wait in vain. */
+static void make_ready(void *fd)
+{
+	assert_int_equal(eventfd_write(*(int *)fd, 1), 0);
+}
+
+static void every_wait_does_first_what_was_put_off(void **state)
+{
+	int fd = ready_fd(0), done = 0;
+	(void)state;
+
+	wait_put_off(make_ready, &fd);
+	assert_int_equal(wait_for(&never, fd, MONO_NEVER), FAIL_NONE);
+	close(fd);
+	wait_put_off(count, &done);
+	assert_int_equal(wait_until(&never, 0, &why), FAIL_NONE);
+	assert_int_equal(done, 1);
+}
+
 /* ---- wait_until ---- */
 
 static void wait_until_ends_when_it_is_due(void **state)
@@ -223,6 +285,9 @@ int main(void)
 		cmocka_unit_test(wait_fd_goes_on_after_an_interruption),
 		cmocka_unit_test(wait_any_tells_which_are_ready),
 		cmocka_unit_test(wait_any_tells_what_poll_says),
+		cmocka_unit_test(wait_catch_up_does_the_work_once),
+		cmocka_unit_test(wait_catch_up_leaves_what_the_work_puts_off),
+		cmocka_unit_test(every_wait_does_first_what_was_put_off),
 		cmocka_unit_test(wait_until_ends_when_it_is_due),
 		cmocka_unit_test(stop_ends_a_sleep),
 	};
