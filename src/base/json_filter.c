@@ -253,7 +253,7 @@ static enum state end_string(struct json_filter *f, const char *at)
 
 static bool is_blank(char c)
 {
-	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+	return (unsigned char)c <= ' ' && (c == ' ' || c == '\n' || c == '\r' || c == '\t');
 }
 
 static bool is_hex(char c)
@@ -307,6 +307,27 @@ static enum state next_in_word(struct json_filter *f, char c)
 	return *f->word ? WORD : AFTER;
 }
 
+/* Skips all characters of the word but its last. */
+static const char *skip_word(struct json_filter *f, const char *at, const char *end)
+{
+	while (at < end && f->word[1] && *at == *f->word) {
+		at++;
+		f->word++;
+	}
+	return at;
+}
+
+/* Skips digits where one more changes nothing. */
+static const char *skip_digits(enum state state, const char *at, const char *end)
+{
+	const unsigned many = 1U << INTEGER | 1U << FRACTION | 1U << DIGITS;
+
+	if (many >> state & 1)
+		while (at < end && *at >= '0' && *at <= '9')
+			at++;
+	return at;
+}
+
 bool json_filter_take(struct json_filter *f, const char *bytes, size_t len)
 {
 	const char *at = bytes, *end = bytes + len;
@@ -323,8 +344,12 @@ bool json_filter_take(struct json_filter *f, const char *bytes, size_t len)
 				break;
 			f->state = next_in_string(f, at++);
 		} else if (f->state == WORD) {
+			if ((at = skip_word(f, at, end)) == end)
+				break;
 			f->state = next_in_word(f, *at++);
 		} else {
+			if ((at = skip_digits(f->state, at, end)) == end)
+				break;
 			f->state = next_in_number(f->state, *at);
 			at += f->state >= MINUS; /* else it is behind the number */
 		}

@@ -267,9 +267,22 @@ static bool is_control(char c)
 	return (unsigned char)c < 0x20 || c == 0x7f;
 }
 
+/* Appends the visible ASCII characters and blanks at the front, up to a quote or a backslash: nearly all
+ * text is such. Returns their number. */
+static size_t append_plain(struct text *text, const char *bytes, size_t len)
+{
+	size_t plain = 0;
+
+	while (plain < len && bytes[plain] >= ' ' && bytes[plain] < 0x7f && bytes[plain] != '"' &&
+	       bytes[plain] != '\\')
+		plain++;
+	append_cut(text, bytes, plain);
+	return plain;
+}
+
 void text_append_printable(struct text *text, const char *bytes, size_t len)
 {
-	for (size_t i = 0; i < len && !text->full;) {
+	for (size_t i = append_plain(text, bytes, len); i < len && !text->full;) {
 		size_t step = utf8_len(bytes + i, len - i);
 		char buf[sizeof "\\xNN"];
 		struct text escape = text_on(buf, sizeof buf);
@@ -287,7 +300,7 @@ void text_append_printable(struct text *text, const char *bytes, size_t len)
 
 void text_append_json(struct text *text, const char *bytes, size_t len)
 {
-	for (size_t i = 0; i < len && !text->full;) {
+	for (size_t i = append_plain(text, bytes, len); i < len && !text->full;) {
 		size_t step = utf8_len(bytes + i, len - i);
 		char buf[sizeof "\\uNNNN"];
 		struct text escape = text_on(buf, sizeof buf);

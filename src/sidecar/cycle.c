@@ -411,7 +411,6 @@ enum fail sidecar_cycle_run(struct sidecar_cycle *cycle)
 	f = reconcile(cycle);
 	/* If nothing has waited: what was put off comes before the result. */
 	wait_catch_up();
-	qbittorrent_end(qb);
 	if (f == FAIL_STOPPED)
 		return f;
 	patience_cycle_ended(&now->patience, qb->overdue, qb->slowest_ms);

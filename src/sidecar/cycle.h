@@ -90,7 +90,8 @@ enum fail sidecar_cycle_prove(struct sidecar_cycle *cycle);
  * patience_cycle_ms() at most, less the time that look took.
  *
  * Writes the outcome to `cycle->now`; if the cycle fails, also the reason to its `cycle_why`. Logs
- * other news, and queues the webhook's message about a new port. The caller publishes the outcome.
+ * other news, and queues the webhook's message about a new port. The caller publishes the outcome, and then
+ * calls qbittorrent_end().
  *
  * FAIL_STOPPED, FAIL_ORPHANED (as sync_is_orphan()): the cycle did not end, and none must follow.
  * FAIL_ANSWER: also if only the port source has failed. Else as qbittorrent_read(),

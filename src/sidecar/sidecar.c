@@ -132,12 +132,13 @@ static enum fail run_due(struct sidecar *s, enum port_file_event seen, struct fa
 		return f;
 	publish_health(&cycle->publish, &cycle->now);
 	webhook_judged(&cycle->webhook, cycle->publish.published_healthy, mono_now_ms());
-	if (!f) {
+	if (f)
+		publish_failure(&cycle->publish, &cycle->now);
+	else
 		publish_success(&cycle->publish, &cycle->now);
-		return FAIL_NONE;
-	}
-	publish_failure(&cycle->publish, &cycle->now);
-	return check_all_hidden(s, why);
+	/* Last, since the kernel takes a while to close a connection. */
+	qbittorrent_end(&cycle->qbittorrent);
+	return f ? check_all_hidden(s, why) : FAIL_NONE;
 }
 
 static void drain_link_events(struct sidecar_cycle *cycle)
@@ -330,6 +331,7 @@ int sidecar_once(const struct config *config, struct init *init)
 		return EXIT_FAILURE;
 	}
 	f = sidecar_cycle_run(cycle);
+	qbittorrent_end(&cycle->qbittorrent);
 	/* A rebind is allowed only if the port is closed twice, a second apart. */
 	if (f == FAIL_PORT_CLOSED && !wait_until(&init->stop, sync_due_ms(&cycle->now.sync), &why))
 		f = sidecar_cycle_run(cycle);

@@ -21,6 +21,13 @@ struct target {
 /* Static, since every page of stack counts. */
 static struct secret_store store;
 
+/* Whether there is a webhook. An absent default file means that there is none, also if its directory is closed to
+ * us. */
+static bool is_set(const struct secret *url)
+{
+	return url->file || *url->value || access(url->usual_file, F_OK) == 0;
+}
+
 /* Reads the URL; its path is borrowed from `store` or from the environment. Without a webhook,
  * leaves to->url.path NULL. */
 static enum fail find(struct target *to, const struct webhook_receiver *receiver,
@@ -28,14 +35,12 @@ static enum fail find(struct target *to, const struct webhook_receiver *receiver
 {
 	const struct secret *url = receiver->url;
 	const char *ca_file = receiver->ca_file, *value;
-	enum fail f = secret_read(url, &store, &value, why);
 	struct text name;
+	enum fail f;
 
-	/* Without a configured file, an absent default file means that there is no webhook. It
-	 * counts as absent even if another error (a closed directory, no free descriptor) stopped
-	 * us. */
-	if (f == FAIL_IO && !url->file && access(url->usual_file, F_OK) < 0)
+	if (!is_set(url))
 		return FAIL_NONE;
+	f = secret_read(url, &store, &value, why);
 	if (f || !*value)
 		return f;
 	if (!url_parse(&to->url, value))
@@ -185,7 +190,11 @@ int64_t webhook_work(struct webhook *webhook, const struct webhook_receiver *rec
 {
 	const int64_t cycle_ms = facts->cycle_ms, now_ms = mono_now_ms();
 
-	if (now_ms >= webhook_due_ms(webhook) && now_ms < cycle_ms) {
+	const bool is_due = now_ms >= webhook_due_ms(webhook) && now_ms < cycle_ms;
+
+	if (is_due && !is_set(receiver->url)) {
+		(void)webhook_ended(webhook, WEBHOOK_SENT, 0, now_ms); /* to nobody */
+	} else if (is_due) {
 		const int all = epoll_create1(EPOLL_CLOEXEC);
 		/* The first descriptor is the stop's: it must do if epoll is not available. */
 		const struct stop any = { .fd = all < 0 ? fds[0].fd : all };

@@ -89,6 +89,7 @@ def calls_of_a_change(
     with Strace(qsticky.pid, place / "trace") as trace:
         port_file.write(41001)
         qsticky.wait_in_sync(41001)
+        wait_until(trace.sleeps, what="its sleep")
         calls = trace.calls()
     return calls, at(calls, "rename", "status.json")
 
@@ -107,6 +108,11 @@ def test_a_new_port_is_sent_before_the_file_is_written_and_waited_for_after(
     sent = at(calls, "sendto", "POST /api/v2/app/setPreferences")
     assert sent < at(calls, "open", "status.json.new") < written
     assert written < at(calls, "poll", "}], 2, "), "it waits for the reply later"
+    connected = at(calls, "connect", "AF_INET")
+    connection = calls[connected].arguments.partition(",")[0]
+    closed = connected + at(calls[connected:], "close", connection)
+    assert at(calls, "write", "in sync: port 41001") < closed, "the result does not wait for that"
+    assert not [call for call in calls if call.name.startswith("epoll")], "there is no webhook"
 
 
 @pytest.mark.parametrize("binary", ["musl"], indirect=True)
