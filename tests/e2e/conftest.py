@@ -400,7 +400,8 @@ class Sidecar(Qsticky):
 
     def check_stops_at_once(self, number: int | None = None) -> None:
         """By SIGTERM or another signal. It leaves nothing behind."""
-        assert self.health_file.exists()
+        # The first request leaves a moment before the file is written.
+        wait_until(self.health_file.exists, what="the health file")
         started = time.monotonic()
         self.signal(signal.SIGTERM if number is None else number)
         assert self.wait() == 0
