@@ -27,6 +27,8 @@ const char fail_words[WORDS][11] = {
 	[FAIL_ORPHANED] = "orphaned",
 	[FAIL_TLS] = "failed",
 	[FAIL_UNTRUSTED] = "untrusted",
+	[FAIL_SECRET] = "secret",
+	/* These are no kinds. */
 	[WORD_DENIED] = "denied",
 	[WORD_SELINUX] = "selinux",
 	[WORD_DIRECTORY] = "directory",

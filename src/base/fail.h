@@ -28,6 +28,7 @@ enum fail {
 	FAIL_ORPHANED,    /* Gluetun has left this network namespace */
 	FAIL_TLS,         /* no TLS with this server */
 	FAIL_UNTRUSTED,   /* the server cannot prove its identity */
+	FAIL_SECRET,      /* the file of a user name, password or key is of no use */
 	FAIL_KINDS
 };
 

@@ -229,9 +229,12 @@ static size_t read_file_name(struct secret *secret, char *const environment[],
 	struct text sentence = text_on(buf, sizeof buf);
 	const char *name;
 
+	secret->name = variable->name;
 	if (!path || !*path) {
-		if (value_of(environment, variable, &name))
+		if (value_of(environment, variable, &name)) {
+			secret->name = name;
 			secret->usual_file = NULL;
+		}
 		return 0;
 	}
 	secret->usual_file = NULL;

@@ -29,16 +29,17 @@ static enum fail read_open(const struct secret *secret, int fd, const char *path
 	if (f && f != FAIL_TOO_BIG)
 		return f;
 	if (!f && memchr(content.buf, '\0', content.len))
-		return fail_set(why, FAIL_FORMAT,
+		return fail_set(why, FAIL_AS(FAIL_FORMAT, FAIL_SECRET),
 		                "%s: holds a NUL byte (UTF-16?): save it as UTF-8", path);
 	rest = f ? "" : config_value_trim(content.buf, secret->is_plain);
 	if (f || strlen(rest) > SECRET_MAX)
-		return fail_set(why, FAIL_TOO_BIG, "%s: over %d bytes", path, SECRET_MAX);
+		return fail_set(why, FAIL_AS(FAIL_TOO_BIG, FAIL_SECRET), "%s: over %d bytes", path,
+		                SECRET_MAX);
 	if (!*rest)
-		return fail_set(why, FAIL_FORMAT, "%s: is empty", path);
+		return fail_set(why, FAIL_AS(FAIL_FORMAT, FAIL_SECRET), "%s: is empty", path);
 	if (strpbrk(rest, "\r\n"))
-		return fail_set(why, FAIL_FORMAT, "%s: has several lines: leave only the secret",
-		                path);
+		return fail_set(why, FAIL_AS(FAIL_FORMAT, FAIL_SECRET),
+		                "%s: has several lines: leave only the secret", path);
 	store->used++; /* the NUL */
 	*value = rest;
 	return FAIL_NONE;
@@ -107,6 +108,13 @@ enum fail secret_read(const struct secret *secret, struct secret_store *store, c
 	f = read_open(secret, fd, path, store, value, why);
 	close(fd);
 	return f;
+}
+
+const char *secret_origin(const struct secret *secret, const char *value)
+{
+	if (value == secret->value)
+		return secret->name;
+	return secret->file ? secret->file : secret->usual_file;
 }
 
 void secret_forget(struct secret_store *store)

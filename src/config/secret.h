@@ -20,6 +20,7 @@
 
 /* Strings are borrowed. */
 struct secret {
+	const char *name;       /* the variable that has set `value`, or would */
 	const char *value;      /* from the environment, or the default; at most SECRET_MAX bytes */
 	const char *file;       /* the file named by the user, in place of `value`; NULL: none */
 	const char *usual_file; /* a file used if it exists; NULL: none. It counts as missing in a
@@ -41,9 +42,13 @@ struct secret_store {
 /* Sets `*value` to the secret. A secret from a file is stored in `store`, trimmed by config_value_trim().
  * Never blocks.
  * FAIL_IO: unreadable. FAIL_TOO_BIG: over SECRET_MAX, or a third one in `store`. FAIL_FORMAT: empty, of
- * several lines, or with a NUL. `why` names the file and never quotes it. */
+ * several lines, or with a NUL. `why` names the file and never quotes it; for the last two its word is
+ * FAIL_SECRET. */
 enum fail secret_read(const struct secret *secret, struct secret_store *store, const char **value,
                       struct failure *why);
+
+/* Where `value`, which secret_read() has set, comes from: the file's path, or the variable's name. */
+const char *secret_origin(const struct secret *secret, const char *value);
 
 /* What looks odd about a user name or password that was rejected, as a part of a sentence, such as "ends with a
  * blank". NULL: nothing. */

@@ -29,11 +29,21 @@ static void store_cookies(struct qbittorrent *qb)
 /* Static, since every page of stack counts. */
 static struct secret_store store;
 
+enum fail qbittorrent_read_secret(const struct secret *secret, struct secret_store *in,
+                                  const char **value, struct failure *why)
+{
+	if (!secret_read(secret, in, value, why))
+		return FAIL_NONE;
+	fail_in(why, "%s", secret->name);
+	return FAIL_SECRET;
+}
+
 enum fail qbittorrent_authorize(struct qbittorrent *qb, struct http_request *request,
                                 struct failure *why)
 {
 	if (!qb->api_key) {
-		enum fail f = secret_read(qb->account.api_key, &store, &qb->api_key, why);
+		enum fail f =
+			qbittorrent_read_secret(qb->account.api_key, &store, &qb->api_key, why);
 
 		if (f)
 			return f;

@@ -12,8 +12,12 @@
  * be open. */
 void qbittorrent_append_certificate(struct text *text);
 
+/* As secret_read(), but puts the variable's name before `why`, and any failure is FAIL_SECRET. */
+enum fail qbittorrent_read_secret(const struct secret *secret, struct secret_store *in,
+                                  const char **value, struct failure *why);
+
 /* Adds the API key, if there is one, to `request`. The key is read once a cycle. Fails as
- * secret_read(). */
+ * qbittorrent_read_secret(). */
 enum fail qbittorrent_authorize(struct qbittorrent *qb, struct http_request *request,
                                 struct failure *why);
 

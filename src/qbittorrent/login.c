@@ -1,6 +1,8 @@
 #include "qbittorrent/login.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "qbittorrent/exchange.h"
@@ -13,6 +15,7 @@ static bool body_is(const struct http_reply *reply, const char *text)
 enum fail qbittorrent_login_failed(const struct qbittorrent *qb, enum qbittorrent_login login,
                                    struct failure *why)
 {
+	const struct secret *pass = qb->account.pass;
 	static const char makes_one[] =
 		"(since 4.6.1, qBittorrent without a stored password makes a "
 		"new one at each start)";
@@ -23,23 +26,22 @@ enum fail qbittorrent_login_failed(const struct qbittorrent *qb, enum qbittorren
 			"this address is banned after too many failed logins, by any program: "
 			"qBittorrent lifts the ban after an hour (its setting) or when it "
 			"restarts");
-	if (qb->sent_default)
-		return fail_set(
-			why, FAIL_REJECTED,
-			"user name or password rejected: no password is set, so the default "
-			"adminadmin was tried; set QSTICKY_QBITTORRENT_PASS %s",
-			makes_one);
-	if (qb->odd)
-		return fail_set(why, FAIL_REJECTED,
-		                "user name or password rejected: %s %s; correct %s, or its file",
-		                qb->odd_pass ? "the password" : "the user name", qb->odd,
-		                qb->odd_pass ? "QSTICKY_QBITTORRENT_PASS"
-		                             : "QSTICKY_QBITTORRENT_USER");
-	return fail_set(
-		why, FAIL_REJECTED,
-		"user name or password rejected: correct QSTICKY_QBITTORRENT_USER and _PASS, or "
-		"their files %s",
-		makes_one);
+	if (pass->is_default && qb->origins[true] == pass->name)
+		fail_set(why, FAIL_REJECTED,
+		         "no password is set, so the default adminadmin was tried (%s: %s); set %s "
+		         "%s",
+		         pass->usual_file,
+		         access(pass->usual_file, F_OK) < 0 ? strerror(errno) : "new", pass->name,
+		         makes_one);
+	else if (qb->odd)
+		fail_set(why, FAIL_REJECTED, "%s %s; correct %s",
+		         qb->odd_pass ? "the password" : "the user name", qb->odd,
+		         qb->origins[qb->odd_pass]);
+	else
+		fail_set(why, FAIL_REJECTED, "correct %s and %s %s", qb->origins[false],
+		         qb->origins[true], makes_one);
+	fail_in(why, "user name or password rejected");
+	return FAIL_REJECTED;
 }
 
 static enum fail judge_login(struct qbittorrent *qb, struct failure *why)
@@ -71,17 +73,17 @@ static struct secret_store secrets;
 static enum fail read_credentials(struct qbittorrent *qb, struct http_field form[static 2],
                                   struct failure *why)
 {
-	const struct qbittorrent_account *account = &qb->account;
-	enum fail f;
+	const struct secret *const account[] = { qb->account.user, qb->account.pass };
 
 	form[0].name = "username";
 	form[1].name = "password";
-	f = secret_read(account->user, &secrets, &form[0].value, why);
-	if (!f)
-		f = secret_read(account->pass, &secrets, &form[1].value, why);
-	if (f)
-		return f;
-	qb->sent_default = account->pass->is_default && form[1].value == account->pass->value;
+	for (int i = 0; i < 2; i++) {
+		enum fail f = qbittorrent_read_secret(account[i], &secrets, &form[i].value, why);
+
+		if (f)
+			return f;
+		qb->origins[i] = secret_origin(account[i], form[i].value);
+	}
 	qb->odd = secret_oddity(form[1].value);
 	qb->odd_pass = qb->odd;
 	if (!qb->odd)
@@ -171,8 +173,9 @@ enum fail qbittorrent_ask(struct qbittorrent *qb, const struct http_request *req
 		return qbittorrent_unexpected(qb->reply, request->path, why);
 	if (qb->api_key[0])
 		return fail_set(why, FAIL_REJECTED,
-		                "API key rejected: correct QSTICKY_QBITTORRENT_API_KEY; before 5.2 "
-		                "qBittorrent has no API keys and needs user and password");
+		                "API key rejected: correct %s; before 5.2 qBittorrent has no API "
+		                "keys and needs user and password",
+		                secret_origin(qb->account.api_key, qb->api_key));
 	if (qb->login == QBITTORRENT_LOGIN_ACCEPTED)
 		return lost_session(request->path, why);
 	if (!qb->gate || qb->login != QBITTORRENT_LOGIN_NONE)

@@ -10,12 +10,12 @@
 /* Sends a request that needs a session. Without one, logs in, at most once a cycle and if the gate
  * allows it, and repeats the request. FAIL_NONE: the reply is a success.
  * FAIL_REJECTED (user and password, or the API key), FAIL_BANNED, FAIL_HELD_BACK, FAIL_ANSWER: see
- * qbittorrent_read(). Else as qbittorrent_exchange() and secret_read(). */
+ * qbittorrent_read(). Else as qbittorrent_exchange() and qbittorrent_read_secret(). */
 enum fail qbittorrent_ask(struct qbittorrent *qb, const struct http_request *request,
                           struct failure *why);
 
-/* Explains that the login was rejected or the address banned, and what to do. Names what is odd about the user
- * name and password last read. Returns FAIL_REJECTED or FAIL_BANNED. */
+/* Explains that the login was rejected or the address banned, and what to do. Names where the user name
+ * and password last read come from, and what is odd about them. Returns FAIL_REJECTED or FAIL_BANNED. */
 enum fail qbittorrent_login_failed(const struct qbittorrent *qb, enum qbittorrent_login login,
                                    struct failure *why);
 

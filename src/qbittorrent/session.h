@@ -95,9 +95,9 @@ struct qbittorrent {
 	bool overdue;       /* a reply did not come in time */
 
 	/* Of the user name and password last read. */
-	bool sent_default; /* no password is configured */
-	const char *odd;   /* what is odd about one of them; NULL: nothing */
-	bool odd_pass;     /* it is the password */
+	const char *origins[2]; /* their secret_origin(); the password's is the second */
+	const char *odd;        /* what is odd about one of them; NULL: nothing */
+	bool odd_pass;          /* it is the password */
 
 	const char *api_key;    /* "": none; NULL: not read in this cycle */
 	char version[32];       /* "v4.5.2"; "" while not known */

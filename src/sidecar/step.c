@@ -49,6 +49,7 @@ enum fail step_unanswered(struct step *step, enum fail f)
 		[FAIL_HELD_BACK] = "is qBittorrent slow, or a proxy in between? Then wait",
 		[FAIL_BANNED] = "correct user and password, then restart qBittorrent",
 		[FAIL_UNTRUSTED] = "compare it with what your browser shows, then set that pin",
+		[FAIL_SECRET] = "correct that file: one line of UTF-8, open to this user",
 	};
 	const char *fix = f < sizeof fixes / sizeof fixes[0] ? fixes[f] : NULL;
 

@@ -800,6 +800,35 @@ def test_of_a_missing_interface_it_says_what_the_sidecar_says(named: bool, bench
     assert re.search(f"^FAIL  VPN interface +{re.escape(error)}$", output, re.M), (error, output)
 
 
+def fix_of(output: str, hop: str) -> str:
+    lines = output.splitlines()
+    (at,) = (i for i, line in enumerate(lines) if line.startswith(f"FAIL  {hop} "))
+    return lines[at + 1].strip()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"\n", "correct horse".encode("utf-16"), b"one\ntwo\n", b"x" * 5000],
+    ids=["empty", "UTF-16", "two lines", "too long"],
+)
+@pytest.mark.parametrize("secret", ["PASS", "API_KEY"])
+def test_a_secret_of_no_use_is_what_is_to_be_corrected(
+    secret: str, content: bytes, bench: Bench
+) -> None:
+    server = bench.fake()
+    file = bench.place / "secret"
+    file.write_bytes(content)
+    variable = f"QSTICKY_QBITTORRENT_{secret}"
+    bench.env |= {variable: "", f"{variable}_FILE": str(file)}
+    output = bench.check().stdout
+    (line,) = (line for line in fails(output) if "qBittorrent at " in line)
+    assert f"{variable}: {file}: " in line
+    assert fix_of(output, "qBittorrent") == "-> correct that file: one line of UTF-8, open to this user"
+    hops = json.loads(bench.check("--json").stdout)["hops"]
+    assert "qbittorrent-secret" in [hop["code"] for hop in hops]
+    assert server.count(LOGIN) == 0
+
+
 def test_a_hint_of_the_sidecar_is_a_warning(bench: Bench) -> None:
     bench.fake()
     qsticky = bench.beside()

@@ -306,7 +306,7 @@ def test_what_looks_odd_about_a_rejected_password_is_said_and_not_shown(
     secret = place / "pass"
     secret.write_text('"correct horse"\n')
     port_file.write(free_port())
-    odd = "rejected: the password is in quotes; correct QSTICKY_QBITTORRENT_PASS, or its file"
+    odd = f"rejected: the password is in quotes; correct {secret};"
     qsticky = sidecar(server, env=from_file(secret))
     error = qsticky.wait_health(state="error", login="rejected")["last_error"]
     assert odd in error
@@ -324,3 +324,47 @@ def test_a_default_that_is_rejected_is_named(
     qsticky = sidecar(server, env={"QSTICKY_QBITTORRENT_PASS": "\r"})
     error = qsticky.wait_health(state="error", login="rejected")["last_error"]
     assert "no password is set, so the default adminadmin was tried" in error
+    usual = "/run/secrets/qbittorrent_pass"
+    assert f"({usual}: No such file or directory); set QSTICKY_QBITTORRENT_PASS" in error
+
+
+def test_that_the_usual_place_is_closed_is_said_when_the_default_is_rejected(
+    root: None,
+    public_binary: Path,
+    new_fake: Callable[..., FaultyServer],
+    port_file: PortFile,
+    nobodys_health: Path,
+    sidecar: MakeSidecar,
+) -> None:
+    server = new_fake(password="correct horse").start()
+    port_file.write(41000)
+    qsticky = sidecar(
+        server,
+        program=public_binary,
+        password="",
+        health_file=nobodys_health,
+        wrapper=closed_secrets("0700"),
+    )
+    error = qsticky.wait_health(state="error", login="rejected")["last_error"]
+    assert "(/run/secrets/qbittorrent_pass: Permission denied); set QSTICKY_QBITTORRENT_PASS" in error
+
+
+@pytest.mark.parametrize("old", [False, True], ids=["variables", "variables of 2.x"])
+def test_a_rejected_login_names_what_was_used(
+    old: bool,
+    new_qbittorrent: Callable[..., QBittorrent],
+    place: Path,
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    server = new_qbittorrent(password="correct horse").start()
+    secret = place / "pass"
+    secret.write_text("battery staple")
+    port_file.write(free_port())
+    user = "QBITTORRENT_USER" if old else "QSTICKY_QBITTORRENT_USER"
+    env = {"QSTICKY_QBITTORRENT_USER": "", user: "zoe"}
+    qsticky = sidecar(server, env=env | from_file(secret))
+    error = qsticky.wait_health(state="error", login="rejected")["last_error"]
+    assert f"rejected: correct {user} and {secret} (since" in error
+    qsticky.wait_cycles(2)
+    assert qsticky.health()["last_error"] == error, "also while the next login waits"

@@ -129,9 +129,14 @@ static void config_takes_a_secret_from_a_variable_or_a_file(void **state)
 	assert_int_equal(load_one(&config, "QSTICKY_QBITTORRENT_PASS=a"), 0);
 	assert_null(config.pass.file);
 	assert_null(config.pass.usual_file);
+	assert_string_equal(config.pass.name, "QSTICKY_QBITTORRENT_PASS");
 	assert_string_equal(config.user.usual_file, "/run/secrets/qbittorrent_user");
+	assert_int_equal(load_one(&config, "QBITTORRENT_PASS=a"), 0);
+	assert_string_equal(config.pass.name, "QBITTORRENT_PASS");
+	assert_string_equal(config.user.name, "QSTICKY_QBITTORRENT_USER");
 	assert_int_equal(load_one(&config, "QSTICKY_QBITTORRENT_PASS_FILE=/a"), 0);
 	assert_string_equal(config.pass.file, "/a");
+	assert_string_equal(config.pass.name, "QSTICKY_QBITTORRENT_PASS");
 	assert_null(config.pass.usual_file);
 	assert_int_equal(load_one(&config, "QSTICKY_QBITTORRENT_PASS="), 0);
 	assert_null(config.pass.file);

@@ -73,9 +73,9 @@ static void begin(const char *const script[])
 	config = (struct config){ .host = "127.0.0.1",
 		                  .port = server.port,
 		                  .tls_ca_file = "",
-		                  .user = { .value = "admin" },
-		                  .pass = { .value = "&=+% \"\u00e9#" },
-		                  .api_key = { .value = "" } };
+		                  .user = { .name = "USER", .value = "admin" },
+		                  .pass = { .name = "PASS", .value = "&=+% \"\u00e9#" },
+		                  .api_key = { .name = "KEY", .value = "" } };
 	servers_qbittorrent(&qb, &config, &never, &reply);
 	memset(&login_gate, 0, sizeof login_gate);
 	qbittorrent_begin(&qb, MONO_NEVER, open_gate(true));
@@ -372,14 +372,10 @@ static void qbittorrent_says_what_looks_odd_about_what_was_rejected(void **state
 {
 	(void)state;
 
-	assert_rejected_with("hush", "hush \"",
-	                     "the password ends with a quote; correct "
-	                     "QSTICKY_QBITTORRENT_PASS, or its file");
-	assert_rejected_with(" hush", "hush",
-	                     "the user name begins with a blank; correct "
-	                     "QSTICKY_QBITTORRENT_USER, or its file");
+	assert_rejected_with("hush", "hush \"", "the password ends with a quote; correct PASS");
+	assert_rejected_with(" hush", "hush", "the user name begins with a blank; correct USER");
 	assert_rejected_with(" hush", "'hush'", "the password is in quotes");
-	assert_rejected_with("hush", "hush", "correct QSTICKY_QBITTORRENT_USER and _PASS");
+	assert_rejected_with("hush", "hush", "rejected: correct USER and PASS (since");
 }
 
 static void qbittorrent_says_that_only_the_default_was_tried(void **state)
@@ -388,9 +384,10 @@ static void qbittorrent_says_that_only_the_default_was_tried(void **state)
 
 	begin(SCRIPT(FORBIDDEN, OK(6, "Fails.")));
 	config.pass.is_default = true;
+	config.pass.usual_file = "/nowhere/pass";
 	assert_int_equal(read_view(), FAIL_REJECTED);
-	assert_non_null(
-		strstr(why.text, "no password is set, so the default adminadmin was tried"));
+	assert_non_null(strstr(why.text, "no password is set, so the default adminadmin was tried "
+	                                 "(/nowhere/pass: No such file or directory); set PASS"));
 }
 
 static void qbittorrent_tells_a_ban(void **state)
