@@ -208,9 +208,10 @@ enum fail check_tunnel(struct check_context *context)
 	struct sidecar_cycle *cycle = &context->cycle;
 	enum fail f;
 
-	/* Assume that this network had another interface before: a container's always has. So "only
-	 * loopback" is reported as a fault. */
-	sync_links_seen(&cycle->now.sync, false, mono_now_ms());
+	/* Only loopback is a fault where another interface was before. So it was, or ought to have
+	 * been, if one is named, or the sidecar has found one. */
+	if (cycle->reach.seen || !cycle->reach.tunnel.sought)
+		sync_links_seen(&cycle->now.sync, false, mono_now_ms());
 	f = sidecar_cycle_tunnel(cycle);
 	context->has_tunnel = cycle->step.verdict == VERDICT_OK;
 	return f;
@@ -242,7 +243,8 @@ enum fail check_health(struct check_context *context)
 		                  (unsigned)beside->writer);
 	return step_found(step,
 	                  FAIL_AS(beside->is_there ? VERDICT_FAIL : VERDICT_WARN, beside->why.word),
-	                  "let qsticky run, and look at its log", "%s", beside->why.text);
+	                  beside->runs ? "look at its log" : "let qsticky run, and look at its log",
+	                  "%s", beside->why.text);
 }
 
 /* A failure is only a warning: qsticky works without its webhook. */

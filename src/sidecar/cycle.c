@@ -301,9 +301,13 @@ enum fail sidecar_cycle_prove(struct sidecar_cycle *cycle)
 	else if ((f = reachability_judge_missing(&cycle->reach, mono_now_ms(), &step->seen)))
 		now->reachable = REACHABLE_NO;
 	if (f)
-		return step_failed(step, f,
-		                   "let qsticky run, or restart qBittorrent; if that does not "
-		                   "help, its log says why");
+		return step_failed(
+			step, f,
+			step->seen.word == WORD_TAKEN ? "end that program, or give it another port"
+			: f == FAIL_PORT_CLOSED && cycle->wanted.port < 1024
+				? "do as this line says; a restart of qBittorrent does not help"
+				: "qsticky repairs that while it runs. If it does not, see its log, and "
+				  "restart qBittorrent");
 	return step_found(step, VERDICT_OK, NULL, "open: TCP is accepted%s",
 	                  now->reachable_udp == REACHABLE_YES ? ", and UDP taken" : "");
 }

@@ -800,6 +800,20 @@ def test_of_a_missing_interface_it_says_what_the_sidecar_says(named: bool, bench
     assert re.search(f"^FAIL  VPN interface +{re.escape(error)}$", output, re.M), (error, output)
 
 
+def test_where_only_loopback_was_ever_here_it_says_what_the_sidecar_says(bench: Bench) -> None:
+    """Nobody has named a tunnel, so it is not known whether there should be one."""
+    bench.namespace(tunnel=False)
+    bench.real()
+    bench.env["QSTICKY_VPN_INTERFACE"] = ""
+    qsticky = bench.beside()
+    assert qsticky.wait_in_sync(bench.server.listen_port())["reachable"] is None
+    done = bench.check()
+    assert done.returncode == 0, done.stdout
+    assert verdicts(done.stdout)["VPN interface"] == "warn"
+    sentence = qsticky.wait_trouble().partition("WARN  ")[2]
+    assert "only loopback" in sentence and sentence in done.stdout
+
+
 def fix_of(output: str, hop: str) -> str:
     lines = output.splitlines()
     (at,) = (i for i, line in enumerate(lines) if line.startswith(f"FAIL  {hop} "))
@@ -827,6 +841,28 @@ def test_a_secret_of_no_use_is_what_is_to_be_corrected(
     hops = json.loads(bench.check("--json").stdout)["hops"]
     assert "qbittorrent-secret" in [hop["code"] for hop in hops]
     assert server.count(LOGIN) == 0
+
+
+@pytest.mark.parametrize("setup", [rejected_before, set_back, vpn_down])
+def test_it_does_not_ask_for_a_qsticky_that_runs(
+    setup: Callable[[Bench], None], bench: Bench
+) -> None:
+    setup(bench)
+    wait_until(lambda: json.loads(bench.health_file.read_text())["healthy"] is False)
+    output = bench.check().stdout
+    assert fix_of(output, "health file") == "-> look at its log"
+    assert "let qsticky run" not in output, output
+
+
+def test_a_closed_port_below_1024_is_not_helped_by_a_restart(bench: Bench) -> None:
+    bench.namespace()
+    server = bench.fake(kind=ListeningServer, listen_port=80)
+    server.close_port()
+    bench.port_file.write(80)
+    output = bench.check().stdout
+    (line,) = (line for line in fails(output) if line.startswith("FAIL  probe"))
+    assert "only root may open a port below 1024" in line
+    assert fix_of(output, "probe") == "-> do as this line says; a restart of qBittorrent does not help"
 
 
 def test_a_hint_of_the_sidecar_is_a_warning(bench: Bench) -> None:
