@@ -107,7 +107,9 @@ static int take_hops(char *const environment[])
 	login_store_keep(&cycle->gate.store);
 	check.sandbox = sandbox_enter(&check.config, SANDBOX_CHECK);
 	check_look_beside(&check);
-	qbittorrent_begin(qb, mono_now_ms() + CHECK_MS, &cycle->gate.gate);
+	qb->peer.step_ms = cycle->now.patience.exchange_ms;
+	qbittorrent_begin(qb, mono_now_ms() + patience_cycle_ms(&cycle->now.patience),
+	                  &cycle->gate.gate);
 	for (enum hop hop = 0; hop < HOPS; hop++) {
 		stopped = take(hop) == FAIL_STOPPED;
 		if (stopped)

@@ -10,11 +10,9 @@
 
 #include "process/init.h"
 
-/* Longest time for all hops together, in milliseconds. A hop is one of the tests. */
-#define CHECK_MS 15000
-
 /* Reads the configuration from `environment`, takes all hops and prints the result. `json`: as one
- * JSON object; otherwise one hop on each line. Blocks for CHECK_MS at most, and a moment for the
+ * JSON object; otherwise one hop on each line. A hop is one of the tests. Blocks for 15 s at most, or
+ * for patience_cycle_ms() of a sidecar that runs and has found qBittorrent slow, and a moment for the
  * logout. Sends at most one login; none if the health file says that the sidecar's was refused
  * recently. Returns the exit status. 0: no hop failed. 1: a hop failed, or a stop came.
  * CHECK_EXIT_CONFIG. */

@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "config/value.h"
+#include "core/patience.h"
 #include "core/sync.h"
 #include "gluetun/control_server.h"
 #include "sidecar/health.h"
@@ -37,6 +38,8 @@ void check_look_beside(struct check_context *context)
 	struct json json;
 	size_t len;
 	long long age = 0;
+	const int64_t two_s = 2 * (int64_t)config->interval_s;
+	int64_t valid_s;
 	struct reachability *reach = &context->cycle.reach;
 	struct tunnel *tunnel = &reach->tunnel;
 	const char *name;
@@ -51,6 +54,9 @@ void check_look_beside(struct check_context *context)
 	beside->runs = !health_is_old(&json, age, config->interval_s);
 	if (!beside->runs)
 		return;
+	/* Wait for a slow qBittorrent as long as the sidecar does now. */
+	if (json_int(&json, "valid_seconds", &valid_s) && valid_s > two_s)
+		context->cycle.now.patience = patience_of(valid_s - two_s);
 	if (!json_string(&json, "hint", beside->hint, sizeof beside->hint))
 		beside->hint[0] = '\0';
 	/* An interface that the sidecar found existed once. One that the user named did only if the

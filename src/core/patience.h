@@ -19,6 +19,10 @@ struct patience {
 
 struct patience patience_start(void);
 
+/* Returns the patience whose patience_cycle_ms() is that many seconds, or the nearest one. `cycle_s` is 0 or
+ * more. */
+struct patience patience_of(int64_t cycle_s);
+
 /* A cycle has ended. `overdue`: an answer did not come within the limit. Else the
  * slowest came after `slowest_ms` (0: there was none), which never raises the limit. */
 void patience_cycle_ended(struct patience *patience, bool overdue, int64_t slowest_ms);

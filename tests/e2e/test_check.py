@@ -23,7 +23,7 @@ from conftest import AS_NOBODY, AT_ONCE, CYCLE_DEADLINE, EMPTY_S, NOBODY, MakeSi
 from control_server import ControlServer, Role
 from documents import document
 from faults import reply, silence
-from faulty_server import CONNECT, LOGIN, PREFERENCES, VERSION, FaultyServer
+from faulty_server import CONNECT, LOGIN, PREFERENCES, VERSION, Exchange, FaultyServer
 from harness import PATIENCE, ROOT, PortFile, QBittorrent, free_port, wait_until, with_mounted
 from listener import BlackHole
 from listening_server import ListeningServer
@@ -863,6 +863,29 @@ def test_a_closed_port_below_1024_is_not_helped_by_a_restart(bench: Bench) -> No
     (line,) = (line for line in fails(output) if line.startswith("FAIL  probe"))
     assert "only root may open a port below 1024" in line
     assert fix_of(output, "probe") == "-> do as this line says; a restart of qBittorrent does not help"
+
+
+@pytest.mark.parametrize("binary", ["musl"], indirect=True)
+def test_it_is_as_patient_as_the_sidecar_beside_it(bench: Bench) -> None:
+    """Which has found qBittorrent slow. Alone, it waits for 10 s and says that the sidecar waits longer."""
+    server = bench.fake(local_auth=False)
+    qsticky = bench.beside()
+    health = qsticky.wait_in_sync(PORT)
+    qsticky.kill()  # it would write the file again
+
+    def slow(exchange: Exchange) -> None:
+        exchange.hold(11)
+        exchange.send(exchange.reply().wire())
+
+    server.fault(PREFERENCES, slow)
+    output = bench.check().stdout
+    assert "connected, but no reply" in output
+    assert "up to 60 s, and check as long as that" in fix_of(output, "qBittorrent")
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    valid_s = health["valid_seconds"] - 15 + 4 * 20
+    bench.health_file.write_text(json.dumps(health | {"timestamp": now, "valid_seconds": valid_s}))
+    done = bench.check()
+    assert done.returncode == 0 and verdicts(done.stdout)["qBittorrent"] == "ok", done.stdout
 
 
 def test_a_hint_of_the_sidecar_is_a_warning(bench: Bench) -> None:

@@ -57,6 +57,22 @@ static void patience_shrinks_to_twice_the_slowest_answer(void **state)
 	assert_int_equal(patience_cycle_ms(&patience), 15000);
 }
 
+static void patience_is_told_by_the_length_of_its_cycle(void **state)
+{
+	struct patience patience = patience_of(0);
+	(void)state;
+
+	assert_int_equal(patience.exchange_ms, 10000);
+	patience = patience_of(15);
+	assert_int_equal(patience_cycle_ms(&patience), 15000);
+	patience = patience_of(48);
+	assert_int_equal(patience.exchange_ms, 12000);
+	patience = patience_of(240);
+	assert_int_equal(patience_cycle_ms(&patience), 240000);
+	patience = patience_of(INT64_MAX);
+	assert_int_equal(patience.exchange_ms, 60000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -64,6 +80,7 @@ int main(void)
 		cmocka_unit_test(patience_doubles_up_to_a_minute_with_room_for_a_login),
 		cmocka_unit_test(patience_stays_where_nothing_was_answered),
 		cmocka_unit_test(patience_shrinks_to_twice_the_slowest_answer),
+		cmocka_unit_test(patience_is_told_by_the_length_of_its_cycle),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
