@@ -131,7 +131,9 @@ static enum fail run_due(struct sidecar *s, enum port_file_event seen, struct fa
 	if (f == FAIL_STOPPED || f == FAIL_ORPHANED)
 		return f;
 	publish_health(&cycle->publish, &cycle->now);
-	webhook_judged(&cycle->webhook, cycle->publish.published_healthy, mono_now_ms());
+	/* What a rebind most often repairs in a moment is no news. */
+	if (!sync_is_doubtful(sync))
+		webhook_judged(&cycle->webhook, cycle->publish.published_healthy, mono_now_ms());
 	if (f)
 		publish_failure(&cycle->publish, &cycle->now);
 	else

@@ -476,6 +476,34 @@ def test_an_address_that_comes_a_moment_later_is_no_news(
 
 
 @MUSL
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_reconnect_that_one_rebind_repairs_is_no_message(
+    version: str,
+    namespace: Namespace,
+    new_fake: Callable[..., FaultyServer],
+    new_qbittorrent: Callable[..., QBittorrent],
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    """A port that stays closed is one."""
+    namespace.add_tunnel()
+    receiver = new_fake(Receiver, like="gotify").start()
+    port = free_port()
+    server = new_qbittorrent(version=version, listen_port=port, address="").start()
+    port_file.write(port)
+    qsticky = sidecar(server, interval=3600, env={"QSTICKY_WEBHOOK_URL": receiver.url})
+    qsticky.wait_health(state="in_sync", reachable=True)
+    namespace.reconnect()
+    namespace.wait_open(port)
+    qsticky.wait_health(state="in_sync", reachable=True, rebinds=1)
+    assert receiver.told() == []
+    server.stop()  # what comes first shows that nothing came before
+    os.kill(qsticky.pid, signal.SIGHUP)
+    wait_until(receiver.told, what="that qBittorrent is gone")
+    assert "connection refused" in receiver.told()[0]
+
+
+@MUSL
 def test_the_second_of_two_quick_reconnects_does_not_wait_for_its_minute(
     namespace: Namespace,
     new_qbittorrent: Callable[..., QBittorrent],
