@@ -5,6 +5,16 @@ bool drift_lasts(const struct drift *drift, uint16_t wanted, int64_t now_ms)
 	return drift->is_fight && drift->wanted == wanted && now_ms - drift->at_ms[0] < DRIFT_MS;
 }
 
+bool drift_ended(struct drift *drift, uint16_t wanted, int64_t now_ms)
+{
+	bool ended =
+		drift->is_fight && drift->wanted == wanted && !drift_lasts(drift, wanted, now_ms);
+
+	if (ended)
+		*drift = (struct drift){ 0 };
+	return ended;
+}
+
 enum drift_news drift_seen(struct drift *drift, uint16_t wanted, int64_t foreign, int64_t now_ms)
 {
 	enum drift_news news = DRIFT_SINGLE;

@@ -39,4 +39,7 @@ enum drift_news drift_seen(struct drift *drift, uint16_t wanted, int64_t foreign
 /* Whether a fight over `wanted` goes on. */
 bool drift_lasts(const struct drift *drift, uint16_t wanted, int64_t now_ms);
 
+/* Whether a fight over `wanted` has ended. True once for each fight, which is then forgotten. */
+bool drift_ended(struct drift *drift, uint16_t wanted, int64_t now_ms);
+
 #endif

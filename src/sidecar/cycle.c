@@ -357,6 +357,8 @@ static enum fail reconcile(struct sidecar_cycle *cycle)
 	if (port && port == cycle->unproved_port && view->listen_port == port)
 		port_changed(cycle);
 	cycle->view_is_recent = !f;
+	if (drift_ended(&now->drift, port, mono_now_ms()))
+		log_line(LEVEL_INFO, "nothing has set another port for ten minutes");
 	if (!f)
 		reannounce(cycle);
 	return f;

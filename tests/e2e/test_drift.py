@@ -4,10 +4,12 @@ is waited for without noise."""
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable
 
 import pytest
 
+from clock import MOVABLE, Clock
 from conftest import MakeSidecar
 from faults import close_at_once, reply
 from faulty_server import CONNECT, PREFERENCES, SET_PREFERENCES, FaultyServer
@@ -73,6 +75,14 @@ def test_a_fight_with_another_updater_is_told_once_and_repaired_in_silence(
     assert qsticky.log[before:] == []
     assert receiver.told() == told and sum("again and again" in one for one in told) == 1
     assert sum("announce" in line for line in qsticky.log) == 1
+    # It ends, which is one line.
+    if MOVABLE:
+        with Clock(qsticky.pid, time.CLOCK_MONOTONIC) as clock:
+            clock.move(600)
+            qsticky.wait_log("nothing has set another port for ten minutes", after=before)
+            assert qsticky.wait_health(healthy=True)["hint"] is None
+            qsticky.wait_cycles(2)
+        assert len(qsticky.log[before:]) == 1
     # Another port is not fought over.
     other = free_port()
     port_file.write(other)

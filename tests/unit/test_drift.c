@@ -122,6 +122,21 @@ static void drift_ends_a_fight_with_another_forwarded_port(void **state)
 	assert_int_equal(drift_seen(&drift, WANTED + 1, FOREIGN, 101 * MINUTE), DRIFT_SINGLE);
 }
 
+static void drift_says_once_that_a_fight_has_ended(void **state)
+{
+	(void)state;
+
+	assert_int_equal(seen_at(90), DRIFT_SINGLE);
+	assert_false(drift_ended(&drift, WANTED, 110 * MINUTE));
+	fight(120);
+	assert_false(drift_ended(&drift, WANTED, 130 * MINUTE - 1));
+	assert_false(drift_ended(&drift, WANTED + 1, 130 * MINUTE));
+	assert_false(drift_ended(&drift, 0, 130 * MINUTE));
+	assert_true(drift_ended(&drift, WANTED, 130 * MINUTE));
+	assert_false(drift_ended(&drift, WANTED, 130 * MINUTE));
+	fight(133);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -141,6 +156,8 @@ int main(void)
 		                                begin, NULL),
 		cmocka_unit_test_setup_teardown(drift_ends_a_fight_with_another_forwarded_port,
 		                                begin, NULL),
+		cmocka_unit_test_setup_teardown(drift_says_once_that_a_fight_has_ended, begin,
+		                                NULL),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
