@@ -312,16 +312,21 @@ enum fail sidecar_cycle_prove(struct sidecar_cycle *cycle)
 	                  now->reachable_udp == REACHABLE_YES ? ", and UDP taken" : "");
 }
 
-/* Logs why no tunnel was found, and logs again when the reason changes. */
-static void say_unfound(struct sidecar_cycle *cycle)
+/* Logs why no tunnel was found, logs again when the reason changes, and once more when it is found. */
+static void say_choice(struct sidecar_cycle *cycle)
 {
-	enum choice_verdict verdict = choice_made(&cycle->reach.tunnel.choice);
+	const struct tunnel *tunnel = &cycle->reach.tunnel;
+	bool found = tunnel->name[0];
+	enum choice_verdict verdict = found ? CHOICE_ONE : choice_made(&tunnel->choice);
 
-	if (cycle->step.verdict != VERDICT_WARN || !reachability_is_unfound(&cycle->reach) ||
-	    verdict == cycle->said_choice)
+	if (verdict == cycle->said_choice ||
+	    (!found && (cycle->step.verdict != VERDICT_WARN || cycle->reach.unreadable)))
 		return;
 	cycle->said_choice = verdict;
-	log_line(LEVEL_WARN, "%s", cycle->step.seen.text);
+	if (found)
+		log_line(LEVEL_INFO, "VPN interface %s", tunnel->name);
+	else
+		log_line(LEVEL_WARN, "%s", cycle->step.seen.text);
 }
 
 /* Takes the steps that need qBittorrent: read, set, prove. */
@@ -407,7 +412,7 @@ enum fail sidecar_cycle_run(struct sidecar_cycle *cycle)
 	(void)sidecar_cycle_tunnel(cycle);
 	if (cycle->reach.unreadable && !was_unreadable)
 		log_line(LEVEL_WARN, "%s: whether the port is open is not probed", why);
-	say_unfound(cycle);
+	say_choice(cycle);
 	if (sync_is_orphan(sync, now_ms))
 		return FAIL_ORPHANED;
 	cycle->gate.now_s = now_s();

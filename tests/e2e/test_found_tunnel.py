@@ -50,8 +50,10 @@ def test_where_there_is_none_that_is_said_once_and_it_is_found_when_it_comes(
     line = qsticky.wait_trouble()
     assert "no interface here is a VPN's (eth0)" in line and "QSTICKY_VPN_INTERFACE" in line
     assert "VPN interface not found" in qsticky.lines("INFO")[0]
+    before = len(qsticky.log)
     add_tun(namespace, "wg0", "10.2.0.2")
     assert qsticky.wait_health(healthy=True, reachable=True)["interface"] == "wg0"
+    assert qsticky.wait_log("VPN interface wg0", after=before) in qsticky.lines("INFO")
     namespace.delete("wg0")
     health = qsticky.wait_health(healthy=False, reachable=False)
     assert "wg0 is gone" in health["last_error"] and health["interface"] == "wg0"
