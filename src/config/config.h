@@ -14,6 +14,9 @@
 /* Where Docker and others mount secrets. A file that is missing there is no error. */
 #define CONFIG_SECRETS "/run/secrets"
 
+/* Where the image has its health file, by HEALTH_FILE; nobody else has this directory. */
+#define CONFIG_IMAGE_HEALTH "/app/health"
+
 /* Where most systems keep the CAs they trust. No error if it is missing. */
 #define CONFIG_TLS_CA_FILE "/etc/ssl/certs/ca-certificates.crt"
 

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/redact.h"
 #include "base/text.h"
@@ -281,6 +282,7 @@ static void infer(struct config *config, char *const environment[])
 	bool with_key = config->gluetun_apikey.value[0] || config->gluetun_apikey.file;
 	bool with_name = config->gluetun_username.value[0] || config->gluetun_username.file;
 	const char *old_type = look_up(environment, "GLUETUN_AUTH_TYPE", "");
+	const char *health = look_up(environment, "HEALTH_FILE", "");
 	unsigned unused;
 	/* Trackers learn nothing by themselves of a qBittorrent that is bound. */
 	bool announces = config->bind_interface && !is_set(environment, "QSTICKY_REANNOUNCE", "");
@@ -288,6 +290,9 @@ static void infer(struct config *config, char *const environment[])
 	             (old_type &&
 	              config_value_word(old_type, config_takes[CONFIG_KIND_AUTH].words, &unused));
 
+	/* In qsticky's image, an empty value hides the image's. */
+	if (health && !*health && access(CONFIG_IMAGE_HEALTH, F_OK) == 0)
+		config->health_path = CONFIG_IMAGE_HEALTH "/status.json";
 	config->reannounce |= announces;
 	if (!typed && with_key)
 		config->gluetun_auth = CONFIG_AUTH_APIKEY;

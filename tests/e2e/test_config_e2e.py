@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -279,3 +280,23 @@ def test_an_unknown_argument_is_counted_and_not_shown(binary: Path) -> None:
         done = run(binary, *args)
         assert done.returncode == 2
         assert f"argument {len(args)}" in done.stderr and "s3cret" not in done.stderr
+
+
+@pytest.mark.parametrize("binary", ["musl"], indirect=True)
+@pytest.mark.parametrize(
+    ("inside", "path"), [("app/health", "/app/health/status.json"), ("tmp", "/tmp/health/status.json")]
+)
+def test_an_empty_health_file_is_the_default_of_the_image(
+    inside: str, path: str, binary: Path, place: Path, root: None
+) -> None:
+    """The first has the image's directories."""
+    (place / "root" / inside).mkdir(parents=True)
+    shutil.copy(binary, place / "root" / "qsticky")
+    done = subprocess.run(
+        ["chroot", str(place / "root"), "/qsticky", "healthcheck"],
+        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HEALTH_FILE": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1 and path in done.stdout, done
