@@ -76,7 +76,7 @@ all: $(binary)
 
 # The section .comment names the packages of the compilers, whatever they made.
 $(BUILD)/qsticky: $(BUILD)/musl/qsticky
-	$(call say,STRIP) $(STRIP) --strip-all --remove-section=.comment -o $@ $<
+	$(call say,STRIP) $(STRIP) --strip-all --remove-section=.comment --remove-section=.eh_frame -o $@ $<
 
 # The same with its symbols, for `make size`, callgrind and gdb.
 $(BUILD)/musl/qsticky: $(call objects,musl) $(call libraries,musl) third_party/memory.ld

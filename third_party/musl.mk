@@ -11,14 +11,14 @@ pages := $(if $(filter arm aarch64,$(processor)),-Wl$(comma)-z$(comma)max-page-s
 harder.ours := -fstack-protector -fstack-clash-protection
 
 # Without tables for debuggers and exceptions: 28.8 KiB of file. Optimized as a whole, in one piece,
-# and without functions that nothing calls: 4.3. Without seven passes that copy code, such as a
+# and without functions that nothing calls: 4.3. Without eight passes that copy code, such as a
 # function's end before each call in last place, or a function into its only caller, and on x86
 # without padding before tables and without vector registers, which each call with variable
 # arguments would save: 4.9.
 smaller := -fno-asynchronous-unwind-tables -flto -flto-partition=one -ffunction-sections \
 	-fdata-sections -fno-optimize-sibling-calls -fno-thread-jumps -fno-caller-saves \
 	-fno-tree-dominator-opts -fno-move-loop-invariants -fno-tree-loop-im \
-	-fno-inline-functions-called-once $(if $(filter x86_64 i686,$(processor)),\
+	-fno-inline-functions-called-once -fno-shrink-wrap $(if $(filter x86_64 i686,$(processor)),\
 	-malign-data=abi -mgeneral-regs-only)
 
 # No path of the machine that compiles reaches the binary.
@@ -37,9 +37,9 @@ memory := -Wl,-T,third_party/memory.ld
 # would be another each time: it counts the compiler's temporary names.
 # src/process/relro.c makes all data read-only that does not begin as zeros. The linker's own form (RELRO)
 # would leave musl's out, and must end with a page of the file, as the data must begin with one unless
-# pages are said to be small: up to 4 KiB of file.
+# pages are said to be small: up to 4 KiB of file. One table of names is enough, as there are none.
 link.musl = -static -nostartfiles $(crt) -Wl,-pie,--no-dynamic-linker,-z,text,-z,norelro,-z,now \
-	-Wl,--build-id=none,-z,noseparate-code,-z,common-page-size=64,--gc-sections $(pages) \
+	-Wl,--build-id=none,--hash-style=gnu,-z,noseparate-code,-z,common-page-size=64,--gc-sections $(pages) \
 	$(relocations) $(memory) $(LDFLAGS)
 
 # <linux/...> comes with the host's libc, musl has none and does not look there: a directory of
