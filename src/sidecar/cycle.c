@@ -5,10 +5,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "core/sync.h"
+#include "sidecar/port_change.h"
 #include "sidecar/servers.h"
-
-/* Pause between a change of the port, or a reconnect, and the announce to trackers: by then the port is open. */
-#define REANNOUNCE_LAG_MS 2000
 
 void sidecar_cycle_start(struct sidecar_cycle *cycle, const struct config *config,
                          const struct stop *stop, struct http_reply *reply)
@@ -34,154 +32,6 @@ void sidecar_cycle_start(struct sidecar_cycle *cycle, const struct config *confi
 	now->started = now_s();
 	now->started_ms = now_ms;
 }
-
-/* Logs what is about to be set. publish_news() logs a repeated attempt at DEBUG only. Of a fight over
- * the port, only its beginning and a summary are logged. */
-static void say_change(struct sidecar_cycle *cycle)
-{
-	const struct qbittorrent_wanted *wanted = &cycle->wanted;
-	const struct qbittorrent_view *view = &cycle->view;
-	struct publish *publish = &cycle->publish;
-	struct drift *drift = &cycle->now.drift;
-	struct failure change;
-
-	if (cycle->drift > DRIFT_SINGLE) {
-		if (cycle->drift == DRIFT_QUIET || !drift->unsaid)
-			return; /* without any unsaid: another attempt */
-		log_line(LEVEL_WARN, "%s (%u times)", publish_hint(&cycle->now, &change),
-		         drift->unsaid);
-		drift->unsaid = 0;
-		return;
-	}
-	if (view->listen_port != wanted->port)
-		fail_set(&change, FAIL_NONE, "port change needed: %lld -> %u",
-		         (long long)view->listen_port, (unsigned)wanted->port);
-	else
-		fail_set(&change, FAIL_NONE, "binding qBittorrent to %s (%s)", wanted->interface,
-		         wanted->address);
-	publish_news(publish, LEVEL_INFO, change.text);
-}
-
-/* Does what was put off. The health file comes first: until then it may say "healthy" for an old port. */
-static void catch_up(void *context)
-{
-	struct sidecar_cycle *cycle = context;
-
-	if (cycle->health_unpublished)
-		publish_health_if_changed(&cycle->publish, &cycle->now);
-	if (cycle->change_unsaid)
-		say_change(cycle);
-	cycle->health_unpublished = cycle->change_unsaid = false;
-}
-
-void sidecar_cycle_put_off_health(struct sidecar_cycle *cycle)
-{
-	cycle->health_unpublished = true;
-	wait_put_off(catch_up, cycle);
-}
-
-static enum fail set(struct sidecar_cycle *cycle, const struct qbittorrent_wanted *wanted,
-                     struct failure *why)
-{
-	struct qbittorrent_view *view = &cycle->view;
-	enum fail f;
-
-	/* Another attempt at the same repair is no other drift. */
-	if (view->listen_port != wanted->port && wanted->port != cycle->unproved_port)
-		cycle->drift = wanted->port != cycle->proved_port
-		                       ? DRIFT_NONE
-		                       : drift_seen(&cycle->now.drift, wanted->port,
-		                                    view->listen_port, mono_now_ms());
-	cycle->change_unsaid = true;
-	wait_put_off(catch_up, cycle);
-	if (view->listen_port != wanted->port) {
-		cycle->unproved_port = wanted->port;
-		cycle->previous_port = view->listen_port;
-	}
-	reachability_release(&cycle->reach);
-	f = qbittorrent_set(&cycle->qbittorrent, wanted, view, why);
-	/* random_port or upnp was switched on after the last read, so the first request did not
-	 * switch it off. */
-	if (!f && (view->random_port || view->upnp))
-		f = qbittorrent_set(&cycle->qbittorrent, wanted, view, why);
-	return f;
-}
-
-static void announce_soon(struct sidecar_cycle *cycle)
-{
-	struct situation *now = &cycle->now;
-
-	if (!now->config->reannounce)
-		return;
-	cycle->reannounce_at_ms = mono_now_ms() + REANNOUNCE_LAG_MS;
-	sync_cycle_at(&now->sync, cycle->reannounce_at_ms);
-}
-
-/* Handles a new port that is set: queues the webhook's message and the announce to trackers. */
-static void port_changed(struct sidecar_cycle *cycle)
-{
-	struct situation *now = &cycle->now;
-	const enum drift_news drift = cycle->drift;
-
-	cycle->proved_port = cycle->unproved_port;
-	cycle->unproved_port = 0;
-	cycle->drift = DRIFT_NONE;
-	if (drift > DRIFT_FIGHT)
-		return;
-	now->last_port_change = now_s();
-	cycle->webhook.is_fight = drift == DRIFT_FIGHT;
-	webhook_port_changed(&cycle->webhook, cycle->previous_port, cycle->proved_port,
-	                     mono_now_ms());
-	/* The trackers know the port already if it was only repaired. */
-	if (drift == DRIFT_NONE)
-		announce_soon(cycle);
-}
-
-static void reannounce(struct sidecar_cycle *cycle)
-{
-	struct failure why;
-
-	/* Without a port, trackers would learn what does not last. */
-	if (mono_now_ms() < cycle->reannounce_at_ms || !cycle->wanted.port)
-		return;
-	if (qbittorrent_reannounce(&cycle->qbittorrent, &why)) {
-		publish_news(&cycle->publish, LEVEL_WARN, why.text);
-		return; /* the next cycle tries again */
-	}
-	cycle->reannounce_at_ms = MONO_NEVER;
-	log_line(LEVEL_INFO, "asked qBittorrent to announce all torrents");
-}
-
-static enum fail refuse_own_port(const struct qbittorrent_view *view, uint16_t port,
-                                 struct failure *why)
-{
-	return fail_set(why, FAIL_OWN_PORT,
-	                "port %u is forwarded, and is the Web UI's own: qBittorrent would not "
-	                "survive that at its next start, %s; change the Web UI's port",
-	                (unsigned)port,
-	                view->listen_port == port ? "and it is set already" : "so it is not set");
-}
-
-/* Sets what is wanted. If nothing was read before, the Web UI may turn out to have this port. Then
- * the old port is set again. */
-static enum fail set_safely(struct sidecar_cycle *cycle, struct failure *why)
-{
-	const struct qbittorrent_wanted *wanted = &cycle->wanted;
-	struct qbittorrent *qb = &cycle->qbittorrent;
-	struct qbittorrent_view *view = &cycle->view;
-	int64_t before = view->listen_port;
-	enum fail f = set(cycle, wanted, why);
-
-	if (f || !qbittorrent_is_web_ui(qb, view, wanted->port))
-		return f;
-	cycle->unproved_port = 0;
-	if (before > 0 && before <= UINT16_MAX && before != wanted->port)
-		f = qbittorrent_set(qb, &(struct qbittorrent_wanted){ .port = (uint16_t)before },
-		                    view, why);
-	return f ? f : refuse_own_port(view, wanted->port, why);
-}
-
-/* ---- the steps ---- */
 
 /* Sets `step` to the reason why no interface was found to be the tunnel's. */
 static enum fail step_unfound(struct step *step, const struct choice *choice)
@@ -211,7 +61,7 @@ static void note_tunnel_up(struct sidecar_cycle *cycle)
 	}
 	/* A reconnect: the public address may be another, even if the port is the same. */
 	if (cycle->up_index && (now->tunnel_up_at_ms == MONO_NEVER || !same))
-		announce_soon(cycle);
+		port_change_announce_soon(cycle);
 	if (now->tunnel_up_at_ms == MONO_NEVER)
 		now->tunnel_up_at_ms = mono_now_ms();
 	cycle->up_index = view->index;
@@ -271,13 +121,13 @@ enum fail sidecar_cycle_set(struct sidecar_cycle *cycle)
 			(long long)view->listen_port,
 			view->listen_port ? "" : " (any port, as by Gluetun's down-command)");
 	if (qbittorrent_is_web_ui(&cycle->qbittorrent, view, wanted->port)) {
-		f = refuse_own_port(view, wanted->port, &step->seen);
+		f = port_change_refuse(view, wanted->port, &step->seen);
 	} else if (cycle->reach.dry && view->listen_port != wanted->port) {
 		f = fail_set(&step->seen, FAIL_UNPROVEN,
 		             "qBittorrent has port %lld, but %u is forwarded",
 		             (long long)view->listen_port, (unsigned)wanted->port);
 	} else if (!cycle->reach.dry && !qbittorrent_has(view, wanted)) {
-		f = set_safely(cycle, &step->seen);
+		f = port_change_set(cycle, &step->seen);
 		cycle->just_set = true;
 	}
 	if (f)
@@ -360,12 +210,12 @@ static enum fail reconcile(struct sidecar_cycle *cycle)
 	if (port && !cycle->unproved_port && view->listen_port == port)
 		cycle->proved_port = port;
 	if (port && port == cycle->unproved_port && view->listen_port == port)
-		port_changed(cycle);
+		port_change_done(cycle);
 	cycle->view_is_recent = !f;
 	if (drift_ended(&now->drift, port, mono_now_ms()))
 		log_line(LEVEL_INFO, "nothing has set another port for ten minutes");
 	if (!f)
-		reannounce(cycle);
+		port_change_announce(cycle);
 	return f;
 }
 

@@ -5,64 +5,21 @@
 #ifndef QSTICKY_SIDECAR_CYCLE_H
 #define QSTICKY_SIDECAR_CYCLE_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "base/fail.h"
 #include "base/wait.h"
 #include "config/config.h"
+#include "core/patience.h"
 #include "http/http.h"
-#include "qbittorrent/client.h"
-#include "sidecar/login_gate.h"
-#include "sidecar/port_source.h"
-#include "sidecar/publish.h"
-#include "sidecar/reachability.h"
-#include "sidecar/step.h"
-#include "webhook/queue.h"
+#include "sidecar/cycle_state.h"
 
 /* Longest cycle, in milliseconds, while qBittorrent is quick (core/patience.h). It includes the look at the port
  * source before it. */
 #define SIDECAR_CYCLE_MS PATIENCE_CYCLE_MS
 
-/* The data of a cycle, and what one cycle leaves to the next. */
-struct sidecar_cycle {
-	/* Why no tunnel was found, as last logged; CHOICE_ONE: nothing was logged. */
-	enum choice_verdict said_choice;
-	struct qbittorrent_wanted wanted;
-	bool just_set;            /* by this cycle: the port may still be opening */
-	bool view_is_recent;      /* `view` is of the previous cycle, and that one succeeded */
-	uint32_t up_index;        /* the tunnel when it was last usable; 0: never */
-	struct in_addr up_v4;     /* its address then */
-	int64_t reannounce_at_ms; /* when to re-announce; MONO_NEVER: nothing to announce */
-	int64_t previous_port;    /* qBittorrent's port before `unproved_port` */
-	enum drift_news drift;    /* what to tell of the last port that was set */
-	uint16_t unproved_port;   /* set, but not read back; 0: none */
-	uint16_t proved_port;     /* the last one that was set and read back; 0: none */
-	bool said_gate_trouble;
-	/* Put off until the first wait: the health file, and the log's line about what is set. */
-	bool health_unpublished;
-	bool change_unsaid;
-
-	struct publish publish;
-	struct webhook webhook;
-	struct qbittorrent_view view; /* preferences, as the last cycle found or left them */
-	struct reachability reach;    /* the caller polls and drains its tunnel's events */
-	struct situation now;
-	struct port_source source; /* the caller looks there before a cycle */
-	struct login_gate gate;    /* the caller may change its options */
-	struct step step;          /* what the last step found */
-	/* Last, since its cookies take 4 KiB and rarely use more than 100 bytes. */
-	struct qbittorrent qbittorrent;
-};
-
 /* Prepares `cycle`, which must be all zeros, for its first run. Borrows the other arguments for its
  * life. */
 void sidecar_cycle_start(struct sidecar_cycle *cycle, const struct config *config,
                          const struct stop *stop, struct http_reply *reply);
-
-/* Has publish_health_if_changed() called before anything may block (wait_put_off()). So qBittorrent works on the first
- * request of a cycle while the file is written. Not later than sidecar_cycle_run() has its result, it is written. */
-void sidecar_cycle_put_off_health(struct sidecar_cycle *cycle);
 
 /* The steps of a cycle, in their order. Each writes what it found to `cycle->step`; if it fails,
  * the reason. With `cycle->reach.dry` no step changes anything. */

@@ -18,6 +18,7 @@
 #include "qbittorrent/client.h"
 #include "sidecar/cycle.h"
 #include "sidecar/health.h"
+#include "sidecar/port_change.h"
 #include "sidecar/port_source.h"
 #include "sidecar/publish.h"
 #include "sidecar/servers.h"
@@ -116,7 +117,7 @@ static enum fail run_due(struct sidecar *s, enum port_file_event seen, struct fa
 		sync_file_written(sync, now_ms);
 	/* The port changed, so the old "healthy" is no longer proven. Write the health file before
 	 * anything blocks. */
-	sidecar_cycle_put_off_health(cycle);
+	port_change_put_off_health(cycle);
 	if (cycle->source.hidden) {
 		wait_catch_up();
 		f = check_hidden(s, cycle->now.config->port_file_path, why);
