@@ -188,7 +188,7 @@ static void allow_checked(struct program *program, const struct checked *check)
 size_t sandbox_calls_filter(struct sock_filter filter[static SANDBOX_FILTER_MAX],
                             enum sandbox_phase phase)
 {
-	uint16_t sorted[CALLS_MAX];
+	uint16_t sorted[CALLS_MAX] = { 0 };
 	size_t count = sort_in(sorted, 0, judge_calls, COUNT(judge_calls));
 	struct program program = { filter };
 
