@@ -171,16 +171,20 @@ static void drain_link_events(struct sidecar_cycle *cycle)
 static int64_t send_messages(struct sidecar_cycle *cycle, const struct pollfd fds[], size_t count)
 {
 	const struct situation *now = &cycle->now;
+	const int64_t cycle_ms = sync_due_ms(&now->sync);
 	const bool waits = webhook_due_ms(&cycle->webhook) != MONO_NEVER;
 	struct failure buf;
 	const struct webhook_receiver receiver = servers_webhook(now->config);
 	const struct webhook_facts facts = {
-		.cycle_ms = sync_due_ms(&now->sync),
+		.cycle_ms = cycle_ms,
 		.port = sync_port(&now->sync),
 		.state = publish_state(now),
 		.error = waits ? publish_error(now, &buf) : NULL,
 	};
 
+	/* A message says whether all is well. While that is in doubt, it waits for the next cycle. */
+	if (sync_is_doubtful(&now->sync))
+		return cycle_ms;
 	return webhook_work(&cycle->webhook, &receiver, &facts, fds, count, &reply);
 }
 

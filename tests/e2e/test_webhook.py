@@ -21,6 +21,8 @@ from documents import DOCS, blocks, document
 from faults import reply, silence
 from faulty_server import FaultyServer
 from harness import PortFile, sleeps, wait_until, with_mounted
+from listening_server import ListeningServer
+from namespace import Namespace
 from receiver import TARGETS, TOKEN, Receiver
 from tls_peers import Nginx, TlsFront, https_site
 
@@ -170,6 +172,30 @@ def test_what_is_wrong_from_the_start_is_news(
     wait_until(receiver.told, what="that it is unhealthy")
     assert receiver.bodies[0]["event"] == "unhealthy"
     assert receiver.bodies[0]["healthy"] is False
+
+
+def test_no_message_says_that_all_is_well_while_that_is_in_doubt(
+    namespace: Namespace,
+    new_listening: Callable[..., ListeningServer],
+    receiver: Receiver,
+    port_file: PortFile,
+    told: Callable[..., Sidecar],
+) -> None:
+    """A new port that nobody can reach: a second passes before it is known that this lasts."""
+    namespace.add_bridge()
+    namespace.add_tunnel()
+    port_file.write(41000)
+    server = new_listening().start()
+    qsticky = told(receiver, server=server)
+    qsticky.wait_in_sync(41000)
+    server.opens = False
+    port_file.rename_over("42000\n")
+
+    def of_the_new_port() -> list[dict[str, Any]]:
+        return [body for body in receiver.bodies if "42000" in body["content"]]
+
+    wait_until(of_the_new_port)
+    assert not any(body["healthy"] for body in of_the_new_port()), receiver.bodies
 
 
 def test_once_tells_nobody(
