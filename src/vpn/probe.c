@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -103,8 +104,11 @@ static bool disconnect(int fd)
 	               sizeof(struct sockaddr)) == 0;
 }
 
+/* A side of the probed port with fewer ports than this may have none that is free. */
+#define MANY_PORTS 1000
+
 /* Whether the TCP socket is connected to itself, as with UDP. If not, has the kernel choose from the
- * ports on this side of `port` from now on. */
+ * ports on this side of `port` from now on, if there are many. */
 static bool is_connected_to_itself(struct probe *probe)
 {
 	uint16_t own = own_port(probe->tcp_fd), port = probed_port(probe);
@@ -113,8 +117,9 @@ static bool is_connected_to_itself(struct probe *probe)
 
 	if (own == port)
 		return true;
-	probe->apart = own != 0 && setsockopt(probe->tcp_fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE,
-	                                      &range, sizeof range) == 0;
+	probe->apart = own != 0 && abs(own - port) > MANY_PORTS &&
+	               setsockopt(probe->tcp_fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &range,
+	                          sizeof range) == 0;
 	return false;
 }
 

@@ -7,8 +7,10 @@ import os
 import re
 import shutil
 import signal
+import socket
 import statistics
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -131,3 +133,25 @@ def test_settled_cycle_finds_what_was_lost_among_many_changes(
     os.kill(qsticky.pid, signal.SIGCONT)
     wait_probed_at(file, OTHER_ADDRESS)
     assert any(call.result.startswith("-1 ENOBUFS") for call in strace.calls(file))
+
+
+def test_probe_finds_a_port_of_its_own_where_one_side_of_the_probed_port_is_full(
+    namespace: Namespace,
+    new_listening: Callable[..., ListeningServer],
+    port_file: PortFile,
+    sidecar: MakeSidecar,
+) -> None:
+    namespace.add_bridge()
+    namespace.add_tunnel()
+    first, middle, last = 50000, 50009, 50019
+    Path("/proc/sys/net/ipv4/ip_local_port_range").write_text(f"{first} {last}")
+    port_file.write(middle)
+    qsticky = sidecar(new_listening().start(), interval=1)
+    qsticky.wait_in_sync(middle)
+    for side in (range(first, middle), range(middle + 1, last + 1)):
+        with ExitStack() as others:
+            for port in side:
+                with suppress(OSError):  # in use already
+                    others.enter_context(socket.create_server((TUNNEL_ADDRESS, port)))
+            qsticky.wait_cycles(3)
+    assert not qsticky.lines("WARN")
