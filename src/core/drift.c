@@ -7,12 +7,12 @@ bool drift_lasts(const struct drift *drift, uint16_t wanted, int64_t now_ms)
 
 bool drift_ended(struct drift *drift, uint16_t wanted, int64_t now_ms)
 {
-	bool ended =
-		drift->is_fight && drift->wanted == wanted && !drift_lasts(drift, wanted, now_ms);
+	bool is_same = drift->wanted == wanted;
 
-	if (ended)
-		*drift = (struct drift){ 0 };
-	return ended;
+	if (!drift->is_fight || now_ms - drift->at_ms[0] < DRIFT_MS)
+		return false;
+	*drift = (struct drift){ 0 };
+	return is_same;
 }
 
 enum drift_news drift_seen(struct drift *drift, uint16_t wanted, int64_t foreign, int64_t now_ms)

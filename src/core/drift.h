@@ -39,7 +39,8 @@ enum drift_news drift_seen(struct drift *drift, uint16_t wanted, int64_t foreign
 /* Whether a fight over `wanted` goes on. */
 bool drift_lasts(const struct drift *drift, uint16_t wanted, int64_t now_ms);
 
-/* Whether a fight over `wanted` has ended. True once for each fight, which is then forgotten. */
+/* Forgets a fight that has ended. Whether it was over `wanted`: a fight over a port that is no longer
+ * forwarded ends unsaid. */
 bool drift_ended(struct drift *drift, uint16_t wanted, int64_t now_ms);
 
 #endif
