@@ -101,8 +101,8 @@ class Allowed:
             missing(f"{self.compiler} is not installed")
         self.path = built(architecture).parent / "musl" / "qsticky"
         self.bytes = self.path.read_bytes()
-        # A call, the number of an argument, and its value.
-        with_value = [row[0] for row in struct.iter_unpack("<3H", self._symbol("checked"))]
+        # A call, the number of an argument, and up to six values.
+        with_value = [row[0] for row in struct.iter_unpack("<8H", self._symbol("checked"))]
         self.judging = {*self._numbers("judge_calls"), with_value[0]}
         self.running = {*self.judging, *self._numbers("more_calls"), *with_value}
 

@@ -24,6 +24,7 @@ from harness import PATIENCE, PortFile, QBittorrent, wait_until, with_mounted
 from listening_server import ListeningServer
 from name_server import NameServer
 from namespace import Namespace
+from receiver import Receiver
 
 ALL = os.environ.get("QSTICKY_FAULTS") == "all"
 
@@ -127,6 +128,7 @@ class World:
     place: Path
     sidecar: MakeSidecar
     asan: bool
+    webhook: str
     port: int = FIRST_PORT
     _stirred: Iterator[str] = field(default_factory=lambda: itertools.cycle(["add", "del"]))
     _files: Iterator[int] = field(default_factory=itertools.count)
@@ -149,6 +151,7 @@ class World:
                 "QSTICKY_QBITTORRENT_HOST": NAME,
                 # It ends who makes a call that is none, and strace makes one of what is to fail.
                 "QSTICKY_SANDBOX": "false",
+                "QSTICKY_WEBHOOK_URL": self.webhook,
             }
             | (env or {}),
             wrapper=(*with_mounted(self.place / "resolv.conf", "/etc/resolv.conf"), *traced),
@@ -241,8 +244,12 @@ def world(
         server = request.getfixturevalue("new_qbittorrent")(address="").start()
     (place / "resolv.conf").write_text("nameserver 127.0.0.1\n")
     asan = binary.parent.name == "asan"
+    webhook = ""
+    # These are made only while a message is sent.
+    if request.node.callspec.params.get("call", "epoll").startswith("epoll"):
+        webhook = request.getfixturevalue("new_fake")(Receiver, like="gotify").start().url
     with NameServer({NAME: ["127.0.0.1"]}):
-        yield World(namespace, server, port_file, place, sidecar, asan)
+        yield World(namespace, server, port_file, place, sidecar, asan, webhook)
 
 
 # -- which calls there are ----------------------------------------------------------

@@ -434,10 +434,12 @@ static void choose(const uint8_t *data)
 	wanted.address = addresses[data[BINDING] / 4 % 4];
 	settings = (struct config){
 		.port = 8080,
-		.user = { .value = "admin" },
-		.pass = { .value = way() == BY_PASSWORD ? PASSWORD : "adminadmin",
+		.user = { .name = "QSTICKY_QBITTORRENT_USER", .value = "admin" },
+		.pass = { .name = "QSTICKY_QBITTORRENT_PASS",
+		          .value = way() == BY_PASSWORD ? PASSWORD : "adminadmin",
 		          .file = way() == BY_LOST_FILE ? "/nonexistent/pass" : NULL },
-		.api_key = { .value = way() == BY_KEY       ? KEY
+		.api_key = { .name = "QSTICKY_QBITTORRENT_API_KEY",
+		             .value = way() == BY_KEY       ? KEY
 		                      : way() == BY_BAD_KEY ? KEY "\r\nX: y"
 		                                            : "" },
 		.use_https = setup & HTTPS,
