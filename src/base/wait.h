@@ -22,7 +22,8 @@ typedef void wait_work(void *context);
 void wait_put_off(wait_work *work, void *context);
 
 /* Does the work that was put off, if there is any. To be called before what may block without a wait of
- * this file: a read of a file, which may lie on a network, and the main loop's sleep. */
+ * this file: a read of a file, which may lie on a network, and the main loop's sleep. The kernel's own
+ * answers (netlink, access(2), stat(2)) count as prompt. */
 void wait_catch_up(void);
 
 /* Waits until one of the `count` descriptors in `fds` is ready, or until `deadline_ms` (absolute,
