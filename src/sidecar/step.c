@@ -44,8 +44,7 @@ enum fail step_unanswered(struct step *step, enum fail f)
 			"QSTICKY_QBITTORRENT_HOST: localhost, or the service's name, or an address",
 		[FAIL_REFUSED] = "start qBittorrent, or correct QSTICKY_QBITTORRENT_HOST and _PORT",
 		[FAIL_TIMEOUT] =
-			"restart it if it hangs; the sidecar waits up to 60 s, and check too if it "
-			"runs. Is there a firewall?",
+			"restart it if it hangs; the sidecar waits up to 60 s, and check too if it runs. Is there a firewall?",
 		[FAIL_REJECTED] = "then re-create this container; a changed file is read by itself",
 		[FAIL_HELD_BACK] = "is qBittorrent slow, or a proxy in between? Then wait",
 		[FAIL_BANNED] = "correct user and password, then restart qBittorrent",
