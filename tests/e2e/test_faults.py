@@ -82,6 +82,7 @@ SET_UP = {
     "landlock_add_rule": "EINVAL ENOMEM",
     "landlock_create_ruleset": "EMFILE ENOMEM ENOSYS EOPNOTSUPP",
     "landlock_restrict_self": "E2BIG EPERM",
+    "openat2": "ELOOP ENOSYS",
     "prctl": "EACCES EINVAL EPERM",
     "prlimit64": "EPERM",
     "readlink": "EACCES ELOOP ENOENT",
