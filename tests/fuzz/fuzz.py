@@ -49,6 +49,9 @@ FILES = {
 # leaves no time for more.
 LEAST = 90.0
 
+# Seconds for one input.
+PATIENCE = 10
+
 # In one process: sanitizers, a corpus and the largest input. A leak of the target's own shows.
 MEMORY_MB = 512
 SANITIZERS = {"ASAN_OPTIONS": "quarantine_size_mb=16", "UBSAN_OPTIONS": "print_stacktrace=1"}
@@ -90,16 +93,19 @@ def unreached(result: Result) -> list[str]:
     ]
 
 
-def fuzz(target: str, seconds: float, seed: int, patience: int = 10, idle: bool = False) -> Result:
+def fuzz(target: str, seconds: float, seed: int, yielding: bool = False) -> Result:
     """One target; 0 seconds: only the inputs that are known. No input may take longer than
-    `patience` seconds. `idle`: takes only the time that nobody else wants."""
+    PATIENCE. `yielding`: lets others have the processor first, and counts its own time on it."""
     found, seeds = FOUND / target, SEEDS / target
     profile, dictionary = BUILD / f"{target}.profraw", SEEDS / f"{target}.dict"
     for folder in (found, LOST, SCRATCH):
         folder.mkdir(parents=True, exist_ok=True)
     profile.unlink(missing_ok=True)
-    command = ["setpriv", "--pdeathsig", "KILL", *(["chrt", "--idle", "0"] if idle else [])]
-    command += [str(BUILD / target), f"-seed={seed}", f"-timeout={patience}"]
+    command = ["setpriv", "--pdeathsig", "KILL"]
+    if yielding:
+        # libFuzzer's own alarm goes by the clock on the wall, which says nothing of who had to wait.
+        command += ["nice", "-n", "15", "prlimit", f"--cpu={seconds + 2 * PATIENCE:.0f}:"]
+    command += [str(BUILD / target), f"-seed={seed}", f"-timeout={0 if yielding else PATIENCE}"]
     command += [f"-rss_limit_mb={MEMORY_MB}", f"-artifact_prefix={LOST}/{target}-"]
     command += [f"-max_total_time={seconds:.0f}"] if seconds else ["-runs=0"]
     command += [f"-dict={dictionary}"] if dictionary.exists() else []
@@ -123,7 +129,8 @@ def fuzz(target: str, seconds: float, seed: int, patience: int = 10, idle: bool 
     if done.returncode != 0 or not last:
         # Without the hundreds of lines on what was new.
         told = re.sub(r"^#\d+\s+(NEW|REDUCE|pulse|RELOAD) .*\n", "", done.stdout, flags=re.MULTILINE)
-        raise Failed(f"{target}, seed {seed}, failed; the rest is in {log}:\n{told[-8000:]}")
+        how = " by the limit of its time" if done.returncode == -signal.SIGXCPU else ""
+        raise Failed(f"{target}, seed {seed}, failed{how}; the rest is in {log}:\n{told[-8000:]}")
     runs, corpus = (int(number) for number in last[-1])
     took = time.monotonic() - began
     return Result(target, took, runs, corpus, seed, lines_reached(target, profile))
