@@ -8,6 +8,7 @@
 
 #include "base/redact.h"
 #include "base/text.h"
+#include "config/complaint.h"
 #include "config/kubernetes.h"
 #include "config/table.h"
 #include "config/url.h"
@@ -130,74 +131,6 @@ static const char *value_of(char *const environment[], const struct config_varia
 	return value && *value ? value : NULL;
 }
 
-/* What it takes, as a part of a sentence. */
-static void append_allowed(struct text *text, const struct config_variable *variable)
-{
-	const struct config_kind_takes *takes = &config_takes[variable->kind];
-
-	text_append(text, takes->what);
-	if (variable->most > 0)
-		text_printf(text, " from %u to %u", (unsigned)variable->least, variable->most);
-	for (size_t i = 0; takes->words && takes->words[i][0]; i++)
-		text_printf(text, "%s%s", i > 0 ? ", " : "", takes->words[i]);
-}
-
-/* Says where the parts of a URL go that was given for a host. In the table, the host's port follows it, and then the
- * switch for HTTPS. */
-static void append_rest(struct text *text, const struct config_variable *variable,
-                        const char *value)
-{
-	const char *scheme = text_find(value, strlen(value), "://"),
-		   *host = scheme ? scheme + 3 : value, *port;
-	size_t len = strcspn(host, "/?#");
-	const struct config_variable *https = variable + 1;
-
-	if (https->kind != CONFIG_KIND_PORT)
-		return;
-	port = memchr(host, ':', len);
-	if (port && (*host == '[' || !memchr(port + 1, ':', len - (size_t)(port + 1 - host))))
-		text_printf(text, "; the port goes into %s", https->name);
-	while (https->kind != CONFIG_KIND_BOOL)
-		https++;
-	if (scheme && strncasecmp(value, "https", 5) == 0)
-		text_printf(text, "; for https://, set %s=true", https->name);
-	if (host[len] && host[len + 1])
-		text_append(text,
-		            "; a path goes nowhere: name the program's own host and port, not a "
-		            "proxy's");
-}
-
-/* The names of 2.x are everybody's: a value that does not fit may be meant for another program. A secret of
- * that length is not: its default must not be sent in its place. */
-static bool is_everybodys(const struct config_variable *variable, const char *name)
-{
-	return name == variable->old_name && !config_variable_is_secret(variable);
-}
-
-static void complain_of(const struct config_variable *variable, const char *name, const char *value,
-                        config_complain *complain, void *context)
-{
-	char buf[LOG_LINE_MAX];
-	struct text sentence = text_on(buf, sizeof buf);
-
-	text_printf(&sentence, "%s: ", name);
-	/* Not the value: a secret may have ended up in the wrong variable, or in a URL. */
-	if (config_variable_is_secret(variable)) {
-		text_append(&sentence, "not allowed");
-	} else {
-		redact_append_kind(&sentence, value, strlen(value));
-		text_append(&sentence, " is not allowed");
-	}
-	text_append(&sentence, "; it takes ");
-	append_allowed(&sentence, variable);
-	if (variable->kind == CONFIG_KIND_HOST)
-		append_rest(&sentence, variable, value);
-	if (is_everybodys(variable, name))
-		text_printf(&sentence, "; ignored (the name that is ours alone is %s)",
-		            variable->name);
-	complain(context, buf);
-}
-
 #define USUAL_FILE_MAX (sizeof CONFIG_SECRETS "/qbittorrent_api_key")
 
 /* A row for each variable; only those of secrets are used. */
@@ -263,10 +196,10 @@ static size_t read_variable(struct config *config, char *const environment[],
 	const char *name;
 	const char *value = value_of(environment, variable, &name);
 	bool wrong = value && !parse(config, variable, value);
-	bool ends = wrong && !is_everybodys(variable, name);
+	bool ends = wrong && !config_name_is_everybodys(variable, name);
 
 	if (ends)
-		complain_of(variable, name, value, complain, context);
+		config_complaint(variable, name, value, complain, context);
 	if ((wrong || !value) && variable->fallback) {
 		parse(config, variable, variable->fallback);
 		if (config_variable_is_secret(variable))
@@ -377,8 +310,9 @@ void config_ignored(char *const environment[], config_complain *complain, void *
 		const char *name;
 		const char *value = value_of(environment, variable, &name);
 
-		if (value && is_everybodys(variable, name) && !parse(&unused, variable, value))
-			complain_of(variable, name, value, complain, context);
+		if (value && config_name_is_everybodys(variable, name) &&
+		    !parse(&unused, variable, value))
+			config_complaint(variable, name, value, complain, context);
 	}
 	tell_unknown(environment, complain, context);
 }

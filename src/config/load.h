@@ -4,15 +4,13 @@
 
 #include <stddef.h>
 
+#include "config/complaint.h"
 #include "config/config.h"
-
-/* Receives one sentence about one variable; `context` is the caller's. */
-typedef void config_complain(void *context, const char *sentence);
 
 /* Reads the variables of `environment` ("NAME=value", ended by NULL) into `config`. An unset or
  * empty variable has its default. What cannot be part of a value (config_value_trim()) is cut off in the
- * environment. Returns how many are wrong. Each of those has its default in `config`, and `complain` gets a sentence about it,
- * never with a secret's value. */
+ * environment. Returns how many are wrong. Each of those has its default in `config`, and `complain` gets a
+ * sentence about it, never with a secret's value. */
 size_t config_load(struct config *config, char *const environment[], config_complain *complain,
                    void *context);
 

@@ -59,6 +59,14 @@ static inline bool config_variable_is_secret(const struct config_variable *varia
 	return variable->kind >= CONFIG_KIND_SECRET;
 }
 
+/* Whether `name`, one of the two of `variable`, is everybody's. The names of 2.x are: a value that does not fit
+ * may be meant for another program. A secret of that length is not: its default must not be sent in its place. */
+static inline bool config_name_is_everybodys(const struct config_variable *variable,
+                                             const char *name)
+{
+	return name == variable->old_name && !config_variable_is_secret(variable);
+}
+
 /* Appends the table for --help. */
 void config_table_help(struct text *text);
 

@@ -36,7 +36,7 @@ TARGETS = sorted(path.stem for path in (ROOT / "tests" / "fuzz").glob("fuzz_*.c"
 # The files that a target is for, where it is not the one of its name.
 FILES = {
     "fuzz_certificate": ("tls/certificate.c", "tls/certificate_names.c", "tls/der.c"),
-    "fuzz_config": ("config/load.c", "config/table.c", "config/value.c"),
+    "fuzz_config": ("config/load.c", "config/complaint.c", "config/table.c", "config/value.c"),
     "fuzz_gluetun": ("gluetun/control_server.c",),
     "fuzz_http": ("http/http.c", "http/exchange.c", "http/reply.c"),
     "fuzz_netlink": ("vpn/netlink.c", "vpn/choice.c"),
