@@ -262,6 +262,7 @@ enum fail check_webhook(struct check_context *context)
 	                          context->cycle.qbittorrent.peer.deadline_ms, &step->seen);
 
 	step->verdict = f ? VERDICT_WARN : VERDICT_OK;
-	step->fix = f ? "correct QSTICKY_WEBHOOK_URL, or let the receiver be there" : NULL;
+	step->fix =
+		f ? "correct QSTICKY_WEBHOOK_URL or its file, or let the receiver be there" : NULL;
 	return f;
 }

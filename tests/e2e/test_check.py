@@ -843,6 +843,27 @@ def test_a_secret_of_no_use_is_what_is_to_be_corrected(
     assert server.count(LOGIN) == 0
 
 
+def test_where_no_route_leads_host_and_port_are_what_may_be_wrong(bench: Bench) -> None:
+    bench.namespace(tunnel=False)
+    bench.fake()
+    bench.env["QSTICKY_QBITTORRENT_HOST"] = "192.0.2.1"
+    output = bench.check().stdout
+    assert "unreachable" in output
+    assert "QSTICKY_QBITTORRENT_HOST, _PORT" in fix_of(output, "connection")
+
+
+def test_a_file_of_the_webhook_that_is_of_no_use_is_what_may_be_wrong(bench: Bench) -> None:
+    bench.fake()
+    file = bench.place / "webhook"
+    file.write_text("\n")
+    bench.env["QSTICKY_WEBHOOK_URL_FILE"] = str(file)
+    output = bench.check().stdout
+    assert verdicts(output)["webhook"] == "warn"
+    lines = output.splitlines()
+    (at,) = (i for i, line in enumerate(lines) if f"{file}: is empty" in line)
+    assert "QSTICKY_WEBHOOK_URL or its file" in lines[at + 1]
+
+
 @pytest.mark.parametrize("setup", [rejected_before, set_back, vpn_down])
 def test_it_does_not_ask_for_a_qsticky_that_runs(
     setup: Callable[[Bench], None], bench: Bench
