@@ -240,7 +240,7 @@ static void say_login_news(struct sidecar_cycle *cycle)
 	if (gate->restarted)
 		log_line(LEVEL_INFO, "qBittorrent was restarted: failed logins count from zero");
 	if (gate->others)
-		log_line(LEVEL_INFO, "user name or password have changed");
+		log_line(LEVEL_INFO, "another user, password or server than at the last login");
 	gate->restarted = gate->others = false;
 	if (trouble && !cycle->said_gate_trouble)
 		log_line(LEVEL_WARN, "%s", gate->trouble.text);

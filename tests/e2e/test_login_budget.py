@@ -239,6 +239,7 @@ def test_no_change_of_credentials_brings_a_fifth_failed_login(
     for count, wrong in enumerate(("second", "third", "fourth"), 2):
         password.write_text(wrong)
         wait_until(lambda n=count: server.count(LOGIN) == n, what="a login with the new password")
+    qsticky.wait_log("another user, password or server than at the last login")
     with Clock(qsticky.pid) as moved:
         for step in range(1, 4):
             password.write_text(f"another {step}")
