@@ -47,9 +47,11 @@ class Pair:
         if not any("--network" in flag for flag in flags):
             flags = (f"--network=container:{self.name}", *flags)
         self.engine.docker("rm", "--force", name, check=False)
+        if "--no-healthcheck" not in flags:
+            # In the start period it would not become unhealthy.
+            flags = ("--health-interval=1s", "--health-start-period=1s", *flags)
         self.engine.docker(
-            *("run", "--detach", f"--name={name}", "--health-interval=1s"),
-            "--health-start-period=1s",  # in which it would not become unhealthy
+            *("run", "--detach", f"--name={name}"),
             f"--volume={self.port_file.path.parent}:/tmp/gluetun:ro",
             *(f"--env={key}={value}" for key, value in variables.items()),
             *(*flags, QSTICKY),
@@ -113,12 +115,12 @@ FLAGS = {
     "no capabilities, root": ["--cap-drop=ALL", "--user=0"],
     "no new privileges": ["--security-opt=no-new-privileges"],
     "little memory": ["--memory=8m", "--memory-swap=8m"],
-    "few processes": ["--pids-limit=4"],
+    "few processes": ["--pids-limit=16"],
     "no descriptors to waste": ["--ulimit=nofile=16"],
     "beside an init": ["--init"],
     "all of it": [
         *("--user=12345:6789", "--read-only", HEALTH, "--cap-drop=ALL", "--memory=8m"),
-        *("--memory-swap=8m", "--security-opt=no-new-privileges", "--pids-limit=4"),
+        *("--memory-swap=8m", "--security-opt=no-new-privileges", "--pids-limit=16"),
     ],
 }
 
@@ -136,10 +138,19 @@ def test_it_works_with(flags: list[str], pair: Pair) -> None:
     if "--init" in flags:
         return  # then another one is the first process
     pair.engine.docker("exec", name, "/qsticky", "reload")
-    wait_until(
-        lambda: any("SIGHUP: checking now" in line for line in pair.engine.logs(name)),
-        what="the signal to arrive",
-    )
+    pair.engine.wait_log(name, "SIGHUP: checking now")
+
+
+def test_it_never_needs_a_second_process(pair: Pair) -> None:
+    """The limit is lowered later, and nothing is executed in there: the engine's own helper counts, too."""
+    name = pair.run("--no-healthcheck")
+    pair.engine.wait_log(name, f"in sync: port {PORT}")
+    pair.engine.docker("update", "--pids-limit=1", name)
+    pair.port_file.write(PORT + 1)
+    pair.engine.wait_log(name, f"in sync: port {PORT + 1}")
+    pair.engine.docker("kill", "--signal=HUP", name)
+    pair.engine.wait_log(name, "SIGHUP: checking now")
+    assert pair.engine.state(name)["Running"]
 
 
 def test_docker_does_not_keep_it_from_giving_up_more(pair: Pair) -> None:
@@ -169,10 +180,7 @@ def test_without_a_place_for_its_health_it_works_and_is_unhealthy(
     name = pair.run(*(["--read-only"] if kind == "nothing writable" else of_root))
     pair.engine.wait_health(name, "unhealthy")
     pair.wait_judged(False)
-    wait_until(
-        lambda: any(f"in sync: port {PORT}" in line for line in pair.engine.logs(name)),
-        what="the port to be set all the same",
-    )
+    pair.engine.wait_log(name, f"in sync: port {PORT}")  # all the same
     assert pair.engine.state(name)["Running"]
     (trouble,) = [line for line in pair.engine.logs(name) if " ERROR " in line]
     assert "/app/health" in trouble

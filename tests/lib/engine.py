@@ -1,7 +1,7 @@
 """A Docker engine of the tests' own, beside any that the machine may have.
 
     with Engine(network="own") as engine:
-        engine.import_image("hello", root_directory, entrypoint=["/hello"])
+        engine.import_files("hello", {"/hello": program}, ['ENTRYPOINT ["/hello"]'])
         assert engine.docker("run", "--rm", "hello").stdout == "hello\\n"
 
 It has its own data, sockets and containerd in a temporary directory, and lives in process and
@@ -206,6 +206,13 @@ class Engine:
     def logs(self, name: str) -> list[str]:
         done = self.docker("logs", name)
         return (done.stdout + done.stderr).splitlines()
+
+    def wait_log(self, name: str, substring: str, timeout: float = 2 * PATIENCE) -> None:
+        wait_until(
+            lambda: any(substring in line for line in self.logs(name)),
+            timeout,
+            f"{substring!r} in the log of {name}",
+        )
 
     def wait_health(self, name: str, wanted: str, timeout: float = 2 * PATIENCE) -> None:
         try:
