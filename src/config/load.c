@@ -95,8 +95,9 @@ static bool is_set(char *const environment[], const char *name, const char *suff
 	return value && *value;
 }
 
-/* Trims the value of that variable. */
-static void trim(char *const environment[], const char *name, const char *suffix, bool plain)
+/* The same, trimmed there. */
+static char *look_up_trimmed(char *const environment[], const char *name, const char *suffix,
+                             bool plain)
 {
 	char *value = look_up(environment, name, suffix);
 
@@ -105,12 +106,15 @@ static void trim(char *const environment[], const char *name, const char *suffix
 
 		memmove(value, rest, strlen(rest) + 1);
 	}
+	return value;
 }
 
 /* The same, without what Kubernetes has put there. */
-static const char *look_up_ours(char *const environment[], const char *name)
+static const char *look_up_ours(char *const environment[], const struct config_variable *variable,
+                                const char *name)
 {
-	const char *value = look_up(environment, name, "");
+	bool plain = variable->kind != CONFIG_KIND_SECRET;
+	const char *value = look_up_trimmed(environment, name, "", plain);
 
 	return value && !kubernetes_sets(environment, name, value) ? value : NULL;
 }
@@ -119,7 +123,7 @@ static const char *look_up_ours(char *const environment[], const char *name)
 static const char *value_of(char *const environment[], const struct config_variable *variable,
                             const char **name)
 {
-	const char *value = look_up_ours(environment, variable->name);
+	const char *value = look_up_ours(environment, variable, variable->name);
 
 	*name = variable->name;
 	if (value && *value)
@@ -127,7 +131,7 @@ static const char *value_of(char *const environment[], const struct config_varia
 	if (!variable->old_name)
 		return NULL;
 	*name = variable->old_name;
-	value = look_up_ours(environment, variable->old_name);
+	value = look_up_ours(environment, variable, variable->old_name);
 	return value && *value ? value : NULL;
 }
 
@@ -158,7 +162,7 @@ static size_t read_file_name(struct secret *secret, char *const environment[],
                              const struct config_variable *variable, config_complain *complain,
                              void *context)
 {
-	const char *path = look_up(environment, variable->name, "_FILE");
+	const char *path = look_up_trimmed(environment, variable->name, "_FILE", true);
 	char buf[LOG_LINE_MAX];
 	struct text sentence = text_on(buf, sizeof buf);
 	const char *name;
@@ -249,17 +253,11 @@ size_t config_load(struct config *config, char *const environment[], config_comp
 	for (size_t i = 0; i < config_table_count; i++) {
 		const struct config_variable *variable = &config_table[i];
 		struct secret *secret = (void *)((char *)config + variable->field);
-		bool plain = variable->kind != CONFIG_KIND_SECRET;
 
-		trim(environment, variable->name, "", plain);
-		if (config_variable_is_secret(variable))
-			trim(environment, variable->name, "_FILE", true);
-		if (variable->old_name)
-			trim(environment, variable->old_name, "", plain);
 		wrong += read_variable(config, environment, variable, complain, context);
 		if (!config_variable_is_secret(variable))
 			continue;
-		secret->is_plain = plain;
+		secret->is_plain = variable->kind != CONFIG_KIND_SECRET;
 		secret->usual_file = name_usual_file(usual_files[i], variable->name);
 		wrong += read_file_name(secret, environment, variable, complain, context);
 	}
