@@ -10,7 +10,7 @@ SECONDS ?= 60
 HOURS ?=
 SEED ?=
 
-.PHONY: setup demo picture bench bench-compare figures soak test unit fuzz fuzz-long fuzz-coverage e2e roots faults coverage \
+.PHONY: setup demo picture bench bench-compare bench-runs figures soak test unit fuzz fuzz-long fuzz-coverage e2e roots faults coverage \
 	coverage-all lint lint-all lint-layers lint-format lint-cppcheck lint-shell lint-python \
 	lint-manual lint-links lint-workflows prose format reproducible reproducible-dist size \
 	help
@@ -163,6 +163,10 @@ figures:
 NEW ?= $(BUILD)/bench.json
 bench-compare:
 	@$(PYTHON) tests/bench/bench_compare.py '$(OLD)' '$(NEW)'
+
+# The table in docs/figures.md. RUNS are files that `make bench` left, each time with another name.
+bench-runs:
+	@$(PYTHON) tests/bench/bench_runs.py $(RUNS)
 
 # Ten minutes of trouble, then ten of reconnects; HOURS=8 for more of each, SEED=1 for the same again.
 soak_options = --seconds $(if $(HOURS),$$(($(HOURS) * 3600)),600) $(if $(SEED),--seed $(SEED))
@@ -380,6 +384,7 @@ help::
 	@echo 'make bench         what it costs, beside the goals; also as $(BUILD)/bench.json'
 	@echo 'make figures       docs/figures/*.svg, of what make bench has measured'
 	@echo 'make bench-compare OLD=FILE   that of another commit, and ratios'
+	@echo 'make bench-runs RUNS="FILE..."   one table of several runs'
 	@echo 'make size          what the binary is made of'
 	@echo 'make reproducible  a second `make dist` gives the same bytes'
 	@echo 'make setup         install all Debian packages that these need (also done by demo, test,'

@@ -61,7 +61,7 @@ class Result:
 
     def columns(self) -> tuple[str, ...]:
         def number(value: float | None, none: str = "-") -> str:
-            return none if value is None else _number(value, self.unit)
+            return none if value is None else f"{number_of(value)} {self.unit}".strip()
 
         verdict = {True: "yes", False: "NO", None: "-"}[self.met]
         goal = "-" if self.goal is None else f"at most {number(self.goal)}"
@@ -69,12 +69,10 @@ class Result:
         return self.what, value, number(self.limit), number(self.curl), goal, verdict, self.note
 
 
-def _number(value: float, unit: str) -> str:
+def number_of(value: float) -> str:
     if value == int(value):
-        text = f"{int(value):,}"
-    else:
-        text = f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 1000 else f"{value:,.0f}"
-    return f"{text} {unit}".strip()
+        return f"{int(value):,}"
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 1000 else f"{value:,.0f}"
 
 
 # -- programs
