@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -322,13 +323,42 @@ static void tunnel_takes_what_was_lost_for_a_change(void **state)
 
 /* ---- looks while changes are heard ---- */
 
-/* A tunnel that is connected, heard, and looked at. */
+static bool is_running(const char *name)
+{
+	struct ifreq request = { .ifr_flags = 0 };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	snprintf(request.ifr_name, sizeof request.ifr_name, "%s", name);
+	assert_int_equal(ioctl(fd, SIOCGIFFLAGS, &request), 0);
+	close(fd);
+	return request.ifr_flags & IFF_RUNNING;
+}
+
+/* The kernel notes in the background that a veth has a carrier, and reports it. */
+static void wait_until_running(const char *name)
+{
+	const int64_t deadline_ms = mono_now_ms() + 5000;
+
+	while (!is_running(name))
+		if (mono_now_ms() > deadline_ms)
+			fail_msg("%s is not running", name);
+	netns_ip("link set lo up"); /* changes nothing, and waits for the report to be out */
+}
+
+/* A tunnel that is connected, heard, and looked at, and about which nothing more is to come: an IPv6 address
+ * of its own would be checked for a second or two, and then be reported. */
 static void settle(void)
 {
 	enter();
 	netns_ip("link add eth0 type veth peer name far1");
+	/* Fails where there is no IPv6. */
+	(void)netns_try("link set tun0 addrgenmode none");
+	(void)netns_try("link set far0 addrgenmode none");
+	(void)netns_try("link set eth0 addrgenmode none");
 	netns_ip("link set eth0 up");
 	connect_vpn();
+	wait_until_running("tun0");
+	wait_until_running("far0");
 	listen_to_changes();
 	look();
 	assert_true(view.up && view.has_v4);
