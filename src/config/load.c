@@ -95,7 +95,7 @@ static bool is_set(char *const environment[], const char *name, const char *suff
 	return value && *value;
 }
 
-/* The same, trimmed there. */
+/* The same as look_up(), and trims the value there. */
 static char *look_up_trimmed(char *const environment[], const char *name, const char *suffix,
                              bool plain)
 {
@@ -109,7 +109,7 @@ static char *look_up_trimmed(char *const environment[], const char *name, const 
 	return value;
 }
 
-/* The same, without what Kubernetes has put there. */
+/* The value under one of the names of `variable`, trimmed; NULL also if Kubernetes has put it there. */
 static const char *look_up_ours(char *const environment[], const struct config_variable *variable,
                                 const char *name)
 {

@@ -59,8 +59,9 @@ static inline bool config_variable_is_secret(const struct config_variable *varia
 	return variable->kind >= CONFIG_KIND_SECRET;
 }
 
-/* Whether `name`, one of the two of `variable`, is everybody's. The names of 2.x are: a value that does not fit
- * may be meant for another program. A secret of that length is not: its default must not be sent in its place. */
+/* Whether `name`, one of the two that `variable` points to, is everybody's. The names of 2.x are: a value that does
+ * not fit may be meant for another program. That of a secret is not: the default must not be sent in place of one
+ * that is too long, or has several lines. */
 static inline bool config_name_is_everybodys(const struct config_variable *variable,
                                              const char *name)
 {

@@ -21,16 +21,21 @@ static bool is_of_alnum(const char *value, const char *others)
 	return !*value;
 }
 
+static bool is_byte_order_mark(const char *at)
+{
+	return strncmp(at, "\xef\xbb\xbf", 3) == 0;
+}
+
+/* Until nothing is left to cut off: a value is trimmed each time that it is looked at. */
 char *config_value_trim(char *value, bool plain)
 {
 	const char *around = plain ? "\r\n \t" : "\r\n";
 
-	if (strncmp(value, "\xef\xbb\xbf", 3) == 0)
-		value += 3;
 	for (;;) {
 		size_t len;
 
-		value += skip(value, around) - value;
+		while (*value && (strchr(around, *value) || is_byte_order_mark(value)))
+			value += is_byte_order_mark(value) ? 3 : 1;
 		len = strlen(value);
 		while (len > 0 && strchr(around, value[len - 1]))
 			len--;

@@ -11,8 +11,9 @@
 #define CONFIG_PINS_MAX 8
 #define CONFIG_PIN_LEN 32
 
-/* Cuts off in place what cannot be part of `value`: a byte order mark and the line ends around it. If `plain`,
- * blanks and pairs of quotes around it, too. Returns where the rest begins. */
+/* Cuts off in place what cannot be part of `value`: byte order marks before it and the line ends around it. If
+ * `plain`, blanks and pairs of quotes around it, too. Returns where the rest begins. To trim that again changes
+ * nothing. */
 char *config_value_trim(char *value, bool plain);
 
 /* Each returns false if the value is not allowed; the result is then undefined. Strings are

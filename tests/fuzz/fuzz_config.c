@@ -176,7 +176,7 @@ static void check(const struct config *config, char *const environment[])
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *environment[VARIABLES_MAX + 1] = { NULL };
-	size_t told = 0, unknown = 0;
+	size_t told = 0, told_again = 0, unknown = 0;
 	char buf[16 * 1024];
 	struct text help = text_on(buf, sizeof buf);
 	struct config config;
@@ -203,6 +203,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	config_table_help(&help);
 	assert(!help.full && strstr(help.buf, names[0]));
 	assert(config_load(&config, environment, complain, &told) == told);
+	check(&config, environment);
+	/* As main() does where there is something to tell. */
+	assert(config_load(&config, environment, complain, &told_again) == told);
+	assert(told_again == told);
 	check(&config, environment);
 	for (size_t cursor = 0; config_secret(&config, &cursor);)
 		assert(cursor <= config_table_count);

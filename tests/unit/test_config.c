@@ -414,6 +414,22 @@ static void config_drops_what_cannot_be_part_of_a_value(void **state)
 	assert_wrong("QSTICKY_REBIND=\"true'");
 }
 
+/* Once to count what is wrong, and once more to tell it. */
+static void config_is_the_same_when_it_is_read_again(void **state)
+{
+	char port[] = "QSTICKY_QBITTORRENT_PORT= \xef\xbb\xbf\"\xef\xbb\xbf\xef\xbb\xbf 8081\"";
+	char pass[] = "QSTICKY_QBITTORRENT_PASS=\r\xef\xbb\xbf\n\xef\xbb\xbf it's\r";
+	char *const environment[] = { port, pass, NULL };
+	struct config config;
+	(void)state;
+
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(load(&config, environment), 0);
+		assert_int_equal(config.port, 8081);
+		assert_string_equal(config.pass.value, " it's");
+	}
+}
+
 static void config_drops_from_a_password_only_what_no_form_takes(void **state)
 {
 	struct config config;
@@ -683,6 +699,7 @@ int main(void)
 		cmocka_unit_test(config_takes_secrets_of_4096_bytes_and_never_shows_them),
 		cmocka_unit_test(config_takes_names_of_network_interfaces),
 		cmocka_unit_test(config_drops_what_cannot_be_part_of_a_value),
+		cmocka_unit_test(config_is_the_same_when_it_is_read_again),
 		cmocka_unit_test(config_drops_from_a_password_only_what_no_form_takes),
 		cmocka_unit_test(config_says_where_the_parts_of_a_url_go),
 		cmocka_unit_test(config_takes_an_empty_interface_for_unset),
