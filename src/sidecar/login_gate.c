@@ -204,7 +204,9 @@ static bool check_server(struct login_gate *gate, struct qbittorrent *qb)
 	return restarted || budget->unsteady || !known;
 }
 
-static enum fail decide(struct login_gate *gate, struct qbittorrent *qb, struct failure *why)
+/* `is_new`: the pair is another one than at the last attempt, which may have been held back. */
+static enum fail decide(struct login_gate *gate, struct qbittorrent *qb, bool is_new,
+                        struct failure *why)
 {
 	bool changed = gate->clear;
 	struct failure unused;
@@ -216,7 +218,8 @@ static enum fail decide(struct login_gate *gate, struct qbittorrent *qb, struct 
 	if (login_budget_wants_server(&gate->budget))
 		changed |= check_server(gate, qb);
 	gate->unsent = gate->budget;
-	gate->others = gate->budget.count > 0 && !login_budget_knows(&gate->budget, gate->pair);
+	gate->others =
+		is_new && gate->budget.count > 0 && !login_budget_knows(&gate->budget, gate->pair);
 	if (gate->now_s < login_budget_next_s(&gate->budget, gate->pair)) {
 		enum fail f;
 
@@ -237,14 +240,16 @@ static enum fail before(struct qbittorrent_gate *base, struct qbittorrent *qb, c
 	char port[8];
 	struct text port_text = text_on(port, sizeof port);
 	const char *const strings[] = { gate->config->host, port, user, password };
+	unsigned char last[LOGIN_ID_LEN];
 	enum fail f = lock(gate, why);
 
 	gate->state = LOGIN_HELD_BACK;
 	if (f)
 		return f;
 	text_printf(&port_text, "%u", (unsigned)gate->config->port);
+	memcpy(last, gate->pair, sizeof last);
 	digest_of(gate->pair, gate->store.salt, strings, sizeof strings / sizeof strings[0]);
-	f = decide(gate, qb, why);
+	f = decide(gate, qb, memcmp(last, gate->pair, sizeof last) != 0, why);
 	if (f)
 		login_store_unlock(&gate->store);
 	return f;

@@ -19,7 +19,7 @@ struct login_gate {
 	int64_t now_s;                /* seconds since 1970; set by the caller before each cycle */
 
 	enum login_state state; /* for the health file; reset by the caller */
-	bool others;            /* the last login used other credentials than those before */
+	bool others; /* the last login is with another user, password or server; set once for each */
 	bool restarted; /* a restart of qBittorrent was seen; the caller resets this and `others` */
 	bool useless;   /* the file was unusable when it was last needed */
 	bool clear; /* clear the budget first: a person asked for it while the file was locked */
@@ -29,9 +29,9 @@ struct login_gate {
 	struct login_store store;
 
 	/* Of the current login. */
-	unsigned char pair[LOGIN_ID_LEN];
-	struct login_budget unsent; /* the budget before this login */
-	struct failure unanswered;  /* why the last login got no verdict; "": no such login */
+	unsigned char pair[LOGIN_ID_LEN]; /* of user, password and server */
+	struct login_budget unsent;       /* the budget before this login */
+	struct failure unanswered;        /* why the last login got no verdict; "": no such login */
 };
 
 /* Makes a gate for the qBittorrent of `config`, which is borrowed. If the budget's file is

@@ -239,12 +239,17 @@ def test_no_change_of_credentials_brings_a_fifth_failed_login(
     for count, wrong in enumerate(("second", "third", "fourth"), 2):
         password.write_text(wrong)
         wait_until(lambda n=count: server.count(LOGIN) == n, what="a login with the new password")
-    qsticky.wait_log("another user, password or server than at the last login")
+    other = "another user, password or server than at the last login"
+    qsticky.wait_log(other)
     with Clock(qsticky.pid) as moved:
         for step in range(1, 4):
             password.write_text(f"another {step}")
             moved.move(step * TEN_MINUTES)
             wait_checks(server)
+        # Each is told once, and not by each check while the next login waits.
+        told = "".join(qsticky.log).count(other)
+        wait_checks(server)
+        assert "".join(qsticky.log).count(other) == told
     assert server.count(LOGIN) == server.failed_logins == 4
     assert qsticky.health()["login"] == "held_back"
     password.write_text(RIGHT)
