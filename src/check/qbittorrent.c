@@ -90,8 +90,13 @@ enum fail check_connection(struct check_context *context)
 
 	if (f == FAIL_REFUSED && qb->peer.tcp.refused_here)
 		try_others(context);
-	if (f)
-		return unreached(context, f);
+	if (f) {
+		f = unreached(context, f);
+		if (f == FAIL_IO) /* elsewhere that is a file */
+			context->cycle.step.fix =
+				"correct QSTICKY_QBITTORRENT_HOST, _PORT; is there a firewall?";
+		return f;
+	}
 	(void)step_found(&context->cycle.step, VERDICT_OK, NULL, "port %u accepts at",
 	                 (unsigned)context->config.port);
 	add_address(&context->cycle.step.seen, &qb->peer.tcp.peer);

@@ -39,8 +39,7 @@ enum fail step_failed(struct step *step, enum fail f, const char *fix)
 enum fail step_unanswered(struct step *step, enum fail f)
 {
 	static const char *const fixes[] = {
-		[FAIL_IO] =
-			"a file: let it be there, open to this user; a network: correct QSTICKY_QBITTORRENT_HOST, _PORT",
+		[FAIL_IO] = "let it be there, and open to this user",
 		[FAIL_RESOLVE] =
 			"QSTICKY_QBITTORRENT_HOST: localhost, or the service's name, or an address",
 		[FAIL_REFUSED] = "start qBittorrent, or correct QSTICKY_QBITTORRENT_HOST and _PORT",
