@@ -281,6 +281,8 @@ def start_latency(binary: Path, tmp: Path, plan: Plan) -> list[Result]:
         "curl": ["/bin/sh", "-c", f"exec {find_program('curl')} --disable --silent {url}"],
     }
 
+    assert plan.starts % START_TURNS == 0
+
     def measure(held: tuple[str, ...]) -> dict[str, list[float]]:
         """Milliseconds, in turns: what else goes on at the machine meets all of them."""
         took: dict[str, list[float]] = {name: [] for name in commands}

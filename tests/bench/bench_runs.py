@@ -29,7 +29,7 @@ def columns(results: list[Result]) -> tuple[str, ...]:
     order = sorted(measured, key=lambda result: result.value or 0)
     middle = order[len(order) // 2] if order else results[0]
     what, value, *others = middle.columns()
-    numbers = [number_of(result.value) for result in measured]
+    numbers = ["-" if result.value is None else number_of(result.value) for result in results]
     if len(set(numbers)) > 1:
         value = f"{', '.join(numbers)} {middle.unit}".strip()
     return what, value, *others
