@@ -17,6 +17,7 @@ SECONDS = float(os.environ.get("FUZZ_SECONDS", "45"))
 
 AT_ONCE = 3
 
+
 def _params() -> list[object]:
     """In groups, each for one worker. They come first, since they take longest."""
     return [
@@ -26,7 +27,7 @@ def _params() -> list[object]:
 
 
 # It counts its own time on the processor; here only a target that waits for nothing shall not stay.
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(SECONDS + 600)
 @pytest.mark.parametrize("target", _params())
 def test_no_input_breaks_it_and_its_files_are_reached(
     target: str, record_property: Callable[[str, object], None]

@@ -95,7 +95,8 @@ def unreached(result: Result) -> list[str]:
 
 def fuzz(target: str, seconds: float, seed: int, yielding: bool = False) -> Result:
     """One target; 0 seconds: only the inputs that are known. No input may take longer than
-    PATIENCE. `yielding`: lets others have the processor first, and counts its own time on it."""
+    PATIENCE. `yielding`: lets others have the processor first. By the clock on the wall nothing can then be
+    said of an input; what it takes is bounded by all of the target's own time on the processor."""
     found, seeds = FOUND / target, SEEDS / target
     profile, dictionary = BUILD / f"{target}.profraw", SEEDS / f"{target}.dict"
     for folder in (found, LOST, SCRATCH):
@@ -103,9 +104,11 @@ def fuzz(target: str, seconds: float, seed: int, yielding: bool = False) -> Resu
     profile.unlink(missing_ok=True)
     command = ["setpriv", "--pdeathsig", "KILL"]
     if yielding:
-        # libFuzzer's own alarm goes by the clock on the wall, which says nothing of who had to wait.
-        command += ["nice", "-n", "15", "prlimit", f"--cpu={seconds + 2 * PATIENCE:.0f}:"]
-    command += [str(BUILD / target), f"-seed={seed}", f"-timeout={0 if yielding else PATIENCE}"]
+        # Beside the seconds to fuzz: the known inputs, and the last one.
+        command += ["nice", "-n", "15", "prlimit", f"--cpu={seconds + 6 * PATIENCE:.0f}:"]
+    # libFuzzer's alarm goes by the clock on the wall, and keeps the input.
+    timeout = 30 * PATIENCE if yielding else PATIENCE
+    command += [str(BUILD / target), f"-seed={seed}", f"-timeout={timeout}"]
     command += [f"-rss_limit_mb={MEMORY_MB}", f"-artifact_prefix={LOST}/{target}-"]
     command += [f"-max_total_time={seconds:.0f}"] if seconds else ["-runs=0"]
     command += [f"-dict={dictionary}"] if dictionary.exists() else []
