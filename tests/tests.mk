@@ -165,6 +165,7 @@ bench-compare:
 	@$(PYTHON) tests/bench/bench_compare.py '$(OLD)' '$(NEW)'
 
 # The table in docs/figures.md. RUNS are files that `make bench` left, each time with another name.
+RUNS ?= $(BUILD)/bench.json
 bench-runs:
 	@$(PYTHON) tests/bench/bench_runs.py $(RUNS)
 

@@ -115,7 +115,9 @@ def test_a_record_finds_what_health_says_too_well(
     with socket.create_server(("", gluetun.wait_port())):
         with Record(gluetun, liar) as record:
             for state, rows in (("in_sync", 1), ("waiting_for_port", 2)):
-                liar.health_file.write_text(f'{{"healthy": true, "state": "{state}"}}')
+                new = liar.health_file.with_name("new")  # at no moment is there half of it
+                new.write_text(f'{{"healthy": true, "state": "{state}"}}')
+                new.replace(liar.health_file)
                 wait_until(lambda least=rows: len(record.rows) >= least, what="a row")
             assert [row[1:] for row in record.rows] == [("open", "open"), ("open", "waiting")]
             gluetun.kill()
