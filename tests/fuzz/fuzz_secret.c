@@ -35,13 +35,18 @@ static void write_file(const uint8_t *data, size_t size)
 /* The secret in it: from `*at` on; returns its length, 0 where there is none. */
 static size_t secret_in(const uint8_t *data, size_t size, size_t *at)
 {
-	size_t start = size >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0, end = size;
+	size_t start = 0, end = size;
 
 	*at = 0;
 	if (size >= SECRET_ROOM || memchr(data, 0, size))
 		return 0;
-	while (start < end && (data[start] == '\r' || data[start] == '\n'))
-		start++;
+	for (size_t before = size; before != start;) {
+		before = start;
+		if (end - start >= 3 && memcmp(data + start, "\xef\xbb\xbf", 3) == 0)
+			start += 3;
+		else if (start < end && (data[start] == '\r' || data[start] == '\n'))
+			start++;
+	}
 	while (end > start && (data[end - 1] == '\r' || data[end - 1] == '\n'))
 		end--;
 	*at = start;
