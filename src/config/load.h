@@ -9,8 +9,8 @@
 
 /* Reads the variables of `environment` ("NAME=value", ended by NULL) into `config`. An unset or
  * empty variable has its default. What cannot be part of a value (config_value_trim()) is cut off in the
- * environment, also by config_ignored(). Returns how many are wrong. Each of those has its default in `config`, and `complain` gets a
- * sentence about it, never with a secret's value. */
+ * environment, also by config_ignored(). Returns how many are wrong. Each of those has its default in
+ * `config`, and `complain` gets a sentence about it, never with a secret's value. */
 size_t config_load(struct config *config, char *const environment[], config_complain *complain,
                    void *context);
 

@@ -159,8 +159,8 @@ static size_t sort_in(uint16_t *sorted, size_t count, const uint16_t *list, size
 }
 
 /* Allows the sorted calls, and no other. At the start, the kernel runs the filter for each number that
- * there is; compared one by one, that took half of what seccomp takes. Half of the numbers are at least those of
- * the last runs, which hence come first. */
+ * there is; compared one by one, that took half of what seccomp takes. Half of the numbers are at least
+ * those of the last runs, which hence come first. */
 static void allow_calls(struct program *program, const uint16_t *sorted, size_t count)
 {
 	for (size_t end = count, start; end > 0; end = start) {
